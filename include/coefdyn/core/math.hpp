@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <cmath>
+
+#include "complex.hpp"
+#include "dual.hpp"
+
+/// Functions for policies, generic over float, double and dual numbers, in host and device code. Always call them
+/// qualified (`math::exp`): a bare `abs(-0.5f)` is silently 0 on g++ and clang.
+namespace coefdyn::math {
+
+// clang-format off
+COEFDYN_HD inline float  exp(float x)    { return ::expf(x); }
+COEFDYN_HD inline double exp(double x)   { return ::exp(x); }
+COEFDYN_HD inline float  expm1(float x)  { return ::expm1f(x); }
+COEFDYN_HD inline double expm1(double x) { return ::expm1(x); }
+COEFDYN_HD inline float  log(float x)    { return ::logf(x); }
+COEFDYN_HD inline double log(double x)   { return ::log(x); }
+COEFDYN_HD inline float  log1p(float x)  { return ::log1pf(x); }
+COEFDYN_HD inline double log1p(double x) { return ::log1p(x); }
+COEFDYN_HD inline float  tanh(float x)   { return ::tanhf(x); }
+COEFDYN_HD inline double tanh(double x)  { return ::tanh(x); }
+COEFDYN_HD inline float  sqrt(float x)   { return ::sqrtf(x); }
+COEFDYN_HD inline double sqrt(double x)  { return ::sqrt(x); }
+COEFDYN_HD inline float  sin(float x)    { return ::sinf(x); }
+COEFDYN_HD inline double sin(double x)   { return ::sin(x); }
+COEFDYN_HD inline float  cos(float x)    { return ::cosf(x); }
+COEFDYN_HD inline double cos(double x)   { return ::cos(x); }
+// clang-format on
+
+/// a where the condition holds, else b: a choice that dual numbers pass through.
+template <class R>
+COEFDYN_HD constexpr R select(bool condition, R a, R b) {
+  return condition ? a : b;
+}
+template <class R>
+COEFDYN_HD constexpr R max(R a, R b) {
+  return a < b ? b : a;
+}
+template <class R>
+COEFDYN_HD constexpr R min(R a, R b) {
+  return b < a ? b : a;
+}
+template <class R>
+COEFDYN_HD constexpr R abs(R a) {
+  return a < R(0) ? -a : a;
+}
+
+template <class R>
+COEFDYN_HD dual<R> exp(dual<R> x) {
+  const R e = exp(x.v);
+  return {e, e * x.d};
+}
+template <class R>
+COEFDYN_HD dual<R> expm1(dual<R> x) {
+  return {expm1(x.v), exp(x.v) * x.d};
+}
+template <class R>
+COEFDYN_HD dual<R> log(dual<R> x) {
+  return {log(x.v), x.d / x.v};
+}
+template <class R>
+COEFDYN_HD dual<R> log1p(dual<R> x) {
+  return {log1p(x.v), x.d / (R(1) + x.v)};
+}
+template <class R>
+COEFDYN_HD dual<R> tanh(dual<R> x) {
+  const R t = tanh(x.v);
+  return {t, (R(1) - t * t) * x.d};
+}
+template <class R>
+COEFDYN_HD dual<R> sqrt(dual<R> x) {
+  const R s = sqrt(x.v);
+  return {s, x.d / (R(2) * s)};
+}
+template <class R>
+COEFDYN_HD dual<R> sin(dual<R> x) {
+  return {sin(x.v), cos(x.v) * x.d};
+}
+template <class R>
+COEFDYN_HD dual<R> cos(dual<R> x) {
+  return {cos(x.v), -(sin(x.v) * x.d)};
+}
+
+/// 1 / (1 + e^-x), with no exponent above zero.
+template <class R>
+COEFDYN_HD R sigmoid(R x) {
+  const R e = exp(-abs(x));
+  return select(x < R(0), e, R(1)) / (R(1) + e);
+}
+/// log(1 + e^x), with no exponent above zero.
+template <class R>
+COEFDYN_HD R softplus(R x) {
+  return select(x > R(0), x, R(0)) + log1p(exp(-abs(x)));
+}
+/// x for x > 0, e^x - 1 below.
+template <class R>
+COEFDYN_HD R elu(R x) {
+  return select(x > R(0), x, expm1(select(x > R(0), R(0), x)));
+}
+/// e^(log_modulus + i angle).
+template <class R>
+COEFDYN_HD complex<R> polar_exp(R log_modulus, R angle) {
+  const R r = exp(log_modulus);
+  return {r * cos(angle), r * sin(angle)};
+}
+
+}  // namespace coefdyn::math

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "tensor.hpp"
+
+/// Streams: the named tensors that travel beside a mixer. A policy says which it needs; tokens, one token as a policy
+/// sees it, and gradients then have members of these names.
+namespace coefdyn {
+
+template <class... T>
+struct list {};
+
+enum class ticks { constant, token, write };  // rows in time: none, T, T * writes_per_token
+enum class width {                            // what one row of one head holds
+  scalar,       // one number
+  key,          // n
+  value,        // d
+  pairs,        // n / 2
+  factors,      // m, a policy sees that of its micro-step
+  factors_key,  // m x n, likewise
+  matrix        // n x n
+};
+enum class owner { query, key, state, reader, shared };  // whose head index it has; shared has no head axis
+enum class field { real, complex };
+enum class precision { storage, gate };  // which member of types<> holds it; gates are never below float
+
+/// One need of a policy: a tag in a shape class.
+template <class Tag, ticks Ticks, width Width, owner Owner = Tag::belongs_to, field Over = field::real>
+struct need {
+  using tag = Tag;
+  static constexpr ticks time = Ticks;
+  static constexpr width inner = Width;
+  static constexpr owner heads = Owner;
+  static constexpr field over = Over;
+  static constexpr bool timed = Ticks != ticks::constant;
+  static constexpr bool headed = Owner != owner::shared;
+  static constexpr int inner_rank =
+      Width == width::scalar ? 0 : Width == width::matrix || Width == width::factors_key ? 2 : 1;
+  static constexpr int rank = (timed ? 2 : 0) + (headed ? 1 : 0) + inner_rank;
+};
+/// A need that holds only if no policy before it named the stream (b = beta takes beta as the evolution has it).
+template <class Need>
+struct unless_declared {};
+/// A need that another policy has to name; illegal composition otherwise (b = 1 - lambda without a lambda).
+template <class Tag>
+struct declared_elsewhere {};
+
+template <class Tag>
+using per_head = need<Tag, ticks::token, width::scalar>;
+template <class Tag>
+using per_channel = need<Tag, ticks::token, width::key>;
+template <class Tag>
+using per_write = need<Tag, ticks::write, width::scalar>;
+template <class Tag>
+using per_write_channel = need<Tag, ticks::write, width::key>;
+template <class Tag>
+using fixed_per_head = need<Tag, ticks::constant, width::scalar>;
+template <class Tag>
+using fixed_per_channel = need<Tag, ticks::constant, width::key>;
+
+// A tag is a name, the heads it belongs to and its precision; `field<V>` gives the member of that name.
+#define COEFDYN_STREAM(NAME, HEADS, PRECISION)                     \
+  struct NAME {                                                    \
+    static constexpr owner belongs_to = owner::HEADS;              \
+    static constexpr precision held_in = precision::PRECISION;     \
+    static constexpr const char* name = #NAME;                     \
+    template <class V>                                             \
+    struct field {                                                 \
+      V NAME;                                                      \
+    };                                                             \
+  }
+namespace stream {
+COEFDYN_STREAM(q, query, storage);          // query
+COEFDYN_STREAM(k, key, storage);            // key
+COEFDYN_STREAM(v, state, storage);          // value
+COEFDYN_STREAM(log_decay, state, gate);     // log |lambda| <= 0
+COEFDYN_STREAM(theta, state, gate);         // arg lambda, radians
+COEFDYN_STREAM(beta, state, gate);          // strength of a Householder, 0..2
+COEFDYN_STREAM(z, state, storage);          // vector of a Householder, used as given
+COEFDYN_STREAM(a, state, storage);          // rank one: + a c'
+COEFDYN_STREAM(c, state, storage);          // rank one: + a c'
+COEFDYN_STREAM(A, state, gate);             // dense evolution
+COEFDYN_STREAM(u, state, gate);             // diagonal bonus of a mixer that reads before it writes
+COEFDYN_STREAM(delta, state, gate);         // step size Delta
+COEFDYN_STREAM(input_gate, state, gate);    // i of exp(i)
+COEFDYN_STREAM(eta_gate, reader, gate);     // w'u of a gate normalization
+COEFDYN_STREAM(eta_offset, reader, gate);   // its offset
+}  // namespace stream
+#undef COEFDYN_STREAM
+
+// ---- lists of needs -------------------------------------------------------------------------------------------------
+namespace detail {
+template <class Tag, class... Need>
+constexpr bool names(list<Need...>) {
+  return (std::is_same_v<Tag, typename Need::tag> || ...);
+}
+template <class L, class N>
+struct add_need;
+template <class... L, class N>
+struct add_need<list<L...>, N> {
+  using type = std::conditional_t<(std::is_same_v<L, N> || ...), list<L...>, list<L..., N>>;
+};
+template <class... L, class N>
+struct add_need<list<L...>, unless_declared<N>> {
+  using type = std::conditional_t<names<typename N::tag>(list<L...>{}), list<L...>, list<L..., N>>;
+};
+template <class... L, class Tag>
+struct add_need<list<L...>, declared_elsewhere<Tag>> {
+  using type = list<L...>;
+};
+template <class Out, class... In>
+struct merge {
+  using type = Out;
+};
+template <class Out, class... Rest>
+struct merge<Out, list<>, Rest...> : merge<Out, Rest...> {};
+template <class Out, class H, class... T, class... Rest>
+struct merge<Out, list<H, T...>, Rest...> : merge<typename add_need<Out, H>::type, list<T...>, Rest...> {};
+
+template <class Tag, class... Need>
+constexpr int times(list<Need...>) {
+  return (0 + ... + int(std::is_same_v<Tag, typename Need::tag>));
+}
+template <class... Need>
+constexpr bool one_shape_per_stream(list<Need...> all) {
+  return ((times<typename Need::tag>(all) == 1) && ...);
+}
+template <class L, class Tag>
+constexpr bool satisfied(L, declared_elsewhere<Tag>) {
+  return names<Tag>(L{});
+}
+template <class L, class N>
+constexpr bool satisfied(L, N) {
+  return true;
+}
+template <class L, class... Wanted>
+constexpr bool all_satisfied(L, list<Wanted...>) {
+  return (satisfied(L{}, Wanted{}) && ...);
+}
+// the sub-list whose owner is on the reading side (query, reader) or on the state's side
+template <bool Reading, class Out, class... Need>
+struct side {
+  using type = Out;
+};
+template <bool Reading, class... Out, class H, class... T>
+struct side<Reading, list<Out...>, H, T...>
+    : side<Reading,
+           std::conditional_t<(H::heads == owner::query || H::heads == owner::reader) == Reading, list<Out..., H>,
+                              list<Out...>>,
+           T...> {};
+template <bool Reading, class L>
+struct side_of;
+template <bool Reading, class... Need>
+struct side_of<Reading, list<Need...>> : side<Reading, list<>, Need...> {};
+}  // namespace detail
+
+template <class... Lists>
+using merged = typename detail::merge<list<>, Lists...>::type;
+template <class Needs>
+using reader_needs = typename detail::side_of<true, Needs>::type;
+template <class Needs>
+using state_needs = typename detail::side_of<false, Needs>::type;
+
+}  // namespace coefdyn

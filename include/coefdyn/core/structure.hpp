@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "stream.hpp"
+
+/// What an evolution says of itself beyond being a linear map. Kernels are keyed by this value, never by the policy.
+///
+///   A_t = (I + s_t col_t row_t') D_t     row sees the decayed state
+///   A_t = D_t + s_t col_t row_t'         row sees the undecayed state
+///   D_t = diag(e^(log decay + i angle)), the angle on pairs of channels or on complex channels
+namespace coefdyn {
+
+enum class gate { none, scalar, channel };          // D_t: 1, lambda_t, diag(lambda_t)
+enum class rank_one { none, along_key, free };      // col_t: k_t, or the policy's column(at, c)
+enum class sees { decayed, undecayed };             // what row_t' multiplies
+enum class reads { after_write, before_write };     // before: y_i reads S_{i-1}, the diagonal has bonus(at, c)
+enum class turning { none, half_pairs, adjacent_pairs, channels };  // which channels an angle turns: (m, m + n/2), (2m, 2m+1), complex c
+
+struct structure_of {
+  gate decay = gate::none;
+  rank_one correction = rank_one::none;
+  sees row_sees = sees::decayed;
+  reads order = reads::after_write;
+  turning turns = turning::none;
+  int micro_steps = 1;      // m rank-one factors or writes in one token; the decay acts before the first
+  bool writes_each = true;  // every micro-step writes (DeltaProduct), or only the last (product of Householders)
+  field over = field::real;
+  bool constant = false;    // A_t does not depend on t
+};
+
+template <class E>
+concept declares_structure = requires { typename std::integral_constant<gate, E::structure.decay>; };
+
+template <class E>
+constexpr structure_of structure_v{};
+template <declares_structure E>
+constexpr structure_of structure_v<E> = E::structure;
+/// A linear map of the user's: only its field and whether it is constant in time are known.
+template <class E>
+  requires(!declares_structure<E> && requires { E::is_constant; })
+constexpr structure_of structure_v<E>{.over = E::over, .constant = E::is_constant};
+
+/// Channels first, first + 1 of pair p under a turning of n channels.
+struct channel_pair {
+  int x, y;
+};
+COEFDYN_HD constexpr channel_pair pair_of(turning how, int p, int n) {
+  return how == turning::adjacent_pairs ? channel_pair{2 * p, 2 * p + 1} : channel_pair{p, p + n / 2};
+}
+
+}  // namespace coefdyn

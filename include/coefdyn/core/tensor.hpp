@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <type_traits>
+
+#include "config.hpp"
+
+namespace coefdyn {
+
+/// A caller's array: pointer, extents and strides in elements (any strides; 0 repeats).
+///
+///   view q(pointer, B, T, H, n);              row-major
+///   view<float, 4> k{pointer, {B, T, H, n}, {s0, s1, s2, s3}};
+template <class T, int Rank>
+struct view {
+  static constexpr int rank = Rank;
+  T* data = nullptr;
+  idx extents[Rank > 0 ? Rank : 1] = {};
+  idx strides[Rank > 0 ? Rank : 1] = {};
+
+  constexpr view() = default;
+  COEFDYN_HD constexpr view(T* pointer, const idx (&e)[Rank], const idx (&s)[Rank]) : data(pointer) {
+    for (int a = 0; a < Rank; ++a) extents[a] = e[a], strides[a] = s[a];
+  }
+  template <class... I>
+    requires(sizeof...(I) == Rank && (std::is_integral_v<I> && ...))
+  COEFDYN_HD constexpr view(T* pointer, I... e) : data(pointer), extents{static_cast<idx>(e)...} {
+    idx s = 1;
+    for (int a = Rank - 1; a >= 0; --a) {
+      strides[a] = s;
+      s *= extents[a];
+    }
+  }
+  template <class U>
+    requires(std::is_same_v<const U, T> && !std::is_same_v<U, T>)
+  COEFDYN_HD constexpr view(const view<U, Rank>& o) : data(o.data) {
+    for (int a = 0; a < Rank; ++a) extents[a] = o.extents[a], strides[a] = o.strides[a];
+  }
+  template <class... I>
+    requires(sizeof...(I) == Rank)
+  COEFDYN_HD constexpr T& operator()(I... i) const {
+    const idx at[] = {static_cast<idx>(i)...};
+    idx offset = 0;
+    for (int a = 0; a < Rank; ++a) offset += at[a] * strides[a];
+    return data[offset];
+  }
+  COEFDYN_HD constexpr idx size() const {
+    idx s = 1;
+    for (int a = 0; a < Rank; ++a) s *= extents[a];
+    return s;
+  }
+  COEFDYN_HD constexpr explicit operator bool() const { return data != nullptr; }
+};
+template <class T, class... I>
+view(T*, I...) -> view<T, int(sizeof...(I))>;
+
+}  // namespace coefdyn

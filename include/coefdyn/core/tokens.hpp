@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <span>
+
+#include "errors.hpp"
+#include "low_precision.hpp"
+#include "mixer.hpp"
+
+/// The tensors of one call: inputs under the names of their streams, extents and their checks.
+namespace coefdyn {
+
+/// Number types of a call: what q, k, v are stored in, what gates are stored in, what sums are kept in, what states are
+/// stored in. Arithmetic is in Accumulate. Gates and what they accumulate to are never below float.
+template <class Storage, class Gate = Storage, class Accumulate = Gate, class State = Accumulate>
+struct types {
+  static_assert(!std::is_same_v<Gate, bf16> && !std::is_same_v<Gate, half> && !std::is_same_v<Accumulate, bf16> && !std::is_same_v<Accumulate, half>,
+                "coefdyn: gates and accumulation are never below float; write types<bf16, float> for bf16 storage.");
+  using storage = Storage;
+  using gate = Gate;
+  using accumulate = Accumulate;
+  using state = State;
+};
+namespace detail {
+template <class T>
+struct as_types {
+  using type = types<T>;
+};
+template <>
+struct as_types<bf16> {
+  using type = types<bf16, float>;
+};
+template <>
+struct as_types<half> {
+  using type = types<half, float>;
+};
+template <class... T>
+struct as_types<types<T...>> {
+  using type = types<T...>;
+};
+}  // namespace detail
+
+/// How heads are shared; the head read is always h / (ratio), contiguous groups.
+namespace heads {
+struct grouped_queries {};  // GQA: H_q a multiple of H_kv; several query heads read one key/value head's state
+struct grouped_values {};   // GVA: H_v a multiple of H_qk; several value heads, each with its state, share one query/key head
+}  // namespace heads
+
+/// Sequence boundaries of packed tokens (B = 1): N + 1 offsets from 0 to T, not decreasing; 32 or 64 bit.
+struct sequence_offsets {
+  const std::int32_t* narrow = nullptr;
+  const std::int64_t* wide = nullptr;
+  idx count = 0;
+  constexpr sequence_offsets() = default;
+  constexpr sequence_offsets(std::span<const std::int32_t> s) : narrow(s.data()), count(idx(s.size())) {}
+  constexpr sequence_offsets(std::span<const std::int64_t> s) : wide(s.data()), count(idx(s.size())) {}
+  COEFDYN_HD constexpr idx operator[](idx i) const { return narrow ? idx(narrow[i]) : idx(wide[i]); }
+  COEFDYN_HD constexpr explicit operator bool() const { return narrow || wide; }
+};
+
+/// A stream bound to a caller's array. Assign a view of the rank that its shape class has.
+template <class Need, class T>
+struct stream_view : view<T, Need::rank> {
+  using need_type = Need;
+  constexpr stream_view() = default;
+  template <class U, int Rank>
+  constexpr stream_view& operator=(const view<U, Rank>& v) {
+    static_assert(Rank == Need::rank,
+                  "coefdyn: this stream has another shape: per token (B, T, H), per channel (B, T, H, n), fixed (H) or (H, n), "
+                  "a product's factors (B, T, H, m) and (B, T, H, m, n); the type above names the stream and its class.");
+    if constexpr (Rank == Need::rank) static_cast<view<T, Rank>&>(*this) = v;
+    return *this;
+  }
+};
+namespace detail {
+template <class Need, class Types>
+using stored_as = std::conditional_t<
+    Need::over == field::complex,
+    complex<std::conditional_t<Need::tag::held_in == precision::storage, typename Types::storage, typename Types::gate>>,
+    std::conditional_t<Need::tag::held_in == precision::storage, typename Types::storage, typename Types::gate>>;
+template <class Types, bool Writable, class Needs>
+struct bound_streams;
+template <class Types, bool Writable, class... Need>
+struct bound_streams<Types, Writable, list<Need...>>
+    : Need::tag::template field<stream_view<Need, std::conditional_t<Writable, stored_as<Need, Types>, const stored_as<Need, Types>>>>... {
+  /// The view of one need, without its name.
+  template <class N>
+  COEFDYN_HD const auto& of() const {
+    using T = std::conditional_t<Writable, stored_as<N, Types>, const stored_as<N, Types>>;
+    const typename N::tag::template field<stream_view<N, T>>& holder = *this;
+    const auto& [the_view] = holder;
+    return the_view;
+  }
+};
+}  // namespace detail
+
+/// Inputs of a mixer: members q, k, v and the streams that its policies name, each a view of a caller's array.
+///
+/// shape   q (B, T, H, n), k (B, T w, H, n), v (B, T w, H, d), w writes per token; streams as their need says
+/// error   checked before anything is written (`check`): invalid_input with the tensor's name
+template <class M, class Types = float, class Heads = heads::grouped_queries, field Over = field::real>
+struct tokens : detail::bound_streams<typename detail::as_types<Types>::type, false, needs_of<M, Over>> {
+  using mixer_type = M;
+  using types_type = typename detail::as_types<Types>::type;
+  using heads_type = Heads;
+  using needs = needs_of<M, Over>;
+  using real = typename types_type::accumulate;
+  static constexpr field over = Over;
+  static_assert(Over == field::real || traits<M>::complex_state,
+                "coefdyn: complex q and k need an evolution over the complex numbers; use evolution::complex_diagonal, fixed_complex_diagonal or dense<field::complex>.");
+  static_assert(Over == field::real || !traits<M>::has_feature, "coefdyn: a feature map acts on real q and k only; use feature::identity with complex q and k.");
+  sequence_offsets cu_seqlens;  // empty: every batch row is one sequence
+  /// Tokens before this one are a cache: written, not read. q, the reader's streams and y then have T - first_read rows.
+  idx first_read = 0;
+};
+
+/// Gradients of a mixer's inputs, under the same names; a member left empty is not computed into.
+template <class M, class Types = float, class Heads = heads::grouped_queries, field Over = field::real>
+struct gradients : detail::bound_streams<typename detail::as_types<Types>::type, true, needs_of<M, Over>> {
+  bool accumulate = false;  // add to what is there instead of overwriting
+};
+
+/// Sizes of a call.
+struct extents {
+  idx batch = 0, time = 0, first_read = 0;                // B, T, tokens that are written only
+  int readers = 0, states = 0, queries = 0, keys = 0;     // heads that read, that hold a state, of q, of k
+  int n = 0, d = 0;
+  idx sequences = 0;                                      // B, or packed sequences
+  COEFDYN_HD int heads_of(owner o) const {
+    return o == owner::query ? queries : o == owner::key ? keys : o == owner::state ? states : o == owner::reader ? readers : 1;
+  }
+};
+struct sequence {
+  idx batch, begin, end;  // rows of time
+};
+template <class X>
+COEFDYN_HD sequence sequence_at(const X& x, const extents& e, idx i) {
+  if (x.cu_seqlens) return {0, x.cu_seqlens[i], x.cu_seqlens[i + 1]};
+  return {i, 0, e.time};
+}
+
+/// Extents of the inner axes of a stream.
+template <class Need>
+COEFDYN_HD constexpr void inner_extents(int n, int d, int micro, idx (&out)[2]) {
+  constexpr width w = Need::inner;
+  out[0] = w == width::key || w == width::matrix ? n : w == width::value ? d : w == width::pairs ? n / 2 : w == width::scalar ? 1 : micro;
+  out[1] = w == width::matrix || w == width::factors_key ? n : 1;
+}
+template <class Need>
+COEFDYN_HD constexpr idx inner_size(int n, int d, int micro) {
+  idx e[2] = {};
+  inner_extents<Need>(n, d, micro, e);
+  return e[0] * e[1];
+}
+
+namespace detail {
+template <class Need, class M>
+void expected_shape(const extents& e, idx (&out)[5]) {
+  int a = 0;
+  if (Need::timed) {
+    out[a++] = e.batch;
+    constexpr bool reading = Need::heads == owner::query || Need::heads == owner::reader;
+    out[a++] = (reading ? e.time - e.first_read : e.time) * (Need::time == ticks::write ? traits<M>::writes : 1);
+  }
+  if (Need::headed) out[a++] = e.heads_of(Need::heads);
+  idx inner[2] = {};
+  inner_extents<Need>(e.n, e.d, traits<M>::micro, inner);
+  for (int i = 0; i < Need::inner_rank; ++i) out[a++] = inner[i];
+}
+template <class M, class V>
+void check_shape(const V& v, const extents& e, const std::string& prefix) {
+  using Need = typename V::need_type;
+  idx want[5] = {};
+  expected_shape<Need, M>(e, want);
+  bool same = true;
+  for (int a = 0; a < V::rank; ++a) same = same && v.extents[a] == want[a];
+  if (!same) throw invalid_input(prefix + Need::tag::name, "shape " + shape_text(want, V::rank), "shape " + shape_text(v.extents, V::rank));
+  if (!v.data && v.size() > 0) throw invalid_input(prefix + Need::tag::name, "a tensor of shape " + shape_text(want, V::rank), "none");
+}
+template <class M, class X, class... Need>
+void check_streams(const X& x, const extents& e, list<Need...>) {
+  (check_shape<M>(x.template of<Need>(), e, ""), ...);
+}
+template <class M, class G, class... Need>
+void check_gradients(const G& g, const extents& e, list<Need...>) {
+  ([&] { if (g.template of<Need>().data) check_shape<M>(g.template of<Need>(), e, "gradient of "); }(), ...);
+}
+inline void check_offsets(const sequence_offsets& o, idx time, idx batch) {
+  if (batch != 1) throw invalid_input("cu_seqlens", "B = 1 beside packed sequences", "B = " + std::to_string(batch));
+  if (o.count < 1) throw invalid_input("cu_seqlens", "at least one offset", "none");
+  if (o[0] != 0) throw invalid_input("cu_seqlens", "first offset 0", std::to_string(o[0]));
+  for (idx i = 1; i < o.count; ++i)
+    if (o[i] < o[i - 1])
+      throw invalid_input("cu_seqlens", "offsets that do not decrease", std::to_string(o[i]) + " after " + std::to_string(o[i - 1]) + " at " + std::to_string(i));
+  if (o[o.count - 1] != time) throw invalid_input("cu_seqlens", "last offset T = " + std::to_string(time), std::to_string(o[o.count - 1]));
+}
+}  // namespace detail
+
+/// The sizes that q, k and v imply. Nothing is checked; `check` does.
+template <class X>
+extents extents_of(const X& x) {
+  extents e;
+  e.batch = x.q.extents[0];
+  e.first_read = x.first_read;
+  e.time = x.q.extents[1] + x.first_read;
+  e.queries = int(x.q.extents[2]);
+  e.keys = int(x.k.extents[2]);
+  e.states = int(x.v.extents[2]);
+  e.readers = e.queries > e.states ? e.queries : e.states;
+  e.n = int(x.q.extents[3]);
+  e.d = int(x.v.extents[3]);
+  e.sequences = x.cu_seqlens ? x.cu_seqlens.count - 1 : e.batch;
+  return e;
+}
+
+/// Every precondition on the inputs of a call; throws invalid_input before anything is written.
+template <class X>
+extents check(const X& x) {
+  using M = typename X::mixer_type;
+  const extents e = extents_of(x);
+  if constexpr (std::is_same_v<typename X::heads_type, heads::grouped_queries>) {
+    if (e.keys != e.states) throw invalid_input("v", "as many heads as k (" + std::to_string(e.keys) + ") under heads::grouped_queries", std::to_string(e.states));
+    if (e.states == 0 ? e.queries != 0 : e.queries % e.states != 0)
+      throw invalid_input("q", "a multiple of the " + std::to_string(e.states) + " key/value heads", std::to_string(e.queries) + " heads");
+  } else {
+    if (e.queries != e.keys) throw invalid_input("q", "as many heads as k (" + std::to_string(e.keys) + ") under heads::grouped_values", std::to_string(e.queries));
+    if (e.keys == 0 ? e.states != 0 : e.states % e.keys != 0)
+      throw invalid_input("v", "a multiple of the " + std::to_string(e.keys) + " query/key heads", std::to_string(e.states) + " heads");
+  }
+  if constexpr (traits<M>::structure.turns == turning::half_pairs || traits<M>::structure.turns == turning::adjacent_pairs)
+    if (e.n % 2) throw invalid_input("q", "an even n for pairs of channels", "n = " + std::to_string(e.n));
+  if constexpr (requires { M::evolution::max_n; })
+    if (e.n > M::evolution::max_n) throw invalid_input("q", "n <= " + std::to_string(M::evolution::max_n) + " for this evolution", "n = " + std::to_string(e.n));
+  detail::check_streams<M>(x, e, typename X::needs{});
+  if (x.first_read < 0 || (x.first_read > 0 && x.cu_seqlens))
+    throw invalid_input("first_read", x.cu_seqlens ? "0 beside packed sequences" : "a number of tokens >= 0", std::to_string(x.first_read));
+  if (x.cu_seqlens) detail::check_offsets(x.cu_seqlens, e.time, e.batch);
+  return e;
+}
+
+}  // namespace coefdyn

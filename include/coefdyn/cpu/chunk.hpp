@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "gates.hpp"
+
+/// One chunk of the linear recurrence in matrix form: reads, corrections and writes of its rows against the state at its start.
+/// With E, F the decays from the start and to the end (gates.hpp) and (.)_D a decayed Gram matrix:
+///
+///   u = s (E row S + (row K')_D W + (row col')_D u),   W = b V          (tied: col = K, W = b V + u)
+///   y = E Q S + (Q K')_D W + (Q col')_D u + bonus
+///   S <- e^Gamma S + (F K)' W + (F col)' u
+///
+/// The triangular system is solved by substitution, and its inverse is never differentiated (KERNELS.md section 2).
+namespace coefdyn::cpu {
+
+template <class M, class R>
+struct chunk {
+  using O = operands<M, R>;
+  static constexpr bool corrects = O::corrects, untied = O::corrects && !O::tied;
+  static constexpr seen read_seen = O::before ? seen::exclusive : seen::inclusive;
+  static constexpr seen row_seen = traits<M>::structure.row_sees == sees::undecayed ? seen::exclusive : seen::inclusive;
+
+  products<R> px;
+  gates<M, R> decays;
+  int rows = 0, n = 0, e = 0;
+  R *W = nullptr, *u = nullptr, *X = nullptr;                                       // (rows, e)
+  R *Ark = nullptr, *Arc = nullptr, *Aqk = nullptr, *Aqc = nullptr, *L = nullptr;   // (rows, rows)
+  R *weighted = nullptr;                                                            // (rows, n) scratch
+  R *dW = nullptr, *du = nullptr, *dM = nullptr, *dR = nullptr, *flux = nullptr;    // backward: (rows, e), (rows, e), (rows, rows), (rows, n), (n)
+
+  chunk() = default;
+  chunk(arena& a, int rows_, int n_, int e_, bool backward) : px(products<R>::best()), decays(a, rows_, n_, px), rows(rows_), n(n_), e(e_) {
+    const idx square = idx(rows) * rows, wide = idx(rows) * e;
+    W = a.take<R>(wide), Aqk = a.take<R>(square), weighted = a.take<R>(idx(rows) * n);
+    if (corrects) X = a.take<R>(wide), Ark = a.take<R>(square), L = a.take<R>(square);
+    if (untied) u = a.take<R>(wide), Arc = a.take<R>(square), Aqc = a.take<R>(square);
+    if (backward) {
+      dW = a.take<R>(wide), dM = a.take<R>(square), dR = a.take<R>(idx(rows) * n), flux = a.take<R>(n);
+      if (untied) du = a.take<R>(wide);
+    }
+  }
+  chunk(const chunk&) = delete;
+  chunk& operator=(const chunk&) = delete;
+
+  /// Decays and corrected writes of a chunk whose start has the state S (n, e).
+  void prepare(const O& o, const R* S) {
+    decays.px = &px;
+    rows = o.rows;
+    decays.prepare(o);
+    px.scale_rows(rows, e, o.b, o.V, e, W, e);
+    if constexpr (corrects) {
+      clear(X, idx(rows) * e);
+      decays.from_start(row_seen, o.row, weighted);
+      px.nn(rows, e, n, weighted, n, S, e, X, e);
+      strict_gram(o, o.K, Ark);
+      if constexpr (untied) {
+        strict_gram(o, o.col, Arc);
+        px.nn_lower_left(rows, e, Ark, rows, W, e, X, e);
+        px.scale_rows(rows, e, o.s, X, e, u, e);
+        px.scale_rows(rows, rows, o.s, Arc, rows, L, rows);
+        px.solve_lower(rows, e, L, rows, u, e);
+      } else {
+        for (int r = 0; r < rows; ++r)
+          for (int v = 0; v < e; ++v) W[idx(r) * e + v] += o.s[r] * X[idx(r) * e + v];
+        px.scale_rows(rows, rows, o.s, Ark, rows, L, rows);
+        px.solve_lower(rows, e, L, rows, W, e);
+      }
+    }
+  }
+  /// Y (rows, e) of queries Q (rows, n); p: bonus scores.
+  void read(const O& o, const R* Q, const R* p, const R* S, R* Y) {
+    clear(Y, idx(rows) * e);
+    decays.from_start(read_seen, Q, weighted);
+    px.nn(rows, e, n, weighted, n, S, e, Y, e);
+    decays.gram(o, read_seen, Q, o.K, Aqk);
+    px.nn_lower_left(rows, e, Aqk, rows, W, e, Y, e);
+    if constexpr (untied) {
+      decays.gram(o, read_seen, Q, o.col, Aqc);
+      px.nn_lower_left(rows, e, Aqc, rows, u, e, Y, e);
+    }
+    if constexpr (O::before)
+      for (int i = 0; i < o.tokens; ++i) {
+        const int w = (i + 1) * O::micro - 1;  // the row that writes
+        for (int v = 0; v < e; ++v) Y[idx(read_row<M>(i)) * e + v] += p[i] * o.b[w] * o.V[idx(w) * e + v];
+      }
+  }
+  /// S at the chunk's start becomes S at its end (both in the state's own frame of turning).
+  void advance(const O& o, R* S) {
+    decays.whole(e, S);
+    decays.to_end(o.K, weighted);
+    px.tn(n, e, rows, weighted, n, W, e, S, e);
+    if constexpr (untied) {
+      decays.to_end(o.col, weighted);
+      px.tn(n, e, rows, weighted, n, u, e, S, e);
+    }
+    turn_state(o, +1, S);
+  }
+
+  // ---- backward: begin, then read_backward for every reader, then finish ------------------------------------------------
+  /// S_end: state at the end; dS (n, e): gradient there, turned into the chunk's frame here.
+  void begin_backward(const O& o, const R* S_end, R* dS, O& d) {
+    clear(flux, n);
+    for (int c = 0; c < n; ++c)
+      for (int v = 0; v < e; ++v) flux[c] += S_end[idx(c) * e + v] * dS[idx(c) * e + v];
+    if constexpr (O::turns) {  // d(angle of the whole chunk), from the state at its end
+      R* dP = d.co + idx(rows - 1) * (n / 2);
+      for (int p = 0; p < n / 2; ++p) {
+        const channel_pair i = pair_of(O::pairs, p, n);
+        for (int v = 0; v < e; ++v)
+          dP[p] += dS[idx(i.y) * e + v] * S_end[idx(i.x) * e + v] - dS[idx(i.x) * e + v] * S_end[idx(i.y) * e + v];
+      }
+      turn_state(o, -1, dS);
+    }
+    clear(dW, idx(rows) * e);
+    decays.to_end(o.K, weighted);
+    px.nn(rows, e, n, weighted, n, dS, e, dW, e);
+    if constexpr (untied) {
+      clear(du, idx(rows) * e);
+      decays.to_end(o.col, weighted);
+      px.nn(rows, e, n, weighted, n, dS, e, du, e);
+    }
+  }
+  /// dQ (rows, n) overwritten, dp added; dS_start += what this reader's reads of the start's state add.
+  void read_backward(const O& o, const R* Q, const R* p, const R* S, const R* dY, R* dQ, R* dp, R* dS_start, O& d) {
+    clear(dQ, idx(rows) * n);
+    px.nt(rows, n, e, dY, e, S, e, dQ, n);
+    decays.from_start(read_seen, dQ, dQ);
+    decays.from_start(read_seen, Q, weighted);
+    px.tn(n, e, rows, weighted, n, dY, e, dS_start, e);
+    decays.gram(o, read_seen, Q, o.K, Aqk);
+    px.tn_lower_left(rows, e, Aqk, rows, dY, e, dW, e);
+    pair_gradient(read_seen, dY, W);
+    decays.gram_backward(o, read_seen, Q, o.K, dM, dQ, d.K);
+    if constexpr (untied) {
+      decays.gram(o, read_seen, Q, o.col, Aqc);
+      px.tn_lower_left(rows, e, Aqc, rows, dY, e, du, e);
+      pair_gradient(read_seen, dY, u);
+      decays.gram_backward(o, read_seen, Q, o.col, dM, dQ, d.col);
+    }
+    if constexpr (O::has_gates) gate_dots(o, read_seen, Q, dQ, R(1), d);
+    if constexpr (O::before)
+      for (int i = 0; i < o.tokens; ++i) {
+        const int w = (i + 1) * O::micro - 1;
+        const R *g = dY + idx(read_row<M>(i)) * e, *x = o.V + idx(w) * e;
+        R dot(0);
+        for (int v = 0; v < e; ++v) dot += g[v] * x[v], d.V[idx(w) * e + v] += p[i] * o.b[w] * g[v];
+        d.b[w] += p[i] * dot;
+        dp[i] = o.b[w] * dot;
+      }
+    if constexpr (O::turns)
+      for (int i = 0; i < o.tokens; ++i) {
+        const int r = read_row<M>(i), seen_row = O::before ? r - 1 : r;
+        if (seen_row >= 0) o.turn_back(seen_row, Q + idx(r) * n, dQ + idx(r) * n, d.co + idx(seen_row) * (n / 2));
+      }
+  }
+  /// The corrections, writes and gates; dS becomes the gradient at the chunk's start (dS_start: what the reads gave).
+  void finish_backward(const O& o, const R* S, R* dS, R* dS_start, O& d) {
+    if constexpr (corrects) {
+      R* t = untied ? du : dW;  // (I - L)^-T of it: the gradient of the system's right-hand side
+      px.solve_lower_transposed(rows, e, L, rows, t, e);
+      // E = X + Ark W + Arc u: what s multiplies; X already holds Ark W0 when untied
+      px.nn_lower_left(rows, e, untied ? Arc : Ark, rows, untied ? u : W, e, X, e);
+      px.row_dots(rows, e, t, e, X, e, d.s);
+      px.scale_rows(rows, e, o.s, t, e, X, e);  // X = dX = s t from here on
+      if constexpr (untied) px.tn_lower_left(rows, e, Ark, rows, X, e, dW, e);
+      clear(dR, idx(rows) * n);
+      px.nt(rows, n, e, X, e, S, e, dR, n);
+      decays.from_start(row_seen, dR, dR);
+      decays.from_start(row_seen, o.row, weighted);
+      px.tn(n, e, rows, weighted, n, X, e, dS_start, e);
+      pair_gradient(seen::exclusive, X, W);
+      decays.gram_backward(o, row_seen, o.row, o.K, dM, dR, d.K);
+      if constexpr (untied) {
+        pair_gradient(seen::exclusive, X, u);
+        decays.gram_backward(o, row_seen, o.row, o.col, dM, dR, d.col);
+      }
+      if constexpr (O::has_gates) gate_dots(o, row_seen, o.row, dR, R(1), d);
+      px.add(rows, n, dR, n, d.row, n);
+    }
+    write_gradient(W, dS, d.K);
+    if constexpr (untied) write_gradient(u, dS, d.col);
+    // dK is complete: its dots with K reach the gates; V and b take what the writes got
+    if constexpr (O::has_gates) gate_dots(o, seen::inclusive, o.K, d.K, R(-1), d);
+    if constexpr (O::has_gates && untied) gate_dots(o, seen::inclusive, o.col, d.col, R(-1), d);
+    const R* dW0 = dW;
+    px.row_dots(rows, e, dW0, e, o.V, e, d.b);
+    for (int r = 0; r < rows; ++r)
+      for (int v = 0; v < e; ++v) d.V[idx(r) * e + v] += o.b[r] * dW0[idx(r) * e + v];
+    if constexpr (O::has_gates) {  // dg_t = sum_{r >= t} dG_r + <S_end, dS_end>
+      const int w = o.gate_width();
+      if (w == 1)
+        for (int c = 1; c < n; ++c) flux[0] += flux[c];
+      for (int r = rows - 1; r >= 0; --r)
+        for (int c = 0; c < w; ++c) d.g[idx(r) * w + c] = flux[c] += d.g[idx(r) * w + c];
+    }
+    decays.whole(e, dS);
+    px.add(n, e, dS_start, e, dS, e);
+    unturn(o, d);
+  }
+
+ private:
+  static void clear(R* p, idx count) {
+    for (idx i = 0; i < count; ++i) p[i] = R(0);
+  }
+  // rows against columns of earlier rows only; the decay may include the row's own
+  void strict_gram(const O& o, const R* B, R* G) {
+    decays.gram(o, row_seen, o.row, B, G);
+    for (int i = 0; i < rows; ++i) G[idx(i) * rows + i] = R(0);
+  }
+  // dM_ij = <A_i, B_j> where the Gram matrix lives, 0 elsewhere
+  void pair_gradient(seen how, const R* A, const R* B) {
+    clear(dM, idx(rows) * rows);
+    px.nt_lower(rows, e, A, e, B, e, dM, rows);
+    for (int i = 0; i < rows; ++i)
+      for (int j = i + (how == seen::exclusive ? 0 : 1); j < rows; ++j) dM[idx(i) * rows + j] = R(0);
+  }
+  void write_gradient(const R* w, const R* dS, R* dK) {
+    clear(weighted, idx(rows) * n);
+    px.nt(rows, n, e, w, e, dS, e, weighted, n);
+    decays.to_end(weighted, weighted);
+    px.add(rows, n, weighted, n, dK, n);
+  }
+  // dG of the row whose decay the operand has seen += sign <x, dx>
+  void gate_dots(const O& o, seen how, const R* x, const R* dx, R sign, O& d) const {
+    const int w = o.gate_width(), skip = how == seen::exclusive ? 1 : 0;
+    for (int r = skip; r < rows; ++r)
+      for (int c = 0; c < n; ++c) d.g[idx(r - skip) * w + (w == 1 ? 0 : c)] += sign * x[idx(r) * n + c] * dx[idx(r) * n + c];
+  }
+  void turn_state(const O& o, int sign, R* S) const {
+    if constexpr (O::turns) {
+      const R *co = o.co + idx(rows - 1) * (n / 2), *si = o.si + idx(rows - 1) * (n / 2);
+      for (int p = 0; p < n / 2; ++p) {
+        const channel_pair i = pair_of(O::pairs, p, n);
+        const R f = sign < 0 ? -si[p] : si[p];
+        for (int v = 0; v < e; ++v) {
+          R &x = S[idx(i.x) * e + v], &y = S[idx(i.y) * e + v];
+          const R a = x, c = y;
+          x = a * co[p] - c * f;
+          y = a * f + c * co[p];
+        }
+      }
+    }
+  }
+  // operands' gradients out of the turned frame, and the angles' gradients as sums over the rows after
+  void unturn(const O& o, O& d) const {
+    if constexpr (O::turns) {
+      const int half = n / 2;
+      constexpr bool undecayed = traits<M>::structure.row_sees == sees::undecayed;
+      for (int r = 0; r < rows; ++r) {
+        o.turn_back(r, o.K + idx(r) * n, d.K + idx(r) * n, d.co + idx(r) * half);
+        if constexpr (corrects) {
+          const int seen_row = undecayed ? r - 1 : r;
+          if (seen_row >= 0) o.turn_back(seen_row, o.row + idx(r) * n, d.row + idx(r) * n, d.co + idx(seen_row) * half);
+          if constexpr (untied) o.turn_back(r, o.col + idx(r) * n, d.col + idx(r) * n, d.co + idx(r) * half);
+        }
+      }
+      for (int r = rows - 2; r >= 0; --r)
+        for (int p = 0; p < half; ++p) d.co[idx(r) * half + p] += d.co[idx(r + 1) * half + p];
+    }
+  }
+};
+
+}  // namespace coefdyn::cpu

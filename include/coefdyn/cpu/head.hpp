@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "../core/state.hpp"
+#include "raise.hpp"
+
+/// What every form does around its own loop: which heads go together, states in and out, and the last step of a read.
+namespace coefdyn::cpu {
+
+/// One sequence of one state head and the heads that read it.
+struct head {
+  sequence s;
+  idx index = 0;        // of the sequence
+  int state = 0;
+  int first_reader = 0, readers = 1;
+  idx tokens() const { return s.end - s.begin; }
+  head_index at(int r) const { return {state, first_reader + r}; }
+};
+inline int readers_per_state(const extents& e) { return e.states ? e.readers / e.states : 0; }
+/// Heads are visited in groups that share a key head, so that shared gradients are summed in a fixed order.
+inline int states_per_group(const extents& e) { return e.keys ? e.states / e.keys : 0; }
+inline idx groups(const extents& e) { return e.sequences * e.keys; }
+template <class X>
+head head_of_group(const X& x, const extents& e, idx group, int member) {
+  head h;
+  h.index = group / e.keys;
+  h.s = sequence_at(x, e, h.index);
+  h.state = int(group % e.keys) * states_per_group(e) + member;
+  h.readers = readers_per_state(e);
+  h.first_reader = h.state * h.readers;
+  return h;
+}
+
+/// Width of a value row: with a sum, the normalizer rides as one more column, of ones.
+template <class M>
+int value_width(int d) {
+  return d + (traits<M>::needs_sum ? 1 : 0);
+}
+
+/// m before the first token.
+template <class M, class Types, class R>
+R initial_maximum(const carried<M, Types>& c, idx sequence, int h) {
+  if constexpr (!traits<M>::stabilised) return R(0);
+  else if (!c.initial) return R(state<M, Types>::empty_maximum());
+  else return c.initial.m ? R(c.initial.m(sequence, h)) : R(0);
+}
+template <class M, class Types>
+idx initial_position(const carried<M, Types>& c, idx sequence) {
+  return c.initial && c.initial.position ? c.initial.position(sequence) : 0;
+}
+
+/// Element (c, v) of a kernel's state, lowered ([Re; Im], R) or not (complex), as the caller's.
+template <class E, class X>
+E state_out(const X* S, idx e, int n, int c, idx v) {
+  if constexpr (is_complex<E> && !is_complex<X>) return loaded<E>(complex<X>{S[c * e + v], S[(c + n) * e + v]});
+  else return loaded<E>(S[c * e + v]);
+}
+template <class X, class E>
+void state_in(X* S, idx e, int n, int c, idx v, const E& value) {
+  if constexpr (is_complex<E> && !is_complex<X>) {
+    S[c * e + v] = static_cast<X>(value.re);
+    S[(c + n) * e + v] = static_cast<X>(value.im);
+  } else {
+    S[c * e + v] = loaded<X>(value);
+  }
+}
+
+/// Loads the caller's initial state (or zeros) into S (n, e), normalizer column last.
+template <class M, class Types, class X>
+void load_state(const carried<M, Types>& c, idx sequence, int h, int n, int d, X* S) {
+  const int e = value_width<M>(d), rows = is_complex<X> ? n : traits<M>::lowered(n);
+  for (idx i = 0; i < idx(rows) * e; ++i) S[i] = X{};
+  if (!c.initial) return;
+  for (int r = 0; r < n; ++r) {
+    for (int v = 0; v < d; ++v) state_in(S, e, n, r, v, c.initial.S(sequence, h, r, v));
+    if constexpr (traits<M>::needs_sum) state_in(S, e, n, r, d, c.initial.z(sequence, h, r));
+  }
+}
+template <class M, class V, class X, class R>
+void store_state(const V& out, idx sequence, int h, int n, int d, const X* S, R m, idx position) {
+  using E = std::remove_cvref_t<decltype(out.S(0, 0, 0, 0))>;
+  const int e = value_width<M>(d);
+  for (int r = 0; r < n; ++r) {
+    for (int v = 0; v < d; ++v) out.S(sequence, h, r, v) = state_out<E>(S, e, n, r, v);
+    if constexpr (traits<M>::needs_sum) out.z(sequence, h, r) = state_out<E>(S, e, n, r, d);
+  }
+  if constexpr (traits<M>::stabilised) out.m(sequence, h) = m;
+  if (out.position && h == 0) out.position(sequence) = position;
+}
+
+/// y = inverse * numerator of one row; a row whose weights are all exactly zero gives 0.
+template <class M, class R, class At, class Y>
+void finish_row(const R* numerator, R sum, R m, const At& at, const Y& y, idx batch, idx t, int reader) {
+  using Stored = std::remove_cvref_t<decltype(y(0, 0, 0, 0))>;
+  const R f = inverse_eta<typename M::normalization>(sum, m, at);
+  const bool empty = traits<M>::needs_sum && sum == R(0);
+  for (int v = 0; v < at.d; ++v) {
+    const R value = empty && numerator[v] == R(0) ? R(0) : f * numerator[v];
+    y(batch, t, reader, v) = stored<Stored>(value);
+  }
+}
+/// Backward of finish_row: dnumerator (d, and the sum's at d), and df for the normalization's own streams.
+template <class M, class R, class Frame, class DY>
+R finish_row_backward(const Frame& f, int i, idx position, const R* numerator, R sum, R m, const DY& dy, idx batch, idx t, int reader, R* dnumerator) {
+  using Eta = typename M::normalization;
+  const auto at = f.at(i, 0, position);
+  const bool empty = traits<M>::needs_sum && sum == R(0);
+  const R factor = empty ? R(0) : inverse_eta<Eta>(sum, m, at);
+  const bool zero = empty;
+  R df(0);
+  for (int v = 0; v < at.d; ++v) {
+    const R g = loaded<R>(dy(batch, t, reader, v));
+    dnumerator[v] = factor * g;
+    df += g * numerator[v];
+  }
+  if constexpr (traits<M>::needs_sum) {
+    const auto lifted = f.template lifted<void, seed::none>(i, 0, position, 0);
+    dnumerator[at.d] = zero ? R(0) : df * dual<R>(inverse_eta<Eta>(dual<R>(sum, R(1)), dual<R>(m), lifted)).d;
+  }
+  return zero ? R(0) : df;
+}
+
+}  // namespace coefdyn::cpu

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "frame.hpp"
+
+/// Lowering: policies become plain operands, rows of a timeline of micro-steps. No policy is seen below this line; `raise`
+/// takes gradients of the operands back to the streams, by dual numbers, one pass per stream.
+///
+/// A turning evolution is lowered away: with P the cumulative angle within the chunk, every vector is turned by -P, and the
+/// state by +P at the chunk's end. A complex state of n channels becomes a real one of 2n: [Re; Im].
+/// With exp(i) scaling the running maximum m is taken out: g' = g + m_{t-1} - m_t, b' = e^(i - m_t), every exponent <= 0.
+namespace coefdyn::cpu {
+
+/// Operands of a chunk: `rows` micro-steps of `tokens` tokens. As gradients, co holds d(angle).
+template <class M, class R>
+struct operands {
+  using T = traits<M>;
+  static constexpr bool gated = T::structure.decay != gate::none;
+  static constexpr bool channel = T::structure.decay == gate::channel;
+  static constexpr bool corrects = T::structure.correction != rank_one::none;
+  static constexpr bool tied = T::structure.correction == rank_one::along_key && T::scale_is_scalar;
+  static constexpr bool turns = T::structure.turns != turning::none;
+  static constexpr bool before = T::structure.order == reads::before_write;
+  static constexpr int micro = T::micro;
+  static_assert(!(corrects && T::complex_state), "coefdyn: a rank-one correction over the complex numbers is not offered; use a real evolution.");
+
+  int tokens = 0, rows = 0, n = 0, e = 0;
+  R *K = nullptr, *row = nullptr, *col = nullptr;  // (rows, n)
+  R* V = nullptr;                                  // (rows, e)
+  R* g = nullptr;                                  // (rows, 1 or n)
+  R *s = nullptr, *b = nullptr;                    // (rows)
+  R* bonus = nullptr;                              // (tokens, n): diag(u) k, not turned
+  R *co = nullptr, *si = nullptr;                  // (rows, n / 2): cos P, sin P
+  R* m = nullptr;                                  // (tokens)
+  R* shift = nullptr;                              // (tokens): e^(m_{t-1} - m_t)
+  R *read_scale = nullptr, *bonus_scale = nullptr;  // (tokens): a read before the write brings both its parts to one m
+
+  operands() = default;
+  /// `expanded`: V is laid out here instead of being the frame's.
+  operands(arena& a, int tokens_, int n_, int e_, bool expanded) : tokens(tokens_), rows(tokens_ * micro), n(T::lowered(n_)), e(e_) {
+    K = a.take<R>(idx(rows) * n);
+    if (corrects) row = a.take<R>(idx(rows) * n), s = a.take<R>(rows);
+    if (corrects && !tied) col = a.take<R>(idx(rows) * n);
+    if (expanded) V = a.take<R>(idx(rows) * e);
+    if (gated || T::stabilised) g = a.take<R>(idx(rows) * gate_width());
+    b = a.take<R>(rows);
+    if (before) bonus = a.take<R>(idx(tokens) * n);
+    if (turns) co = a.take<R>(idx(rows) * (n / 2)), si = a.take<R>(idx(rows) * (n / 2));
+    m = a.take<R>(tokens);
+    if (T::stabilised) shift = a.take<R>(tokens);
+    if (T::stabilised && before) read_scale = a.take<R>(tokens), bonus_scale = a.take<R>(tokens);
+  }
+  int gate_width() const { return channel ? n : 1; }
+  static constexpr bool has_gates = gated || T::stabilised;
+  static constexpr turning pairs = T::structure.turns == turning::adjacent_pairs ? turning::adjacent_pairs : turning::half_pairs;
+  const R* columns() const { return tied ? K : col; }
+  void clear() {
+    const auto zero = [](R* p, idx count) {
+      if (p)
+        for (idx i = 0; i < count; ++i) p[i] = R(0);
+    };
+    zero(K, idx(rows) * n), zero(row, idx(rows) * n), zero(col, idx(rows) * n), zero(V, idx(rows) * e), zero(s, rows), zero(b, rows);
+    zero(g, idx(rows) * gate_width()), zero(bonus, idx(tokens) * n), zero(co, idx(rows) * (n / 2)), zero(m, tokens);
+  }
+  /// x turned by `sign` times the angle of cos and sin rows.
+  static void turn(int n, const R* co, const R* si, int sign, R* x) {
+    for (int p = 0; p < n / 2; ++p) {
+      const channel_pair i = pair_of(pairs, p, n);
+      const R a = x[i.x], c = x[i.y], f = sign < 0 ? -si[p] : si[p];
+      x[i.x] = a * co[p] - c * f;
+      x[i.y] = a * f + c * co[p];
+    }
+  }
+  /// Adds d(angle P) of x~ = turned(x, -P), and turns dx~ back to dx.
+  void turn_back(int r, const R* turned, R* dx, R* dP) const {
+    for (int p = 0; p < n / 2; ++p) {
+      const channel_pair i = pair_of(pairs, p, n);
+      dP[p] += dx[i.x] * turned[i.y] - dx[i.y] * turned[i.x];
+    }
+    turn(n, co + idx(r) * (n / 2), si + idx(r) * (n / 2), +1, dx);
+  }
+};
+
+/// Row of a token that reads, and the row whose decay it has seen (-1: none of this chunk).
+template <class M>
+constexpr int read_row(int i) {
+  return traits<M>::structure.order == reads::before_write ? i * traits<M>::micro : (i + 1) * traits<M>::micro - 1;
+}
+
+template <class M, class R>
+constexpr R no_maximum() {  // an m that no write has set yet
+  return R(-1e30);
+}
+
+/// Complex or real vector of n into a lowered row: [Re; Im], the imaginary part times `sign`.
+template <class M, class R, class Row>
+void lower_vector(const Row& x, int n, int sign, R* out) {
+  using E = std::remove_cvref_t<decltype(x[0])>;
+  for (int c = 0; c < n; ++c) {
+    if constexpr (is_complex<E>) {
+      out[c] = x[c].re;
+      out[n + c] = sign < 0 ? -x[c].im : x[c].im;
+    } else {
+      out[c] = x[c];
+      if constexpr (traits<M>::complex_state) out[n + c] = R(0);
+    }
+  }
+}
+
+/// m_t = max(m_{t-1} + log decay, log b_t) (and 0 under a floored sum); returns m_{t-1} - m_t, which joins the log decay.
+/// A rank-one part on the undecayed state, or a map without structure, is not bounded by its decay: there it counts as 0.
+template <class M, class R, class Frame>
+R next_maximum(const Frame& f, int i, idx position, R& m) {
+  using A = typename M::evolution;
+  using T = traits<M>;
+  const R before = m;
+  const bool none = before <= R(-1e29);
+  R top = none ? no_maximum<M, R>() : before;
+  if constexpr (T::structure.decay != gate::none && !(T::structure.correction != rank_one::none && T::structure.row_sees == sees::undecayed)) {
+    const auto first = f.at(i, 0, position);
+    R largest = log_decay_of<A>(first, 0);
+    for (int c = 1; c < (T::structure.decay == gate::channel ? first.n : 1); ++c) largest = math::max(largest, log_decay_of<A>(first, c));
+    if (!none) top = before + largest;
+  }
+  for (int l = 0; l < T::micro; ++l)
+    if (T::structure.writes_each || l == T::micro - 1) top = math::max(top, R(M::scaling::log_scale(f.at(i, l, position))));
+  if constexpr (requires { M::normalization::floors_at_one; }) top = math::max(top, R(0));
+  m = top;
+  return none ? R(0) : before - top;
+}
+
+/// The state side of tokens [0, tokens) of a frame, at positions from `position`. m goes in and out.
+template <class M, class R, class Frame>
+void lower(const Frame& f, idx position, R& m, operands<M, R>& o) {
+  using A = typename M::evolution;
+  using B = typename M::scaling;
+  using T = traits<M>;
+  using O = operands<M, R>;
+  const int n = f.shape.n, half = o.n / 2;
+  if constexpr (T::micro > 1 && !T::structure.writes_each) {
+    for (int r = 0; r < o.rows; ++r)
+      for (int v = 0; v < o.e; ++v) o.V[idx(r) * o.e + v] = r % T::micro == T::micro - 1 ? f.at(r / T::micro, 0, 0).v[v] : R(0);
+  } else {
+    o.V = f.template of<need<stream::v, ticks::write, width::value>>().p;
+  }
+  for (int i = 0; i < o.tokens; ++i) {
+    R shift(0);
+    if constexpr (T::stabilised) {
+      const R last = m;
+      shift = next_maximum<M>(f, i, position + i, m);
+      o.shift[i] = math::exp(shift);
+      o.m[i] = m;
+      if constexpr (O::before) {
+        o.m[i] = math::max(last, m);
+        o.read_scale[i] = last <= R(-1e29) ? R(0) : math::exp(last - o.m[i]);
+        o.bonus_scale[i] = math::exp(m - o.m[i]);
+      }
+    } else {
+      o.m[i] = R(0);
+    }
+    for (int l = 0; l < T::micro; ++l) {
+      const idx r = idx(i) * T::micro + l;
+      const auto at = f.at(i, l, position + i);
+      const bool writes = T::structure.writes_each || l == T::micro - 1;
+      R* k = o.K + r * o.n;
+      lower_vector<M>(at.k, n, +1, k);
+      if constexpr (T::scale_is_scalar) {
+        o.b[r] = writes ? R(B::scale(at)) : R(0);
+      } else {
+        for (int c = 0; c < o.n; ++c) k[c] = k[c] * R(B::scale(at, c % n));
+        o.b[r] = writes ? R(1) : R(0);
+      }
+      if constexpr (T::exponential) o.b[r] = writes ? o.b[r] * math::exp(R(B::log_scale(at)) - (T::stabilised ? m : R(0))) : R(0);
+      if constexpr (O::has_gates)
+        for (int c = 0; c < o.gate_width(); ++c) o.g[r * o.gate_width() + c] = l == 0 ? log_decay_of<A>(at, c % n) + shift : R(0);
+      if constexpr (O::corrects) {
+        o.s[r] = R(A::strength(at));
+        if constexpr (T::stabilised && T::structure.row_sees == sees::undecayed) o.s[r] = o.s[r] * (l == 0 ? o.shift[i] : R(1));
+        for (int c = 0; c < n; ++c) {
+          o.row[r * o.n + c] = R(A::row(at, c));
+          if constexpr (!O::tied) o.col[r * o.n + c] = R(column_of<A>(at, c));
+        }
+      }
+      if constexpr (O::before)
+        if (l == T::micro - 1)
+          for (int c = 0; c < o.n; ++c) o.bonus[idx(i) * o.n + c] = R(A::bonus(at, c % n)) * k[c];
+      if constexpr (O::turns) {
+        R *co = o.co + r * half, *si = o.si + r * half;
+        for (int p = 0; p < half; ++p) {
+          const R pc = r ? co[p - half] : R(1), ps = r ? si[p - half] : R(0);
+          const R angle = l == 0 ? R(A::angle(at, p)) : R(0), ac = math::cos(angle), as = math::sin(angle);
+          co[p] = pc * ac - ps * as;
+          si[p] = ps * ac + pc * as;
+        }
+        O::turn(o.n, co, si, -1, k);
+        if constexpr (O::corrects) {
+          if constexpr (!O::tied) O::turn(o.n, co, si, -1, o.col + r * o.n);
+          if constexpr (T::structure.row_sees == sees::decayed) O::turn(o.n, co, si, -1, o.row + r * o.n);
+          else if (r) O::turn(o.n, co - half, si - half, -1, o.row + r * o.n);
+        }
+      }
+    }
+  }
+}
+
+/// Queries of one reader on the same timeline, the frame's row 0 being token `from`: rows without a read stay zero. With a bonus, p (tokens) gets q'diag(u) b k / b.
+template <class M, class R, class Frame>
+void lower_reads(const Frame& f, const operands<M, R>& o, int from, R* Q, R* p) {
+  using O = operands<M, R>;
+  const int half = o.n / 2;
+  for (idx i = 0; i < idx(O::micro > 1 ? o.rows : from) * o.n; ++i) Q[i] = R(0);
+  for (int i = 0; i < from; ++i) p[i] = R(0);
+  for (int i = from; i < o.tokens; ++i) {
+    const int r = read_row<M>(i);
+    R* q = Q + idx(r) * o.n;
+    lower_vector<M>(f.at(i - from, 0, 0).q, f.shape.n, -1, q);
+    if constexpr (O::before) {
+      p[i] = R(0);
+      for (int c = 0; c < o.n; ++c) p[i] += q[c] * o.bonus[idx(i) * o.n + c];
+      if constexpr (traits<M>::stabilised) {
+        p[i] = p[i] * o.bonus_scale[i];
+        for (int c = 0; c < o.n; ++c) q[c] = q[c] * o.read_scale[i];
+      }
+    }
+    if constexpr (O::turns) {
+      const int seen = O::before ? r - 1 : r;
+      if (seen >= 0) O::turn(o.n, o.co + idx(seen) * half, o.si + idx(seen) * half, -1, q);
+    }
+  }
+}
+
+}  // namespace coefdyn::cpu

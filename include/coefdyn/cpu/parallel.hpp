@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "chunkwise.hpp"
+#include "definition.hpp"
+#include "tile.hpp"
+
+/// The parallel form: tiles of scores, right to left from each query's own tile, weighted by phi and summed at once; any
+/// readout map, no T x T storage. An exponential phi under a normalization keeps its running maximum out (online softmax).
+namespace coefdyn::cpu {
+
+template <class M, class R, class X>
+struct parallel_head {
+  using T = traits<M>;
+  using O = operands<M, R>;
+  int length = 0, n = 0, e = 0;
+  idx tiles = 0;
+  state_frame<M, R, X::over> in;
+  reader_frame<M, R, X::over> reads;
+  O o;
+  tile<M, R> t;
+  R* summaries = nullptr;
+  idx per_tile = 0;
+  R *values = nullptr;                                                     // (T writes, e): V of every tile
+  R *Q = nullptr, *p = nullptr, *Z = nullptr, *Y = nullptr, *m = nullptr, *scratch = nullptr, *S = nullptr;
+
+  parallel_head() = default;
+  parallel_head(arena& a, const extents& x, idx tokens, int length_)
+      : length(length_), n(T::lowered(x.n)), e(value_width<M>(x.d)), tiles((tokens + length_ - 1) / length_), in(a, {x.n, x.d, e, length_}),
+        reads(a, {x.n, x.d, e, length_}), o(a, length_, x.n, e, T::micro > 1 && !T::structure.writes_each), t(a, length_ * T::micro, n) {
+    const idx rows = idx(length) * T::micro;
+    per_tile = tile_summary<M, R>::numbers(int(rows), n);
+    summaries = a.take<R>(tiles * per_tile), values = a.take<R>(tiles * rows * e);
+    Q = a.take<R>(rows * n), p = a.take<R>(length), Z = a.take<R>(rows * rows), Y = a.take<R>(rows * e), m = a.take<R>(rows), scratch = a.take<R>(3 * idx(x.n)), S = a.take<R>(idx(n) * e);
+  }
+  tile_summary<M, R> summary(idx j, int rows) const { return {summaries + j * per_tile, rows, n}; }
+  R* value_rows(idx j) const { return values + j * idx(length) * T::micro * e; }
+
+  /// Streams, operands and summary of tile j, tokens [at, at + count).
+  void load(const X& x, const extents& ex, const head& hd, idx j, int count, idx position, R& running) {
+    const idx at = j * length;
+    gather<M>(x, ex, hd.s, hd.at(0), at, count, j == 0, in, scratch);
+    o.tokens = count;
+    o.rows = count * T::micro;
+    lower<M>(in, position + at, running, o);
+    t.prepare(o, summary(j, o.rows));
+    for (idx i = 0; i < idx(o.rows) * e; ++i) value_rows(j)[i] = o.V[i];
+  }
+  static constexpr bool writes_at(int row) { return T::structure.writes_each || row % T::micro == T::micro - 1; }
+  /// Whether a read row of this tile sees a row of this tile.
+  static constexpr bool sees_own(int read, int row) { return T::structure.order == reads::before_write ? row < read : row <= read; }
+
+  static constexpr bool keeps_maximum = T::needs_max && (T::needs_sum || requires { M::normalization::log_inverse; });
+  /// Weights of scores against `columns` rows of values, added to Y; `own`: the tile's own, with its mask and bonus.
+  void weigh(int rows_q, int columns, const R* V, bool own) {
+    for (int i = 0; i < rows_q; ++i) {
+      R* z = Z + idx(i) * columns;
+      const auto seen_here = [&](int j) { return writes_at(j) && (!own || sees_own(i, j)); };
+      const bool reads_here = is_read(i);
+      if constexpr (O::before)
+        if (own && reads_here) z[i / T::micro * T::micro + T::micro - 1] = p[i / T::micro] * o.b[i / T::micro * T::micro + T::micro - 1];
+      const auto counts = [&](int j) { return seen_here(j) || (O::before && own && j == i / T::micro * T::micro + T::micro - 1); };
+      if constexpr (keeps_maximum) {
+        R top = m[i];
+        for (int j = 0; j < columns; ++j)
+          if (counts(j)) top = math::max(top, z[j]);
+        if (top > m[i]) {
+          const R f = m[i] <= R(-1e29) ? R(0) : math::exp(m[i] - top);
+          for (int v = 0; v < e; ++v) Y[idx(i) * e + v] = f * Y[idx(i) * e + v];
+          m[i] = top;
+        }
+      }
+      for (int j = 0; j < columns; ++j) z[j] = reads_here && counts(j) ? M::readout::apply(keeps_maximum ? z[j] - m[i] : z[j]) : R(0);
+    }
+    t.px.nn(rows_q, e, columns, Z, columns, V, e, Y, e);
+  }
+  static constexpr bool is_read(int row) { return row % T::micro == (T::structure.order == reads::before_write ? 0 : T::micro - 1); }
+};
+
+/// Forward of one head. A linear readout takes and gives states; for any other the carry is the cache (cache.hpp).
+template <class M, class R, class X, class Y, class Types>
+void parallel_forward(const X& x, const extents& e, const head& hd, const Y& y, const carried<M, Types>& c, parallel_head<M, R, X>& w) {
+  using T = traits<M>;
+  const idx tokens = hd.tokens(), start = initial_position(c, hd.index);
+  const int width = value_width<M>(e.d);
+  R running = initial_maximum<M, Types, R>(c, hd.index, hd.state);
+  load_state<M>(c, hd.index, hd.state, e.n, e.d, w.S);
+  for (idx j = 0; j * w.length < tokens; ++j) {
+    const idx at = j * w.length;
+    const int count = int(tokens - at < w.length ? tokens - at : w.length);
+    w.load(x, e, hd, j, count, start, running);
+    const int rows = w.o.rows;
+    const int from = unread(e, at, count);
+    for (int r = 0; r < hd.readers && from < count; ++r) {
+      gather<M>(x, e, hd.s, hd.at(r), at + from, count - from, true, w.reads, w.scratch);
+      lower_reads<M>(w.reads, w.o, from, w.Q, w.p);
+      for (idx i = 0; i < idx(rows) * width; ++i) w.Y[i] = R(0);
+      for (int i = 0; i < rows; ++i) w.m[i] = starting_maximum<M, R>();
+      w.t.own(w.o, w.summary(j, rows), w.Q, w.Z);
+      w.weigh(rows, rows, w.o.V, true);
+      for (idx k = j - 1; k >= 0; --k) {
+        const int columns = w.length * T::micro;
+        const auto s = w.summary(k, columns);
+        s.enter(rows, w.Q);
+        for (idx i = 0; i < idx(rows) * columns; ++i) w.Z[i] = R(0);
+        w.t.px.nt(rows, columns, w.n, w.Q, w.n, s.moved, w.n, w.Z, columns);
+        w.weigh(rows, columns, w.value_rows(k), false);
+        if (k || c.initial) s.transport(w.t.px, rows, w.Q, w.Z);
+      }
+      if constexpr (T::linear)
+        if (c.initial) w.t.px.nn(rows, width, w.n, w.Q, w.n, w.S, width, w.Y, width);
+      for (int i = from; i < count; ++i) {
+        const int row = read_row<M>(i);
+        const R* out = w.Y + idx(row) * width;
+        finish_row<M, R>(out, T::needs_sum ? out[e.d] : R(0), T::stabilised ? w.o.m[i] : T::needs_max && w.keeps_maximum ? w.m[row] : R(0), w.reads.at(i - from, 0, start + at + i), y,
+                         hd.s.batch, hd.s.begin + at + i - e.first_read, hd.first_reader + r);
+      }
+    }
+  }
+  if constexpr (T::linear) parallel_states(e, hd, c, w, running, start);
+}
+/// The states that leave a linear mixer, from the summaries: S <- e^Gamma S + ends' (U S) + moved' V.
+template <class M, class R, class X, class Types>
+void parallel_states(const extents& e, const head& hd, const carried<M, Types>& c, parallel_head<M, R, X>& w, R running, idx start) {
+  using O = operands<M, R>;
+  if (!c.final) return;
+  const idx tokens = hd.tokens();
+  const int width = value_width<M>(e.d);
+  for (idx j = 0; j * w.length < tokens; ++j) {
+    const int rows = int(tokens - j * w.length < w.length ? tokens - j * w.length : w.length) * traits<M>::micro;
+    const auto s = w.summary(j, rows);
+    if constexpr (O::corrects) {
+      for (idx i = 0; i < idx(rows) * width; ++i) w.Y[i] = R(0);
+      w.t.px.nn(rows, width, w.n, s.U, w.n, w.S, width, w.Y, width);
+    }
+    if constexpr (O::has_gates)
+      for (int r = 0; r < w.n; ++r)
+        for (int v = 0; v < width; ++v) w.S[idx(r) * width + v] = s.all[O::channel ? r : 0] * w.S[idx(r) * width + v];
+    if constexpr (O::corrects) w.t.px.tn(w.n, width, rows, s.ends, w.n, w.Y, width, w.S, width);
+    w.t.px.tn(w.n, width, rows, s.moved, w.n, w.value_rows(j), width, w.S, width);
+    if constexpr (O::turns)
+      for (int v = 0; v < width; ++v)
+        for (int p = 0; p < w.n / 2; ++p) {
+          const channel_pair i = pair_of(O::pairs, p, w.n);
+          R &a = w.S[idx(i.x) * width + v], &b = w.S[idx(i.y) * width + v];
+          const R x0 = a, y0 = b;
+          a = x0 * s.co[p] - y0 * s.si[p];
+          b = x0 * s.si[p] + y0 * s.co[p];
+        }
+  }
+  store_state<M>(c.final, hd.index, hd.state, e.n, e.d, w.S, running, start + tokens);
+}
+
+}  // namespace coefdyn::cpu

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <coefdyn/cpu/simd.hpp>
+
+#if defined(__GNUC__)
+
+namespace coefdyn::cpu::detail {
+
+/// e^x per lane: x = n ln 2 + r, a polynomial in r, and 2^n as two factors, so that a result below the normal range is
+/// rounded once.
+template <class R, int Bytes>
+struct vector_exp {
+  using P = pack<R, Bytes>;
+  using V = typename P::type;
+  static constexpr bool is_single = sizeof(R) == 4;
+  static constexpr int together = Bytes == 64 ? 4 : 2;  // as many as the registers hold
+  static constexpr int fraction = is_single ? 23 : 52;
+  static constexpr R big = static_cast<R>(is_single ? 12582912.0 : 6755399441055744.0);  // 1.5 2^fraction
+  static constexpr R lowest = static_cast<R>(is_single ? -105 : -747), highest = static_cast<R>(is_single ? 90 : 711);
+  static constexpr R log2_e = static_cast<R>(1.442695040888963407359924681);
+  static constexpr R ln2_high = static_cast<R>(is_single ? 0.693145751953125 : 0.693147180559662956511601805686950684);
+  static constexpr R ln2_low = static_cast<R>(is_single ? 1.428606765330187045e-06 : 2.8235290563031577122588448175e-13);
+
+  /// v := e^v for N vectors at once, step by step, because a single one leaves the multipliers waiting.
+  template <int N>
+  [[gnu::always_inline]] static inline void at(V* v) {
+    at(v, std::make_integer_sequence<int, N>{});
+  }
+
+ private:
+  template <int... J>
+  [[gnu::always_inline]] static inline void at(V* x, std::integer_sequence<int, J...>) {
+#if defined(__clang__)
+#pragma clang fp reassociate(off)
+#endif
+    V n[sizeof...(J)], first[sizeof...(J)], second[sizeof...(J)];
+    ((x[J] = x[J] < lowest ? V{} + lowest : x[J]), ...);
+    ((x[J] = x[J] > highest ? V{} + highest : x[J]), ...);
+    ((n[J] = x[J] * log2_e + big), ...);
+    (P::opaque(n[J]), ...);
+    ((n[J] = n[J] - big), ...);
+    ((x[J] = x[J] - n[J] * ln2_high), ...);
+    ((x[J] = x[J] - n[J] * ln2_low), ...);
+    ((first[J] = n[J] * R(0.5) + big), ...);
+    (P::opaque(first[J]), ...);
+    ((second[J] = n[J] - (first[J] - big) + big), ...);
+    (P::opaque(second[J]), ...);
+    // e^x for |x| <= ln 2 / 2: minimax coefficients of SLEEF
+    if constexpr (is_single) {
+      ((n[J] = V{} + 0.000198527617612853646278381f), ...);
+      (horner<J...>(n, x, 0.00139304355252534151077271f), horner<J...>(n, x, 0.00833336077630519866943359f));
+      (horner<J...>(n, x, 0.0416664853692054748535156f), horner<J...>(n, x, 0.166666671633720397949219f));
+    } else {
+      ((n[J] = V{} + 2.08860621107283687536341e-09), ...);
+      (horner<J...>(n, x, 2.51112930892876518610661e-08), horner<J...>(n, x, 2.75573911234900471893338e-07));
+      (horner<J...>(n, x, 2.75572362911928827629423e-06), horner<J...>(n, x, 2.4801587159235272998791e-05));
+      (horner<J...>(n, x, 0.000198412698960509205564975), horner<J...>(n, x, 0.00138888888889774492207962));
+      (horner<J...>(n, x, 0.00833333333331652721664984), horner<J...>(n, x, 0.0416666666666665047591422));
+      horner<J...>(n, x, 0.166666666666666851703837);
+    }
+    horner<J...>(n, x, R(0.5));
+    ((n[J] = x[J] * x[J] * n[J] + x[J] + R(1)), ...);
+    (power(first[J]), ...);
+    (power(second[J]), ...);
+    ((x[J] = n[J] * first[J] * second[J]), ...);
+  }
+
+  template <int... J>
+  [[gnu::always_inline]] static inline void horner(V* y, const V* x, R coefficient) {
+    ((y[J] = y[J] * x[J] + coefficient), ...);
+  }
+
+  /// v := 2^n, from v = n + big, whose lowest bits hold n.
+  [[gnu::always_inline]] static inline void power(V& v) {
+    const V one = V{} + R(1);
+    typename P::bits n, bias;
+    __builtin_memcpy(&n, &v, Bytes);
+    __builtin_memcpy(&bias, &one, Bytes);
+    n = (n << fraction) + bias;
+    __builtin_memcpy(&v, &n, Bytes);
+  }
+};
+
+template <class T>
+struct exp_row {
+  using R = typename T::real;
+  using P = pack<R, T::bytes>;
+  using V = typename P::type;
+
+  [[gnu::always_inline]] static inline void run(idx count, const R* x, R* y) {
+    constexpr int together = vector_exp<R, T::bytes>::together;
+    idx i = 0;
+    for (; i + together * P::width <= count; i += together * P::width)
+      full(x + i, y + i, std::make_integer_sequence<int, together>{});
+    for (; i < count; i += P::width) {
+      const int left = count - i < P::width ? static_cast<int>(count - i) : P::width;
+      V v;
+      P::load(v, x + i, left);
+      vector_exp<R, T::bytes>::template at<1>(&v);
+      P::store(v, y + i, left);
+    }
+  }
+
+ private:
+  template <int... J>
+  [[gnu::always_inline]] static inline void full(const R* x, R* y, std::integer_sequence<int, J...>) {
+    V v[sizeof...(J)];
+    (P::load(v[J], x + J * P::width), ...);
+    vector_exp<R, T::bytes>::template at<sizeof...(J)>(v);
+    (P::store(v[J], y + J * P::width), ...);
+  }
+};
+
+}  // namespace coefdyn::cpu::detail
+
+#endif  // __GNUC__

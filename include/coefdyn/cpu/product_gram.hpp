@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <coefdyn/cpu/product_exp.hpp>
+
+#if defined(__GNUC__)
+
+namespace coefdyn::cpu::detail {
+
+/// C[i][j] += sum_c A[i][c] B[j][c] exp(sum_{j<t<=i} g[t][c]) for j <= i < m <= 32.
+///
+/// By halving: below the diagonal, a square of side h with its rows from `mid` on and its columns before `mid` is the
+/// plain product of A[i] exp(g[mid] + ... + g[i]) and B[j] exp(g[j+1] + ... + g[mid-1]). Every exponent is a sum of the
+/// given g, so with g <= 0 no factor exceeds 1; and which square an entry lies in depends on i and j alone.
+template <class T>
+struct decayed_gram {
+  using R = typename T::real;
+  using P = pack<R, T::bytes>;
+  using V = typename P::type;
+  static constexpr int width = P::width, span = 1024 / static_cast<int>(sizeof(R)), most_rows = 16;
+
+  [[gnu::always_inline]] static inline void run(int m, int n, const R* a, idx lda, const R* b, idx ldb, const R* g,
+                                                idx ldg, R* c, idx ldc) {
+    alignas(T::bytes) R left[most_rows * span], right[most_rows * span];  // decayed A and B: (side of a square, span)
+    for (int c0 = 0; c0 < n; c0 += span, a += span, b += span, g += span) {
+      const int cols = n - c0 < span ? n - c0 : span;
+      for (int i = 0; i < m; ++i) diagonal(cols, a + i * lda, b + i * ldb, c[i * ldc + i]);
+      for (int h = 1; h < m; h *= 2)
+        for (int mid = h; mid < m; mid += 2 * h) {
+          const int below = m - mid < h ? m - mid : h;
+          decay(cols, below, a + mid * lda, lda, g + mid * ldg, ldg, left, span);
+          R* const nearest = right + (h - 1) * span;  // the column mid - 1, which has no decay
+          for (int q = 0; q < cols; q += width) copy(cols - q, b + (mid - 1) * ldb + q, nearest + q);
+          decay(cols, h - 1, b + (mid - 2) * ldb, -ldb, g + (mid - 1) * ldg, -ldg, nearest - span, -span);
+          for (int i = 0; i < below; i += 2)
+            for (int j = 0; j < h; j += 4)
+              dots(cols, least(2, below - i), least(4, h - j), left + i * span, right + j * span,
+                   c + (mid + i) * ldc + mid - h + j, ldc);
+        }
+    }
+  }
+
+ private:
+  static constexpr int least(int x, int y) { return x < y ? x : y; }
+
+  [[gnu::always_inline]] static inline void copy(int count, const R* x, R* y) {
+    V v;
+    P::load(v, x, count);
+    P::store(v, y);
+  }
+
+  /// Y[r] = X[r] exp(g[0] + ... + g[r]), r < rows; zero from cols to the end of a vector.
+  [[gnu::always_inline]] static inline void decay(int cols, int rows, const R* x, idx ldx, const R* g, idx ldg, R* y,
+                                                  idx ldy) {
+    constexpr int together = vector_exp<R, T::bytes>::together;
+    int q = 0;
+    for (; q + together * width <= cols; q += together * width)
+      decay_strip(width, rows, x + q, ldx, g + q, ldg, y + q, ldy, std::make_integer_sequence<int, together>{});
+    for (; q < cols; q += width)
+      decay_strip(cols - q, rows, x + q, ldx, g + q, ldg, y + q, ldy, std::make_integer_sequence<int, 1>{});
+  }
+  template <int... J>
+  [[gnu::always_inline]] static inline void decay_strip(int count, int rows, const R* x, idx ldx, const R* g, idx ldg,
+                                                        R* y, idx ldy, std::integer_sequence<int, J...>) {
+    V exponent[sizeof...(J)] = {}, factor[sizeof...(J)], v;
+    for (int r = 0; r < rows; ++r, x += ldx, g += ldg, y += ldy) {
+      ((P::load(v, g + J * width, count), factor[J] = exponent[J] += v), ...);
+      vector_exp<R, T::bytes>::template at<sizeof...(J)>(factor);
+      ((P::load(v, x + J * width, count), P::store(factor[J] * v, y + J * width)), ...);
+    }
+  }
+
+  [[gnu::always_inline]] static inline void diagonal(int cols, const R* a, const R* b, R& out) {
+    V sum{}, x, y;
+    for (int q = 0; q < cols; q += width) {
+      P::load(x, a + q, cols - q);
+      P::load(y, b + q, cols - q);
+      sum += x * y;
+    }
+    R dot;
+    P::sum(dot, sum);
+    out += dot;
+  }
+
+  /// C[i][j] += <X_i, Y_j> for i < rows <= 2, j < cols <= 4, rows of X and Y `span` apart.
+  [[gnu::always_inline]] static inline void dots(int terms, int rows, int cols, const R* x, const R* y, R* c, idx ldc) {
+    const R* const x1 = rows > 1 ? x + span : x;
+    const R* const yj[4] = {y, y + (cols > 1 ? 1 : 0) * span, y + (cols > 2 ? 2 : 0) * span,
+                            y + (cols > 3 ? 3 : 0) * span};
+    V sum[8] = {}, u0, u1, v;
+    for (int q = 0; q < terms; q += width) {
+      P::load(u0, x + q);
+      P::load(u1, x1 + q);
+      P::load(v, yj[0] + q), sum[0] += u0 * v, sum[4] += u1 * v;
+      P::load(v, yj[1] + q), sum[1] += u0 * v, sum[5] += u1 * v;
+      P::load(v, yj[2] + q), sum[2] += u0 * v, sum[6] += u1 * v;
+      P::load(v, yj[3] + q), sum[3] += u0 * v, sum[7] += u1 * v;
+    }
+    R dot[8];
+    P::sum(dot[0], sum[0]), P::sum(dot[1], sum[1]), P::sum(dot[2], sum[2]), P::sum(dot[3], sum[3]);
+    P::sum(dot[4], sum[4]), P::sum(dot[5], sum[5]), P::sum(dot[6], sum[6]), P::sum(dot[7], sum[7]);
+    for (int i = 0; i < rows; ++i)
+      for (int j = 0; j < cols; ++j) c[i * ldc + j] += dot[4 * i + j];
+  }
+};
+
+}  // namespace coefdyn::cpu::detail
+
+#endif  // __GNUC__

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <stdexcept>
+
+#include <coefdyn/cpu/product_table.hpp>
+
+namespace coefdyn::cpu {
+
+/// The small dense products and elementwise kernels that the chunkwise forms are written in, for one target.
+///
+/// shape   row-major with a row stride in entries, at least the width; any size from 0 on, no alignment demanded.
+///         Outputs do not overlap inputs, but an elementwise output may be one of its inputs.
+/// range   the target `portable` is plain loops, for any R; the others are for float and double, in programs of which one
+///         file includes <coefdyn/cpu/targets.hpp>
+/// error   `on` throws std::invalid_argument for a target that machine or program lacks; NaN in gives NaN out
+/// bits    an entry's sum runs in an order that depends on its number of terms, the target and R alone: not on the other
+///         rows or columns of the call, nor on alignment or threads. No allocation; at most 64 KB of stack.
+template <class R>
+struct products {
+  /// The fastest target that both the machine and the program have.
+  static products best() {
+    for (target t : {target::avx512, target::avx2, target::neon})
+      if (table(t) != nullptr && has_target(t)) return products(table(t));
+    return products(table(target::portable));
+  }
+  static products on(target t) {
+    if (!has_target(t)) throw std::invalid_argument("coefdyn: this machine lacks the target asked for; use best().");
+    if (table(t) == nullptr)
+      throw std::invalid_argument(
+          "coefdyn: this program lacks the target asked for; include <coefdyn/cpu/targets.hpp> in one of its files "
+          "(it holds float and double).");
+    return products(table(t));
+  }
+  /// The target that this handle runs on.
+  target where() const { return table_->name; }
+
+  /// C (m, n) += A B, A (m, k), B (k, n).
+  void nn(int m, int n, int k, const R* A, idx lda, const R* B, idx ldb, R* C, idx ldc) const {
+    table_->nn(m, n, k, A, lda, B, ldb, C, ldc);
+  }
+  /// C (m, n) += A B', A (m, k), B stored (n, k).
+  void nt(int m, int n, int k, const R* A, idx lda, const R* B, idx ldb, R* C, idx ldc) const {
+    table_->nt(m, n, k, A, lda, B, ldb, C, ldc);
+  }
+  /// C (m, n) += A' B, A stored (k, m), B (k, n).
+  void tn(int m, int n, int k, const R* A, idx lda, const R* B, idx ldb, R* C, idx ldc) const {
+    table_->tn(m, n, k, A, lda, B, ldb, C, ldc);
+  }
+  /// The columns <= row of C (m, m) += A B', A (m, k), B stored (m, k). Entries above the diagonal keep their value.
+  void nt_lower(int m, int k, const R* A, idx lda, const R* B, idx ldb, R* C, idx ldc) const {
+    table_->nt_lower(m, k, A, lda, B, ldb, C, ldc);
+  }
+  /// C (m, n) += A B, A (m, m) lower triangular with its diagonal. What is stored above the diagonal is not used, and
+  /// row i of C does not depend on the rows of B after i.
+  void nn_lower_left(int m, int n, const R* A, idx lda, const R* B, idx ldb, R* C, idx ldc) const {
+    table_->nn_lower_left(m, n, A, lda, B, ldb, C, ldc);
+  }
+  /// C (m, n) += A' B, A as above: row i of C does not depend on the rows of B before i.
+  void tn_lower_left(int m, int n, const R* A, idx lda, const R* B, idx ldb, R* C, idx ldc) const {
+    table_->tn_lower_left(m, n, A, lda, B, ldb, C, ldc);
+  }
+  /// X (m, n) := (I - L)^{-1} X by forward substitution; only the entries of L below the diagonal are used.
+  void solve_lower(int m, int n, const R* L, idx ldl, R* X, idx ldx) const {
+    table_->solve_lower(m, n, L, ldl, X, ldx);
+  }
+  /// X (m, n) := (I - L')^{-1} X by backward substitution; L as above.
+  void solve_lower_transposed(int m, int n, const R* L, idx ldl, R* X, idx ldx) const {
+    table_->solve_lower_transposed(m, n, L, ldl, X, ldx);
+  }
+  /// y = e^x within 2 ulp; 0 for -inf, +inf beyond the largest R.
+  void exp(idx count, const R* x, R* y) const { table_->exp(count, x, y); }
+  /// Y[i][c] = f[i] X[i][c].
+  void scale_rows(int m, int n, const R* f, const R* X, idx ldx, R* Y, idx ldy) const {
+    table_->scale_rows(m, n, f, X, ldx, Y, ldy);
+  }
+  /// Y = F o X, entry by entry.
+  void multiply(int m, int n, const R* F, idx ldf, const R* X, idx ldx, R* Y, idx ldy) const {
+    table_->multiply(m, n, F, ldf, X, ldx, Y, ldy);
+  }
+  /// Y += F o X, entry by entry.
+  void multiply_add(int m, int n, const R* F, idx ldf, const R* X, idx ldx, R* Y, idx ldy) const {
+    table_->multiply_add(m, n, F, ldf, X, ldx, Y, ldy);
+  }
+  /// Y += X.
+  void add(int m, int n, const R* X, idx ldx, R* Y, idx ldy) const { table_->add(m, n, X, ldx, Y, ldy); }
+  /// out[i] += <X_i, Y_i>.
+  void row_dots(int m, int n, const R* X, idx ldx, const R* Y, idx ldy, R* out) const {
+    table_->row_dots(m, n, X, ldx, Y, ldy, out);
+  }
+  /// out[c] += sum_i X[i][c] Y[i][c].
+  void col_dots(int m, int n, const R* X, idx ldx, const R* Y, idx ldy, R* out) const {
+    table_->col_dots(m, n, X, ldx, Y, ldy, out);
+  }
+  /// C[i][j] += sum_c A[i][c] B[j][c] exp(sum_{j<t<=i} g[t][c]) for j <= i < m <= 32; A, B, g (m, n). The exponents are
+  /// sums of the given g, never differences: with g <= 0 none is positive. Entries above the diagonal are untouched.
+  void decayed_gram_lower(int m, int n, const R* A, idx lda, const R* B, idx ldb, const R* g, idx ldg, R* C,
+                          idx ldc) const {
+    if (m > 32) throw std::invalid_argument("coefdyn: decayed_gram_lower takes at most 32 rows; call it per block.");
+    table_->decayed_gram_lower(m, n, A, lda, B, ldb, g, ldg, C, ldc);
+  }
+  /// One decode step on a state S (n, d) in one pass: S = diag(w) S + kb v', then y += S' q; w may be null, for 1.
+  void step(int n, int d, const R* w, const R* kb, const R* v, const R* q, R* S, idx lds, R* y) const {
+    table_->step(n, d, w, kb, v, q, S, lds, y);
+  }
+
+ private:
+  static const detail::product_table<R>* table(target t) { return detail::tables<R>[static_cast<std::size_t>(t)]; }
+  explicit products(const detail::product_table<R>* table) : table_(table) {}
+  const detail::product_table<R>* table_;
+};
+
+}  // namespace coefdyn::cpu

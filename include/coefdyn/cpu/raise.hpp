@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "lower.hpp"
+
+/// The adjoint of the lowering: gradients of operands become gradients of streams, one dual pass per stream (operand functions
+/// are local to a channel), and leave a frame for the caller's tensors.
+namespace coefdyn::cpu {
+
+/// Gradients of a head's operands at one timeline row, whatever form computed them (not turned).
+template <class R>
+struct row_gradient {
+  const R *K, *row, *col;  // (n lowered)
+  const R* V;              // (e)
+  const R* g;              // (1 or n)
+  const R *angle;          // (n lowered / 2)
+  R s, b;
+  const R* bonus;          // (n lowered), of diag(u) k b_c
+};
+
+/// Adds to `d` (a frame) what row l of token i contributes. `o_b`, `shift`: b and e^(m_{t-1}-m_t) as lowered.
+template <class M, class R, class Frame>
+void raise_row(const Frame& f, int i, int l, idx position, const row_gradient<R>& g, R o_b, R shift, Frame& d) {
+  raise_row_streams<M>(f, i, l, position, g, o_b, shift, d, typename Frame::needs{});
+}
+
+template <class Need, class Frame, class R>
+void put(Frame& d, int i, int l, int element, R value) {
+  auto* p = d.template where<Need>(i, l);
+  if constexpr (Need::over == field::complex) (element % 2 ? p[element / 2].im : p[element / 2].re) += value;
+  else p[element] += value;
+}
+
+template <class M, class R, class Frame, class... Need>
+void raise_row_streams(const Frame& f, int i, int l, idx position, const row_gradient<R>& g, R o_b, R shift, Frame& d, list<Need...>) {
+  using A = typename M::evolution;
+  using B = typename M::scaling;
+  using T = traits<M>;
+  using O = operands<M, R>;
+  const int n = f.shape.n;
+  const bool writes = T::structure.writes_each || l == T::micro - 1;
+  ([&] {
+    using Tag = typename Need::tag;
+    if constexpr (Need::inner == width::value) {
+      auto* p = d.template where<Need>(i, l);
+      if (writes)
+        for (int c = 0; c < f.shape.d; ++c) p[c] += g.V[c];
+    } else if constexpr (Need::over == field::complex && std::is_same_v<Tag, stream::k>) {
+      if (writes) {
+        auto* p = d.template where<Need>(i, l);
+        const auto at = f.at(i, l, position);
+        for (int c = 0; c < n; ++c) {
+          R bc = R(1);
+          if constexpr (!T::scale_is_scalar) bc = R(B::scale(at, c));
+          p[c].re += bc * g.K[c];
+          p[c].im += bc * g.K[n + c];
+          if constexpr (O::before) {
+            const R u = R(A::bonus(at, c));
+            p[c].re += bc * u * g.bonus[c];
+            p[c].im += bc * u * g.bonus[n + c];
+          }
+        }
+      }
+    } else if constexpr (Need::over == field::real && Need::inner != width::matrix) {
+      constexpr bool per_channel = !coefdyn::detail::is_scalar_at<Need>;
+      using Seed = seed::every;
+      const auto at = f.template lifted<Tag, Seed>(i, l, position, 0);
+      using D = dual<R>;
+      R whole(0);  // gradient of a stream that holds one number
+      auto* p = d.template where<Need>(i, l);
+      const auto give = [&](int c, R value) {
+        if constexpr (per_channel) p[c] += value;
+        else whole += value;
+      };
+      if constexpr (O::gated)
+        if (l == 0)
+          for (int c = 0; c < (O::channel ? n : 1); ++c) {
+            R total = g.g[c];
+            if constexpr (T::complex_state && O::channel) total += g.g[n + c];
+            give(c, total * D(log_decay_of<A>(at, c)).d);
+          }
+      if constexpr (O::turns)
+        if (l == 0) {
+          const int pairs = T::complex_state ? n : n / 2;
+          for (int c = 0; c < pairs; ++c) give(c, g.angle[c] * D(A::angle(at, c)).d);
+        }
+      if constexpr (O::corrects) {
+        R factor = g.s;
+        if constexpr (T::stabilised && T::structure.row_sees == sees::undecayed)
+          if (l == 0) factor = factor * shift;
+        if constexpr (!per_channel) give(0, factor * D(A::strength(at)).d);
+        for (int c = 0; c < n; ++c) {
+          R t = g.row[c] * D(A::row(at, c)).d;
+          if constexpr (!O::tied) t += g.col[c] * D(column_of<A>(at, c)).d;
+          give(c, t);
+        }
+      }
+      if (writes || O::tied) {
+        if constexpr (T::exponential && !per_channel) give(0, g.b * o_b * D(B::log_scale(at)).d);
+        if constexpr (T::scale_is_scalar && !per_channel) {
+          const D scale = B::scale(at);
+          if constexpr (T::exponential) give(0, scale.v == R(0) ? R(0) : g.b * o_b / scale.v * scale.d);
+          else give(0, g.b * scale.d);
+        }
+        for (int c = 0; c < n; ++c) {
+          const auto k = at.k[c];
+          if constexpr (is_complex<std::remove_cvref_t<decltype(k)>>) {
+            if constexpr (!T::scale_is_scalar) {
+              const D bc = B::scale(at, c);
+              give(c, bc.d * (g.K[c] * k.re.v + g.K[n + c] * k.im.v));
+              if constexpr (O::before) {
+                const D uc = D(A::bonus(at, c)) * bc;
+                give(c, uc.d * (g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v));
+              }
+            } else if constexpr (O::before) {
+              give(c, D(A::bonus(at, c)).d * (g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v));
+            }
+          } else {
+            D kc = k;
+            if constexpr (!T::scale_is_scalar) kc = kc * D(B::scale(at, c));
+            give(c, g.K[c] * kc.d);
+            if constexpr (O::before)
+              if (l == T::micro - 1) give(c, g.bonus[c] * (D(A::bonus(at, c)) * kc).d);
+          }
+        }
+      }
+      if constexpr (!per_channel) p[0] += whole;
+    }
+  }(), ...);
+}
+
+/// Gradient of a lowered query to the reader's frame: q real or complex ([Re; -Im]).
+template <class M, class R, class Frame>
+void raise_query(int i, const R* dQ, Frame& d) {
+  raise_query_streams<M>(i, dQ, d, typename Frame::needs{});
+}
+template <class M, class R, class Frame, class... Need>
+void raise_query_streams(int i, const R* dQ, Frame& d, list<Need...>) {
+  ([&] {
+    if constexpr (std::is_same_v<typename Need::tag, stream::q>) {
+      auto* p = d.template where<Need>(i, 0);
+      for (int c = 0; c < d.shape.n; ++c) {
+        if constexpr (Need::over == field::complex) {
+          p[c].re += dQ[c];
+          p[c].im -= dQ[d.shape.n + c];
+        } else {
+          p[c] += dQ[c];
+        }
+      }
+    }
+  }(), ...);
+}
+/// Gradient of the normalization's own streams: df is that of the factor on the read.
+template <class M, class R, class Frame>
+void raise_eta(const Frame& f, int i, idx position, R sum, R m, R df, Frame& d) {
+  raise_eta_streams<M>(f, i, position, sum, m, df, d, coefdyn::detail::streams_t<typename M::normalization>{});
+}
+template <class M, class R, class Frame, class... Need>
+void raise_eta_streams([[maybe_unused]] const Frame& f, [[maybe_unused]] int i, [[maybe_unused]] idx position, [[maybe_unused]] R sum,
+                       [[maybe_unused]] R m, [[maybe_unused]] R df, [[maybe_unused]] Frame& d, list<Need...>) {
+  ([&] {
+    static_assert(Need::inner == width::scalar, "coefdyn: a normalization's streams hold one number per head; a vector stream is not offered there.");
+    const auto at = f.template lifted<typename Need::tag, seed::every>(i, 0, position, 0);
+    put<Need>(d, i, 0, 0, df * dual<R>(inverse_eta<typename M::normalization>(dual<R>(sum), dual<R>(m), at)).d);
+  }(), ...);
+}
+
+// ---- frames of gradients to the caller's tensors ------------------------------------------------------------------------
+/// Adds rows of a gradient frame to the caller's gradients. `raw`: 3 n numbers of scratch for the feature map's adjoint.
+template <class M, class R, class X, class G, class... Need>
+void scatter(const X& x, const G& g, const extents& e, const sequence& s, const head_index& h, idx t, idx tokens, bool constants,
+             const frame<M, R, list<Need...>>& d, R* raw) {
+  ([&] {
+    if (!Need::timed && !constants) return;
+    const auto& v = g.template of<Need>();
+    if (!v.data) return;
+    using E = element_of<Need, R>;
+    using Stored = std::remove_cvref_t<decltype(*v.data)>;
+    const auto& b = d.template of<Need>();
+    idx size[2] = {};
+    inner_extents<Need>(e.n, e.d, d.micro, size);
+    const int head = head_of<Need>(h, e);
+    const idx per = Need::time == ticks::write ? d.writes : 1;
+    const idx first = (s.begin + t - (is_reading<Need> ? e.first_read : 0)) * per;
+    for (idx r = 0; r < d.template rows<Need>(tokens); ++r) {
+      idx inner[2];
+      auto* p = row_pointer<Need>(v, s.batch, first + r, head, inner);
+      const E* from = b.p + r * b.stride;
+      if constexpr (traits<M>::has_feature && is_featured<Need> && std::is_same_v<E, R>) {
+        idx in[2];
+        const auto* q = row_pointer<Need>(x.template of<Need>(), s.batch, first + r, head, in);
+        for (int c = 0; c < e.n; ++c) raw[c] = loaded<R>(q[c * in[0]]);
+        feature_backward<typename M::feature_map>(raw, from, raw + e.n, raw + 2 * e.n, e.n);
+        from = raw + e.n;
+      }
+      for (idx i = 0; i < size[0]; ++i)
+        for (idx j = 0; j < size[1]; ++j) {
+          auto& out = p[i * inner[0] + j * inner[1]];
+          out = stored<Stored>(loaded<E>(out) + from[i * size[1] + j]);
+        }
+    }
+  }(), ...);
+}
+template <class S, class E>
+S stored(const E& x) {
+  if constexpr (is_complex<E>) {
+    using Real = decltype(S{}.re);
+    return {static_cast<Real>(x.re), static_cast<Real>(x.im)};
+  } else {
+    return static_cast<S>(x);
+  }
+}
+/// dx = psi'(x)' dy; `y` is scratch of n.
+template <class Psi, class R>
+void feature_backward(const R* x, const R* dy, R* dx, R* y, int n) {
+  if constexpr (maps_channels<Psi>) {
+    for (int c = 0; c < n; ++c) dx[c] = dy[c] * Psi::apply(dual<R>(x[c], R(1))).d;
+  } else if constexpr (requires { Psi::pull_back(x, x, dy, dx, n); }) {
+    Psi::apply(x, y, n);
+    Psi::pull_back(x, static_cast<const R*>(y), dy, dx, n);
+  } else {
+    static_assert(requires { Psi::pull_back(x, x, dy, dx, n); },
+                  "coefdyn: a feature map of whole vectors needs pull_back(x, y, dy, dx, n) for gradients.");
+  }
+}
+/// Gradients start from zero unless the caller accumulates.
+template <class X, class G, class... Need>
+void clear_gradients(const G& g, list<Need...>) {
+  if (g.accumulate) return;
+  ([&] {
+    const auto& v = g.template of<Need>();
+    if (!v.data) return;
+    constexpr int rank = Need::rank;
+    idx at[5] = {};
+    using Stored = std::remove_cvref_t<decltype(*v.data)>;
+    if (v.size() == 0) return;
+    for (;;) {
+      idx offset = 0;
+      for (int a = 0; a < rank; ++a) offset += at[a] * v.strides[a];
+      v.data[offset] = Stored{};
+      int a = rank - 1;
+      for (; a >= 0; --a) {
+        if (++at[a] < v.extents[a]) break;
+        at[a] = 0;
+      }
+      if (a < 0) break;
+    }
+  }(), ...);
+}
+
+}  // namespace coefdyn::cpu

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include <coefdyn/core/config.hpp>
+
+/// Instruction sets, and the vectors that kernels for them are written in.
+///
+/// A kernel is an always-inlined template over a shape (below). Only the shape's `enter` carries a target attribute, so
+/// one program holds every instruction set and needs no compiler flag.
+namespace coefdyn::cpu {
+
+/// An instruction set that the CPU kernels are written for.
+enum class target { portable, neon, avx2, avx512 };
+
+/// Whether the running machine executes the target.
+inline bool has_target(target t) {
+#if defined(__x86_64__) && defined(__GNUC__)
+  if (t == target::avx2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (t == target::avx512)
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+#elif defined(__aarch64__) && defined(__GNUC__)
+  if (t == target::neon) return true;
+#endif
+  return t == target::portable;
+}
+
+/// The fastest target of the running machine, asked for once.
+inline target best_target() {
+  static const target best = has_target(target::avx512) ? target::avx512
+                             : has_target(target::avx2) ? target::avx2
+                             : has_target(target::neon) ? target::neon
+                                                        : target::portable;
+  return best;
+}
+
+#if defined(__GNUC__)
+
+/// Operations on one vector of `width` reals that the compiler's vectors lack beside + - * < ?:. Vectors go by reference:
+/// passed by value they would be part of the calling convention, which differs between targets.
+template <class R, int Bytes>
+struct pack {
+  template <class Lane>
+  struct vector_of {
+    typedef Lane type __attribute__((vector_size(Bytes)));
+  };
+  using lane_bits = std::conditional_t<sizeof(R) == 4, std::int32_t, std::int64_t>;
+  using type = typename vector_of<R>::type;
+  using bits = typename vector_of<lane_bits>::type;
+  static constexpr int width = Bytes / static_cast<int>(sizeof(R));
+  using lanes = std::make_integer_sequence<int, width>;
+
+  [[gnu::always_inline]] static inline void load(type& v, const R* p) { __builtin_memcpy(&v, p, Bytes); }
+  [[gnu::always_inline]] static inline void store(const type& v, R* p) { __builtin_memcpy(p, &v, Bytes); }
+
+  /// The first `count` lanes, all of them from `width` on; a load sets the others to zero.
+  [[gnu::always_inline]] static inline void load(type& v, const R* p, int count) {
+    if (count >= width) return load(v, p);
+    alignas(Bytes) R lane[width] = {};
+    for (int i = 0; i < count; hide(++i)) lane[i] = p[i];
+    load(v, lane);
+  }
+  [[gnu::always_inline]] static inline void store(const type& v, R* p, int count) {
+    if (count >= width) return store(v, p);
+    alignas(Bytes) R lane[width];
+    store(v, lane);
+    for (int i = 0; i < count; hide(++i)) p[i] = lane[i];
+  }
+
+  /// The first `count` lanes of v become those of first.
+  [[gnu::always_inline]] static inline void replace_first(type& v, int count, const type& first) {
+    replace_first(v, count, first, lanes{});
+  }
+
+  /// out[i] = the lane Map::at(i) of a followed by b.
+  template <class Map>
+  [[gnu::always_inline]] static inline void shuffle(type& out, const type& a, const type& b) {
+    shuffle<Map>(out, a, b, lanes{});
+  }
+
+  /// Sum over the lanes in a fixed tree: lane i with lane i + width / 2, and so on.
+  [[gnu::always_inline]] static inline void sum(R& out, const type& v) {
+    type s = v;
+    halve<width / 2>(s);
+    out = s[0];
+  }
+
+  /// Keeps g++ from simplifying (x + big) - big, as -ffast-math would; clang is told by a pragma where it matters.
+  [[gnu::always_inline]] static inline void opaque([[maybe_unused]] type& v) {
+#if !defined(__clang__) && defined(__x86_64__)
+    asm("" : "+v"(v));
+#elif !defined(__clang__) && defined(__aarch64__)
+    asm("" : "+w"(v));
+#endif
+  }
+
+ private:
+  /// Keeps a short loop over lanes from becoming a call of memcpy.
+  [[gnu::always_inline]] static inline void hide(int& i) { asm("" : "+r"(i)); }
+
+  template <int... I>
+  [[gnu::always_inline]] static inline void replace_first(type& v, int count, const type& first,
+                                                          std::integer_sequence<int, I...>) {
+    v = bits{I...} < static_cast<lane_bits>(count) ? first : v;
+  }
+
+  template <int Distance>
+  struct swapped {
+    static constexpr int at(int i) { return i ^ Distance; }
+  };
+  template <int Distance>
+  [[gnu::always_inline]] static inline void halve(type& v) {
+    if constexpr (Distance > 0) {
+      type other;
+      shuffle<swapped<Distance>>(other, v, v);
+      v += other;
+      halve<Distance / 2>(v);
+    }
+  }
+  template <class Map, int... I>
+  [[gnu::always_inline]] static inline void shuffle(type& out, const type& a, const type& b,
+                                                    std::integer_sequence<int, I...>) {
+#if defined(__clang__)
+    out = __builtin_shufflevector(a, b, Map::at(I)...);
+#else
+    out = __builtin_shuffle(a, b, bits{Map::at(I)...});
+#endif
+  }
+};
+
+/// A shape: the vector of a target, and the tile of a product that its registers hold (rows x vectors accumulators).
+#if defined(__x86_64__)
+template <class R>
+struct avx512_shape {
+  using real = R;
+  static constexpr target name = target::avx512;
+  static constexpr int bytes = 64, rows = 8, vectors = 2;
+  template <class Kernel, class... Args>
+  [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,fma"), gnu::noinline]] static void enter(Args... args) {
+    Kernel::run(args...);
+  }
+};
+template <class R>
+struct avx2_shape {
+  using real = R;
+  static constexpr target name = target::avx2;
+  static constexpr int bytes = 32, rows = 6, vectors = 2;
+  template <class Kernel, class... Args>
+  [[gnu::target("avx2,fma"), gnu::noinline]] static void enter(Args... args) {
+    Kernel::run(args...);
+  }
+};
+#endif
+
+/// 128-bit vectors, which every 64-bit ARM has; on other machines the compiler's own flags decide what they become.
+template <class R>
+struct neon_shape {
+  using real = R;
+  static constexpr target name = target::neon;
+  static constexpr int bytes = 16, rows = 6, vectors = 2;
+  template <class Kernel, class... Args>
+  [[gnu::noinline]] static void enter(Args... args) {
+    Kernel::run(args...);
+  }
+};
+
+#endif  // __GNUC__
+
+}  // namespace coefdyn::cpu

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <coefdyn/cpu/product_exp.hpp>
+#include <coefdyn/cpu/product_gram.hpp>
+#include <coefdyn/cpu/product_panels.hpp>
+#include <coefdyn/cpu/product_rows.hpp>
+#include <coefdyn/cpu/products.hpp>
+
+/// Adds the vector targets to a program: include this in one of its files, or in more; the others need products.hpp only.
+/// It costs that file a second or two of compile time.
+
+#if defined(__GNUC__) && !defined(__CUDA_ARCH__)
+
+namespace coefdyn::cpu::detail {
+
+/// The kernels over one shape.
+template <class T>
+struct shaped_products {
+  static constexpr target name = T::name;
+  using R = typename T::real;
+  using P = panels<T>;
+  using side = typename P::side;
+
+  static void nn(int m, int n, int k, const R* a, idx lda, const R* b, idx ldb, R* c, idx ldc) {
+    P::product(m, n, k, a, lda, 1, b, ldb, side::plain, c, ldc, false);
+  }
+  static void nt(int m, int n, int k, const R* a, idx lda, const R* b, idx ldb, R* c, idx ldc) {
+    P::product(m, n, k, a, lda, 1, b, ldb, side::transposed, c, ldc, false);
+  }
+  static void tn(int m, int n, int k, const R* a, idx lda, const R* b, idx ldb, R* c, idx ldc) {
+    P::product(m, n, k, a, 1, lda, b, ldb, side::plain, c, ldc, false);
+  }
+  static void nt_lower(int m, int k, const R* a, idx lda, const R* b, idx ldb, R* c, idx ldc) {
+    P::product(m, m, k, a, lda, 1, b, ldb, side::transposed, c, ldc, true);
+  }
+  static void nn_lower_left(int m, int n, const R* a, idx lda, const R* b, idx ldb, R* c, idx ldc) {
+    P::lower_left(m, n, a, lda, 1, b, ldb, c, ldc);
+  }
+  // An upper triangle read from its last row and column backwards is a lower one.
+  static void tn_lower_left(int m, int n, const R* a, idx lda, const R* b, idx ldb, R* c, idx ldc) {
+    if (m > 0) P::lower_left(m, n, a + (m - 1) * (lda + 1), -1, -lda, b + (m - 1) * ldb, -ldb, c + (m - 1) * ldc, -ldc);
+  }
+  static void solve_lower(int m, int n, const R* l, idx ldl, R* x, idx ldx) { P::solve(m, n, l, ldl, 1, x, ldx); }
+  static void solve_lower_transposed(int m, int n, const R* l, idx ldl, R* x, idx ldx) {
+    if (m > 0) P::solve(m, n, l + (m - 1) * (ldl + 1), -1, -ldl, x + (m - 1) * ldx, -ldx);
+  }
+  static constexpr auto exp = &T::template enter<exp_row<T>, idx, const R*, R*>;
+  static constexpr auto scale_rows = &T::template enter<scaled_rows<T>, int, int, const R*, const R*, idx, R*, idx>;
+  template <class Op>
+  static constexpr auto entries = &T::template enter<entrywise<T, Op>, int, int, const R*, idx, const R*, idx, R*, idx>;
+  static constexpr auto multiply = entries<product_of>;
+  static constexpr auto multiply_add = entries<sum_with_product>;
+  static void add(int m, int n, const R* x, idx ldx, R* y, idx ldy) {
+    entries<sum_of>(m, n, static_cast<const R*>(nullptr), 0, x, ldx, y, ldy);
+  }
+  static constexpr auto row_dots = &T::template enter<dots_of_rows<T>, int, int, const R*, idx, const R*, idx, R*>;
+  static constexpr auto col_dots =
+      &T::template enter<strips<T, dots_of_columns<T>>, int, int, const R*, idx, const R*, idx, R*>;
+  static constexpr auto decayed_gram_lower =
+      &T::template enter<decayed_gram<T>, int, int, const R*, idx, const R*, idx, const R*, idx, R*, idx>;
+  static constexpr auto step = &T::template enter<strips<T, decode_step<T>>, int, int, const R*, const R*, const R*,
+                                                  const R*, R*, idx, R*>;
+};
+
+template <class Shape>
+const product_table<typename Shape::real>* add_table() {
+  using R = typename Shape::real;
+  return tables<R>[static_cast<std::size_t>(Shape::name)] = &table_of<R, shaped_products<Shape>>;
+}
+
+#if defined(__x86_64__)
+inline const auto* const float_avx2 = add_table<avx2_shape<float>>();
+inline const auto* const float_avx512 = add_table<avx512_shape<float>>();
+inline const auto* const double_avx2 = add_table<avx2_shape<double>>();
+inline const auto* const double_avx512 = add_table<avx512_shape<double>>();
+#elif defined(__aarch64__)
+inline const auto* const float_neon = add_table<neon_shape<float>>();
+inline const auto* const double_neon = add_table<neon_shape<double>>();
+#endif
+
+}  // namespace coefdyn::cpu::detail
+
+#endif  // __GNUC__

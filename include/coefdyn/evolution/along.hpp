@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "../core/principle.hpp"
+#include "../core/structure.hpp"
+
+namespace coefdyn::evolution {
+
+/// Where a Householder's vector and strength come from: parameters of the evolution types.
+/// along::key: z_t = psi(k_t), so the correction shares the write's column. along::z: its own stream z [B, T, H, n].
+enum class along { key, z };
+/// strength::per_write: beta [B, T w, H]. strength::fixed: beta [H].
+enum class strength { per_write, fixed };
+
+template <strength From>
+using beta_need = std::conditional_t<From == strength::fixed, fixed_per_head<stream::beta>, per_write<stream::beta>>;
+using z_need = per_write_channel<stream::z>;
+
+template <along Vector, class At>
+COEFDYN_HD auto householder_vector(const At& at, int c) {
+  if constexpr (Vector == along::key)
+    return at.k[c];
+  else
+    return at.z[c];
+}
+
+}  // namespace coefdyn::evolution

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "../core/math.hpp"
+
+namespace coefdyn::feature {
+
+/// psi(x) = e^x, channel by channel.
+///
+/// shape   vector to vector of n
+/// range   > 0; overflows where e^x does (x > 88 in float)
+/// error   none
+/// source  Zhang et al. (Hedgehog), arXiv:2402.04347
+struct exponential {
+  static constexpr bool is_nonnegative = true;
+  template <class R>
+  COEFDYN_HD static R apply(R x) {
+    return math::exp(x);
+  }
+};
+
+}  // namespace coefdyn::feature

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "../core/math.hpp"
+
+namespace coefdyn::feature {
+
+/// psi(x) = max(x, 0), channel by channel; psi'(0) = 0.
+///
+/// shape   vector to vector of n
+/// range   >= 0
+/// error   none
+/// source  Kasai et al., arXiv:2103.13076
+struct relu {
+  static constexpr bool is_nonnegative = true;
+  template <class R>
+  COEFDYN_HD static R apply(R x) {
+    return math::select(x > R(0), x, R(0));
+  }
+};
+
+}  // namespace coefdyn::feature

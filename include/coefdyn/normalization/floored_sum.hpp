@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "../core/concepts.hpp"
+
+namespace coefdyn::normalization {
+
+/// eta_i = max(|sum_j phi(.)|, 1). On a state kept scaled by e^-m it reads max(|sum~|, e^-m), m >= 0, so no exponent is
+/// positive. The gradient passes through the sum where |sum| >= 1.
+///
+/// streams none
+/// range   >= 1
+/// error   none
+/// source  mLSTM (xLSTM), arXiv:2405.04517; without the peers' epsilon
+struct floored_sum {
+  static constexpr bool needs_sum = true;
+  static constexpr bool is_signed = false;
+  static constexpr bool floors_at_one = true;  // m starts at 0
+  template <class R, class At>
+  COEFDYN_HD static R eta(R total, const At&) {
+    const R size = math::abs(total);
+    return math::select(size < R(1), R(1), size);
+  }
+  template <class R, class At>
+  COEFDYN_HD static R inverse(R total, R m, const At&) {
+    const R size = math::abs(total), floor = math::exp(-m);
+    return R(1) / math::select(size < floor, floor, size);
+  }
+  template <class R, class At>
+  COEFDYN_HD static R log_eta(R total, R m, const At&) {
+    const R l = math::log(math::abs(total)) + m;
+    return math::select(l < R(0), R(0), l);
+  }
+};
+
+}  // namespace coefdyn::normalization

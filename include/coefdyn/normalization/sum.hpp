@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "../core/concepts.hpp"
+
+namespace coefdyn::normalization {
+
+/// eta_i = sum_j phi(.): the coefficients of a row add up to 1. A row whose weights are all exactly zero gives y = 0 with
+/// gradient 0; a signed sum that cancels follows IEEE.
+///
+/// streams none
+/// range   any sign when phi is linear and features are signed
+/// error   none
+/// source  Vaswani et al., arXiv:1706.03762; Katharopoulos et al., arXiv:2006.16236
+struct sum {
+  static constexpr bool needs_sum = true;
+  static constexpr bool is_signed = true;
+  template <class R, class At>
+  COEFDYN_HD static R eta(R total, const At&) {
+    return total;
+  }
+  /// From the sum scaled by e^-m, which cancels.
+  template <class R, class At>
+  COEFDYN_HD static R inverse(R total, R, const At&) {
+    return R(1) / total;
+  }
+  template <class R, class At>
+  COEFDYN_HD static R log_eta(R total, R m, const At&) {
+    return math::log(math::abs(total)) + m;
+  }
+};
+
+}  // namespace coefdyn::normalization

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "../core/math.hpp"
+#include "../core/principle.hpp"
+
+namespace coefdyn::readout {
+
+/// phi(s) = s: the one readout map that has a recurrent form (Lemma 1).
+///
+/// shape   scalar to scalar, no unit
+/// range   any s; phi of either sign, small only near s = 0 (a hyperplane of keys)
+/// error   none
+/// source  arXiv:2510.09389, Lemma 1
+struct linear {
+  static constexpr bool is_linear = true;
+  static constexpr bool is_nonnegative = false;
+  static constexpr near_zero_set near_zero = near_zero_set::hyperplane;
+  template <class R>
+  COEFDYN_HD static R apply(R s) {
+    return s;
+  }
+  template <class R>
+  COEFDYN_HD static R derivative(R s) {
+    return s - s + R(1);
+  }
+};
+
+}  // namespace coefdyn::readout

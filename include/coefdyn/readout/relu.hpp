@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "../core/math.hpp"
+#include "../core/principle.hpp"
+
+namespace coefdyn::readout {
+
+/// phi(s) = max(s, 0): exact zeros on a half-space of keys; phi'(0) = 0.
+///
+/// shape   scalar to scalar, no unit
+/// range   phi >= 0
+/// error   none
+/// source  Wortsman et al., arXiv:2309.08586; arXiv:2510.09389, principle 2
+struct relu {
+  static constexpr bool is_linear = false;
+  static constexpr bool is_nonnegative = true;
+  static constexpr near_zero_set near_zero = near_zero_set::half_space;
+  template <class R>
+  COEFDYN_HD static R apply(R s) {
+    return math::select(s > R(0), s, R(0));
+  }
+  template <class R>
+  COEFDYN_HD static R derivative(R s) {
+    return math::select(s > R(0), R(1), R(0));
+  }
+};
+
+}  // namespace coefdyn::readout

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "../core/math.hpp"
+#include "../core/principle.hpp"
+
+namespace coefdyn::readout {
+
+/// phi(s) = 1 / (1 + e^-s).
+///
+/// shape   scalar to scalar, no unit
+/// range   phi in (0, 1)
+/// error   none
+/// source  Ramapuram et al., arXiv:2409.04431
+struct sigmoid {
+  static constexpr bool is_linear = false;
+  static constexpr bool is_nonnegative = true;
+  static constexpr near_zero_set near_zero = near_zero_set::half_line;
+  template <class R>
+  COEFDYN_HD static R apply(R s) {
+    return math::sigmoid(s);
+  }
+  template <class R>
+  COEFDYN_HD static R derivative(R s) {
+    const R p = math::sigmoid(s);
+    return p * (R(1) - p);
+  }
+};
+
+}  // namespace coefdyn::readout

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "../core/math.hpp"
+#include "../core/principle.hpp"
+
+namespace coefdyn::readout {
+
+/// phi(s) = s / (1 + e^-s).
+///
+/// shape   scalar to scalar, no unit
+/// range   phi > -0.2785
+/// error   none
+/// source  Elfwing et al., arXiv:1702.03118
+struct silu {
+  static constexpr bool is_linear = false;
+  static constexpr bool is_nonnegative = false;
+  static constexpr near_zero_set near_zero = near_zero_set::half_line;
+  template <class R>
+  COEFDYN_HD static R apply(R s) {
+    return s * math::sigmoid(s);
+  }
+  template <class R>
+  COEFDYN_HD static R derivative(R s) {
+    const R p = math::sigmoid(s);
+    return p + s * p * (R(1) - p);
+  }
+};
+
+}  // namespace coefdyn::readout
