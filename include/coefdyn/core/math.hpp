@@ -91,7 +91,7 @@ COEFDYN_HD R sigmoid(R x) {
 /// log(1 + e^x), with no exponent above zero.
 template <class R>
 COEFDYN_HD R softplus(R x) {
-  return select(x > R(0), x, R(0)) + log1p(exp(-abs(x)));
+  return select(x < R(0), R(0), x) + log1p(exp(-abs(x)));  // x at 0, where abs has slope 1: duals get 1/2
 }
 /// x for x > 0, e^x - 1 below.
 template <class R>

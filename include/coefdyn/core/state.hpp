@@ -79,13 +79,22 @@ struct state {
 /// Where states enter and leave a call; empty members: zeros in, nothing out.
 template <class M, class Types>
 struct carried {
-  const_state<M, Types> initial;
-  mutable_state<M, Types> final;
-  std::span<const idx> positions;      // ascending numbers of tokens of each sequence after which `captured` takes the state
-  mutable_state<M, Types> captured;    // sequence axis: positions x N
+  const_state<M, Types> initial{};
+  mutable_state<M, Types> final{};
+  std::span<const idx> positions{};    // ascending numbers of tokens of each sequence after which `captured` takes the state
+  mutable_state<M, Types> captured{};   // sequence axis: positions x N
 };
 template <class M, class Types = float>
 using carry = carried<M, typename detail::as_types<Types>::type>;
+
+/// Gradients of the states that enter and leave: of the unscaled S and z, the maximum m held constant.
+template <class M, class Types>
+struct carried_gradients {
+  const_state<M, Types> final{};     // in: gradient of the final state; empty: zero
+  mutable_state<M, Types> initial{};  // out: gradient of the initial state; empty: not wanted
+};
+template <class M, class Types = float>
+using state_gradients = carried_gradients<M, typename detail::as_types<Types>::type>;
 
 namespace detail {
 template <class M, class S>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "chunk.hpp"
+#include "constant_map.hpp"
 #include "head.hpp"
 
 /// The chunkwise form: matrix products within chunks of C tokens, the state between them.
@@ -32,6 +33,8 @@ struct chunkwise_head {
     o.tokens = count;
     o.rows = count * T::micro;
     lower<M>(in, position + t, m, o);
+    if constexpr (!T::structured)
+      if (t == 0) k.take_map(in.at(0, 0, position));
   }
   /// Queries of reader r over the same tokens.
   void load_reads(const X& x, const extents& e, const head& hd, int r, idx t, int count, int from) {

@@ -52,11 +52,14 @@ void scores_of(const Query& q, int n, const X* H, idx stride, idx count, R* scor
     score[j] = real_part(s);
   }
 }
+/// Whether a row's maximum is taken out of an exponential phi: where the normalization puts it back without forming it.
+template <class M>
+constexpr bool takes_maximum = traits<M>::needs_max && (traits<M>::needs_sum || requires { &M::normalization::template log_inverse<reader_token<double, M>>; });
 /// phi of the scores, the running maximum m taken out where phi or b is an exponential; returns m.
 template <class M, class R>
 R weights_of(const R* score, const R* exponent, idx count, R m, R* weight) {
   using T = traits<M>;
-  if constexpr (T::needs_max && (T::needs_sum || requires { M::normalization::log_inverse; })) {
+  if constexpr (takes_maximum<M>) {
     for (idx j = 0; j < count; ++j) m = math::max(m, score[j]);
     for (idx j = 0; j < count; ++j) weight[j] = M::readout::apply(score[j] - m);
   } else if constexpr (T::stabilised) {
@@ -71,7 +74,7 @@ R weights_of(const R* score, const R* exponent, idx count, R m, R* weight) {
 template <class M, class R>
 R starting_maximum() {
   if constexpr (requires { M::normalization::floors_at_one; }) return R(0);
-  else if constexpr (traits<M>::needs_max || traits<M>::stabilised) return no_maximum<M, R>();
+  else if constexpr (takes_maximum<M> || traits<M>::stabilised) return no_maximum<M, R>();
   else return R(0);
 }
 

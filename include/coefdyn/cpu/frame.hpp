@@ -55,8 +55,10 @@ struct frame<M, R, list<Need...>> : Need::tag::template field<block<Need, R>>...
     const auto& [the_block] = holder;
     return the_block;
   }
-  void clear() {
+  /// `keep_shared`: leave what heads share (gradients of k and q under grouped values) as it is.
+  void clear(bool keep_shared = false) {
     ([&] {
+      if (keep_shared && (Need::heads == owner::key || Need::heads == owner::query)) return;
       auto& b = of<Need>();
       for (idx r = 0; r < rows<Need>(shape.tokens) * b.stride; ++r) b.p[r] = element_of<Need, R>(R(0));
     }(), ...);

@@ -30,6 +30,21 @@ head head_of_group(const X& x, const extents& e, idx group, int member) {
   return h;
 }
 
+/// A write as the lowering sees it, b (K_c) with K_c = k_c times b's part per channel; the maximum m taken out of b's exponent.
+template <class M, class At>
+auto write_b(const At& at, typename At::real m) {
+  using R = typename At::real;
+  R b(1);
+  if constexpr (traits<M>::scale_is_scalar) b = R(M::scaling::scale(at));
+  if constexpr (traits<M>::exponential) b = b * math::exp(R(M::scaling::log_scale(at)) - (traits<M>::stabilised ? m : R(0)));
+  return b;
+}
+template <class M, class E, class At>
+E write_key(const At& at, int c) {
+  if constexpr (traits<M>::scale_is_scalar) return E(at.k[c]);
+  else return typename At::real(M::scaling::scale(at, c)) * E(at.k[c]);
+}
+
 /// Width of a value row: with a sum, the normalizer rides as one more column, of ones.
 template <class M>
 int value_width(int d) {

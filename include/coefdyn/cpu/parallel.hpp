@@ -49,7 +49,6 @@ struct parallel_head {
   /// Whether a read row of this tile sees a row of this tile.
   static constexpr bool sees_own(int read, int row) { return T::structure.order == reads::before_write ? row < read : row <= read; }
 
-  static constexpr bool keeps_maximum = T::needs_max && (T::needs_sum || requires { M::normalization::log_inverse; });
   /// Weights of scores against `columns` rows of values, added to Y; `own`: the tile's own, with its mask and bonus.
   void weigh(int rows_q, int columns, const R* V, bool own) {
     for (int i = 0; i < rows_q; ++i) {
@@ -59,7 +58,7 @@ struct parallel_head {
       if constexpr (O::before)
         if (own && reads_here) z[i / T::micro * T::micro + T::micro - 1] = p[i / T::micro] * o.b[i / T::micro * T::micro + T::micro - 1];
       const auto counts = [&](int j) { return seen_here(j) || (O::before && own && j == i / T::micro * T::micro + T::micro - 1); };
-      if constexpr (keeps_maximum) {
+      if constexpr (takes_maximum<M>) {
         R top = m[i];
         for (int j = 0; j < columns; ++j)
           if (counts(j)) top = math::max(top, z[j]);
@@ -69,7 +68,7 @@ struct parallel_head {
           m[i] = top;
         }
       }
-      for (int j = 0; j < columns; ++j) z[j] = reads_here && counts(j) ? M::readout::apply(keeps_maximum ? z[j] - m[i] : z[j]) : R(0);
+      for (int j = 0; j < columns; ++j) z[j] = reads_here && counts(j) ? M::readout::apply(takes_maximum<M> ? z[j] - m[i] : z[j]) : R(0);
     }
     t.px.nn(rows_q, e, columns, Z, columns, V, e, Y, e);
   }
@@ -111,7 +110,7 @@ void parallel_forward(const X& x, const extents& e, const head& hd, const Y& y, 
       for (int i = from; i < count; ++i) {
         const int row = read_row<M>(i);
         const R* out = w.Y + idx(row) * width;
-        finish_row<M, R>(out, T::needs_sum ? out[e.d] : R(0), T::stabilised ? w.o.m[i] : T::needs_max && w.keeps_maximum ? w.m[row] : R(0), w.reads.at(i - from, 0, start + at + i), y,
+        finish_row<M, R>(out, T::needs_sum ? out[e.d] : R(0), T::stabilised ? w.o.m[i] : takes_maximum<M> ? w.m[row] : R(0), w.reads.at(i - from, 0, start + at + i), y,
                          hd.s.batch, hd.s.begin + at + i - e.first_read, hd.first_reader + r);
       }
     }

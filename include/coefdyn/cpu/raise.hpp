@@ -17,21 +17,22 @@ struct row_gradient {
   const R* bonus;          // (n lowered), of diag(u) k b_c
 };
 
-/// Adds to `d` (a frame) what row l of token i contributes. `o_b`, `shift`: b and e^(m_{t-1}-m_t) as lowered.
+/// Adds to row `to` of the gradient frame `d` what micro-step l of token i of `f` contributes. `o_b`, `shift`: b and
+/// e^(m_{t-1} - m_t) as lowered.
 template <class M, class R, class Frame>
-void raise_row(const Frame& f, int i, int l, idx position, const row_gradient<R>& g, R o_b, R shift, Frame& d) {
-  raise_row_streams<M>(f, i, l, position, g, o_b, shift, d, typename Frame::needs{});
+void raise_row(const Frame& f, idx i, int l, idx position, const row_gradient<R>& g, R o_b, R shift, Frame& d, idx to) {
+  raise_row_streams<M>(f, i, l, position, g, o_b, shift, d, to, typename Frame::needs{});
 }
 
 template <class Need, class Frame, class R>
-void put(Frame& d, int i, int l, int element, R value) {
+void put(Frame& d, idx i, int l, int element, R value) {
   auto* p = d.template where<Need>(i, l);
   if constexpr (Need::over == field::complex) (element % 2 ? p[element / 2].im : p[element / 2].re) += value;
   else p[element] += value;
 }
 
 template <class M, class R, class Frame, class... Need>
-void raise_row_streams(const Frame& f, int i, int l, idx position, const row_gradient<R>& g, R o_b, R shift, Frame& d, list<Need...>) {
+void raise_row_streams(const Frame& f, idx i, int l, idx position, const row_gradient<R>& g, R o_b, R shift, Frame& d, idx to, list<Need...>) {
   using A = typename M::evolution;
   using B = typename M::scaling;
   using T = traits<M>;
@@ -41,12 +42,12 @@ void raise_row_streams(const Frame& f, int i, int l, idx position, const row_gra
   ([&] {
     using Tag = typename Need::tag;
     if constexpr (Need::inner == width::value) {
-      auto* p = d.template where<Need>(i, l);
+      auto* p = d.template where<Need>(to, l);
       if (writes)
         for (int c = 0; c < f.shape.d; ++c) p[c] += g.V[c];
     } else if constexpr (Need::over == field::complex && std::is_same_v<Tag, stream::k>) {
       if (writes) {
-        auto* p = d.template where<Need>(i, l);
+        auto* p = d.template where<Need>(to, l);
         const auto at = f.at(i, l, position);
         for (int c = 0; c < n; ++c) {
           R bc = R(1);
@@ -66,7 +67,7 @@ void raise_row_streams(const Frame& f, int i, int l, idx position, const row_gra
       const auto at = f.template lifted<Tag, Seed>(i, l, position, 0);
       using D = dual<R>;
       R whole(0);  // gradient of a stream that holds one number
-      auto* p = d.template where<Need>(i, l);
+      auto* p = d.template where<Need>(to, l);
       const auto give = [&](int c, R value) {
         if constexpr (per_channel) p[c] += value;
         else whole += value;
@@ -130,11 +131,11 @@ void raise_row_streams(const Frame& f, int i, int l, idx position, const row_gra
 
 /// Gradient of a lowered query to the reader's frame: q real or complex ([Re; -Im]).
 template <class M, class R, class Frame>
-void raise_query(int i, const R* dQ, Frame& d) {
+void raise_query(idx i, const R* dQ, Frame& d) {
   raise_query_streams<M>(i, dQ, d, typename Frame::needs{});
 }
 template <class M, class R, class Frame, class... Need>
-void raise_query_streams(int i, const R* dQ, Frame& d, list<Need...>) {
+void raise_query_streams(idx i, const R* dQ, Frame& d, list<Need...>) {
   ([&] {
     if constexpr (std::is_same_v<typename Need::tag, stream::q>) {
       auto* p = d.template where<Need>(i, 0);
@@ -151,26 +152,56 @@ void raise_query_streams(int i, const R* dQ, Frame& d, list<Need...>) {
 }
 /// Gradient of the normalization's own streams: df is that of the factor on the read.
 template <class M, class R, class Frame>
-void raise_eta(const Frame& f, int i, idx position, R sum, R m, R df, Frame& d) {
-  raise_eta_streams<M>(f, i, position, sum, m, df, d, coefdyn::detail::streams_t<typename M::normalization>{});
+void raise_eta(const Frame& f, idx i, idx position, R sum, R m, R df, Frame& d, idx to) {
+  raise_eta_streams<M>(f, i, position, sum, m, df, d, to, coefdyn::detail::streams_t<typename M::normalization>{});
 }
 template <class M, class R, class Frame, class... Need>
-void raise_eta_streams([[maybe_unused]] const Frame& f, [[maybe_unused]] int i, [[maybe_unused]] idx position, [[maybe_unused]] R sum,
-                       [[maybe_unused]] R m, [[maybe_unused]] R df, [[maybe_unused]] Frame& d, list<Need...>) {
+void raise_eta_streams([[maybe_unused]] const Frame& f, [[maybe_unused]] idx i, [[maybe_unused]] idx position, [[maybe_unused]] R sum,
+                       [[maybe_unused]] R m, [[maybe_unused]] R df, [[maybe_unused]] Frame& d, [[maybe_unused]] idx to, list<Need...>) {
   ([&] {
     static_assert(Need::inner == width::scalar, "coefdyn: a normalization's streams hold one number per head; a vector stream is not offered there.");
     const auto at = f.template lifted<typename Need::tag, seed::every>(i, 0, position, 0);
-    put<Need>(d, i, 0, 0, df * dual<R>(inverse_eta<typename M::normalization>(dual<R>(sum), dual<R>(m), at)).d);
+    put<Need>(d, to, 0, 0, df * dual<R>(inverse_eta<typename M::normalization>(dual<R>(sum), dual<R>(m), at)).d);
   }(), ...);
 }
 
 // ---- frames of gradients to the caller's tensors ------------------------------------------------------------------------
+template <class S, class E>
+S stored(const E& x) {
+  if constexpr (is_complex<E>) {
+    using Real = decltype(S{}.re);
+    return {static_cast<Real>(x.re), static_cast<Real>(x.im)};
+  } else {
+    return static_cast<S>(x);
+  }
+}
+/// dx = psi'(x)' dy; `y` is scratch of n.
+template <class Psi, class R>
+void feature_backward(const R* x, const R* dy, R* dx, R* y, int n) {
+  if constexpr (maps_channels<Psi>) {
+    for (int c = 0; c < n; ++c) dx[c] = dy[c] * Psi::apply(dual<R>(x[c], R(1))).d;
+  } else if constexpr (requires { Psi::pull_back(x, x, dy, dx, n); }) {
+    Psi::apply(x, y, n);
+    Psi::pull_back(x, static_cast<const R*>(y), dy, dx, n);
+  } else {
+    static_assert(requires { Psi::pull_back(x, x, dy, dx, n); },
+                  "coefdyn: a feature map of whole vectors needs pull_back(x, y, dy, dx, n) for gradients.");
+  }
+}
+/// Which streams of a frame leave at once: those with a row in time, those without, and of the timed ones those of a head that
+/// several states share, which wait for the last of them.
+struct leaving {
+  bool timed = true, constants = false, shared = true;
+};
+template <class Need>
+constexpr bool is_shared = Need::heads == owner::key || Need::heads == owner::query;
+
 /// Adds rows of a gradient frame to the caller's gradients. `raw`: 3 n numbers of scratch for the feature map's adjoint.
 template <class M, class R, class X, class G, class... Need>
-void scatter(const X& x, const G& g, const extents& e, const sequence& s, const head_index& h, idx t, idx tokens, bool constants,
+void scatter(const X& x, const G& g, const extents& e, const sequence& s, const head_index& h, idx t, idx tokens, leaving which,
              const frame<M, R, list<Need...>>& d, R* raw) {
   ([&] {
-    if (!Need::timed && !constants) return;
+    if (Need::timed ? !which.timed || (is_shared<Need> && !which.shared) : !which.constants) return;
     const auto& v = g.template of<Need>();
     if (!v.data) return;
     using E = element_of<Need, R>;
@@ -199,28 +230,6 @@ void scatter(const X& x, const G& g, const extents& e, const sequence& s, const 
         }
     }
   }(), ...);
-}
-template <class S, class E>
-S stored(const E& x) {
-  if constexpr (is_complex<E>) {
-    using Real = decltype(S{}.re);
-    return {static_cast<Real>(x.re), static_cast<Real>(x.im)};
-  } else {
-    return static_cast<S>(x);
-  }
-}
-/// dx = psi'(x)' dy; `y` is scratch of n.
-template <class Psi, class R>
-void feature_backward(const R* x, const R* dy, R* dx, R* y, int n) {
-  if constexpr (maps_channels<Psi>) {
-    for (int c = 0; c < n; ++c) dx[c] = dy[c] * Psi::apply(dual<R>(x[c], R(1))).d;
-  } else if constexpr (requires { Psi::pull_back(x, x, dy, dx, n); }) {
-    Psi::apply(x, y, n);
-    Psi::pull_back(x, static_cast<const R*>(y), dy, dx, n);
-  } else {
-    static_assert(requires { Psi::pull_back(x, x, dy, dx, n); },
-                  "coefdyn: a feature map of whole vectors needs pull_back(x, y, dy, dx, n) for gradients.");
-  }
 }
 /// Gradients start from zero unless the caller accumulates.
 template <class X, class G, class... Need>

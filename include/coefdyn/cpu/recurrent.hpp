@@ -26,45 +26,48 @@ struct recurrent_head {
       : in(a, {x.n, x.d, value_width<M>(x.d), tokens < window ? tokens : window}), reads(a, {x.n, x.d, value_width<M>(x.d), 1}),
         n(x.n), e(value_width<M>(x.d)), S(a.take<E>(idx(x.n) * e)), work(a.take<E>(4 * idx(e) + 4 * x.n)), numerator(a.take<R>(e)), scratch(a.take<R>(3 * x.n)) {}
 
-  state_matrix<E> state() const { return {S, e, e}; }
-
   /// Token i of the window: evolve and write at each micro-step. With exp(i) scaling, S stays scaled by e^-m.
   void advance(int i, idx position) {
     R extra(0);
     if constexpr (T::stabilised) extra = next_maximum<M>(in, i, position, m);
-    for (int l = 0; l < T::micro; ++l) {
-      const auto at = in.at(i, l, position);
-      evolve<A, false>(at, state(), work, l == 0 ? extra : R(0));
-      if (T::structure.writes_each || l == T::micro - 1)
-        for (int c = 0; c < n; ++c) {
-          const E k = (write_factor(at) * R(scale_of<typename M::scaling>(at, c))) * E(at.k[c]);
-          for (int u = 0; u < e; ++u) S[c * e + u] += R(at.v[u]) * k;
-        }
+    for (int l = 0; l < T::micro; ++l) advance_row(i, l, position, l == 0 ? extra : R(0), S);
+  }
+  void advance_row(int i, int l, idx position, R extra, E* to) {
+    const auto at = in.at(i, l, position);
+    evolve<A, false>(at, state_matrix<E>{to, e, e}, work, extra);
+    if (T::structure.writes_each || l == T::micro - 1) {
+      const R b = write_b<M>(at, m);
+      for (int c = 0; c < n; ++c) {
+        const E k = b * write_key<M, E>(at, c);
+        for (int u = 0; u < e; ++u) to[c * e + u] += R(at.v[u]) * k;
+      }
     }
   }
-  /// The exponential part of b, the maximum taken out.
-  template <class At>
-  R write_factor(const At& at) const {
-    if constexpr (T::exponential) return math::exp(R(M::scaling::log_scale(at)) - (T::stabilised ? m : R(0)));
-    else return R(1);
+  /// The maximum of a read of a state scaled by e^-m; reading before the write, the bonus's own exponent joins it.
+  R read_maximum(int i, idx position) const {
+    if constexpr (T::stabilised && T::structure.order == reads::before_write) return math::max(m, R(M::scaling::log_scale(in.at(i, T::micro - 1, position))));
+    else return m;
   }
-  /// numerator = S'q of token i (and the sum); a mixer that reads first adds its bonus on the token's own write.
+  /// numerator (and the sum) of one read of `from`, scaled by e^-top; a mixer that reads first adds diag(u) on the token's own write.
   template <class At>
-  void read(const At& q_at, int i, idx position) {
-    const auto at = in.at(i, T::micro - 1, position);
+  void read(const At& q_at, int i, idx position, const E* from, R top) {
+    const R past = top == m ? R(1) : m <= R(-1e29) ? R(0) : math::exp(m - top);
     for (int u = 0; u < e; ++u) numerator[u] = R(0);
-    R own(0);
     for (int c = 0; c < n; ++c) {
-      const E q = E(q_at.q[c]);
-      for (int u = 0; u < e; ++u) numerator[u] += real_part(q * S[c * e + u]);
-      if constexpr (T::structure.order == reads::before_write)
-        own += real_part((R(A::bonus(at, c)) * R(scale_of<typename M::scaling>(at, c))) * (q * E(at.k[c])));
+      const E q = past * E(q_at.q[c]);
+      for (int u = 0; u < e; ++u) numerator[u] += real_part(q * from[c * e + u]);
     }
     if constexpr (T::structure.order == reads::before_write) {
-      R f(1);
-      if constexpr (T::exponential) f = math::exp(R(M::scaling::log_scale(at)) - (T::stabilised ? m : R(0)));
-      for (int u = 0; u < e; ++u) numerator[u] += (own * f) * R(at.v[u]);
+      const auto at = in.at(i, T::micro - 1, position);
+      const R own = own_score(q_at, at) * write_b<M>(at, top);
+      for (int u = 0; u < e; ++u) numerator[u] += own * R(at.v[u]);
     }
+  }
+  template <class Q, class At>
+  R own_score(const Q& q_at, const At& at) const {
+    R own(0);
+    for (int c = 0; c < n; ++c) own += real_part((R(A::bonus(at, c)) * E(q_at.q[c])) * write_key<M, E>(at, c));
+    return own;
   }
 };
 
@@ -85,8 +88,9 @@ void recurrent_forward(const X& x, const extents& e, const head& hd, const Y& y,
     for (int r = 0; r < hd.readers; ++r) {
       gather<M>(x, e, hd.s, hd.at(r), t, 1, true, w.reads, w.scratch);
       const auto at = w.reads.at(0, 0, start + t);
-      w.read(at, i, start + t);
-      finish_row<M, R>(w.numerator, T::needs_sum ? w.numerator[e.d] : R(0), w.m, at, y, hd.s.batch, hd.s.begin + t - e.first_read, hd.first_reader + r);
+      const R top = w.read_maximum(i, start + t);
+      w.read(at, i, start + t, w.S, top);
+      finish_row<M, R>(w.numerator, T::needs_sum ? w.numerator[e.d] : R(0), top, at, y, hd.s.batch, hd.s.begin + t - e.first_read, hd.first_reader + r);
     }
   };
   capture(0);
@@ -94,30 +98,12 @@ void recurrent_forward(const X& x, const extents& e, const head& hd, const Y& y,
     const idx count = tokens - t0 < w.window ? tokens - t0 : w.window;
     gather<M>(x, e, hd.s, hd.at(0), t0, count, t0 == 0, w.in, w.scratch);
     for (int i = 0; i < count; ++i) {
-      if constexpr (T::structure.order == reads::before_write) {
-        if constexpr (T::stabilised) read_before_write(w, i, start + t0 + i, read, t0 + i);
-        else read(i, t0 + i);
-        w.advance(i, start + t0 + i);
-      } else {
-        w.advance(i, start + t0 + i);
-        read(i, t0 + i);
-      }
+      if constexpr (T::structure.order == reads::before_write) read(i, t0 + i);
+      w.advance(i, start + t0 + i);
+      if constexpr (T::structure.order == reads::after_write) read(i, t0 + i);
       capture(t0 + i + 1);
     }
   }
   if (c.final) store_state<M>(c.final, hd.index, hd.state, e.n, e.d, w.S, w.m, start + tokens);
 }
-/// Reading first under exp(i): the bonus's exponent joins the maximum of the state that is read, for the read alone.
-template <class M, class R, class X, class Read>
-void read_before_write(recurrent_head<M, R, X>& w, int i, idx position, Read read, idx t) {
-  const R before = w.m;
-  const R own = R(M::scaling::log_scale(w.in.at(i, traits<M>::micro - 1, position)));
-  if (own > before) {
-    const R f = before <= R(-1e29) ? R(0) : math::exp(before - own);
-    for (int j = 0; j < w.n * w.e; ++j) w.S[j] = f * w.S[j];
-    w.m = own;
-  }
-  read(i, t);
-}
-
 }  // namespace coefdyn::cpu

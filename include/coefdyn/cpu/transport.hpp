@@ -26,7 +26,10 @@ struct row_gradients {
     if (O::turns) zero(angle, rows * (n / 2));
     if (O::before) zero(bonus, rows * n);
   }
+  /// As raise takes it: a tied column is the key itself.
   row_gradient<R> at(idx r) const {
+    if constexpr (O::tied)
+      for (int c = 0; c < n; ++c) K[r * n + c] += col[r * n + c];
     return {K + r * n, O::corrects ? row + r * n : nullptr, O::corrects ? col + r * n : nullptr, V + r * e, g + r * width,
             O::turns ? angle + r * (n / 2) : nullptr, s[r], b[r], O::before ? bonus + r * n : nullptr};
   }
@@ -56,10 +59,10 @@ template <class R, class... Need>
 struct writers<R, list<Need...>> : Need::tag::template field<writer<element_of<Need, R>>>... {};
 
 template <class M, class R, class Frame, class X, class... Need>
-void map_parameters(const Frame& f, idx i, idx position, const state_matrix<X>& x, const state_matrix<X>& p, X* work, Frame& d, list<Need...>) {
+void map_parameters(const Frame& f, idx i, idx position, const state_matrix<X>& x, const state_matrix<X>& p, X* work, Frame& d, idx to, list<Need...>) {
   using A = typename M::evolution;
   const auto at = f.at(i, 0, position);
-  writers<R, list<Need...>> out{{writer<element_of<Need, R>>{d.template where<Need>(i, 0), at.n}}...};
+  writers<R, list<Need...>> out{{writer<element_of<Need, R>>{d.template where<Need>(to, 0), at.n}}...};
   for (int v = 0; v < x.columns; ++v) {
     const column_view<X> xv{x.p + v, x.stride}, pv{p.p + v, p.stride};
     if constexpr (requires { A::pull_back(at, pv, xv, out); }) {
@@ -80,7 +83,7 @@ void map_parameters(const Frame& f, idx i, idx position, const state_matrix<X>& 
             if constexpr (is_complex<X>) total += pv[c].re * lifted[c].re.d - pv[c].im * lifted[c].im.d;
             else total += pv[c] * lifted[c].d;
           }
-          put<Need>(d, int(i), 0, element, total);
+          put<Need>(d, to, 0, element, total);
         }
       }(), ...);
     }
@@ -88,15 +91,15 @@ void map_parameters(const Frame& f, idx i, idx position, const state_matrix<X>& 
 }
 
 /// p becomes A_t' p; gradients of the row's operands (structured) or of the map's streams (into `d`) are added.
-/// x: the state before. `decayed`: scratch like x; `work`: 4 x.columns + 4 n numbers.
+/// x: the state before. `decayed`: scratch like x; `work`: 2 x.columns + 2 n numbers. `extra` as in evolve; `to`: row of `d`.
 template <class M, class R, class Frame, class X>
 void evolve_backward(const Frame& f, idx i, int l, idx position, const state_matrix<X>& x, const state_matrix<X>& p, const state_matrix<X>& decayed,
-                     X* work, row_gradients<M, R>& g, Frame& d, R extra = R(0)) {
+                     X* work, row_gradients<M, R>& g, Frame& d, idx to, R extra = R(0)) {
   using A = typename M::evolution;
   const auto at = f.at(i, l, position);
   const int n = at.n, columns = x.columns;
   if constexpr (!traits<M>::structured) {
-    map_parameters<M, R>(f, i, position, x, p, work, d, coefdyn::detail::streams_t<A>{});
+    map_parameters<M, R>(f, i, position, x, p, work, d, to, coefdyn::detail::streams_t<A>{});
     evolve<A, true>(at, p, work, extra);
   } else {
     using O = operands<M, R>;

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "cpu/launch_backward.hpp"
+#include "run.hpp"
+
+/// Gradients of everything, for every form: with dy (B, T, H_q, d) and, where a state leaves, the gradient of the final state,
+/// those of all streams (constant ones summed over batch and time), and of the initial state.
+///
+///   backward(device::cpu{}, form::chunkwise{}, x, dy, g);                     g: gradients<M>, empty members are skipped
+///   backward(device::cpu{}, form, x, dy, g, carry, state_gradients, workspace);
+///
+/// Nothing is saved by the forward call: states, tiles and normalizers are recomputed (workspace: O(T (n + d)) plus chunk states).
+/// error   invalid_input, before anything is written
+/// source  arXiv:2510.09389 (definition); KERNELS section 2 (closed forms)
+namespace coefdyn {
+
+namespace detail {
+template <class G, class... Need>
+bool repeats(const G& g, list<Need...>) {  // a gradient with a stride of 0 is a sum over items
+  bool any = false;
+  ([&] {
+    const auto& v = g.template of<Need>();
+    if (v.data)
+      for (int a = 0; a < Need::rank; ++a) any = any || (v.strides[a] == 0 && v.extents[a] > 1);
+  }(), ...);
+  return any;
+}
+template <class M, class S>
+void check_gradient_state(const S& s, const extents& e, const std::string& name) {
+  const idx S_want[] = {e.sequences, e.states, e.n, e.d}, z_want[] = {e.sequences, e.states, e.n};
+  for (int a = 0; a < 4; ++a)
+    if (s.S.extents[a] != S_want[a]) throw invalid_input(name + " S", "shape " + shape_text(S_want, 4), "shape " + shape_text(s.S.extents, 4));
+  for (int a = 0; a < 3; ++a)
+    if (s.z && s.z.extents[a] != z_want[a]) throw invalid_input(name + " z", "shape " + shape_text(z_want, 3), "shape " + shape_text(s.z.extents, 3));
+}
+template <class M, class X, class G, class DY, class Types>
+void check_backward(const X&, const extents& e, const DY& dy, const G& g, const carried<M, Types>& c, const carried_gradients<M, Types>& s) {
+  const idx want[] = {e.batch, e.time, e.readers, e.d};
+  for (int a = 0; a < 4; ++a)
+    if (dy.extents[a] != want[a]) throw invalid_input("dy", "shape " + shape_text(want, 4), "shape " + shape_text(dy.extents, 4));
+  if (!dy.data && dy.size() > 0) throw invalid_input("dy", "a tensor of shape " + shape_text(want, 4), "none");
+  if (e.first_read > 0) throw invalid_input("first_read", "0 for gradients: every token is read", std::to_string(e.first_read));
+  check_gradients<M>(g, e, typename X::needs{});
+  if constexpr (traits<M>::linear) {
+    check_carry(c, e);
+    if (s.final) check_gradient_state<M>(s.final, e, "gradient of the final state");
+    if (s.initial) check_gradient_state<M>(s.initial, e, "gradient of the initial state");
+  } else if (c.initial || s.final || s.initial) {
+    throw invalid_input("carry", "no state of n x d: the readout is not linear (Lemma 1)", "a state");
+  }
+}
+}  // namespace detail
+
+/// Bytes that `backward` needs in its workspace.
+template <class Executor, class Form, class X>
+std::size_t backward_workspace_bytes(const device::cpu<Executor>& on, Form form_, const X& x) {
+  using M = typename X::mixer_type;
+  using R = typename X::real;
+  theorem<Form, M>();
+  if constexpr (form_exists<Form, M>) {
+    const extents e = check(x);
+    return cpu::constant_bytes<M, R, X>(e) + detail::with_form<M>(form_, cpu::longest_sequence(x, e), [&](auto f) {
+             return static_cast<std::size_t>(on.executor.workers()) * cpu::backward_bytes_per_worker<M, R, X>(f, x, e);
+           });
+  } else {
+    return 0;
+  }
+}
+
+template <class Executor, class Form, class X, class DY, class G>
+void backward(const device::cpu<Executor>& on, Form form_, const X& x, const view<DY, 4>& dy, const G& g, const carried<typename X::mixer_type, typename X::types_type>& c,
+              const carried_gradients<typename X::mixer_type, typename X::types_type>& s, workspace ws) {
+  using M = typename X::mixer_type;
+  theorem<Form, M>();
+  if constexpr (form_exists<Form, M>) {
+    const extents e = check(x);
+    detail::check_backward<M>(x, e, dy, g, c, s);
+    const std::size_t need = backward_workspace_bytes(on, form_, x);
+    if (ws.size() < need) throw invalid_input("workspace", std::to_string(need) + " bytes (backward_workspace_bytes)", std::to_string(ws.size()));
+    detail::with_form<M>(form_, cpu::longest_sequence(x, e), [&](auto f) {
+      cpu::launch_backward<M, typename X::real, X>(on, f, x, e, dy, g, c, s, ws, detail::repeats(g, typename X::needs{}));
+    });
+  }
+}
+/// The same, allocating its workspace.
+template <class Device, class Form, class X, class DY, class G>
+void backward(const Device& on, Form form_, const X& x, const view<DY, 4>& dy, const G& g, const carried<typename X::mixer_type, typename X::types_type>& c = {},
+              const carried_gradients<typename X::mixer_type, typename X::types_type>& s = {}) {
+  std::vector<std::byte> memory(backward_workspace_bytes(on, form_, x) + 64);
+  const std::size_t shift = (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) % 64;
+  backward(on, form_, x, dy, g, c, s, workspace(memory).subspan(shift));
+}
+
+}  // namespace coefdyn

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <utility>
+
+#include "chunk.hpp"
+
+/// The chunk of a linear map without structure that is constant in time (dense A, real or complex): queries go back through A
+/// row by row, meeting each earlier key on the way, and keys go forward to the chunk's end.
+///
+///   Z_ij = (q_i' A^(i-j)) b_j k_j,   y_i = sum_j Z_ij v_j + (q_i' A^(i+1)) S,   S <- A^C S + sum_j A^(C-1-j) b_j k_j v_j'
+namespace coefdyn::cpu {
+
+template <class M, class R>
+  requires(!traits<M>::structured)
+struct chunk<M, R> {
+  using O = operands<M, R>;
+  products<R> px;
+  int rows = 0, n = 0, e = 0;  // n of the lowered state
+  R *A = nullptr, *power = nullptr, *next = nullptr;  // (n, n): A, A^capacity, scratch
+  R *W = nullptr, *moved = nullptr, *H = nullptr;     // (rows, e), (rows, n), (rows, n)
+  R *Z = nullptr, *T = nullptr;                       // (rows, rows), (n, e)
+  int capacity = 0;
+
+  chunk() = default;
+  chunk(arena& a, int rows_, int n_, int e_, bool) : px(products<R>::best()), n(n_), e(e_), capacity(rows_) {
+    const idx square = idx(n) * n;
+    A = a.take<R>(square), power = a.take<R>(square), next = a.take<R>(square);
+    W = a.take<R>(idx(capacity) * e), moved = a.take<R>(idx(capacity) * n), H = a.take<R>(idx(capacity) * n), Z = a.take<R>(idx(capacity) * capacity), T = a.take<R>(idx(n) * e);
+  }
+
+  /// The map as a matrix, column by column, and its power of the chunk's length.
+  template <class At>
+  void take_map(const At& at) {
+    using E = state_element<M, R>;
+    E* column = reinterpret_cast<E*>(next);
+    for (int c = 0; c < at.n; ++c) {
+      for (int r = 0; r < at.n; ++r) column[r] = E(R(r == c));
+      M::evolution::apply(at, column_view<E>{column, 1});
+      for (int r = 0; r < at.n; ++r) {
+        if constexpr (is_complex<E>) {
+          A[idx(r) * n + c] = A[idx(r + at.n) * n + c + at.n] = column[r].re;
+          A[idx(r + at.n) * n + c] = column[r].im;
+          A[idx(r) * n + c + at.n] = -column[r].im;
+        } else {
+          A[idx(r) * n + c] = column[r];
+        }
+      }
+    }
+    for (idx i = 0; i < idx(n) * n; ++i) power[i] = A[i];
+    for (int k = 1; k < capacity; ++k) {
+      clear(next, idx(n) * n);
+      px.nn(n, n, n, A, n, power, n, next, n);
+      std::swap(power, next);
+    }
+  }
+  void prepare(const O& o, const R*) {
+    rows = o.rows;
+    px.scale_rows(rows, e, o.b, o.V, e, W, e);
+  }
+  void read(const O& o, const R* Q, const R*, const R* S, R* Y) {
+    clear(Z, idx(rows) * rows), clear(Y, idx(rows) * e);
+    for (idx i = 0; i < idx(rows) * n; ++i) moved[i] = Q[i];
+    for (int j = rows - 1; j >= 0; --j) {  // rows j.. have met the keys after j
+      for (int i = j; i < rows; ++i)
+        for (int c = 0; c < n; ++c) Z[idx(i) * rows + j] += moved[idx(i) * n + c] * o.K[idx(j) * n + c];
+      const int count = rows - j;
+      R* from = moved + idx(j) * n;
+      clear(H, idx(count) * n);
+      px.nn(count, n, n, from, n, A, n, H, n);
+      const R f = rescaled(o, j);
+      for (idx i = 0; i < idx(count) * n; ++i) from[i] = f * H[i];
+    }
+    px.nn_lower_left(rows, e, Z, rows, W, e, Y, e);
+    px.nn(rows, e, n, moved, n, S, e, Y, e);
+  }
+  void advance(const O& o, R* S) {
+    R whole(1);
+    for (int j = 0; j < rows; ++j) {  // rows 0..j-1 of `moved` are keys on their way to the end
+      whole = whole * rescaled(o, j);
+      if (j > 0) {
+        clear(H, idx(j) * n);
+        px.nt(j, n, n, moved, n, A, n, H, n);
+        for (idx i = 0; i < idx(j) * n; ++i) moved[i] = rescaled(o, j) * H[i];
+      }
+      for (int c = 0; c < n; ++c) moved[idx(j) * n + c] = o.K[idx(j) * n + c];
+    }
+    const auto through = [&](const R* map) {
+      clear(T, idx(n) * e);
+      px.nn(n, e, n, map, n, S, e, T, e);
+      for (idx i = 0; i < idx(n) * e; ++i) S[i] = T[i];
+    };
+    if (rows == capacity) through(power);
+    else for (int j = 0; j < rows; ++j) through(A);
+    for (idx i = 0; i < idx(n) * e; ++i) S[i] = whole * S[i];
+    px.tn(n, e, rows, moved, n, W, e, S, e);
+  }
+
+ private:
+  static void clear(R* p, idx count) {
+    for (idx i = 0; i < count; ++i) p[i] = R(0);
+  }
+  static R rescaled(const O& o, int j) { return traits<M>::stabilised ? o.shift[j] : R(1); }
+};
+
+}  // namespace coefdyn::cpu

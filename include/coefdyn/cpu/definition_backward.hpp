@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "definition.hpp"
+#include "recurrent_backward.hpp"
+
+/// Backward of the definition by its own rules. A row i gives every impulse a score gradient dZ_ij; with
+///
+///   G_t = sum_{j<=t} dZ_ij h_{t,j},    p_i = q_i,  p_{t-1} = A_t' p_t,
+///
+/// dq_i = G_i, the gradient of A_t is p_t G_{t-1}', that of b_j k_j is dZ_ij p_j: T^2 applications of A and of A'.
+namespace coefdyn::cpu {
+
+template <class M, class R, class X>
+struct definition_backward_head {
+  using T = traits<M>;
+  using E = state_element<M, R>;
+  definition_head<M, R, X> f;
+  gradient_frames<M, R, X> grads;
+  row_gradients<M, R> rows;      // of the whole sequence
+  E *G = nullptr;                // (T m + 1, n): G before each micro-step
+  E *p = nullptr, *decayed = nullptr, *work = nullptr, *dS0 = nullptr, *start = nullptr;  // (n), (n), scratch, (n, e), (n)
+  E *S0 = nullptr;               // (n, e)
+  R *dZ = nullptr, *dY = nullptr, *q = nullptr;
+
+  definition_backward_head() = default;
+  definition_backward_head(arena& a, const extents& x, idx tokens)
+      : f(a, x, tokens), grads(a, x, tokens), rows(a, tokens * T::micro, x.n, value_width<M>(x.d)) {
+    const idx n = x.n, e = value_width<M>(x.d);
+    G = a.take<E>((tokens * T::micro + 1) * n), p = a.take<E>(n), decayed = a.take<E>(n), work = a.take<E>(4 + 8 * n), dS0 = a.take<E>(n * e), start = a.take<E>(n), S0 = a.take<E>(n * e);
+    dZ = a.take<R>(f.h.columns + 1), dY = a.take<R>(e), q = a.take<R>(2 * n);
+  }
+
+  /// Row of the timeline that makes write j.
+  static idx row_of_write(idx j) { return T::structure.writes_each ? j : j * T::micro + T::micro - 1; }
+  /// The impulse of write j without the exponential that a maximum keeps out, as b K.
+  R plain_b(idx j, idx position) const {
+    const idx row = row_of_write(j);
+    const auto at = f.in.at(row / T::micro, int(row % T::micro), position + row / T::micro);
+    R b(1);
+    if constexpr (T::scale_is_scalar) b = R(M::scaling::scale(at));
+    if constexpr (T::exponential && !T::stabilised) b = b * math::exp(R(M::scaling::log_scale(at)));
+    return b;
+  }
+  /// G over micro-steps [0, count): from `start`, adding dZ_j h_{j,j} at every write. Leaves G_count in place.
+  void forward(idx count, idx position) {
+    const int n = f.h.n;
+    for (int c = 0; c < n; ++c) G[c] = start[c];
+    for (idx row = 0; row < count; ++row) {
+      E *now = G + row * n, *next = now + n;
+      for (int c = 0; c < n; ++c) next[c] = now[c];
+      const idx i = row / T::micro;
+      const int l = int(row % T::micro);
+      const auto at = f.in.at(i, l, position + i);
+      evolve<typename M::evolution, false>(at, state_matrix<E>{next, 1, 1}, work);
+      if (T::structure.writes_each || l == T::micro - 1) {
+        const idx j = T::structure.writes_each ? row : i;
+        const R b = dZ[j] * plain_b(j, position);
+        for (int c = 0; c < n; ++c) next[c] += b * write_key<M, E>(at, c);
+      }
+    }
+  }
+  /// p from micro-step `count` back to the start, adding the gradients of what it passes; p ends as that of `start`.
+  void backward(idx count, idx position) {
+    const int n = f.h.n;
+    for (idx row = count - 1; row >= 0; --row) {
+      const idx i = row / T::micro;
+      const int l = int(row % T::micro);
+      if (T::structure.writes_each || l == T::micro - 1) {
+        const auto at = f.in.at(i, l, position + i);
+        const idx j = T::structure.writes_each ? row : i;
+        const R b = plain_b(j, position);
+        for (int c = 0; c < n; ++c) {
+          rows.b[row] += dZ[j] * real_part(p[c] * write_key<M, E>(at, c));
+          add_lowered(rows.K + row * rows.n, n, c, (dZ[j] * b) * p[c]);
+        }
+      }
+      evolve_backward<M, R>(f.in, i, l, position + i, state_matrix<E>{G + row * n, 1, 1}, state_matrix<E>{p, 1, 1}, state_matrix<E>{decayed, 1, 1}, work, rows, grads.state, i);
+    }
+  }
+};
+
+template <class M, class R, class X, class Call>
+void definition_backward(const X& x, const extents& ex, const head& hd, const Call& call, definition_backward_head<M, R, X>& w) {
+  using T = traits<M>;
+  using E = state_element<M, R>;
+  auto& f = w.f;
+  constexpr bool before = T::structure.order == reads::before_write;
+  const idx tokens = hd.tokens(), position = initial_position(call.c, hd.index);
+  const int n = ex.n, e = value_width<M>(ex.d);
+  gather<M>(x, ex, hd.s, hd.at(0), 0, tokens, true, f.in, f.scratch);
+  load_state<M>(call.c, hd.index, hd.state, ex.n, ex.d, f.h.P);
+  for (int i = 0; i < n * e; ++i) w.S0[i] = f.h.P[i], w.dS0[i] = E{};
+  f.m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
+  w.rows.clear(tokens * T::micro);
+  const auto transport = [&](idx count, R past, const R* dy) {  // rows [0, count) under dZ, the initial state under past * dy
+    for (int c = 0; c < n; ++c) {
+      E s{};
+      for (int u = 0; u < e; ++u) s += (past * dy[u]) * w.S0[c * e + u];
+      w.start[c] = s;
+    }
+    w.forward(count, position);
+    return count * n;
+  };
+  const auto give_back = [&](idx count, R past, const R* dy) {
+    w.backward(count, position);
+    for (int c = 0; c < n; ++c)
+      for (int u = 0; u < e; ++u) w.dS0[c * e + u] += (past * dy[u]) * w.p[c];
+  };
+  f.over_tokens(
+      tokens, position,
+      [&](idx i, idx alive) {
+        const idx carried_writes = before ? alive - 1 : alive, count = before ? i * T::micro : (i + 1) * T::micro;
+        for (int r = 0; r < hd.readers; ++r) {
+          gather<M>(x, ex, hd.s, hd.at(r), i, 1, true, f.reads, f.scratch);
+          const R m = f.read(i, position, alive);
+          const auto q_at = f.reads.at(0, 0, position + i);
+          const R sum = T::needs_sum ? f.h.numerator[ex.d] : R(0);
+          const R df = finish_row_backward<M>(f.reads, 0, position + i, f.h.numerator, sum, m, call.dy, hd.s.batch, hd.s.begin + i, hd.first_reader + r, w.dY);
+          raise_eta<M>(f.reads, 0, position + i, sum, m, df, w.grads.readers[r], i);
+          for (idx j = 0; j < alive; ++j) {
+            const idx row = w.row_of_write(j);
+            R dw(0);
+            for (int u = 0; u < e; ++u) {
+              dw += w.dY[u] * f.value(j)[u];
+              w.rows.V[row * e + u] += f.h.weight[j] * w.dY[u];
+            }
+            w.dZ[j] = T::stabilised ? dw * math::exp(f.h.exponent[j] - m) : dw * slope<typename M::readout>(takes_maximum<M> ? f.h.score[j] - m : f.h.score[j]);
+          }
+          const R past = T::stabilised ? math::exp(f.m0 - m) : R(1);
+          const idx at_end = transport(count, past, w.dY);
+          for (int c = 0; c < n; ++c) {
+            E dq = w.G[at_end + c];
+            if constexpr (before) dq += w.dZ[alive - 1] * f.h.H[c * f.h.columns + alive - 1];
+            if constexpr (is_complex<E>) w.q[c] = dq.re, w.q[n + c] = dq.im;
+            else w.q[c] = dq;
+            w.p[c] = E(q_at.q[c]);
+          }
+          raise_query<M>(i, w.q, w.grads.readers[r]);
+          if constexpr (before) {  // the token's own write, weighted by diag(u)
+            const idx row = w.row_of_write(carried_writes);
+            const auto at = f.in.at(i, T::micro - 1, position + i);
+            const R b = w.plain_b(carried_writes, position), g = w.dZ[alive - 1];
+            for (int c = 0; c < n; ++c) {
+              w.rows.b[row] += g * real_part((R(M::evolution::bonus(at, c)) * w.p[c]) * write_key<M, E>(at, c));
+              add_lowered(w.rows.bonus + row * w.rows.n, n, c, (g * b) * w.p[c]);
+            }
+          }
+          give_back(count, past, w.dY);
+        }
+      },
+      [&](idx seen, idx alive) {
+        if constexpr (T::linear) {
+          if (seen != tokens || !call.s.final) return;
+          E* dS = f.h.now;  // column by column: S_T = sum_j h_{T,j} v_j' + P, unscaled
+          load_final_gradient(call.s, hd.index, hd.state, ex.n, ex.d, R(0), dS);
+          for (int u = 0; u < e; ++u) {
+            for (int v = 0; v < e; ++v) w.dY[v] = R(v == u);
+            for (idx j = 0; j < alive; ++j) w.dZ[j] = f.value(j)[u] * (T::stabilised ? math::exp(f.h.exponent[j]) : R(1));
+            const R past = T::stabilised ? math::exp(f.m0) : R(1);
+            transport(tokens * T::micro, past, w.dY);
+            for (int c = 0; c < n; ++c) w.p[c] = dS[c * e + u];
+            for (idx j = 0; j < alive; ++j) {  // dv_j = Re(dS' h_{T,j})
+              R s(0);
+              for (int c = 0; c < n; ++c) s += real_part(w.p[c] * f.h.H[c * f.h.columns + j]);
+              w.rows.V[w.row_of_write(j) * e + u] += s * (T::stabilised ? math::exp(f.h.exponent[j]) : R(1));
+            }
+            give_back(tokens * T::micro, past, w.dY);
+          }
+        }
+      });
+  for (idx i = 0; i < tokens; ++i)
+    for (int l = 0; l < T::micro; ++l) {
+      const auto at = f.in.at(i, l, position + i);
+      R o_b(1);
+      if constexpr (T::scale_is_scalar) o_b = R(M::scaling::scale(at));
+      if constexpr (T::exponential && !T::stabilised) o_b = o_b * math::exp(R(M::scaling::log_scale(at)));
+      raise_row<M>(f.in, i, l, position + i, w.rows.at(i * T::micro + l), o_b, R(1), w.grads.state, i);
+    }
+  store_initial_gradient(call.s, hd.index, hd.state, ex.n, ex.d, f.m0, w.dS0);
+}
+
+}  // namespace coefdyn::cpu

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "chunkwise_backward.hpp"
+#include "definition_backward.hpp"
+#include "launch.hpp"
+#include "recurrent_backward.hpp"
+
+/// The backward kernels, form by form: groups of heads in any order, sums in a fixed one.
+namespace coefdyn::cpu {
+
+template <class M, class R, class X>
+struct backward_layouts {
+  static definition_backward_head<M, R, X> lay(form::definition, arena& a, const extents& e, idx longest) { return {a, e, longest}; }
+  static recurrent_backward_head<M, R, X> lay(form::recurrent, arena& a, const extents& e, idx longest) { return {a, e, longest}; }
+  /// A constant map without structure has no closed chunk form: its gradient goes token by token.
+  static recurrent_backward_head<M, R, X> lay(form::chunkwise, arena& a, const extents& e, idx longest)
+    requires(!traits<M>::structured)
+  {
+    return {a, e, longest};
+  }
+  static chunkwise_backward_head<M, R, X> lay(form::chunkwise f, arena& a, const extents& e, idx longest)
+    requires(traits<M>::structured)
+  {
+    const idx length = f.length > 0 ? f.length : tuning_for<M, R>(e.n, e.d).chunk;
+    return {a, e, int(length < longest ? length : longest > 0 ? longest : 1), longest, 8};
+  }
+};
+template <class M, class R, class X, class Form>
+std::size_t backward_bytes_per_worker(Form f, const X& x, const extents& e) {
+  arena a;
+  (void)backward_layouts<M, R, X>::lay(f, a, e, longest_sequence(x, e));
+  return (a.used + 63) / 64 * 64;
+}
+template <class M, class R, class X>
+std::size_t constant_bytes(const extents& e) {
+  arena a;
+  constant_slots<M, R, X> slots(a, e);
+  return (a.used + 63) / 64 * 64;
+}
+
+template <class M, class R, class X, class Form, class Executor, class G, class DY, class Types>
+void launch_backward(const device::cpu<Executor>& on, Form f, const X& x, const extents& e, const DY& dy, const G& g, const carried<M, Types>& c,
+                     const carried_gradients<M, Types>& s, workspace ws, bool in_order) {
+  const std::size_t per_worker = backward_bytes_per_worker<M, R, X>(f, x, e);
+  const idx longest = longest_sequence(x, e);
+  clear_gradients<X>(g, typename X::needs{});
+  arena shared{ws.data(), ws.size(), 0};
+  constant_slots<M, R, X> slots(shared, e);
+  std::byte* const base = ws.data() + (shared.used + 63) / 64 * 64;
+  const backward_call<M, Types, G, DY> call{g, dy, c, s};
+  const auto item = [&](idx group, int worker) {
+    arena a{base + per_worker * static_cast<std::size_t>(worker), per_worker, 0};
+    auto w = backward_layouts<M, R, X>::lay(f, a, e, longest);
+    R* raw = scratch_of(w);
+    const int members = states_per_group(e);
+    for (int member = 0; member < members; ++member) {
+      const head hd = head_of_group(x, e, group, member);
+      w.grads.clear(member > 0);
+      if constexpr (std::is_same_v<Form, form::definition>) definition_backward<M, R>(x, e, hd, call, w);
+      else if constexpr (std::is_same_v<Form, form::recurrent> || (std::is_same_v<Form, form::chunkwise> && !traits<M>::structured)) recurrent_backward<M, R>(x, e, hd, call, w);
+      else chunkwise_backward<M, R>(x, e, hd, call, w);
+      const leaving which{true, false, member == members - 1};
+      scatter<M, R>(x, g, e, hd.s, hd.at(0), 0, hd.tokens(), which, w.grads.state, raw);
+      for (int r = 0; r < hd.readers; ++r) scatter<M, R>(x, g, e, hd.s, hd.at(r), 0, hd.tokens(), which, w.grads.readers[r], raw);
+      slots.keep(e, hd, w.grads);
+    }
+  };
+  if (in_order) serial{}(groups(e), item);
+  else on.executor(groups(e), item);
+  slots.add_all(x, e, g);
+}
+template <class W>
+auto* scratch_of(W& w) {
+  return w.f.scratch;
+}
+
+}  // namespace coefdyn::cpu
