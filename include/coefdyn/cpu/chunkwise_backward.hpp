@@ -7,6 +7,31 @@
 /// recomputed between: (ceil(chunks / save_every) + save_every + 1) n e numbers.
 namespace coefdyn::cpu {
 
+/// p = q'(diag(u) k): the bonus's gradient to q and to diag(u) k. Reads brought to one m carry its factors.
+template <class M, class R, class Head>
+void bonus_backward_of(const Head& f, int i, R dp, R* dq, operands<M, R>& d) {
+  const int n = f.o.n;
+  R own(1);
+  if constexpr (traits<M>::stabilised) {
+    own = f.o.bonus_scale[i];
+    for (int c = 0; c < n; ++c) dq[c] = dq[c] * f.o.read_scale[i];
+  }
+  lower_vector<M>(f.reads.at(i, 0, 0).q, f.in.shape.n, -1, f.scratch);
+  for (int c = 0; c < n; ++c) {
+    d.bonus[idx(i) * n + c] += own * dp * f.scratch[c];
+    dq[c] += own * dp * f.o.bonus[idx(i) * n + c];
+  }
+}
+/// The lowered gradients of one row.
+template <class M, class R>
+row_gradient<R> gradient_of(const operands<M, R>& d, int i, int l) {
+  using O = operands<M, R>;
+  const idx r = idx(i) * O::micro + l;
+  return {d.K + r * d.n, O::corrects ? d.row + r * d.n : nullptr, O::corrects && !O::tied ? d.col + r * d.n : nullptr, d.V + r * d.e,
+          O::has_gates ? d.g + r * d.gate_width() : nullptr, O::turns ? d.co + r * (d.n / 2) : nullptr, O::corrects ? d.s[r] : R(0), d.b[r],
+          O::before ? d.bonus + idx(i) * d.n : nullptr};
+}
+
 template <class M, class R, class X>
 struct chunkwise_backward_head {
   using T = traits<M>;
@@ -85,7 +110,7 @@ void chunkwise_backward(const X& x, const extents& ex, const head& hd, const Cal
         f.k.read_backward(f.o, f.Q, f.p, S, w.dY, w.dQ, w.dp, w.dS_start, w.d);
         for (int i = 0; i < count; ++i) {
           R* dq = w.dQ + idx(read_row<M>(i)) * w.n;
-          if constexpr (O::before) bonus_backward(f, i, w.dp[i], dq, w.d);
+          if constexpr (O::before) bonus_backward_of<M, R>(f, i, w.dp[i], dq, w.d);
           raise_query<M>(t + i, dq, w.grads.readers[r]);
         }
       }
@@ -95,31 +120,6 @@ void chunkwise_backward(const X& x, const extents& ex, const head& hd, const Cal
     }
   }
   store_initial_gradient(call.s, hd.index, hd.state, ex.n, ex.d, m0, w.dS);
-}
-
-/// p = q'(diag(u) k): the bonus's gradient to q and to diag(u) k. Reads brought to one m carry its factors.
-template <class M, class R, class X>
-void bonus_backward(const chunkwise_head<M, R, X>& f, int i, R dp, R* dq, operands<M, R>& d) {
-  const int n = f.o.n;
-  R own(1);
-  if constexpr (traits<M>::stabilised) {
-    own = f.o.bonus_scale[i];
-    for (int c = 0; c < n; ++c) dq[c] = dq[c] * f.o.read_scale[i];
-  }
-  lower_vector<M>(f.reads.at(i, 0, 0).q, f.in.shape.n, -1, f.scratch);
-  for (int c = 0; c < n; ++c) {
-    d.bonus[idx(i) * n + c] += own * dp * f.scratch[c];
-    dq[c] += own * dp * f.o.bonus[idx(i) * n + c];
-  }
-}
-/// The lowered gradients of one row.
-template <class M, class R>
-row_gradient<R> gradient_of(const operands<M, R>& d, int i, int l) {
-  using O = operands<M, R>;
-  const idx r = idx(i) * O::micro + l;
-  return {d.K + r * d.n, O::corrects ? d.row + r * d.n : nullptr, O::corrects && !O::tied ? d.col + r * d.n : nullptr, d.V + r * d.e,
-          O::has_gates ? d.g + r * d.gate_width() : nullptr, O::turns ? d.co + r * (d.n / 2) : nullptr, O::corrects ? d.s[r] : R(0), d.b[r],
-          O::before ? d.bonus + idx(i) * d.n : nullptr};
 }
 
 }  // namespace coefdyn::cpu

@@ -3,6 +3,7 @@
 #include "chunkwise_backward.hpp"
 #include "definition_backward.hpp"
 #include "launch.hpp"
+#include "parallel_backward.hpp"
 #include "recurrent_backward.hpp"
 
 /// The backward kernels, form by form: groups of heads in any order, sums in a fixed one.
@@ -12,6 +13,9 @@ template <class M, class R, class X>
 struct backward_layouts {
   static definition_backward_head<M, R, X> lay(form::definition, arena& a, const extents& e, idx longest) { return {a, e, longest}; }
   static recurrent_backward_head<M, R, X> lay(form::recurrent, arena& a, const extents& e, idx longest) { return {a, e, longest}; }
+  static parallel_backward_head<M, R, X> lay(form::parallel, arena& a, const extents& e, idx longest) {
+    return {a, e, longest, tuning_for<M, R>(e.n, e.d).tile};
+  }
   /// A constant map without structure has no closed chunk form: its gradient goes token by token.
   static recurrent_backward_head<M, R, X> lay(form::chunkwise, arena& a, const extents& e, idx longest)
     requires(!traits<M>::structured)
@@ -58,6 +62,7 @@ void launch_backward(const device::cpu<Executor>& on, Form f, const X& x, const 
       w.grads.clear(member > 0);
       if constexpr (std::is_same_v<Form, form::definition>) definition_backward<M, R>(x, e, hd, call, w);
       else if constexpr (std::is_same_v<Form, form::recurrent> || (std::is_same_v<Form, form::chunkwise> && !traits<M>::structured)) recurrent_backward<M, R>(x, e, hd, call, w);
+      else if constexpr (std::is_same_v<Form, form::parallel>) parallel_backward<M, R>(x, e, hd, call, w);
       else chunkwise_backward<M, R>(x, e, hd, call, w);
       const leaving which{true, false, member == members - 1};
       scatter<M, R>(x, g, e, hd.s, hd.at(0), 0, hd.tokens(), which, w.grads.state, raw);

@@ -117,34 +117,38 @@ void parallel_forward(const X& x, const extents& e, const head& hd, const Y& y, 
   }
   if constexpr (T::linear) parallel_states(e, hd, c, w, running, start);
 }
-/// The states that leave a linear mixer, from the summaries: S <- e^Gamma S + ends' (U S) + moved' V.
+/// A state from a tile's start to its end: S <- e^Gamma S + ends' (U S) + moved' V, turned by the tile's angle.
+template <class M, class R, class X>
+void through_tile(parallel_head<M, R, X>& w, const tile_summary<M, R>& s, int rows, const R* V, R* S) {
+  using O = operands<M, R>;
+  const int width = w.e;
+  if constexpr (O::corrects) {
+    for (idx i = 0; i < idx(rows) * width; ++i) w.Y[i] = R(0);
+    w.t.px.nn(rows, width, w.n, s.U, w.n, S, width, w.Y, width);
+  }
+  if constexpr (O::has_gates)
+    for (int r = 0; r < w.n; ++r)
+      for (int v = 0; v < width; ++v) S[idx(r) * width + v] = s.all[O::channel ? r : 0] * S[idx(r) * width + v];
+  if constexpr (O::corrects) w.t.px.tn(w.n, width, rows, s.ends, w.n, w.Y, width, S, width);
+  w.t.px.tn(w.n, width, rows, s.moved, w.n, V, width, S, width);
+  if constexpr (O::turns)
+    for (int v = 0; v < width; ++v)
+      for (int p = 0; p < w.n / 2; ++p) {
+        const channel_pair i = pair_of(O::pairs, p, w.n);
+        R &a = S[idx(i.x) * width + v], &b = S[idx(i.y) * width + v];
+        const R x0 = a, y0 = b;
+        a = x0 * s.co[p] - y0 * s.si[p];
+        b = x0 * s.si[p] + y0 * s.co[p];
+      }
+}
+/// The final state of a linear mixer, from the summaries.
 template <class M, class R, class X, class Types>
 void parallel_states(const extents& e, const head& hd, const carried<M, Types>& c, parallel_head<M, R, X>& w, R running, idx start) {
-  using O = operands<M, R>;
   if (!c.final) return;
   const idx tokens = hd.tokens();
-  const int width = value_width<M>(e.d);
   for (idx j = 0; j * w.length < tokens; ++j) {
     const int rows = int(tokens - j * w.length < w.length ? tokens - j * w.length : w.length) * traits<M>::micro;
-    const auto s = w.summary(j, rows);
-    if constexpr (O::corrects) {
-      for (idx i = 0; i < idx(rows) * width; ++i) w.Y[i] = R(0);
-      w.t.px.nn(rows, width, w.n, s.U, w.n, w.S, width, w.Y, width);
-    }
-    if constexpr (O::has_gates)
-      for (int r = 0; r < w.n; ++r)
-        for (int v = 0; v < width; ++v) w.S[idx(r) * width + v] = s.all[O::channel ? r : 0] * w.S[idx(r) * width + v];
-    if constexpr (O::corrects) w.t.px.tn(w.n, width, rows, s.ends, w.n, w.Y, width, w.S, width);
-    w.t.px.tn(w.n, width, rows, s.moved, w.n, w.value_rows(j), width, w.S, width);
-    if constexpr (O::turns)
-      for (int v = 0; v < width; ++v)
-        for (int p = 0; p < w.n / 2; ++p) {
-          const channel_pair i = pair_of(O::pairs, p, w.n);
-          R &a = w.S[idx(i.x) * width + v], &b = w.S[idx(i.y) * width + v];
-          const R x0 = a, y0 = b;
-          a = x0 * s.co[p] - y0 * s.si[p];
-          b = x0 * s.si[p] + y0 * s.co[p];
-        }
+    through_tile(w, w.summary(j, rows), rows, w.value_rows(j), w.S);
   }
   store_state<M>(c.final, hd.index, hd.state, e.n, e.d, w.S, running, start + tokens);
 }

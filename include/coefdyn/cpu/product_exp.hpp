@@ -20,13 +20,11 @@ struct vector_exp {
   static constexpr R lowest = static_cast<R>(is_single ? -105 : -747), highest = static_cast<R>(is_single ? 90 : 711);
   static constexpr R log2_e = static_cast<R>(1.442695040888963407359924681);
   static constexpr R ln2_high = static_cast<R>(is_single ? 0.693145751953125 : 0.693147180559662956511601805686950684);
-  static constexpr R ln2_low = static_cast<R>(is_single ? 1.428606765330187045e-06 : 2.8235290563031577122588448175e-13);
+  static constexpr R ln2_low =
+      static_cast<R>(is_single ? 1.428606765330187045e-06 : 2.8235290563031577122588448175e-13);
 
-  /// v := e^v for N vectors at once, step by step, because a single one leaves the multipliers waiting.
-  template <int N>
-  [[gnu::always_inline]] static inline void at(V* v) {
-    at(v, std::make_integer_sequence<int, N>{});
-  }
+  /// v := e^v for `together` vectors, step by step, because a single one leaves the multipliers waiting.
+  [[gnu::always_inline]] static inline void at(V* v) { at(v, std::make_integer_sequence<int, together>{}); }
 
  private:
   template <int... J>
@@ -41,6 +39,7 @@ struct vector_exp {
     (P::opaque(n[J]), ...);
     ((n[J] = n[J] - big), ...);
     ((x[J] = x[J] - n[J] * ln2_high), ...);
+    (P::opaque(x[J]), ...);
     ((x[J] = x[J] - n[J] * ln2_low), ...);
     ((first[J] = n[J] * R(0.5) + big), ...);
     (P::opaque(first[J]), ...);
@@ -63,7 +62,9 @@ struct vector_exp {
     ((n[J] = x[J] * x[J] * n[J] + x[J] + R(1)), ...);
     (power(first[J]), ...);
     (power(second[J]), ...);
-    ((x[J] = n[J] * first[J] * second[J]), ...);
+    ((n[J] = n[J] * first[J]), ...);
+    (P::opaque(n[J]), ...);
+    ((x[J] = n[J] * second[J]), ...);
   }
 
   template <int... J>
@@ -89,26 +90,19 @@ struct exp_row {
   using V = typename P::type;
 
   [[gnu::always_inline]] static inline void run(idx count, const R* x, R* y) {
-    constexpr int together = vector_exp<R, T::bytes>::together;
-    idx i = 0;
-    for (; i + together * P::width <= count; i += together * P::width)
-      full(x + i, y + i, std::make_integer_sequence<int, together>{});
-    for (; i < count; i += P::width) {
-      const int left = count - i < P::width ? static_cast<int>(count - i) : P::width;
-      V v;
-      P::load(v, x + i, left);
-      vector_exp<R, T::bytes>::template at<1>(&v);
-      P::store(v, y + i, left);
-    }
+    constexpr int step = vector_exp<R, T::bytes>::together * P::width;
+    for (idx i = 0; i < count; i += step)
+      several(count - i < step ? static_cast<int>(count - i) : step, x + i, y + i,
+              std::make_integer_sequence<int, step / P::width>{});
   }
 
  private:
   template <int... J>
-  [[gnu::always_inline]] static inline void full(const R* x, R* y, std::integer_sequence<int, J...>) {
+  [[gnu::always_inline]] static inline void several(int count, const R* x, R* y, std::integer_sequence<int, J...>) {
     V v[sizeof...(J)];
-    (P::load(v[J], x + J * P::width), ...);
-    vector_exp<R, T::bytes>::template at<sizeof...(J)>(v);
-    (P::store(v[J], y + J * P::width), ...);
+    (P::load(v[J], x + J * P::width, count - J * P::width), ...);
+    vector_exp<R, T::bytes>::at(v);
+    (P::store(v[J], y + J * P::width, count - J * P::width), ...);
   }
 };
 

@@ -17,6 +17,8 @@ struct decayed_gram {
   using R = typename T::real;
   using P = pack<R, T::bytes>;
   using V = typename P::type;
+  using exponential = vector_exp<R, T::bytes>;
+  static constexpr int together = exponential::together;
   static constexpr int width = P::width, span = 1024 / static_cast<int>(sizeof(R)), most_rows = 16;
 
   [[gnu::always_inline]] static inline void run(int m, int n, const R* a, idx lda, const R* b, idx ldb, const R* g,
@@ -28,10 +30,11 @@ struct decayed_gram {
       for (int h = 1; h < m; h *= 2)
         for (int mid = h; mid < m; mid += 2 * h) {
           const int below = m - mid < h ? m - mid : h;
-          decay(cols, below, a + mid * lda, lda, g + mid * ldg, ldg, left, span);
-          R* const nearest = right + (h - 1) * span;  // the column mid - 1, which has no decay
+          R* const nearest = right + (h - 1) * span;  // of row mid - 1, which has no decay
           for (int q = 0; q < cols; q += width) copy(cols - q, b + (mid - 1) * ldb + q, nearest + q);
-          decay(cols, h - 1, b + (mid - 2) * ldb, -ldb, g + (mid - 1) * ldg, -ldg, nearest - span, -span);
+          const operands sides[] = {{below, a + mid * lda, lda, g + mid * ldg, ldg, left, span},
+                                    {h - 1, b + (mid - 1) * ldb, -ldb, g + mid * ldg, -ldg, nearest, -span}};
+          for (const operands& side : sides) decay(cols, side, std::make_integer_sequence<int, together>{});
           for (int i = 0; i < below; i += 2)
             for (int j = 0; j < h; j += 4)
               dots(cols, least(2, below - i), least(4, h - j), left + i * span, right + j * span,
@@ -49,24 +52,29 @@ struct decayed_gram {
     P::store(v, y);
   }
 
-  /// Y[r] = X[r] exp(g[0] + ... + g[r]), r < rows; zero from cols to the end of a vector.
-  [[gnu::always_inline]] static inline void decay(int cols, int rows, const R* x, idx ldx, const R* g, idx ldg, R* y,
-                                                  idx ldy) {
-    constexpr int together = vector_exp<R, T::bytes>::together;
-    int q = 0;
-    for (; q + together * width <= cols; q += together * width)
-      decay_strip(width, rows, x + q, ldx, g + q, ldg, y + q, ldy, std::make_integer_sequence<int, together>{});
-    for (; q < cols; q += width)
-      decay_strip(cols - q, rows, x + q, ldx, g + q, ldg, y + q, ldy, std::make_integer_sequence<int, 1>{});
-  }
+  struct operands {
+    int rows;
+    const R* x;
+    idx ldx;
+    const R* g;
+    idx ldg;
+    R* y;
+    idx ldy;
+  };
+  /// Y[r] = X[r] exp(g[0] + ... + g[r]), r < rows; zero from cols to the end of a strip. With negative strides, row 0
+  /// is the one before the given.
   template <int... J>
-  [[gnu::always_inline]] static inline void decay_strip(int count, int rows, const R* x, idx ldx, const R* g, idx ldg,
-                                                        R* y, idx ldy, std::integer_sequence<int, J...>) {
-    V exponent[sizeof...(J)] = {}, factor[sizeof...(J)], v;
-    for (int r = 0; r < rows; ++r, x += ldx, g += ldg, y += ldy) {
-      ((P::load(v, g + J * width, count), factor[J] = exponent[J] += v), ...);
-      vector_exp<R, T::bytes>::template at<sizeof...(J)>(factor);
-      ((P::load(v, x + J * width, count), P::store(factor[J] * v, y + J * width)), ...);
+  [[gnu::always_inline]] static inline void decay(int cols, const operands& o, std::integer_sequence<int, J...>) {
+    for (int q = 0; q < cols; q += together * width) {
+      V exponent[together] = {}, factor[together], v;
+      for (int r = 0; r < o.rows; ++r) {
+        const int row = o.ldy < 0 ? r + 1 : r;
+        const R *x = o.x + row * o.ldx + q, *g = o.g + row * o.ldg + q;
+        ((P::load(v, g + J * width, cols - q - J * width), factor[J] = exponent[J] += v), ...);
+        exponential::at(factor);
+        ((P::load(v, x + J * width, cols - q - J * width), P::store(factor[J] * v, o.y + row * o.ldy + q + J * width)),
+         ...);
+      }
     }
   }
 
@@ -75,7 +83,7 @@ struct decayed_gram {
     for (int q = 0; q < cols; q += width) {
       P::load(x, a + q, cols - q);
       P::load(y, b + q, cols - q);
-      sum += x * y;
+      P::multiply_add(sum, x, y);
     }
     R dot;
     P::sum(dot, sum);
@@ -91,10 +99,10 @@ struct decayed_gram {
     for (int q = 0; q < terms; q += width) {
       P::load(u0, x + q);
       P::load(u1, x1 + q);
-      P::load(v, yj[0] + q), sum[0] += u0 * v, sum[4] += u1 * v;
-      P::load(v, yj[1] + q), sum[1] += u0 * v, sum[5] += u1 * v;
-      P::load(v, yj[2] + q), sum[2] += u0 * v, sum[6] += u1 * v;
-      P::load(v, yj[3] + q), sum[3] += u0 * v, sum[7] += u1 * v;
+      P::load(v, yj[0] + q), P::multiply_add(sum[0], u0, v), P::multiply_add(sum[4], u1, v);
+      P::load(v, yj[1] + q), P::multiply_add(sum[1], u0, v), P::multiply_add(sum[5], u1, v);
+      P::load(v, yj[2] + q), P::multiply_add(sum[2], u0, v), P::multiply_add(sum[6], u1, v);
+      P::load(v, yj[3] + q), P::multiply_add(sum[3], u0, v), P::multiply_add(sum[7], u1, v);
     }
     R dot[8];
     P::sum(dot[0], sum[0]), P::sum(dot[1], sum[1]), P::sum(dot[2], sum[2]), P::sum(dot[3], sum[3]);

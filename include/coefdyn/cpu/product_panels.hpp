@@ -68,9 +68,7 @@ struct transpose_panel {
   /// Within 128 bits: rows i and i + lane / 2 of a group of `lane` rows become rows 2 i and 2 i + 1.
   template <int Half>
   struct interleaved {
-    static constexpr int at(int i) {
-      return i / lane * lane + i % lane / 2 + Half * (lane / 2) + (i % 2) * width;
-    }
+    static constexpr int at(int i) { return i / lane * lane + i % lane / 2 + Half * (lane / 2) + (i % 2) * width; }
   };
   template <int I>
   [[gnu::always_inline]] static inline void interleave(V* out, const V* in) {
@@ -109,7 +107,7 @@ struct panels {
   static void product(int m, int n, int k, const R* a, idx a_row, idx a_k, const R* b, idx ldb, side b_side, R* c,
                       idx ldc, bool lower) {
     alignas(64) R panel[depth * cols];
-    for (int k0 = 0; k0 < k; k0 += depth)
+    for (int k0 = 0; k0 < k && m > 0; k0 += depth)
       for (int j = 0; j < n; j += cols) {
         const int terms = least(k - k0, depth), width = least(n - j, cols);
         const R *from = panel, *given = b + (b_side == side::plain ? k0 * ldb + j : j * ldb + k0);
@@ -167,8 +165,8 @@ struct panels {
 
   static void solve_panel(int m, const R* l, idx l_row, idx l_k, R* x, idx ldx) {
     for (int i = 0; i < m; i += rows)
-      tile<T>::at({least(m - i, rows), cols, i, l + i * l_row, l_row, l_k, x, ldx, x + i * ldx, ldx, cols,
-                   tile_end::solve});
+      tile<T>::at(
+          {least(m - i, rows), cols, i, l + i * l_row, l_row, l_k, x, ldx, x + i * ldx, ldx, cols, tile_end::solve});
   }
   static void solve_copy(int m, int width, const R* l, idx l_row, idx l_k, R* x, idx ldx) {
     alignas(64) R panel[depth * cols];

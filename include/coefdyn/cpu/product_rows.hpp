@@ -13,22 +13,30 @@ namespace coefdyn::cpu::detail {
 struct product_of {
   static constexpr bool has_y = false, has_f = true;
   template <class V>
-  [[gnu::always_inline]] static inline void apply(V& y, const V& f, const V& x) { y = f * x; }
+  [[gnu::always_inline]] static inline void apply(V& y, const V& f, const V& x) {
+    y = f * x;
+  }
 };
 struct sum_with_product {
   static constexpr bool has_y = true, has_f = true;
   template <class V>
-  [[gnu::always_inline]] static inline void apply(V& y, const V& f, const V& x) { y += f * x; }
+  [[gnu::always_inline]] static inline void apply(V& y, const V& f, const V& x) {
+    y += f * x;
+  }
 };
 struct sum_of {
   static constexpr bool has_y = true, has_f = false;
   template <class V>
-  [[gnu::always_inline]] static inline void apply(V& y, const V&, const V& x) { y += x; }
+  [[gnu::always_inline]] static inline void apply(V& y, const V&, const V& x) {
+    y += x;
+  }
 };
 struct copy_of {
   static constexpr bool has_y = false, has_f = false;
   template <class V>
-  [[gnu::always_inline]] static inline void apply(V& y, const V&, const V& x) { y = x; }
+  [[gnu::always_inline]] static inline void apply(V& y, const V&, const V& x) {
+    y = x;
+  }
 };
 
 /// Y := op(Y, F, X), entry by entry; all (m, n).
@@ -103,7 +111,7 @@ struct dots_of_rows {
     V a, b;
     P::load(a, x, count);
     P::load(b, y, count);
-    sum += a * b;
+    P::multiply_add(sum, a, b);
   }
 };
 
@@ -137,7 +145,7 @@ struct dots_of_columns {
     typename P::type sum[sizeof...(J)], a, b;
     (P::load(sum[J], out + J * P::width, count), ...);
     for (int i = 0; i < m; ++i, x += ldx, y += ldy)
-      ((P::load(a, x + J * P::width, count), P::load(b, y + J * P::width, count), sum[J] += a * b), ...);
+      ((P::load(a, x + J * P::width, count), P::load(b, y + J * P::width, count), P::multiply_add(sum[J], a, b)), ...);
     (P::store(sum[J], out + J * P::width, count), ...);
   }
 };
@@ -162,7 +170,7 @@ struct decode_step {
     (P::load(write[J], v + J * P::width, count), ...);
     for (int i = 0; i < n; ++i, s += lds) {
       const R decay = w == nullptr ? R(1) : w[i];
-      ((P::load(old, s + J * P::width, count), old = decay * old + kb[i] * write[J], sum[J] += q[i] * old,
+      ((P::load(old, s + J * P::width, count), old = decay * old + kb[i] * write[J], P::multiply_add(sum[J], q[i], old),
         P::store(old, s + J * P::width, count)),
        ...);
     }

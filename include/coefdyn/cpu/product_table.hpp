@@ -131,12 +131,24 @@ struct plain_products {
 };
 
 template <class R, class Kernels>
-inline constexpr product_table<R> table_of = {
-    Kernels::name,          Kernels::nn,            Kernels::nt,          Kernels::tn,
-    Kernels::nt_lower,      Kernels::nn_lower_left, Kernels::tn_lower_left, Kernels::solve_lower,
-    Kernels::solve_lower_transposed, Kernels::exp,  Kernels::scale_rows,  Kernels::multiply,
-    Kernels::multiply_add,  Kernels::add,           Kernels::row_dots,    Kernels::col_dots,
-    Kernels::decayed_gram_lower, Kernels::step};
+inline constexpr product_table<R> table_of = {Kernels::name,
+                                              Kernels::nn,
+                                              Kernels::nt,
+                                              Kernels::tn,
+                                              Kernels::nt_lower,
+                                              Kernels::nn_lower_left,
+                                              Kernels::tn_lower_left,
+                                              Kernels::solve_lower,
+                                              Kernels::solve_lower_transposed,
+                                              Kernels::exp,
+                                              Kernels::scale_rows,
+                                              Kernels::multiply,
+                                              Kernels::multiply_add,
+                                              Kernels::add,
+                                              Kernels::row_dots,
+                                              Kernels::col_dots,
+                                              Kernels::decayed_gram_lower,
+                                              Kernels::step};
 
 /// The tables that the program holds, by target; targets.hpp fills in what it compiles.
 template <class R>

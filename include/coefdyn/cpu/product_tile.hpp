@@ -66,7 +66,7 @@ struct tile {
       ((sum[I] = V{}), ...);
     for (const R* const stop = t.b + t.k * t.ldb; o.b != stop; o.b += t.ldb, o.offset += t.a_k) {
       (P::load(o.row[J], o.b + J * width), ...);
-      ((sum[I] += o.a[I / vectors][o.offset] * o.row[I % vectors]), ...);
+      (P::multiply_add(sum[I], o.a[I / vectors][o.offset], o.row[I % vectors]), ...);
     }
     if (t.end == tile_end::triangle) (triangle_term<Row, I...>(sum, o, t), ...);
     if (t.end == tile_end::solve) (solve_term<Row, I...>(sum, o, t), ...);

@@ -40,8 +40,8 @@ inline target best_target() {
 
 #if defined(__GNUC__)
 
-/// Operations on one vector of `width` reals that the compiler's vectors lack beside + - * < ?:. Vectors go by reference:
-/// passed by value they would be part of the calling convention, which differs between targets.
+/// Operations on one vector of `width` reals that the compiler's vectors lack beside + - * < ?:. Vectors go by
+/// reference: passed by value they would be part of the calling convention, which differs between targets.
 template <class R, int Bytes>
 struct pack {
   template <class Lane>
@@ -89,7 +89,15 @@ struct pack {
     out = s[0];
   }
 
-  /// Keeps g++ from simplifying (x + big) - big, as -ffast-math would; clang is told by a pragma where it matters.
+  /// sum += a b with one rounding. Under some tunings g++ splits the multiply-add of a lone chain, but not of several
+  /// at once, so the same entry would get other bits in another loop; it does not see the chain behind opaque.
+  template <class A>
+  [[gnu::always_inline]] static inline void multiply_add(type& sum, const A& a, const type& b) {
+    opaque(sum);
+    sum += a * b;
+  }
+
+  /// Keeps g++ from reordering a sum around v, as -ffast-math would in (x + big) - big; clang is told by a pragma.
   [[gnu::always_inline]] static inline void opaque([[maybe_unused]] type& v) {
 #if !defined(__clang__) && defined(__x86_64__)
     asm("" : "+v"(v));

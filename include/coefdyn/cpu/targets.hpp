@@ -7,8 +7,8 @@
 #include <coefdyn/cpu/product_rows.hpp>
 #include <coefdyn/cpu/products.hpp>
 
-/// Adds the vector targets to a program: include this in one of its files, or in more; the others need products.hpp only.
-/// It costs that file a second or two of compile time.
+/// Adds the vector targets to a program: include this in one of its files, or in more; the others need products.hpp
+/// only. It costs that file about three seconds of compile time.
 
 #if defined(__GNUC__) && !defined(__CUDA_ARCH__)
 
@@ -59,8 +59,8 @@ struct shaped_products {
       &T::template enter<strips<T, dots_of_columns<T>>, int, int, const R*, idx, const R*, idx, R*>;
   static constexpr auto decayed_gram_lower =
       &T::template enter<decayed_gram<T>, int, int, const R*, idx, const R*, idx, const R*, idx, R*, idx>;
-  static constexpr auto step = &T::template enter<strips<T, decode_step<T>>, int, int, const R*, const R*, const R*,
-                                                  const R*, R*, idx, R*>;
+  static constexpr auto step =
+      &T::template enter<strips<T, decode_step<T>>, int, int, const R*, const R*, const R*, const R*, R*, idx, R*>;
 };
 
 template <class Shape>

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "tile.hpp"
+
+/// The adjoint of a tile of the parallel form: of its own scores, of the transport through it, and of its summary.
+namespace coefdyn::cpu {
+
+/// Gradients of a tile_summary, and of the queries' turning through the tile.
+template <class M, class R>
+struct tile_summary_gradient : tile_summary<M, R> {
+  R* angle = nullptr;  // (n / 2): of the whole tile's angle
+  static idx numbers(int rows_, int n_) { return tile_summary<M, R>::numbers(rows_, n_) + n_; }
+  tile_summary_gradient(R* base, int rows_, int n_) : tile_summary<M, R>(base, rows_, n_), angle(base + tile_summary<M, R>::numbers(rows_, n_)) {}
+};
+
+template <class M, class R>
+struct tile_backward {
+  using O = operands<M, R>;
+  using T = tile<M, R>;
+  T& t;
+  R *dw = nullptr, *dL = nullptr, *dA = nullptr, *Ark = nullptr;  // (rows, rows)
+  R *dbK = nullptr, *dR = nullptr, *weighted = nullptr;           // (rows, n)
+  R *dots = nullptr, *more = nullptr;                             // (rows, rows) each
+
+  tile_backward(arena& a, T& tile_, int rows, int n) : t(tile_) {
+    const idx square = idx(rows) * rows, wide = idx(rows) * n;
+    dbK = a.take<R>(wide), weighted = a.take<R>(wide), dots = a.take<R>(square), more = a.take<R>(square), dA = a.take<R>(square);
+    if (O::corrects) dw = a.take<R>(square), dL = a.take<R>(square), Ark = a.take<R>(square), dR = a.take<R>(wide);
+  }
+  void begin(const O& o) {
+    clear(dbK, idx(o.rows) * t.n);
+    if constexpr (O::corrects) clear(dw, idx(o.rows) * o.rows);
+  }
+
+  /// Own tile of one reader: Q the queries as lowered; dZ (rows, rows) of its scores, dQ_start (rows, n) of the queries at the
+  /// tile's start. dQ is overwritten; sums go to dbK, dw, d and the summary's gradient.
+  void own(const O& o, const tile_summary<M, R>& s, const R* Q, R* dZ, const R* dQ_start, R* dQ, O& d, tile_summary_gradient<M, R>& ds) {
+    const int rows = o.rows, n = t.n;
+    constexpr seen how = T::read_seen;
+    t.decays.from_start(how, dQ_start, dQ);
+    if constexpr (O::corrects) {
+      t.decays.gram(o, how, Q, o.columns(), t.Aqc);
+      clear(dA, idx(rows) * rows);
+      t.px.nt(rows, rows, n, dQ_start, n, s.U, n, dA, rows);
+      t.px.nt(rows, rows, rows, dZ, rows, t.w, rows, dA, rows);
+      mask(how, rows, dA);
+      t.px.tn_lower_left(rows, n, t.Aqc, rows, dQ_start, n, ds.U, n);
+      t.px.tn_lower_left(rows, rows, t.Aqc, rows, dZ, rows, dw, rows);
+      t.decays.gram_backward(o, how, Q, o.columns(), dA, dQ, O::tied ? d.K : d.col);
+    }
+    t.decays.gram_backward(o, how, Q, t.bK, dZ, dQ, dbK);
+    if constexpr (O::has_gates) gate_dots(o, how, Q, dQ, R(1), d);
+    if constexpr (O::turns)
+      for (int i = 0; i < o.tokens; ++i) {
+        const int r = read_row<M>(i), seen_row = O::before ? r - 1 : r;
+        if (seen_row >= 0) o.turn_back(seen_row, Q + idx(r) * n, dQ + idx(r) * n, d.co + idx(seen_row) * (n / 2));
+      }
+  }
+  /// Queries on their way through an earlier tile: Q (count, n) as they came to its end, in its frame; dQ: at its start in, at
+  /// its end (not yet turned back) out; dZ (count, rows) of the scores there.
+  void through(const tile_summary<M, R>& s, int count, const R* Q, const R* dZ, R* dQ, tile_summary_gradient<M, R>& ds) {
+    const int rows = s.rows, n = s.n;
+    if constexpr (O::corrects) {
+      clear(dots, idx(count) * rows), clear(more, idx(count) * rows);
+      t.px.nt(count, rows, n, Q, n, s.ends, n, dots, rows);
+      t.px.nt(count, rows, n, dQ, n, s.U, n, more, rows);
+      t.px.tn(rows, n, count, dots, rows, dQ, n, ds.U, n);
+      t.px.tn(rows, n, count, more, rows, Q, n, ds.ends, n);
+    }
+    if constexpr (O::has_gates)
+      for (int i = 0; i < count; ++i)
+        for (int c = 0; c < n; ++c) {
+          R& g = dQ[idx(i) * n + c];
+          ds.all[O::channel ? c : 0] += Q[idx(i) * n + c] * g;
+          g = s.all[O::channel ? c : 0] * g;
+        }
+    if constexpr (O::corrects) t.px.nn(count, n, rows, more, rows, s.ends, n, dQ, n);
+    t.px.nn(count, n, rows, dZ, rows, s.moved, n, dQ, n);
+    t.px.tn(rows, n, count, dZ, rows, Q, n, ds.moved, n);
+  }
+  /// Out of the tile's frame of turning: dQ at its end, and the angle's gradient.
+  void leave(const tile_summary<M, R>& s, int count, const R* Q, R* dQ, tile_summary_gradient<M, R>& ds) const {
+    if constexpr (O::turns)
+      for (int i = 0; i < count; ++i) {
+        R* g = dQ + idx(i) * s.n;
+        const R* x = Q + idx(i) * s.n;
+        for (int p = 0; p < s.n / 2; ++p) {
+          const channel_pair a = pair_of(O::pairs, p, s.n);
+          ds.angle[p] += g[a.x] * x[a.y] - g[a.y] * x[a.x];
+        }
+        O::turn(s.n, s.co, s.si, +1, g);
+      }
+  }
+  /// The summary's and the keys' gradients to the tile's operands; t has been prepared for it.
+  void finish(const O& o, const tile_summary<M, R>& s, tile_summary_gradient<M, R>& ds, R* flux, O& d) {
+    const int rows = o.rows, n = t.n;
+    const int width = O::has_gates ? o.gate_width() : 0;
+    for (int c = 0; c < width; ++c) flux[c] = ds.all[c] * s.all[c];
+    if constexpr (O::corrects) {  // moved = F bK + w' ends
+      clear(dA, idx(rows) * rows);
+      t.px.nt(rows, rows, n, s.ends, n, ds.moved, n, dA, rows);
+      for (int r = 0; r < rows; ++r)
+        for (int j = 0; j < r; ++j) dw[idx(r) * rows + j] += dA[idx(r) * rows + j];
+      for (int r = 0; r < rows; ++r)
+        for (int j = r; j < rows; ++j) dw[idx(r) * rows + j] = R(0);
+      t.px.nn_lower_left(rows, n, t.w, rows, ds.moved, n, ds.ends, n);
+    }
+    end_weighted(o, t.bK, ds.moved, dbK, flux);
+    if constexpr (O::corrects) {
+      end_weighted(o, o.columns(), ds.ends, O::tied ? d.K : d.col, flux);
+      // U = (I - L)^-1 s (E row),  w = (I - L)^-1 s (row bK')
+      t.px.solve_lower_transposed(rows, n, t.L, rows, ds.U, n);
+      t.px.solve_lower_transposed(rows, rows, t.L, rows, dw, rows);
+      clear(dL, idx(rows) * rows);
+      t.px.nt(rows, rows, n, ds.U, n, s.U, n, dL, rows);
+      t.px.nt(rows, rows, rows, dw, rows, t.w, rows, dL, rows);
+      mask(seen::exclusive, rows, dL), mask(seen::exclusive, rows, dw);
+      t.decays.gram(o, T::row_seen, o.row, o.columns(), Ark);
+      mask(seen::exclusive, rows, Ark);
+      t.px.row_dots(rows, rows, dL, rows, Ark, rows, d.s);
+      t.px.scale_rows(rows, rows, o.s, dL, rows, dL, rows);
+      t.decays.gram(o, T::row_seen, o.row, t.bK, Ark);
+      mask(seen::exclusive, rows, Ark);
+      t.px.row_dots(rows, rows, dw, rows, Ark, rows, d.s);
+      t.px.scale_rows(rows, rows, o.s, dw, rows, dw, rows);
+      t.decays.from_start(T::row_seen, o.row, weighted);
+      t.px.row_dots(rows, n, ds.U, n, weighted, n, d.s);
+      t.px.scale_rows(rows, n, o.s, ds.U, n, ds.U, n);
+      t.decays.from_start(T::row_seen, ds.U, dR);
+      t.decays.gram_backward(o, T::row_seen, o.row, o.columns(), dL, dR, O::tied ? d.K : d.col);
+      t.decays.gram_backward(o, T::row_seen, o.row, t.bK, dw, dR, dbK);
+      if constexpr (O::has_gates) gate_dots(o, T::row_seen, o.row, dR, R(1), d);
+      t.px.add(rows, n, dR, n, d.row, n);
+      if constexpr (O::has_gates) gate_dots(o, seen::inclusive, o.columns(), O::tied ? d.K : d.col, R(-1), d);
+    }
+    if constexpr (O::has_gates) {
+      gate_dots(o, seen::inclusive, t.bK, dbK, R(-1), d);
+      for (int r = rows - 1; r >= 0; --r)
+        for (int c = 0; c < width; ++c) d.g[idx(r) * width + c] = flux[c] += d.g[idx(r) * width + c];
+    }
+    t.px.row_dots(rows, n, dbK, n, o.K, n, d.b);
+    for (int r = 0; r < rows; ++r)
+      for (int c = 0; c < n; ++c) d.K[idx(r) * n + c] += o.b[r] * dbK[idx(r) * n + c];
+    if constexpr (O::turns) {
+      const int half = n / 2;
+      constexpr bool undecayed = T::row_seen == seen::exclusive;
+      for (int p = 0; p < half; ++p) d.co[idx(rows - 1) * half + p] += ds.angle[p];
+      for (int r = 0; r < rows; ++r) {
+        o.turn_back(r, o.K + idx(r) * n, d.K + idx(r) * n, d.co + idx(r) * half);
+        if constexpr (O::corrects) {
+          const int seen_row = undecayed ? r - 1 : r;
+          if (seen_row >= 0) o.turn_back(seen_row, o.row + idx(r) * n, d.row + idx(r) * n, d.co + idx(seen_row) * half);
+          if constexpr (!O::tied) o.turn_back(r, o.col + idx(r) * n, d.col + idx(r) * n, d.co + idx(r) * half);
+        }
+      }
+      for (int r = rows - 2; r >= 0; --r)
+        for (int p = 0; p < half; ++p) d.co[idx(r) * half + p] += d.co[idx(r + 1) * half + p];
+    }
+  }
+
+ private:
+  static void clear(R* p, idx count) {
+    for (idx i = 0; i < count; ++i) p[i] = R(0);
+  }
+  static void mask(seen how, int rows, R* G) {
+    for (int i = 0; i < rows; ++i)
+      for (int j = i + (how == seen::exclusive ? 0 : 1); j < rows; ++j) G[idx(i) * rows + j] = R(0);
+  }
+  // y = F x: dx += F dy, and what F's exponent adds to the flux
+  void end_weighted(const O& o, const R* x, const R* dy, R* dx, R* flux) {
+    const int rows = o.rows, n = t.n;
+    t.decays.to_end(dy, weighted);
+    t.px.add(rows, n, weighted, n, dx, n);
+    if constexpr (O::has_gates)
+      for (int r = 0; r < rows; ++r)
+        for (int c = 0; c < n; ++c) flux[O::channel ? c : 0] += x[idx(r) * n + c] * weighted[idx(r) * n + c];
+  }
+  void gate_dots(const O& o, seen how, const R* x, const R* dx, R sign, O& d) const {
+    const int w = o.gate_width(), skip = how == seen::exclusive ? 1 : 0;
+    for (int r = skip; r < o.rows; ++r)
+      for (int c = 0; c < t.n; ++c) d.g[idx(r - skip) * w + (w == 1 ? 0 : c)] += sign * x[idx(r) * t.n + c] * dx[idx(r) * t.n + c];
+  }
+};
+
+}  // namespace coefdyn::cpu

@@ -1,0 +1,522 @@
+// SPDX-License-Identifier: MIT
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include <coefdyn/core/dual.hpp>
+#include <coefdyn/cpu/targets.hpp>
+
+namespace {
+
+using namespace coefdyn;
+using cpu::products;
+using cpu::target;
+
+constexpr int sizes[] = {0, 1, 3, 17, 31, 64, 65, 128};
+
+std::vector<target> targets() {
+  std::vector<target> all;
+  for (target t : {target::portable, target::neon, target::avx2, target::avx512})
+    if (cpu::has_target(t)) all.push_back(t);
+  return all;
+}
+
+/// A matrix inside a larger buffer; what surrounds it is NaN, so that reading it shows, and must stay as it was.
+template <class R>
+struct matrix {
+  int rows, cols;
+  idx stride;
+  std::vector<R> buffer;
+
+  matrix(int m, int n, std::mt19937& random, R scale = R(1)) : rows(m), cols(n), stride(n + idx(random() % 5)) {
+    std::uniform_real_distribution<double> uniform(-1, 1);
+    buffer.assign(static_cast<std::size_t>(offset() + m * stride + 3), std::numeric_limits<R>::quiet_NaN());
+    for (int i = 0; i < m; ++i)
+      for (int j = 0; j < n; ++j) (*this)(i, j) = static_cast<R>(uniform(random)) * scale;
+  }
+  static idx offset() { return 3; }
+  R* data() { return buffer.data() + offset(); }
+  const R* data() const { return buffer.data() + offset(); }
+  R& operator()(int i, int j) { return buffer[static_cast<std::size_t>(offset() + i * stride + j)]; }
+  const R& operator()(int i, int j) const { return buffer[static_cast<std::size_t>(offset() + i * stride + j)]; }
+  void fill(R value) {
+    for (int i = 0; i < rows; ++i)
+      for (int j = 0; j < cols; ++j) (*this)(i, j) = value;
+  }
+};
+
+template <class R>
+bool same_bits(R a, R b) {
+  return std::memcmp(&a, &b, sizeof(R)) == 0;
+}
+
+/// Compares a result with a long double one; `terms` bounds the sum of the magnitudes that went into an entry. What
+/// lies between the rows must still be NaN.
+template <class R, class Expected, class Terms>
+void check_near(const matrix<R>& got, Expected expected, Terms terms) {
+  double worst = 0;
+  for (int i = 0; i < got.rows; ++i)
+    for (int j = 0; j < got.cols; ++j) {
+      const long double error = std::abs(static_cast<long double>(got(i, j)) - expected(i, j));
+      const long double unit = std::numeric_limits<R>::epsilon() * (terms(i, j) + 1e-30L);
+      if (!(error <= 1000 * unit)) worst = 1e9;
+      worst = std::max(worst, static_cast<double>(error / unit));
+    }
+  CHECK(worst < 4.0);
+  bool surroundings = true;
+  for (idx at = 0; at < idx(got.buffer.size()); ++at) {
+    const idx inside = at - got.offset();
+    const bool is_entry = inside >= 0 && inside / std::max<idx>(got.stride, 1) < got.rows &&
+                          inside % std::max<idx>(got.stride, 1) < got.cols;
+    if (!is_entry) surroundings &= std::isnan(got.buffer[static_cast<std::size_t>(at)]);
+  }
+  CHECK(surroundings);
+}
+
+/// Calls a test with every size triple of the list, thinned to keep it quick.
+template <class F>
+void for_sizes(F f) {
+  std::mt19937 random(7);
+  for (int m : sizes)
+    for (int n : sizes) {
+      f(m, n, sizes[random() % 8], random);
+      f(m, sizes[random() % 8], n, random);
+    }
+  f(5, 33, 700, random);
+  f(260, 5, 9, random);
+}
+
+template <class R, class Body>
+void on_every_target(Body body) {
+  for (target t : targets()) {
+    CAPTURE(static_cast<int>(t));
+    body(products<R>::on(t));
+  }
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("products nn, nt, tn equal the loops", R, float, double) {
+  on_every_target<R>([](const products<R>& p) {
+    for_sizes([&](int m, int n, int k, std::mt19937& random) {
+      for (int kind = 0; kind < 3; ++kind) {
+        const matrix<R> A(kind == 2 ? k : m, kind == 2 ? m : k, random),
+            B(kind == 1 ? n : k, kind == 1 ? k : n, random);
+        matrix<R> C(m, n, random);
+        const matrix<R> old = C;
+        (p.*(kind == 0   ? &products<R>::nn
+             : kind == 1 ? &products<R>::nt
+                         : &products<R>::tn))(m, n, k, A.data(), A.stride, B.data(), B.stride, C.data(), C.stride);
+        auto sum = [&](int i, int j, bool magnitude) {
+          long double s = magnitude ? std::abs(old(i, j)) : old(i, j);
+          for (int q = 0; q < k; ++q) {
+            const long double term =
+                static_cast<long double>(kind == 2 ? A(q, i) : A(i, q)) * (kind == 1 ? B(j, q) : B(q, j));
+            s += magnitude ? std::abs(term) : term;
+          }
+          return s;
+        };
+        CAPTURE(m);
+        CAPTURE(n);
+        CAPTURE(k);
+        CAPTURE(kind);
+        check_near(
+            C, [&](int i, int j) { return sum(i, j, false); }, [&](int i, int j) { return sum(i, j, true); });
+      }
+    });
+  });
+}
+
+TEST_CASE_TEMPLATE("products of a lower triangle equal the loops and use nothing above the diagonal", R, float,
+                   double) {
+  on_every_target<R>([](const products<R>& p) {
+    for_sizes([&](int m, int n, int, std::mt19937& random) {
+      for (bool transposed : {false, true}) {
+        matrix<R> A(m, m, random);
+        const matrix<R> B(m, n, random);
+        matrix<R> C(m, n, random);
+        const matrix<R> old = C;
+        for (int i = 0; i < m; ++i)
+          for (int j = i + 1; j < m; ++j) A(i, j) = std::numeric_limits<R>::quiet_NaN();
+        (p.*(transposed ? &products<R>::tn_lower_left : &products<R>::nn_lower_left))(
+            m, n, A.data(), A.stride, B.data(), B.stride, C.data(), C.stride);
+        auto sum = [&](int i, int j, bool magnitude) {
+          long double s = magnitude ? std::abs(old(i, j)) : old(i, j);
+          for (int q = transposed ? i : 0; q < (transposed ? m : i + 1); ++q) {
+            const long double term = static_cast<long double>(transposed ? A(q, i) : A(i, q)) * B(q, j);
+            s += magnitude ? std::abs(term) : term;
+          }
+          return s;
+        };
+        CAPTURE(m);
+        CAPTURE(n);
+        CAPTURE(transposed);
+        check_near(
+            C, [&](int i, int j) { return sum(i, j, false); }, [&](int i, int j) { return sum(i, j, true); });
+      }
+      const int k = n;
+      const matrix<R> A(m, k, random), B(m, k, random);
+      matrix<R> C(m, m, random);
+      for (int i = 0; i < m; ++i)
+        for (int j = i + 1; j < m; ++j) C(i, j) = std::numeric_limits<R>::quiet_NaN();
+      const matrix<R> old = C;
+      p.nt_lower(m, k, A.data(), A.stride, B.data(), B.stride, C.data(), C.stride);
+      bool kept = true;
+      for (int i = 0; i < m; ++i)
+        for (int j = i + 1; j < m; ++j) {
+          kept &= same_bits(C(i, j), old(i, j));
+          C(i, j) = 0;
+        }
+      CHECK(kept);
+      auto sum = [&](int i, int j, bool magnitude) {
+        if (j > i) return 0.0L;
+        long double s = magnitude ? std::abs(old(i, j)) : old(i, j);
+        for (int q = 0; q < k; ++q) {
+          const long double term = static_cast<long double>(A(i, q)) * B(j, q);
+          s += magnitude ? std::abs(term) : term;
+        }
+        return s;
+      };
+      CAPTURE(m);
+      CAPTURE(k);
+      check_near(
+          C, [&](int i, int j) { return sum(i, j, false); }, [&](int i, int j) { return sum(i, j, true); });
+    });
+  });
+}
+
+TEST_CASE_TEMPLATE("products solve a unit triangle by substitution", R, float, double) {
+  on_every_target<R>([](const products<R>& p) {
+    for_sizes([&](int m, int n, int, std::mt19937& random) {
+      for (bool transposed : {false, true}) {
+        matrix<R> L(m, m, random, R(2) / static_cast<R>(m + 1)), X(m, n, random);
+        for (int i = 0; i < m; ++i)
+          for (int j = i; j < m; ++j) L(i, j) = std::numeric_limits<R>::quiet_NaN();
+        const matrix<R> given = X;
+        (p.*(transposed ? &products<R>::solve_lower_transposed : &products<R>::solve_lower))(m, n, L.data(), L.stride,
+                                                                                             X.data(), X.stride);
+        std::vector<long double> exact(static_cast<std::size_t>(m * n));
+        auto at = [&](int i, int j) -> long double& { return exact[static_cast<std::size_t>(i * n + j)]; };
+        for (int step = 0; step < m; ++step)
+          for (int j = 0; j < n; ++j) {
+            const int i = transposed ? m - 1 - step : step;
+            at(i, j) = given(i, j);
+            for (int q = transposed ? i + 1 : 0; q < (transposed ? m : i); ++q)
+              at(i, j) += static_cast<long double>(transposed ? L(q, i) : L(i, q)) * at(q, j);
+          }
+        CAPTURE(m);
+        CAPTURE(n);
+        CAPTURE(transposed);
+        check_near(X, at, [](int, int) { return 8.0L; });
+      }
+    });
+  });
+}
+
+TEST_CASE_TEMPLATE("products exp is within 2 ulp, to the ends of its range", R, float, double) {
+  const R lowest = static_cast<R>(std::log(static_cast<long double>(std::numeric_limits<R>::denorm_min()))) - 1;
+  const R highest = std::log(std::numeric_limits<R>::max());
+  std::mt19937 random(3);
+  std::vector<R> x = {R(0), -R(0), highest, std::numeric_limits<R>::denorm_min(), lowest + 1};
+  for (R from : {lowest, R(-20), R(-1), R(-1e-3)})
+    for (int i = 0; i < 20000; ++i)
+      x.push_back(std::uniform_real_distribution<R>(from, from == lowest ? highest : -from)(random));
+  on_every_target<R>([&](const products<R>& p) {
+    std::vector<R> y(x.size(), std::numeric_limits<R>::quiet_NaN());
+    p.exp(idx(x.size()), x.data(), y.data());
+    double worst = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const long double exact = std::exp(static_cast<long double>(x[i]));
+      const R near = static_cast<R>(exact);
+      const long double ulp =
+          near < std::numeric_limits<R>::min()
+              ? static_cast<long double>(std::numeric_limits<R>::denorm_min())
+              : static_cast<long double>(std::ldexp(std::numeric_limits<R>::epsilon(), std::ilogb(near)));
+      const double error = static_cast<double>(std::abs(static_cast<long double>(y[i]) - exact) / ulp);
+      worst = error <= worst ? worst : error;  // a NaN stays
+    }
+    CHECK(worst < 2.0);
+    constexpr R infinity = std::numeric_limits<R>::infinity();
+    const R ends[] = {-infinity,   -std::numeric_limits<R>::max(),     lowest, infinity, std::numeric_limits<R>::max(),
+                      highest + 1, std::numeric_limits<R>::quiet_NaN()};
+    R e[7];
+    p.exp(7, ends, e);
+    CHECK((e[0] == 0 && e[1] == 0 && e[2] == 0));
+    CHECK((e[3] == infinity && e[4] == infinity && e[5] == infinity));
+    CHECK(std::isnan(e[6]));
+  });
+}
+
+TEST_CASE_TEMPLATE("products of entries equal the loops", R, float, double) {
+  on_every_target<R>([](const products<R>& p) {
+    for_sizes([&](int m, int n, int, std::mt19937& random) {
+      const matrix<R> F(m, n, random), X(m, n, random), f(1, m, random);
+      matrix<R> scaled(m, n, random), product(m, n, random), sum(m, n, random), added(m, n, random);
+      scaled.fill(std::numeric_limits<R>::quiet_NaN());
+      product.fill(std::numeric_limits<R>::quiet_NaN());
+      const matrix<R> old_sum = sum, old_added = added;
+      p.scale_rows(m, n, f.data(), X.data(), X.stride, scaled.data(), scaled.stride);
+      p.multiply(m, n, F.data(), F.stride, X.data(), X.stride, product.data(), product.stride);
+      p.multiply_add(m, n, F.data(), F.stride, X.data(), X.stride, sum.data(), sum.stride);
+      p.add(m, n, X.data(), X.stride, added.data(), added.stride);
+      auto one = [](int, int) { return 1.0L; };
+      CAPTURE(m);
+      CAPTURE(n);
+      check_near(
+          scaled, [&](int i, int j) { return static_cast<long double>(f(0, i)) * X(i, j); }, one);
+      check_near(
+          product, [&](int i, int j) { return static_cast<long double>(F(i, j)) * X(i, j); }, one);
+      check_near(
+          sum, [&](int i, int j) { return static_cast<long double>(F(i, j)) * X(i, j) + old_sum(i, j); }, one);
+      check_near(
+          added, [&](int i, int j) { return static_cast<long double>(X(i, j)) + old_added(i, j); }, one);
+
+      matrix<R> in_place = X;
+      p.multiply(m, n, F.data(), F.stride, in_place.data(), in_place.stride, in_place.data(), in_place.stride);
+      check_near(
+          in_place, [&](int i, int j) { return static_cast<long double>(product(i, j)); }, one);
+    });
+  });
+}
+
+TEST_CASE_TEMPLATE("products dots and the decode step equal the loops", R, float, double) {
+  on_every_target<R>([](const products<R>& p) {
+    for_sizes([&](int m, int n, int, std::mt19937& random) {
+      const matrix<R> X(m, n, random), Y(m, n, random), row_start(1, m, random), column_start(1, n, random);
+      matrix<R> rows = row_start, columns = column_start;
+      p.row_dots(m, n, X.data(), X.stride, Y.data(), Y.stride, rows.data());
+      p.col_dots(m, n, X.data(), X.stride, Y.data(), Y.stride, columns.data());
+      CAPTURE(m);
+      CAPTURE(n);
+      auto dot = [&](int i, int j, bool of_rows, bool magnitude) {
+        const long double start = of_rows ? row_start(0, j) : column_start(0, j);
+        long double s = magnitude ? std::abs(start) : start;
+        for (int q = 0; q < (of_rows ? n : m); ++q) {
+          const long double term =
+              of_rows ? static_cast<long double>(X(j, q)) * Y(j, q) : static_cast<long double>(X(q, j)) * Y(q, j);
+          s += magnitude ? std::abs(term) : term;
+        }
+        return s + i;
+      };
+      check_near(
+          rows, [&](int i, int j) { return dot(i, j, true, false); },
+          [&](int i, int j) { return dot(i, j, true, true); });
+      check_near(
+          columns, [&](int i, int j) { return dot(i, j, false, false); },
+          [&](int i, int j) { return dot(i, j, false, true); });
+
+      const matrix<R> w(1, m, random), kb(1, m, random), v(1, n, random), q(1, m, random);
+      for (bool decays : {true, false}) {
+        matrix<R> S = X, y = column_start;
+        p.step(m, n, decays ? w.data() : nullptr, kb.data(), v.data(), q.data(), S.data(), S.stride, y.data());
+        auto state = [&](int i, int j) {
+          return (decays ? static_cast<long double>(w(0, i)) : 1.0L) * X(i, j) +
+                 static_cast<long double>(kb(0, i)) * v(0, j);
+        };
+        check_near(S, state, [](int, int) { return 1.0L; });
+        check_near(
+            y,
+            [&](int, int j) {
+              long double s = column_start(0, j);
+              for (int i = 0; i < m; ++i) s += q(0, i) * state(i, j);
+              return s;
+            },
+            [&](int, int) { return 1.0L + 0.5L * m; });
+      }
+    });
+  });
+}
+
+TEST_CASE_TEMPLATE("products decayed Gram matrix equals the loops, at any decay", R, float, double) {
+  on_every_target<R>([](const products<R>& p) {
+    std::mt19937 random(11);
+    for (int m : {0, 1, 2, 3, 7, 16, 17, 31, 32})
+      for (int n : {0, 1, 17, 64, 128, 300})
+        for (double strength : {1e-3, 0.3, 60.0, std::numeric_limits<double>::infinity()}) {
+          const matrix<R> A(m, n, random), B(m, n, random);
+          matrix<R> g(m, n, random), C(m, m, random);
+          for (int i = 0; i < m; ++i)
+            for (int j = 0; j < n; ++j)
+              g(i, j) = g(i, j) > R(0.8) ? R(0) : static_cast<R>(-strength) * std::abs(g(i, j));
+          for (int i = 0; i < m; ++i)
+            for (int j = i + 1; j < m; ++j) C(i, j) = 0;
+          const matrix<R> old = C;
+          p.decayed_gram_lower(m, n, A.data(), A.stride, B.data(), B.stride, g.data(), g.stride, C.data(), C.stride);
+          auto sum = [&](int i, int j, bool magnitude) {
+            long double s = magnitude ? std::abs(old(i, j)) : old(i, j);
+            for (int c = 0; c < n && j <= i; ++c) {
+              long double exponent = 0;
+              for (int t = j + 1; t <= i; ++t) exponent += g(t, c);
+              const long double term = static_cast<long double>(A(i, c)) * B(j, c) * std::exp(exponent);
+              s += magnitude ? std::abs(term) * (exponent < -200 ? 1 : 1 - exponent) : term;
+            }
+            return s;
+          };
+          CAPTURE(m);
+          CAPTURE(n);
+          CAPTURE(strength);
+          check_near(
+              C, [&](int i, int j) { return sum(i, j, false); }, [&](int i, int j) { return sum(i, j, true); });
+        }
+    CHECK_THROWS_AS(p.decayed_gram_lower(33, 0, nullptr, 0, nullptr, 0, nullptr, 0, nullptr, 0), std::invalid_argument);
+  });
+}
+
+namespace {
+
+/// Whether two results agree to the bit in the given rows and columns of the first.
+template <class R>
+bool agree(const matrix<R>& whole, int i0, int j0, const matrix<R>& part) {
+  bool same = true;
+  for (int i = 0; i < part.rows; ++i)
+    for (int j = 0; j < part.cols; ++j) same &= same_bits(whole(i0 + i, j0 + j), part(i, j));
+  return same;
+}
+/// A copy with its own stride.
+template <class R>
+matrix<R> block(const matrix<R>& whole, int i0, int j0, int m, int n, std::mt19937& random) {
+  matrix<R> part(m, n, random);
+  for (int i = 0; i < m; ++i)
+    for (int j = 0; j < n; ++j) part(i, j) = whole(i0 + i, j0 + j);
+  return part;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("products of a part of the rows and columns have the bits of the whole", R, float, double) {
+  on_every_target<R>([](const products<R>& p) {
+    std::mt19937 random(5);
+    for (int m : {5, 17, 64})
+      for (int n : {31, 65, 128})
+        for (int k : {3, 64, 300}) {
+          const int i0 = static_cast<int>(random() % 5), j0 = static_cast<int>(random() % 30);
+          const int rows = 1 + static_cast<int>(random() % static_cast<unsigned>(m - i0));
+          const int cols = 1 + static_cast<int>(random() % static_cast<unsigned>(n - j0));
+          const matrix<R> A(m, k, random), B(k, n, random), At(k, m, random), Bt(n, k, random), start(m, n, random);
+          matrix<R> C = start, some = block(start, i0, j0, rows, cols, random);
+          p.nn(m, n, k, A.data(), A.stride, B.data(), B.stride, C.data(), C.stride);
+          p.nn(rows, cols, k, &A(i0, 0), A.stride, &B(0, j0), B.stride, some.data(), some.stride);
+          CHECK(agree(C, i0, j0, some));
+          C = start, some = block(start, i0, j0, rows, cols, random);
+          p.tn(m, n, k, At.data(), At.stride, B.data(), B.stride, C.data(), C.stride);
+          p.tn(rows, cols, k, &At(0, i0), At.stride, &B(0, j0), B.stride, some.data(), some.stride);
+          CHECK(agree(C, i0, j0, some));
+          C = start, some = block(start, i0, j0, rows, cols, random);
+          p.nt(m, n, k, A.data(), A.stride, Bt.data(), Bt.stride, C.data(), C.stride);
+          p.nt(rows, cols, k, &A(i0, 0), A.stride, &Bt(j0, 0), Bt.stride, some.data(), some.stride);
+          CHECK(agree(C, i0, j0, some));
+        }
+  });
+}
+
+TEST_CASE_TEMPLATE("products of a triangle do not see what lies beyond it, nor how many rows follow", R, float,
+                   double) {
+  on_every_target<R>([](const products<R>& p) {
+    std::mt19937 random(6);
+    for (int m : {1, 7, 33, 64})
+      for (int more : {1, 30, 250}) {
+        const int n = 37, all = m + more, j0 = 5, cols = 20;
+        const matrix<R> A(all, all, random, R(0.01)), start(all, n, random);
+        matrix<R> B(all, n, random);
+        for (int j = 0; j < n; ++j) B(all - 1, j) = std::numeric_limits<R>::infinity();
+        matrix<R> C = start, X = B, some = block(start, 0, j0, m, cols, random), x = block(B, 0, j0, m, cols, random);
+        p.nn_lower_left(all, n, A.data(), A.stride, B.data(), B.stride, C.data(), C.stride);
+        p.nn_lower_left(m, cols, A.data(), A.stride, &B(0, j0), B.stride, some.data(), some.stride);
+        CHECK(agree(C, 0, j0, some));
+        p.solve_lower(all, n, A.data(), A.stride, X.data(), X.stride);
+        p.solve_lower(m, cols, A.data(), A.stride, x.data(), x.stride);
+        CHECK(agree(X, 0, j0, x));
+        for (int j = 0; j < n; ++j) {
+          B(all - 1, j) = R(1);
+          B(0, j) = -std::numeric_limits<R>::infinity();
+        }
+        C = start, X = B;
+        some = block(start, more, j0, m, cols, random), x = block(B, more, j0, m, cols, random);
+        p.tn_lower_left(all, n, A.data(), A.stride, B.data(), B.stride, C.data(), C.stride);
+        p.tn_lower_left(m, cols, &A(more, more), A.stride, &B(more, j0), B.stride, some.data(), some.stride);
+        CHECK(agree(C, more, j0, some));
+        p.solve_lower_transposed(all, n, A.data(), A.stride, X.data(), X.stride);
+        p.solve_lower_transposed(m, cols, &A(more, more), A.stride, x.data(), x.stride);
+        CHECK(agree(X, more, j0, x));
+
+        const matrix<R> Q(all, 70, random), K(all, 70, random), weights(all, all, random);
+        matrix<R> gram = weights, leading = block(weights, 0, 0, m, m, random);
+        p.nt_lower(all, 70, Q.data(), Q.stride, K.data(), K.stride, gram.data(), gram.stride);
+        p.nt_lower(m, 70, Q.data(), Q.stride, K.data(), K.stride, leading.data(), leading.stride);
+        CHECK(agree(gram, 0, 0, leading));
+      }
+  });
+}
+
+TEST_CASE_TEMPLATE("products by entries, dots and steps of a part have the bits of the whole", R, float, double) {
+  on_every_target<R>([](const products<R>& p) {
+    std::mt19937 random(8);
+    const int m = 32, n = 77;
+    const matrix<R> X(m, n, random), Y(m, n, random), out(1, n, random);
+    matrix<R> g(m, n, random);
+    for (int j0 : {0, 1, 16, 40})
+      for (int cols : {1, 8, 37}) {
+        matrix<R> E(m, n, random), e(m, cols, random), C = Y, c = block(Y, 0, j0, m, cols, random);
+        for (int i = 0; i < m; ++i) p.exp(n, &X(i, 0), &E(i, 0));
+        for (int i = 0; i < m; ++i) p.exp(cols, &X(i, j0), &e(i, 0));
+        CHECK(agree(E, 0, j0, e));
+        p.multiply_add(m, n, X.data(), X.stride, E.data(), E.stride, C.data(), C.stride);
+        p.multiply_add(m, cols, &X(0, j0), X.stride, &E(0, j0), E.stride, c.data(), c.stride);
+        CHECK(agree(C, 0, j0, c));
+        matrix<R> sums = out, some = block(out, 0, j0, 1, cols, random);
+        p.col_dots(m, n, X.data(), X.stride, Y.data(), Y.stride, sums.data());
+        p.col_dots(m, cols, &X(0, j0), X.stride, &Y(0, j0), Y.stride, some.data());
+        CHECK(agree(sums, 0, j0, some));
+        matrix<R> S = X, s = block(X, 0, j0, m, cols, random), y = out, part = block(out, 0, j0, 1, cols, random);
+        p.step(m, n, &X(0, 0), &X(1, 0), &X(2, 0), &X(3, 0), S.data(), S.stride, y.data());
+        p.step(m, cols, &X(0, 0), &X(1, 0), &X(2, j0), &X(3, 0), s.data(), s.stride, part.data());
+        CHECK(agree(S, 0, j0, s));
+        CHECK(agree(y, 0, j0, part));
+      }
+    for (int i = 0; i < m; ++i)
+      for (int j = 0; j < n; ++j) g(i, j) = -std::abs(g(i, j));
+    for (int rows : {1, 2, 9, 17}) {
+      matrix<R> whole(m, m, random), leading = block(whole, 0, 0, rows, rows, random), row_sums(1, m, random);
+      matrix<R> some = block(row_sums, 0, 3, 1, rows, random);
+      p.decayed_gram_lower(m, n, X.data(), X.stride, Y.data(), Y.stride, g.data(), g.stride, whole.data(),
+                           whole.stride);
+      p.decayed_gram_lower(rows, n, X.data(), X.stride, Y.data(), Y.stride, g.data(), g.stride, leading.data(),
+                           leading.stride);
+      CHECK(agree(whole, 0, 0, leading));
+      p.row_dots(m, n, X.data(), X.stride, Y.data(), Y.stride, row_sums.data());
+      p.row_dots(rows, n, &X(3, 0), X.stride, &Y(3, 0), Y.stride, some.data());
+      CHECK(agree(row_sums, 0, 3, some));
+    }
+  });
+}
+
+TEST_CASE("products of any other real are plain loops") {
+  const auto p = products<dual<float>>::best();
+  CHECK(p.where() == target::portable);
+  CHECK(products<long double>::best().where() == target::portable);
+  CHECK(products<float>::best().where() == cpu::best_target());
+  dual<float> x[2] = {{0.5f, 1.0f}, {-1.0f, 2.0f}}, y[2] = {{1.0f, 0.0f}, {2.0f, 0.0f}}, dot{}, e[2];
+  p.nt(1, 1, 2, x, 2, y, 2, &dot, 1);
+  CHECK(dot.v == doctest::Approx(-1.5));
+  CHECK(dot.d == doctest::Approx(5.0));
+  p.exp(2, x, e);
+  CHECK(e[1].v == doctest::Approx(std::exp(-1.0)));
+  CHECK(e[1].d == doctest::Approx(2 * std::exp(-1.0)));
+  dual<float> gram[4] = {}, g[2] = {{0.0f, 0.0f}, {-1.0f, 1.0f}};
+  p.decayed_gram_lower(2, 1, y, 1, y, 1, g, 1, gram, 2);
+  CHECK(gram[2].v == doctest::Approx(2 * std::exp(-1.0)));
+  CHECK(gram[2].d == doctest::Approx(2 * std::exp(-1.0)));
+  CHECK(gram[1].v == 0);
+}
+
+TEST_CASE("products refuse a target that the machine or the program lacks") {
+  for (target t : {target::neon, target::avx2, target::avx512})
+    if (!cpu::has_target(t)) CHECK_THROWS_AS(products<float>::on(t), std::invalid_argument);
+  if (cpu::best_target() != target::portable)
+    CHECK_THROWS_AS(products<long double>::on(cpu::best_target()), std::invalid_argument);
+}
