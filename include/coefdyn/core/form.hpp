@@ -4,11 +4,18 @@
 /// The forms of one formula. All give the same numbers; theorems.hpp says which exist for which mixer.
 namespace coefdyn::form {
 
+/// What a backward pass keeps of the forward states: one every `save_every` chunks, the others are computed again. With
+/// c = ceil(T / C) chunks: (ceil(c / save_every) + save_every + 1) n e numbers of a head's state (e = d, +1 with a sum).
+struct memory_policy {
+  int save_every = 8;
+};
+
 struct definition {};  // as written: T^2 applications of A, any mixer
 struct parallel {};    // tiled T^2, no T x T storage: any phi, A_t with structure
 struct recurrent {};   // token by token, state n x d: phi linear
 struct chunkwise {     // matrix products within chunks, state between them: phi linear, A_t with structure or constant
   int length = 0;      // tokens per chunk; 0 takes the tuned one
+  memory_policy memory{};  // of its backward pass
 };
 struct step {};        // few tokens, state in and out: recurrent, or one read of the cache for a nonlinear phi
 struct automatic {};   // picked by the cost table in tuning.hpp; `chosen` says which

@@ -16,7 +16,7 @@ struct state_view {
   view<E, 3> z;
   view<R, 2> m;
   view<std::conditional_t<std::is_const_v<R>, const idx, idx>, 1> position;  // tokens seen so far; empty reads as 0
-  constexpr explicit operator bool() const { return bool(S); }
+  COEFDYN_HD constexpr explicit operator bool() const { return bool(S); }
   constexpr operator state_view<M, const E, const R>() const
     requires(!std::is_const_v<E>)
   {
@@ -51,7 +51,7 @@ struct state {
   operator mutable_state<M, Types>() { return {view(S.data(), sequences, heads, n, d), z_view(z), m_view(m), view(position.data(), sequences)}; }
   operator const_state<M, Types>() const { return {view(S.data(), sequences, heads, n, d), z_view(z), m_view(m), view(position.data(), sequences)}; }
   /// m of a state that has seen nothing: no exponent is kept yet; a floored sum's floor starts it at 0.
-  static constexpr real empty_maximum() {
+  COEFDYN_HD static constexpr real empty_maximum() {
     if constexpr (requires { M::normalization::floors_at_one; }) return real(0);
     else return real(-1e30);
   }

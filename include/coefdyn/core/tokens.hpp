@@ -62,6 +62,8 @@ template <class Need, class T>
 struct stream_view : view<T, Need::rank> {
   using need_type = Need;
   constexpr stream_view() = default;
+  constexpr stream_view(const stream_view&) = default;
+  constexpr stream_view& operator=(const stream_view&) = default;
   template <class U, int Rank>
   constexpr stream_view& operator=(const view<U, Rank>& v) {
     static_assert(Rank == Need::rank,
@@ -84,11 +86,26 @@ struct bound_streams<Types, Writable, list<Need...>>
     : Need::tag::template field<stream_view<Need, std::conditional_t<Writable, stored_as<Need, Types>, const stored_as<Need, Types>>>>... {
   /// The view of one need, without its name.
   template <class N>
+  COEFDYN_HD auto& of() {
+    using T = std::conditional_t<Writable, stored_as<N, Types>, const stored_as<N, Types>>;
+    typename N::tag::template field<stream_view<N, T>>& holder = *this;
+    auto& [the_view] = holder;
+    return *&the_view;
+  }
+  template <class N>
   COEFDYN_HD const auto& of() const {
     using T = std::conditional_t<Writable, stored_as<N, Types>, const stored_as<N, Types>>;
     const typename N::tag::template field<stream_view<N, T>>& holder = *this;
     const auto& [the_view] = holder;
-    return the_view;
+    return *&the_view;
+  }
+  /// Binds one need, without its name.
+  template <class N, class V>
+  COEFDYN_HD void set(const V& the_new) {
+    using T = std::conditional_t<Writable, stored_as<N, Types>, const stored_as<N, Types>>;
+    typename N::tag::template field<stream_view<N, T>>& holder = *this;
+    auto& [the_view] = holder;
+    the_view = the_new;
   }
 };
 }  // namespace detail

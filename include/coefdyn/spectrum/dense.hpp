@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <Eigen/Eigenvalues>
+#include <cmath>
+#include <complex>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <stdexcept>
+#include <string>
+
+#include "solver.hpp"
+
+/// Eigenvalues of dense matrices with their condition numbers. Eigen's solvers take seconds to compile wherever they are
+/// instantiated, so the functions are not templates: one translation unit that includes this file can serve a program. Both go through
+/// computeFromHessenberg, since `compute` would instantiate the orthogonal factor and its products as well.
+namespace coefdyn::spectrum {
+
+namespace detail {
+
+inline void expect_square(const char* function, std::size_t entries, std::size_t n, std::size_t out,
+                          std::size_t condition) {
+  expect_size(function, "matrix", n * n, entries);
+  expect_size(function, "out", n, out);
+  if (condition != 0) expect_size(function, "condition", n, condition);
+}
+
+/// The power of two that brings the largest entry to [1, 2), so that no square in the solver overflows.
+inline double scale_of(const double* numbers, std::size_t count) {
+  double largest = 0;
+  for (std::size_t i = 0; i < count; ++i) largest = std::fmax(largest, std::abs(numbers[i]));
+  if (largest == 0) return 1;
+  const int exponent = std::ilogb(largest);
+  return std::ldexp(1.0, exponent < -1000 ? -1000 : exponent);
+}
+
+inline void expect_converged(const char* function, Eigen::ComputationInfo info, std::size_t n) {
+  if (info == Eigen::Success) return;
+  throw std::runtime_error(std::string(function) + ": the QR iteration on a " + std::to_string(n) + " x " +
+                           std::to_string(n) + " matrix should end within 40 n steps, but did not.");
+}
+
+/// Turns each 2 x 2 block on the diagonal of a real Schur form into a complex triangular one.
+inline void make_triangular(Eigen::MatrixXcd& t) {
+  using number = std::complex<double>;
+  for (Eigen::Index k = 0; k + 1 < t.rows(); ++k) {
+    if (t(k + 1, k) == 0.0) continue;
+    const double half = 0.5 * (t(k, k).real() - t(k + 1, k + 1).real());
+    const double product = t(k, k + 1).real() * t(k + 1, k).real();
+    const number root(0, std::sqrt(std::fmax(0.0, -(half * half + product))));
+    // (t_kk - x, t_k+1,k) with x the second eigenvalue spans the first eigenvector
+    const number x = half + root;
+    const double length = std::hypot(std::abs(x), t(k + 1, k).real());
+    const number c = x / length, s = t(k + 1, k) / length;
+    for (Eigen::Index j = 0; j < t.cols(); ++j) {
+      const number above = t(k, j), below = t(k + 1, j);
+      t(k, j) = std::conj(c) * above + std::conj(s) * below;
+      t(k + 1, j) = c * below - s * above;
+    }
+    for (Eigen::Index i = 0; i < t.rows(); ++i) {
+      const number left = t(i, k), right = t(i, k + 1);
+      t(i, k) = left * c + right * s;
+      t(i, k + 1) = right * std::conj(c) - left * std::conj(s);
+    }
+    t(k + 1, k) = 0;
+  }
+}
+
+/// Condition number of eigenvalue t_kk of a triangular matrix: |x| |y| / |y^H x| with x_k = y_k = 1, where y^H x = 1
+/// because x ends and y begins at k. Equal eigenvalues count as apart by rounding.
+inline double condition_at(const Eigen::MatrixXcd& t, Eigen::Index k, double norm) {
+  using number = std::complex<double>;
+  const Eigen::Index n = t.rows();
+  const double apart = std::fmax(std::numeric_limits<double>::epsilon() * norm, 1e-300);
+  const auto gap = [&](Eigen::Index i) {
+    const number d = t(k, k) - t(i, i);
+    return std::abs(d) < apart ? number(apart) : d;
+  };
+  Eigen::VectorXcd x = Eigen::VectorXcd::Zero(n), y = x;
+  double right = 1, left = 1;
+  x(k) = y(k) = 1;
+  for (Eigen::Index i = k - 1; i >= 0; --i) {
+    number sum = 0;
+    for (Eigen::Index j = i + 1; j <= k; ++j) sum += t(i, j) * x(j);
+    x(i) = sum / gap(i);
+    right = std::hypot(right, std::abs(x(i)));
+  }
+  for (Eigen::Index j = k + 1; j < n; ++j) {
+    number sum = 0;
+    for (Eigen::Index i = k; i < j; ++i) sum += y(i) * t(i, j);
+    y(j) = sum / gap(j);
+    left = std::hypot(left, std::abs(y(j)));
+  }
+  const double condition = right * left;
+  return std::isfinite(condition) ? condition : std::numeric_limits<double>::infinity();
+}
+
+inline void conditions_of(const Eigen::MatrixXcd& triangular, std::span<double> out) {
+  const double norm = triangular.norm();
+  for (std::size_t k = 0; k < out.size(); ++k) out[k] = condition_at(triangular, static_cast<Eigen::Index>(k), norm);
+}
+
+}  // namespace detail
+
+/// Eigenvalues of a real matrix, and where `condition` is not empty the condition number of each: an entrywise
+/// relative error of 1e-16 moves eigenvalue i by about 1e-16 condition[i] |matrix|.
+///
+/// shape   matrix n x n row-major; out n; condition n or empty
+/// range   finite; condition >= 1, infinite where it overflows
+/// error   std::invalid_argument naming the entry that is not finite, or the wrong size; std::runtime_error if the QR
+///         iteration does not end within 40 n steps
+/// order   that of the Schur form; conjugates are exact and adjacent, the one with positive imaginary part first
+/// source  Golub and Van Loan, Matrix Computations, 7.2.2: condition = 1 / |y^H x| of unit left and right eigenvectors
+inline void dense_eigenvalues(std::span<const double> matrix, std::size_t n, std::span<std::complex<double>> out,
+                              std::span<double> condition) {
+  constexpr auto name = "dense_eigenvalues";
+  detail::expect_square(name, matrix.size(), n, out.size(), condition.size());
+  if (n == 0) return;
+  detail::expect_finite_rows(name, "matrix", matrix.data(), n, n);
+  const double scale = detail::scale_of(matrix.data(), n * n);
+  const auto size = static_cast<Eigen::Index>(n);
+  const Eigen::MatrixXd a = Eigen::MatrixXd::Map(matrix.data(), size, size).transpose() / scale;
+  Eigen::RealSchur<Eigen::MatrixXd> schur(size);
+  schur.computeFromHessenberg(Eigen::MatrixXd(Eigen::HessenbergDecomposition<Eigen::MatrixXd>(a).matrixH()),
+                              Eigen::MatrixXd(), false);
+  detail::expect_converged(name, schur.info(), n);
+  const Eigen::MatrixXd& t = schur.matrixT();
+  for (Eigen::Index k = 0; k < size; ++k) {
+    const auto at = static_cast<std::size_t>(k);
+    if (k + 1 == size || t(k + 1, k) == 0) {
+      out[at] = t(k, k) * scale;
+      continue;
+    }
+    const double half = 0.5 * (t(k, k) - t(k + 1, k + 1));
+    const double middle = t(k + 1, k + 1) + half;
+    const double root = std::sqrt(std::abs(half * half + t(k, k + 1) * t(k + 1, k)));
+    out[at] = std::complex<double>(middle, root) * scale;
+    out[at + 1] = std::conj(out[at]);
+    ++k;
+  }
+  if (condition.empty()) return;
+  Eigen::MatrixXcd triangular = t.cast<std::complex<double>>();
+  detail::make_triangular(triangular);
+  detail::conditions_of(triangular, condition);
+}
+
+/// The same for a complex matrix.
+inline void dense_eigenvalues(std::span<const std::complex<double>> matrix, std::size_t n,
+                              std::span<std::complex<double>> out, std::span<double> condition) {
+  constexpr auto name = "dense_eigenvalues";
+  detail::expect_square(name, matrix.size(), n, out.size(), condition.size());
+  if (n == 0) return;
+  for (std::size_t i = 0; i < n * n; ++i) {
+    const bool real_part = !std::isfinite(matrix[i].real());
+    if (real_part || !std::isfinite(matrix[i].imag()))
+      detail::refuse_value(name, "matrix[" + std::to_string(i / n) + ", " + std::to_string(i % n) + "]",
+                           real_part ? matrix[i].real() : matrix[i].imag());
+  }
+  const double scale = detail::scale_of(reinterpret_cast<const double*>(matrix.data()), 2 * n * n);
+  const auto size = static_cast<Eigen::Index>(n);
+  const Eigen::MatrixXcd a = Eigen::MatrixXcd::Map(matrix.data(), size, size).transpose() / scale;
+  Eigen::ComplexSchur<Eigen::MatrixXcd> schur(size);
+  schur.computeFromHessenberg(Eigen::MatrixXcd(Eigen::HessenbergDecomposition<Eigen::MatrixXcd>(a).matrixH()),
+                              Eigen::MatrixXcd(), false);
+  detail::expect_converged(name, schur.info(), n);
+  for (std::size_t k = 0; k < n; ++k) {
+    const auto at = static_cast<Eigen::Index>(k);
+    out[k] = schur.matrixT()(at, at) * scale;
+  }
+  if (condition.empty()) return;
+  const Eigen::MatrixXcd triangular = schur.matrixT().triangularView<Eigen::Upper>();
+  detail::conditions_of(triangular, condition);
+}
+
+/// The real solver without condition numbers, in the form that rank_one_eigenvalues and the products call on.
+inline void dense_eigenvalues(std::span<const double> matrix, std::size_t n, std::span<std::complex<double>> out) {
+  dense_eigenvalues(matrix, n, out, {});
+}
+
+}  // namespace coefdyn::spectrum

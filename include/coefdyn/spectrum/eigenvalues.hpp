@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <complex>
+
+#include "../evolution/identity.hpp"
+#include "dense.hpp"
+#include "eta.hpp"
+#include "histogram.hpp"
+#include "rank_one.hpp"
+#include "small.hpp"
+
+/// eig(Lambda_i) = (eta_{i-1} / eta_i) eig(A_i) for every type the library can express, token by token: the state matrix of
+/// the coefficient dynamics with eta absorbed. Exact for a linear phi and for A = I; for a nonlinear phi with A != I it is the
+/// degree-one part of the lift's spectrum (`is_degree_one_part`).
+///
+///   eigenvalues(x, [](const token_spectrum& s) { for (auto lambda : s.values) ... });
+///
+/// source  arXiv:2510.09379; MATH section 5
+namespace coefdyn::spectrum {
+
+/// What a visitor sees: the spectrum of Lambda at one token (1, 2, .. of its sequence) of one reading head.
+struct token_spectrum {
+  idx sequence = 0, token = 0;
+  int state_head = 0, reader = 0;
+  double ratio = 0;                              // eta_{i-1} / eta_i
+  bool has_ratio = true;                         // false where a row has no weight: values are empty
+  std::span<const std::complex<double>> values;  // n of them
+  std::span<const double> conditions;            // where asked for and solved densely: how much rounding moves each
+  how path = how::read_off;
+};
+struct eigenvalue_options {
+  bool conditions = false;  // condition numbers of dense solutions
+};
+struct eigenvalue_report {
+  rank_one_tally paths;       // by path
+  idx spectra = 0, no_ratio = 0;
+  bool is_degree_one_part = false;
+};
+
+namespace detail {
+template <class M, field Over>
+using evolution_needs = merged<list<need<stream::k, ticks::write, width::key, owner::key, Over>>, coefdyn::detail::streams_t<typename M::evolution>>;
+template <class M, field Over>
+using evolution_frame = cpu::frame<M, double, evolution_needs<M, Over>>;
+
+/// eig(A_t) of one token at a time.
+template <class M, field Over>
+class token_solver {
+  std::size_t n_;
+  bool want_conditions_, solved_ = false;
+
+ public:
+  using A = typename M::evolution;
+  static constexpr structure_of structure = traits<M>::structure;
+  static constexpr bool corrects = structure.correction != rank_one::none;
+  static constexpr int micro = traits<M>::micro;
+
+  token_solver(int n, bool want_conditions) : n_(static_cast<std::size_t>(n)), want_conditions_(want_conditions), values(n_), w_(n_), p_(n_), work_(std::max(rank_one_work_size(n_), householder_product_work_size(n_, micro))) {
+    if constexpr (micro > 1) factors_.resize(n_ * micro), columns_.resize(n_ * micro), strengths_.resize(micro);
+  }
+  std::vector<std::complex<double>> values;
+  std::vector<double> conditions;
+
+  how solve(const evolution_frame<M, Over>& f, idx i, idx position) {
+    conditions.clear();
+    if constexpr (!traits<M>::structured) {
+      if (structure.constant && solved_) return how::dense;
+      solved_ = true;
+      return dense(f, i, position);
+    } else if constexpr (structure.turns == turning::channels) {
+      const auto at = f.at(i, 0, position);
+      for (int c = 0; c < at.n; ++c) values[std::size_t(c)] = std::polar(std::exp(log_decay_of<A>(at, c)), double(A::angle(at, c)));
+      return how::read_off;
+    } else if constexpr (structure.turns != turning::none) {
+      if constexpr (corrects || structure.decay == gate::channel || micro > 1) {
+        return dense(f, i, position);
+      } else {
+        const auto at = f.at(i, 0, position);
+        const double radius = std::exp(log_decay_of<A>(at, 0));
+        for (int p = 0; p < at.n / 2; ++p) {
+          values[std::size_t(2 * p)] = std::polar(radius, double(A::angle(at, p)));
+          values[std::size_t(2 * p + 1)] = std::conj(values[std::size_t(2 * p)]);
+        }
+        return how::read_off;
+      }
+    } else if constexpr (micro > 1 && corrects) {
+      return several(f, i, position);
+    } else {
+      return one(f.at(i, 0, position));
+    }
+  }
+
+ private:
+  std::vector<double> w_, p_, work_, factors_, columns_, strengths_, matrix_;
+
+  template <class At>
+  how one(const At& at) {
+    for (std::size_t c = 0; c < n_; ++c) w_[c] = structure.decay == gate::none ? 1 : structure.decay == gate::scalar && c > 0 ? w_[0] : std::exp(log_decay_of<A>(at, int(c)));
+    if constexpr (!corrects) {
+      for (std::size_t c = 0; c < n_; ++c) values[c] = w_[c];
+      return how::read_off;
+    } else {
+      const double strength = A::strength(at);
+      double total = 0;
+      for (std::size_t c = 0; c < n_; ++c) {
+        p_[c] = strength * column_of<A>(at, int(c)) * A::row(at, int(c)) * (structure.row_sees == sees::decayed ? w_[c] : 1);
+        total += p_[c];
+      }
+      if constexpr (structure.decay == gate::channel) {
+        return rank_one_eigenvalues(w_, p_, values, work_, dense_eigenvalues).path;
+      } else {
+        for (std::size_t c = 0; c < n_; ++c) values[c] = w_[0];
+        if (n_) values[n_ - 1] = w_[0] + total;
+        return how::read_off;
+      }
+    }
+  }
+  how several(const evolution_frame<M, Over>& f, idx i, idx position) {
+    if constexpr (structure.decay == gate::channel || structure.row_sees == sees::undecayed) {
+      return dense(f, i, position);
+    } else {
+      bool symmetric = true;
+      for (int l = 0; l < micro; ++l) {
+        const auto at = f.at(i, l, position);
+        strengths_[std::size_t(l)] = -A::strength(at);
+        for (std::size_t c = 0; c < n_; ++c) {
+          factors_[std::size_t(l) * n_ + c] = A::row(at, int(c));
+          symmetric = symmetric && A::row(at, int(c)) == column_of<A>(at, int(c));
+        }
+      }
+      if (!symmetric) return dense(f, i, position);
+      const double gate_value = std::exp(log_decay_of<A>(f.at(i, 0, position), 0));
+      return householder_product_eigenvalues(gate_value, strengths_, factors_, n_, values, work_, dense_eigenvalues).path;
+    }
+  }
+  how dense(const evolution_frame<M, Over>& f, idx i, idx position) {
+    using E = state_element<M, double>;
+    using Z = std::conditional_t<is_complex<E>, std::complex<double>, double>;
+    std::vector<E> a(n_ * n_), work(n_ + 1);
+    for (std::size_t c = 0; c < n_; ++c) a[c * n_ + c] = E(1.0);
+    for (int l = 0; l < micro; ++l) evolve<A, false>(f.at(i, l, position), state_matrix<E>{a.data(), idx(n_), int(n_)}, work.data());
+    std::vector<Z> m(n_ * n_);
+    for (std::size_t k = 0; k < a.size(); ++k) {
+      if constexpr (is_complex<E>) m[k] = {a[k].re, a[k].im};
+      else m[k] = a[k];
+    }
+    if (want_conditions_) conditions.resize(n_);
+    dense_eigenvalues(std::span<const Z>(m), n_, values, conditions);
+    return how::dense;
+  }
+};
+}  // namespace detail
+
+/// Visits the spectrum of Lambda at tokens 1 .. T-1 of every sequence and reading head: sequences outermost, then state heads,
+/// tokens, readers. Memory: O(T H_q) numbers for eta, O(n) for the rest.
+///
+/// error   invalid_input for NaN and infinities in what A reads, naming sequence, head and token; as run for shapes
+template <class X, class Visit>
+eigenvalue_report eigenvalues(const X& x, Visit visit, const eigenvalue_options& options = {}) {
+  using M = typename X::mixer_type;
+  using Frame = detail::evolution_frame<M, X::over>;
+  constexpr idx window = 64;
+  const extents e = check(x);
+  const log_eta_values eta = log_eta_of(x);
+  const cpu::frame_shape shape{e.n, e.d, e.d, window};
+  arena counted;
+  Frame counting(counted, shape);
+  std::vector<std::byte> memory(counted.used + 64);
+  arena a{memory.data(), memory.size(), 0};
+  Frame f(a, shape);
+  std::vector<double> scratch(static_cast<std::size_t>(e.n) + 1);
+  std::vector<std::complex<double>> scaled(static_cast<std::size_t>(e.n));
+  eigenvalue_report report;
+  report.is_degree_one_part = !traits<M>::linear && !std::is_same_v<typename M::evolution, evolution::identity>;
+  const int readers = cpu::readers_per_state(e);
+  for (idx s = 0; s < e.sequences; ++s) {
+    const sequence q = sequence_at(x, e, s);
+    const idx tokens = q.end - q.begin;
+    for (int h = 0; h < e.states; ++h) {
+      detail::token_solver<M, X::over> solver(e.n, options.conditions);
+      for (idx t0 = 0; t0 < tokens; t0 += window) {
+        const idx count = tokens - t0 < window ? tokens - t0 : window;
+        cpu::gather<M>(x, e, q, {h, h * readers}, t0, count, t0 == 0, f, scratch.data());
+        for (idx i = t0 == 0 ? 1 : 0; i < count; ++i) {
+          token_spectrum out;
+          out.sequence = s, out.token = t0 + i, out.state_head = h;
+          const auto place = [&] { return "sequence " + std::to_string(s) + ", state head " + std::to_string(h) + ", token " + std::to_string(t0 + i); };
+          try {
+            out.path = solver.solve(f, i, t0 + i);
+          } catch (const std::invalid_argument& bad) {
+            throw invalid_input("evolution at " + place(), "finite numbers", bad.what());
+          }
+          for (const auto& z : solver.values)
+            if (!std::isfinite(z.real()) || !std::isfinite(z.imag())) throw invalid_input("evolution at " + place(), "finite numbers", "an eigenvalue that is not finite");
+          ++report.paths.of[static_cast<std::size_t>(out.path)];
+          out.conditions = solver.conditions;
+          for (int r = h * readers; r < (h + 1) * readers; ++r) {
+            const std::size_t now = eta.at(q.batch, q.begin + t0 + i, r), before = eta.at(q.batch, q.begin + t0 + i - 1, r);
+            if (std::isnan(eta.log_abs[now])) throw invalid_input("eta of reading head " + std::to_string(r) + " at " + place(), "a finite number", "nan");
+            out.reader = r;
+            out.has_ratio = eta.sign[now] != 0 && eta.sign[before] != 0;
+            out.ratio = out.has_ratio ? eta.sign[now] * eta.sign[before] * std::exp(eta.log_abs[before] - eta.log_abs[now]) : 0;
+            if (!out.has_ratio) {
+              out.values = {};
+              ++report.no_ratio;
+            } else if (out.ratio == 1) {
+              out.values = solver.values;
+            } else {
+              for (std::size_t c = 0; c < scaled.size(); ++c) scaled[c] = out.ratio * solver.values[c];
+              out.values = scaled;
+            }
+            ++report.spectra;
+            visit(static_cast<const token_spectrum&>(out));
+          }
+        }
+      }
+    }
+  }
+  return report;
+}
+
+/// All of it as one array: complex (B, T - 1, H_q, n), row-major; plain batch rows only. A row without a ratio is NaN.
+template <class X>
+std::vector<std::complex<double>> eigenvalue_array(const X& x) {
+  const extents e = check(x);
+  if (x.cu_seqlens) throw invalid_input("cu_seqlens", "plain batch rows for one array; visit packed sequences with eigenvalues()", "packed sequences");
+  const idx steps = e.time > 0 ? e.time - 1 : 0;
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  std::vector<std::complex<double>> out(static_cast<std::size_t>(e.batch * steps * e.readers * e.n), {none, none});
+  eigenvalues(x, [&](const token_spectrum& s) {
+    std::copy(s.values.begin(), s.values.end(), out.begin() + ((s.sequence * steps + s.token - 1) * e.readers + s.reader) * e.n);
+  });
+  return out;
+}
+
+/// Histograms of radius and phase, one for each sequence and reading head: [sequence][head].
+template <class X>
+std::vector<std::vector<spectrum_histogram>> eigenvalue_histograms(const X& x, const spectrum_histogram& empty = {}) {
+  const extents e = check(x);
+  std::vector<std::vector<spectrum_histogram>> out(static_cast<std::size_t>(e.sequences), std::vector<spectrum_histogram>(static_cast<std::size_t>(e.readers), empty));
+  eigenvalues(x, [&](const token_spectrum& s) {
+    auto& h = out[static_cast<std::size_t>(s.sequence)][static_cast<std::size_t>(s.reader)];
+    if (!s.has_ratio) h.exclude();
+    for (const auto& z : s.values) h.add(z);
+  });
+  return out;
+}
+
+}  // namespace coefdyn::spectrum

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <vector>
+
+#include "../run.hpp"
+
+/// log |eta_i| and its sign for every read of a call, whatever the normalization: sums by the mixer's own fast form with
+/// values of 1, in memory that grows with T alone; never exponentiated.
+namespace coefdyn::spectrum {
+
+/// (B, T, H_q), the time axis that of the whole call for packed sequences. A sign of 0: the row has no weight at all.
+struct log_eta_values {
+  idx batch = 0, time = 0;
+  int readers = 0;
+  std::vector<double> log_abs;
+  std::vector<signed char> sign;
+  std::size_t at(idx b, idx t, int r) const { return static_cast<std::size_t>((b * time + t) * readers + r); }
+};
+
+namespace detail {
+// Normalizations that turn a read of values 1, which is the sum itself, into what is asked of it.
+template <class Eta>
+struct reads_log_eta : Eta {
+  template <class R, class At>
+  static R inverse(R total, R m, const At& at) {
+    return coefdyn::log_eta<Eta>(total, m, at) / total;
+  }
+};
+template <class Eta>
+struct reads_eta_sign : Eta {
+  template <class R, class At>
+  static R inverse(R total, R m, const At& at) {
+    return R(eta_sign<Eta>(total, m, at)) / total;
+  }
+};
+template <class P, class X, class Tokens, class... Need>
+void rebind(const X& x, Tokens& to, list<Need...>) {
+  ([&] { if constexpr (!std::is_same_v<typename Need::tag, stream::v>) to.template set<Need>(x.template of<Need>()); }(), ...);
+}
+template <template <class> class Probe, class X>
+std::vector<double> probed(const X& x, const extents& e) {
+  using M = typename X::mixer_type;
+  using Types = typename X::types_type;
+  using S = typename Types::storage;
+  using P = mixer<typename M::readout, typename M::evolution, typename M::scaling, Probe<typename M::normalization>, typename M::feature_map>;
+  tokens<P, types<S, typename Types::gate, double, double>, typename X::heads_type, X::over> p;
+  rebind<P>(x, p, typename X::needs{});
+  static const S one = S(1.0f);
+  p.v = view<const S, 4>{&one, {x.v.extents[0], x.v.extents[1], x.v.extents[2], 1}, {0, 0, 0, 0}};
+  p.cu_seqlens = x.cu_seqlens;
+  std::vector<double> y(static_cast<std::size_t>(e.batch * e.time * e.readers));
+  run(device::cpu{}, form::automatic{}, p, view<double, 4>(y.data(), e.batch, e.time, idx(e.readers), idx(1)));
+  return y;
+}
+}  // namespace detail
+
+/// error   invalid_input as run; first_read has to be 0
+template <class X>
+log_eta_values log_eta_of(const X& x) {
+  using M = typename X::mixer_type;
+  using Eta = typename M::normalization;
+  const extents e = check(x);
+  if (e.first_read > 0) throw invalid_input("first_read", "0 for a spectrum: every token is read", std::to_string(e.first_read));
+  log_eta_values out{e.batch, e.time, e.readers, {}, {}};
+  if constexpr (traits<M>::needs_sum) {
+    out.log_abs = detail::probed<detail::reads_log_eta>(x, e);
+    const auto sign = detail::probed<detail::reads_eta_sign>(x, e);
+    for (const double s : sign) out.sign.push_back(s > 0.5 ? 1 : s < -0.5 ? -1 : 0);
+  } else {
+    const auto count = static_cast<std::size_t>(e.batch * e.time * e.readers);
+    out.log_abs.resize(count);
+    out.sign.resize(count);
+    arena counted;
+    cpu::frame_shape shape{e.n, e.d, e.d, 1};
+    cpu::reader_frame<M, double, X::over> probe(counted, shape);
+    std::vector<std::byte> memory(counted.used + 64);
+    arena a{memory.data(), memory.size(), 0};
+    cpu::reader_frame<M, double, X::over> f(a, shape);
+    std::vector<double> scratch(static_cast<std::size_t>(e.n) + 1);
+    const int per_state = cpu::readers_per_state(e);
+    for (idx s = 0; s < e.sequences; ++s) {
+      const sequence q = sequence_at(x, e, s);
+      for (int r = 0; r < e.readers; ++r)
+        for (idx t = 0; t < q.end - q.begin; ++t) {
+          cpu::gather<M>(x, e, q, {r / per_state, r}, t, 1, true, f, scratch.data());
+          const auto at = f.at(0, 0, t);
+          const std::size_t i = out.at(q.batch, q.begin + t, r);
+          out.log_abs[i] = coefdyn::log_eta<Eta>(0.0, 0.0, at);
+          out.sign[i] = static_cast<signed char>(eta_sign<Eta>(0.0, 0.0, at));
+        }
+    }
+  }
+  return out;
+}
+
+}  // namespace coefdyn::spectrum

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <complex>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <numbers>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace coefdyn::spectrum {
+
+/// MATH.md section 5.
+inline constexpr std::array<double, 8> radius_edges{0, 0.1, 0.5, 0.9, 1, 10, 100,
+                                                    std::numeric_limits<double>::infinity()};
+inline constexpr std::array<double, 6> phase_edges{0, 1, 10, 45, 90, 180};  // degrees
+
+/// A value this near to an edge, relative to max(1, |edge|), lies on it.
+template <class R>
+inline constexpr double edge_snap = sizeof(R) >= sizeof(double) ? 1e-12 : 1e-6;
+
+/// The angle of x from the positive real axis in degrees, in [0, 180]; 0 for 0.
+inline double phase_of(std::complex<double> x) {
+  if (x == 0.0) return 0;
+  return std::abs(std::arg(x)) * (180 / std::numbers::pi);
+}
+
+/// How a value on an edge counts. `partition`: bins (lower, upper], the first closed, edges snapped, so that every value
+/// counts once. `twice_on_edges`: as the published script does: closed on both sides, the last open below, no snapping;
+/// its percentages can add up to more than 100.
+enum class edge_rule { partition, twice_on_edges };
+
+/// Counts values in bins, one at a time.
+///
+/// range   edges strictly ascending, two at least, the outer ones may be infinite; values finite or infinite
+/// error   std::invalid_argument for edges that do not ascend, and for NaN
+class histogram {
+ public:
+  explicit histogram(std::span<const double> edges, double snap = edge_snap<double>,
+                     edge_rule rule = edge_rule::partition)
+      : edges_(edges.begin(), edges.end()), snap_(snap), rule_(rule) {
+    if (edges_.size() < 2)
+      throw std::invalid_argument("histogram: edges should hold two numbers at least, but hold " +
+                                  std::to_string(edges_.size()) + ".");
+    for (std::size_t i = 1; i < edges_.size(); ++i)
+      if (!(edges_[i - 1] < edges_[i]))
+        throw std::invalid_argument("histogram: edges should ascend, but edges[" + std::to_string(i - 1) + "] = " +
+                                    std::to_string(edges_[i - 1]) + " and edges[" + std::to_string(i) + "] = " +
+                                    std::to_string(edges_[i]) + ".");
+    counts_.assign(edges_.size() - 1, 0);
+  }
+
+  void add(double value) {
+    if (std::isnan(value))
+      throw std::invalid_argument("histogram: value " + std::to_string(total_) + " should be a number, but is nan.");
+    ++total_;
+    if (rule_ == edge_rule::twice_on_edges) return add_twice(value);
+    for (const double edge : edges_)
+      if (std::isfinite(edge) && std::abs(value - edge) <= snap_ * std::fmax(1.0, std::abs(edge))) value = edge;
+    if (value < edges_.front()) {
+      ++below_;
+    } else if (value > edges_.back()) {
+      ++above_;
+    } else {
+      std::size_t bin = 0;
+      while (value > edges_[bin + 1]) ++bin;
+      ++counts_[bin];
+    }
+  }
+
+  /// An entry that has no ratio (MATH.md section 5): counted apart, in no percentage.
+  void exclude() { ++excluded_; }
+
+  std::span<const double> edges() const { return edges_; }
+  std::span<const std::uint64_t> counts() const { return counts_; }
+  std::uint64_t total() const { return total_; }
+  std::uint64_t below() const { return below_; }  // of the first edge
+  std::uint64_t above() const { return above_; }  // of the last edge
+  std::uint64_t excluded() const { return excluded_; }
+
+  /// Of all values counted; with those below and above, 100. All 0 if none was.
+  std::vector<double> percentages() const {
+    std::vector<double> out;
+    for (const std::uint64_t count : counts_) out.push_back(share(count));
+    return out;
+  }
+  double share(std::uint64_t count) const {
+    return total_ == 0 ? 0.0 : 100.0 * static_cast<double>(count) / static_cast<double>(total_);
+  }
+
+ private:
+  void add_twice(double value) {
+    for (std::size_t bin = 0; bin < counts_.size(); ++bin) {
+      const bool last = bin + 1 == counts_.size();
+      if ((last ? value > edges_[bin] : value >= edges_[bin]) && value <= edges_[bin + 1]) ++counts_[bin];
+    }
+    below_ += value < edges_.front();
+    above_ += value > edges_.back();
+  }
+
+  std::vector<double> edges_;
+  std::vector<std::uint64_t> counts_;
+  std::uint64_t total_ = 0, below_ = 0, above_ = 0, excluded_ = 0;
+  double snap_;
+  edge_rule rule_;
+};
+
+/// Radius and phase of eigenvalues in the whole plane.
+struct spectrum_histogram {
+  histogram radius{radius_edges};
+  histogram phase{phase_edges};
+
+  void add(std::complex<double> x) {
+    radius.add(std::abs(x));
+    phase.add(phase_of(x));
+  }
+  void exclude() {
+    radius.exclude();
+    phase.exclude();
+  }
+};
+
+/// Mean and standard deviation of each bin's percentage over sequences, one histogram per sequence. Histograms without
+/// a value are passed over.
+///
+/// source  Welford, Technometrics 4 (1962)
+class histogram_over_sequences {
+ public:
+  void add(const histogram& sequence) {
+    if (sequence.total() == 0) {
+      ++empty_;
+      return;
+    }
+    const std::vector<double> percentage = sequence.percentages();
+    if (sequences_ == 0) {
+      mean_.assign(percentage.size(), 0);
+      squares_.assign(percentage.size(), 0);
+    }
+    if (percentage.size() != mean_.size())
+      throw std::invalid_argument("histogram_over_sequences: sequence " + std::to_string(sequences_) +
+                                  " should have " + std::to_string(mean_.size()) + " bins, but has " +
+                                  std::to_string(percentage.size()) + ".");
+    ++sequences_;
+    for (std::size_t bin = 0; bin < mean_.size(); ++bin) {
+      const double change = percentage[bin] - mean_[bin];
+      mean_[bin] += change / static_cast<double>(sequences_);
+      squares_[bin] += change * (percentage[bin] - mean_[bin]);
+    }
+  }
+
+  std::size_t sequences() const { return sequences_; }
+  std::size_t empty() const { return empty_; }
+  const std::vector<double>& mean() const { return mean_; }
+
+  /// Divided by the number of sequences, or by one less for `sample`; 0 where that is 0.
+  std::vector<double> deviation(bool sample = false) const {
+    const std::size_t freedom = sample && sequences_ > 0 ? sequences_ - 1 : sequences_;
+    std::vector<double> out(mean_.size(), 0);
+    for (std::size_t bin = 0; bin < out.size() && freedom > 0; ++bin)
+      out[bin] = std::sqrt(squares_[bin] / static_cast<double>(freedom));
+    return out;
+  }
+
+ private:
+  std::size_t sequences_ = 0, empty_ = 0;
+  std::vector<double> mean_, squares_;
+};
+
+}  // namespace coefdyn::spectrum
