@@ -30,7 +30,7 @@ std::vector<double> random_logs(std::size_t count, unsigned seed, double shift, 
 TEST_CASE("horizon: scalar gates agree with the definition, growth and gates of 0 included") {
   for (const double shift : {-1.5, -0.2, -0.02, 0.0, 0.1})
     for (const double zeros : {0.0, 0.02})
-      for (const std::size_t count : {1, 2, 300}) {
+      for (const std::size_t count : {1u, 2u, 300u}) {
         const auto logs = random_logs(count, 7, shift, zeros);
         std::vector<double> out(count);
         horizons(logs, out);

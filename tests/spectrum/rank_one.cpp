@@ -164,7 +164,7 @@ const named_recipe recipes[] = {
 
 TEST_CASE("rank one: equal to dense eigenvalues within 1e-12 condition numbers") {
   for (const auto& [name, draw] : recipes)
-    for (const std::size_t n : {1, 2, 8, 31, 64, 128}) {
+    for (const std::size_t n : {1u, 2u, 8u, 31u, 64u, 128u}) {
       rank_one_tally tally;
       sampler s{std::mt19937(static_cast<unsigned>(n))};
       for (int repeat = 0; repeat < (n > 64 ? 2 : 6); ++repeat) {
@@ -188,7 +188,7 @@ TEST_CASE("rank one: equal to dense eigenvalues within 1e-12 condition numbers")
 
 TEST_CASE("rank one: unbalanced u and v, one matrix of each kind of size") {
   sampler s{std::mt19937(5)};
-  for (const std::size_t n : {2, 8, 31, 64}) {
+  for (const std::size_t n : {2u, 8u, 31u, 64u}) {
     problem a;
     for (std::size_t c = 0; c < n; ++c) {
       a.w.push_back(s.uniform(0.5, 1));

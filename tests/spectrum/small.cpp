@@ -75,8 +75,8 @@ std::vector<number> solved(const product& a, householder_product_report& report)
 
 TEST_CASE("Householder products: equal to dense eigenvalues, the gate with its multiplicity") {
   householder_product_report report;
-  for (const std::size_t n : {1, 2, 8, 31, 64})
-    for (const std::size_t m : {0, 1, 2, 3, 5, 64, 70}) {
+  for (const std::size_t n : {1u, 2u, 8u, 31u, 64u})
+    for (const std::size_t m : {0u, 1u, 2u, 3u, 5u, 64u, 70u}) {
       const product a = random_product(n, m, static_cast<unsigned>(100 * n + m), 2);
       const auto found = solved(a, report);
       CAPTURE(n);

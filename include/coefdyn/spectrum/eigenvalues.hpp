@@ -196,7 +196,9 @@ eigenvalue_report eigenvalues(const X& x, Visit visit, const eigenvalue_options&
           out.conditions = solver.conditions;
           for (int r = h * readers; r < (h + 1) * readers; ++r) {
             const std::size_t now = eta.at(q.batch, q.begin + t0 + i, r), before = eta.at(q.batch, q.begin + t0 + i - 1, r);
-            if (std::isnan(eta.log_abs[now])) throw invalid_input("eta of reading head " + std::to_string(r) + " at " + place(), "a finite number", "nan");
+            for (const std::size_t at : {before, now})
+              if (eta.sign[at] != 0 && !std::isfinite(eta.log_abs[at]))
+                throw invalid_input("eta of reading head " + std::to_string(r) + " at " + place() + " or the token before", "a finite logarithm", std::to_string(eta.log_abs[at]));
             out.reader = r;
             out.has_ratio = eta.sign[now] != 0 && eta.sign[before] != 0;
             out.ratio = out.has_ratio ? eta.sign[now] * eta.sign[before] * std::exp(eta.log_abs[before] - eta.log_abs[now]) : 0;

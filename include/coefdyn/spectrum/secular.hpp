@@ -49,7 +49,9 @@ struct secular_value {
 /// |x|; a macro-free sign-bit mask, since a select costs three instructions without AVX. Always inlined, so that no
 /// vector crosses a call boundary.
 [[gnu::always_inline]] inline lanes absolute(const lanes& x) {
-  const lane_bits sign_bit = reinterpret_cast<lane_bits>(-lanes{});
+  lanes zero = {};
+  zero = -zero;
+  const lane_bits sign_bit = reinterpret_cast<lane_bits>(zero);
   return reinterpret_cast<lanes>(reinterpret_cast<lane_bits>(x) & ~sign_bit);
 }
 
