@@ -99,10 +99,9 @@ void gradients_are_slopes(const subject& s, idx time) {
     });
     compare("gradient of " + stream.name, direction, slope, [&](const gradient_numbers& g) -> const std::vector<double>& { return g.of.at(stream.name); });
   }
-  if (!initial) return;
-  for (const bool of_z : {false, true}) {
-    std::vector<double> direction(part_of(*initial, of_z).size());
-    if (direction.empty()) continue;
+  const auto compare_state = [&](bool of_z) {
+    std::vector<double> direction = part_of(*initial, of_z);
+    if (direction.empty()) return;
     for (double& v : direction) v = random.normal();
     const slopes slope = slope_at_zero([&](double h) {
       auto moved = initial;
@@ -111,7 +110,8 @@ void gradients_are_slopes(const subject& s, idx time) {
       return loss(s, p, moved, w, fast);
     });
     compare(of_z ? "gradient of the initial z" : "gradient of the initial S", direction, slope, [&](const gradient_numbers& g) -> const std::vector<double>& { return part_of(g.initial, of_z); });
-  }
+  };
+  if (initial) compare_state(false), compare_state(true);
 }
 
 /// Row of time that element i of a stream belongs to, in tokens; -1 for streams without time.
