@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+// expects: a chunkwise form carries a state, which exists only for a linear readout map (Lemma 1)
+#include <coefdyn/mixers/attention.hpp>
+#include <coefdyn/run.hpp>
+
+using namespace coefdyn;
+using M = mixers::path_attention;
+#ifdef COEFDYN_MUST_FAIL
+using asked = form::chunkwise;
+#else
+using asked = form::step;
+#endif
+void call(const tokens<M>& x, const view<float, 4>& y) { run(device::cpu{}, asked{}, x, y); }

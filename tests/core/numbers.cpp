@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+// The small number types: complex, dual, bf16, half, and the functions of math.hpp.
+#include <coefdyn/core/complex.hpp>
+#include <coefdyn/core/dual.hpp>
+#include <coefdyn/core/low_precision.hpp>
+#include <coefdyn/core/math.hpp>
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <complex>
+#include <cstring>
+#include <limits>
+
+namespace {
+using namespace coefdyn;
+using d1 = dual<double>;
+using d2 = dual<dual<double>>;
+
+/// The value of a half by the definition of the format.
+double half_value(unsigned bits) {
+  const int exponent = int(bits >> 10 & 31), mantissa = int(bits & 1023);
+  const double size = exponent == 31 ? (mantissa ? std::numeric_limits<double>::quiet_NaN() : std::numeric_limits<double>::infinity())
+                      : exponent     ? std::ldexp(1024 + mantissa, exponent - 25)
+                                     : std::ldexp(mantissa, -24);
+  return bits & 0x8000u ? -size : size;
+}
+}  // namespace
+
+TEST_CASE("every half and every bf16 survives a round trip through float") {
+  int wrong = 0;
+  for (unsigned bits = 0; bits < 65536; ++bits) {
+    half h;
+    h.bits = std::uint16_t(bits);
+    const double wanted = half_value(bits);
+    const bool nan = wanted != wanted;
+    if (nan ? float(h) == float(h) : double(float(h)) != wanted) ++wrong;
+    if (!nan && half(float(h)).bits != bits) ++wrong;
+    bf16 b;
+    b.bits = std::uint16_t(bits);
+    const float f = float(b);
+    if (f == f && bf16(f).bits != bits) ++wrong;
+    if (f != f && float(bf16(f)) == float(bf16(f))) ++wrong;
+  }
+  CHECK(wrong == 0);
+}
+TEST_CASE("half and bf16 round to the nearest, ties to even") {
+  int wrong = 0;
+  for (unsigned bits = 0; bits < 0x7bff; bits += 7) {  // between each finite half and the next
+    const double a = half_value(bits), b = half_value(bits + 1), middle = (a + b) / 2;
+    wrong += half(float(middle)).bits != (bits % 2 ? bits + 1 : bits);
+    wrong += half(float(a + (b - a) * 0.49)).bits != bits;
+    wrong += half(float(a + (b - a) * 0.51)).bits != bits + 1;
+  }
+  CHECK(wrong == 0);
+  CHECK(float(half(65519.0f)) == 65504.0f);
+  CHECK(std::isinf(float(half(65520.0f))));
+  CHECK(float(half(-1e30f)) == -std::numeric_limits<float>::infinity());
+  CHECK(float(bf16(1.0f + 1.0f / 256)) == 1.0f);           // tie, down to even
+  CHECK(float(bf16(1.0f + 3.0f / 256)) == 1.0f + 4.0f / 256);  // tie, up to even
+  CHECK(std::isnan(float(bf16(std::numeric_limits<float>::quiet_NaN()))));
+  CHECK(std::isnan(float(half(std::numeric_limits<float>::quiet_NaN()))));
+}
+
+TEST_CASE("complex numbers agree with the standard ones") {
+  const complex<double> a{1.5, -2}, b{-0.25, 3};
+  const std::complex<double> x(1.5, -2), y(-0.25, 3);
+  CHECK((a * b).re == (x * y).real());
+  CHECK((a * b).im == (x * y).imag());
+  CHECK((2.0 * a - b).im == (2.0 * x - y).imag());
+  CHECK(conj(a).im == 2);
+  CHECK(sizeof(complex<float>) == 8);
+  const complex<double> p = math::polar_exp(-0.5, 2.0);
+  CHECK(p.re == doctest::Approx(std::exp(-0.5) * std::cos(2.0)));
+  CHECK(p.im == doctest::Approx(std::exp(-0.5) * std::sin(2.0)));
+}
+
+TEST_CASE("dual numbers are derivatives, nested ones second derivatives") {
+  const auto check = [](auto f, double x) {
+    const double h = 1e-6;
+    CHECK(f(d1(x, 1.0)).v == f(x));
+    CHECK(f(d1(x, 1.0)).d == doctest::Approx((f(x + h) - f(x - h)) / (2 * h)).epsilon(1e-7));
+    const auto slope = [&](double at) { return f(d1(at, 1.0)).d; };
+    CHECK(f(d2(d1(x, 1.0), d1(1.0, 0.0))).d.d == doctest::Approx((slope(x + h) - slope(x - h)) / (2 * h)).epsilon(1e-6));
+  };
+  for (double x : {-1.3, -0.2, 0.4, 2.1}) {
+    check([](auto t) { return math::exp(t); }, x);
+    check([](auto t) { return math::expm1(t) * math::sin(t) - math::cos(t); }, x);
+    check([](auto t) { return math::tanh(t); }, x);
+    check([](auto t) { return math::sigmoid(t); }, x);
+    check([](auto t) { return math::softplus(t); }, x);
+    check([](auto t) { return math::elu(t); }, x);
+    check([](auto t) { return math::log(t * t + decltype(t)(1)) / math::sqrt(t * t + decltype(t)(2)); }, x);
+    check([](auto t) { return math::log1p(math::abs(t)); }, x);
+    check([](auto t) { return math::max(t, decltype(t)(0.1)) * math::min(t, decltype(t)(0.3)); }, x);
+  }
+}
+
+TEST_CASE("no function of math.hpp overflows where its value is finite") {
+  for (double x : {-1e4, -800.0, 800.0, 1e4}) {
+    CHECK(math::sigmoid(x) == (x > 0 ? 1.0 : 0.0));
+    CHECK(math::softplus(x) == (x > 0 ? x : 0.0));
+    CHECK(math::elu(x) == (x > 0 ? x : -1.0));
+    CHECK(std::isfinite(math::softplus(d1(x, 1.0)).d));
+    CHECK(std::isfinite(math::elu(d1(x, 1.0)).d));
+    CHECK(std::isfinite(math::sigmoid(d1(x, 1.0)).d));
+  }
+}
