@@ -2,6 +2,8 @@
 #pragma once
 
 /// Everything that needs only the standard library. Spectra (Eigen) are in spectrum/, adaptors in interop/, each on its own.
+#include "backward.hpp"
+#include "cache.hpp"
 #include "core/complex.hpp"
 #include "core/state.hpp"
 #include "core/version.hpp"
@@ -29,7 +31,9 @@
 #include "feature/l2.hpp"
 #include "feature/relu.hpp"
 #include "feature/softmax.hpp"
+#include "history.hpp"
 #include "mixers/all.hpp"
+#include "names.hpp"
 #include "normalization/count.hpp"
 #include "normalization/floored_sum.hpp"
 #include "normalization/gate.hpp"
@@ -56,4 +60,5 @@
 #include "scaling/one_minus_lambda.hpp"
 #include "scaling/product.hpp"
 #include "scaling/sqrt_one_minus_lambda2.hpp"
+#include "state_file.hpp"
 #include "theorems.hpp"

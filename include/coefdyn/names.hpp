@@ -39,8 +39,8 @@ std::string name_of() {
     if (begin == colons && begin > 0 && s[begin - 1] == ')') begin = s.rfind('(', begin);
     s.erase(begin, colons + 2 - begin);
   }
-  const std::string_view shorter[][2] = {{"> >", ">>"},      {", per_write", ""}, {", no>", ">"}, {", yes>", ", offset>"},
-                                         {", none>", ">"},   {"<key>", "<>"},     {"<real>", "<>"}};
+  const std::string_view shorter[][2] = {{"> >", ">>"},    {", per_write", ""}, {", no>", ">"},  {", yes>", ", offset>"},
+                                         {", none>", ">"}, {"<key>", "<>"},     {"<real>", "<>"}};
   for (const auto& [longer, name] : shorter) detail::replace_all(s, longer, name);
   return s;
 }

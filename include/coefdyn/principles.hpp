@@ -25,10 +25,14 @@ struct declared {
   friend constexpr bool operator==(declared a, T b) { return a.given && a.value == b; }
 };
 
-enum class position_from { evolution, embedding };                      // A_t != I, or embeddings added to q and k
-enum class motion { none, scales, scales_axes, turns, reflects, any };  // what A_t can do to a key
-enum class variance_from { fixed_factor, gate, sum, nothing, not_declared };                                   // what keeps q'h at O(1)
-enum class bound_by { nonnegative_sum, signed_sum, floored_sum, gate, contraction, streams, nothing, not_declared };  // and coefficients bounded
+/// Position: A_t != I, or embeddings added to q and k.
+enum class position_from { evolution, embedding };
+/// What A_t can do to a key.
+enum class motion { none, scales, scales_axes, turns, reflects, any };
+/// What keeps q'h at O(1).
+enum class variance_from { fixed_factor, gate, sum, nothing, not_declared };
+/// What keeps coefficients bounded.
+enum class bound_by { nonnegative_sum, signed_sum, floored_sum, gate, contraction, streams, nothing, not_declared };
 
 namespace detail {
 template <class P>
@@ -54,8 +58,8 @@ constexpr motion motion_of() {
 template <class M>
 constexpr bool nonnegative_weights() {
   constexpr motion m = motion_of<typename M::evolution>();
-  return declares_nonnegative<typename M::readout> ||
-         (M::readout::is_linear && declares_nonnegative<typename M::feature_map> && (m == motion::none || m == motion::scales || m == motion::scales_axes));
+  return declares_nonnegative<typename M::readout> || (M::readout::is_linear && declares_nonnegative<typename M::feature_map> &&
+                                                       (m == motion::none || m == motion::scales || m == motion::scales_axes));
 }
 template <class M>
 constexpr variance_from variance_of() {
@@ -74,7 +78,10 @@ constexpr bound_by bound_of() {
   else if constexpr (Eta::needs_sum) return nonnegative_weights<M>() ? bound_by::nonnegative_sum : bound_by::signed_sum;
   else if constexpr (!std::is_same_v<streams_t<Eta>, list<>>) return bound_by::gate;
   else if constexpr (!requires { E::contractive; }) return bound_by::not_declared;
-  else return E::contractive == contraction::yes ? bound_by::contraction : E::contractive == contraction::depends ? bound_by::streams : bound_by::nothing;
+  else
+    return E::contractive == contraction::yes       ? bound_by::contraction
+           : E::contractive == contraction::depends ? bound_by::streams
+                                                    : bound_by::nothing;
 }
 }  // namespace detail
 
@@ -83,14 +90,14 @@ struct principles {
   static_assert(form_exists<form::recurrent, M> == M::readout::is_linear,
                 "coefdyn: a recurrent form with a state of n x d exists if and only if phi is linear (Lemma 1).");
   static constexpr bool recurrence = form_exists<form::recurrent, M>;  // 1
-  static constexpr declared<near_zero_set> near_zero = [] {           // 2
+  static constexpr declared<near_zero_set> near_zero = [] {            // 2
     if constexpr (requires { M::readout::near_zero; }) return declared<near_zero_set>{true, M::readout::near_zero};
     else return declared<near_zero_set>{};
   }();
-  static constexpr motion key_motion = detail::motion_of<typename M::evolution>();  // 4
+  static constexpr motion key_motion = detail::motion_of<typename M::evolution>();                                             // 4
   static constexpr position_from position = key_motion == motion::none ? position_from::embedding : position_from::evolution;  // 3
-  static constexpr variance_from variance = detail::variance_of<M>();  // 5
-  static constexpr bound_by bound = detail::bound_of<M>();             // 6
+  static constexpr variance_from variance = detail::variance_of<M>();                                                          // 5
+  static constexpr bound_by bound = detail::bound_of<M>();                                                                     // 6
   static constexpr declared<contraction> contractive = [] {
     if constexpr (requires { M::evolution::contractive; }) return declared<contraction>{true, M::evolution::contractive};
     else return declared<contraction>{};
@@ -99,17 +106,29 @@ struct principles {
   /// Six lines.
   static std::string text() {
     constexpr const char* zeros[] = {"none", "a hyperplane of keys", "a half-line of scores", "a half-space of keys"};
-    constexpr const char* moves[] = {"leaves keys as they are", "scales keys", "scales a key's channels", "turns channels in planes",
-                                     "reflects or projects along a direction", "any linear map"};
+    constexpr const char* moves[] = {"leaves keys as they are",
+                                     "scales keys",
+                                     "scales a key's channels",
+                                     "turns channels in planes",
+                                     "reflects or projects along a direction",
+                                     "any linear map"};
     constexpr const char* factors[] = {"a fixed factor 1/sqrt(n)", "a gate", "the sum that divides it", "nothing", "not declared"};
-    constexpr const char* bounds[] = {"a sum of non-negative weights", "a signed sum, which can cancel", "a sum with floor 1", "a gate",
-                                      "|A| <= 1", "|A| <= 1 where its streams allow it", "nothing", "not declared"};
+    constexpr const char* bounds[] = {"a sum of non-negative weights",
+                                      "a signed sum, which can cancel",
+                                      "a sum with floor 1",
+                                      "a gate",
+                                      "|A| <= 1",
+                                      "|A| <= 1 where its streams allow it",
+                                      "nothing",
+                                      "not declared"};
     constexpr const char* contracts[] = {"always", "not", "depending on its streams"};
     std::string s;
     s += std::string("1 recurrence   ") + (recurrence ? "yes: phi is linear" : "no: phi is not linear (Lemma 1)") + "\n";
     s += std::string("2 suppression  near-zero set of phi: ") + (near_zero.given ? zeros[int(near_zero.value)] : "not declared") + "\n";
-    s += std::string("3 position     ") + (position == position_from::evolution ? "through A_t" : "A_t = I: needs positional embeddings") + "\n";
-    s += std::string("4 evolution    ") + moves[int(key_motion)] + "; a contraction: " + (contractive.given ? contracts[int(contractive.value)] : "not declared") + "\n";
+    s += std::string("3 position     ") + (position == position_from::evolution ? "through A_t" : "A_t = I: needs positional embeddings") +
+         "\n";
+    s += std::string("4 evolution    ") + moves[int(key_motion)] +
+         "; a contraction: " + (contractive.given ? contracts[int(contractive.value)] : "not declared") + "\n";
     s += std::string("5 variance     of q'h kept at O(1) by: ") + factors[int(variance)] + "\n";
     s += std::string("6 bound        of the coefficients by: ") + bounds[int(bound)] + "\n";
     return s;

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// The README's table of mixers and forms, from the types.
+//
+//   support_table                  prints it
+//   support_table --check README   fails where the README's copy, between its markers, is another one
+//   support_table --write README   puts it there
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <sstream>
+#include <string>
+
+#include "coefdyn/mixers/all.hpp"
+#include "coefdyn/names.hpp"
+#include "coefdyn/theorems.hpp"
+
+namespace {
+using namespace coefdyn;
+
+std::string table() {
+  std::ostringstream s;
+  s << "| `mixers::` | φ | A_t | b_j | η_i | ψ | definition | parallel | recurrent | chunkwise | step |\n"
+    << "|---|---|---|---|---|---|---|---|---|---|---|\n";
+  mixers::for_each(mixers::all{}, [&]<class Named>(Named) {
+    using M = typename Named::mixer_type;
+    const auto code = [](const std::string& name) { return name.find('<') == std::string::npos ? name : "`" + name + "`"; };
+    const auto mark = [](bool exists) { return exists ? " ✓ |" : " – |"; };
+    s << "| " << Named::name << " | " << code(name_of<typename M::readout>()) << " | " << code(name_of<typename M::evolution>()) << " | "
+      << code(name_of<typename M::scaling>()) << " | " << code(name_of<typename M::normalization>()) << " | "
+      << (traits<M>::has_feature ? code(name_of<typename M::feature_map>()) : "") << " |" << mark(form_exists<form::definition, M>)
+      << mark(form_exists<form::parallel, M>) << mark(form_exists<form::recurrent, M>) << mark(form_exists<form::chunkwise, M>)
+      << (traits<M>::linear ? " state |" : " cache |") << "\n";
+  });
+  return s.str();
+}
+}  // namespace
+
+int main(int arguments, char** argument) {
+  if (arguments < 3) {
+    std::cout << table();
+    return 0;
+  }
+  const std::string command = argument[1], path = argument[2], begin = "<!-- table: examples/support_table.cpp -->\n",
+                    end = "<!-- end of table -->";
+  std::ifstream in(path, std::ios::binary);
+  std::string text(std::istreambuf_iterator<char>(in), {});
+  const std::size_t from = text.find(begin), to = text.find(end);
+  if (from == std::string::npos || to == std::string::npos) {
+    std::fprintf(stderr, "%s has no table between its markers\n", path.c_str());
+    return 1;
+  }
+  const std::size_t first = from + begin.size();
+  if (text.substr(first, to - first) == table()) return 0;
+  if (command != "--write") {
+    std::fprintf(stderr, "%s shows another table than the types do; run support_table --write %s\n", path.c_str(), path.c_str());
+    return 1;
+  }
+  std::ofstream(path, std::ios::binary) << text.replace(first, to - first, table());
+  return 0;
+}
