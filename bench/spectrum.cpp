@@ -120,7 +120,7 @@ int main() {
   std::printf("two lanes (no AVX in the flags)\n");
 #endif
   bool reached = true;
-  for (const std::size_t n : {64, 16, 128}) {
+  for (const std::size_t n : {64u, 16u, 128u}) {
     const double goal = n == 64 ? 1 : 0;
     reached = compare(draw("RWKV-7: w in (0.55, 1), p < 0", 20 * goal, n, 0)) && reached;
     reached = compare(draw("KDA: w in (0, 1), p < 0", 20 * goal, n, 1)) && reached;

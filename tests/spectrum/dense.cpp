@@ -39,6 +39,25 @@ TEST_CASE("dense: symmetric and normal matrices have condition 1, complex pairs 
   for (const double x : condition) CHECK(x == doctest::Approx(1));
 }
 
+TEST_CASE("dense: condition numbers of V D V^-1 with V given, and the same for the transpose") {
+  // V = [[1, 2, 3], [0, 1, 4], [0, 0, 1]], V^-1 = [[1, -2, 5], [0, 1, -4], [0, 0, 1]], D = diag(1, 2, 4)
+  const double v[3][3] = {{1, 2, 3}, {0, 1, 4}, {0, 0, 1}}, w[3][3] = {{1, -2, 5}, {0, 1, -4}, {0, 0, 1}}, d[] = {1, 2, 4};
+  std::vector<double> matrix(9, 0.0), transpose(9), condition(3);
+  for (std::size_t i = 0; i < 3; ++i)
+    for (std::size_t j = 0; j < 3; ++j) {
+      for (std::size_t k = 0; k < 3; ++k) matrix[i * 3 + j] += v[i][k] * d[k] * w[k][j];
+      transpose[j * 3 + i] = matrix[i * 3 + j];
+    }
+  for (const auto* a : {&matrix, &transpose}) {
+    std::vector<number> out(3);
+    dense_eigenvalues(*a, 3, out, condition);
+    for (std::size_t k = 0; k < 3; ++k)
+      for (std::size_t e = 0; e < 3; ++e)
+        if (std::abs(out[k] - d[e]) < 1e-6)
+          CHECK(condition[k] == doctest::Approx(std::hypot(v[0][e], v[1][e], v[2][e]) * std::hypot(w[e][0], w[e][1], w[e][2])));
+  }
+}
+
 TEST_CASE("dense: the condition number predicts what a perturbation does") {
   std::mt19937 engine(4);
   std::normal_distribution<double> normal;

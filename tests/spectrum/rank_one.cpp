@@ -260,6 +260,19 @@ TEST_CASE("rank one: the dense solver takes over after the sweep limit, and the 
   CHECK(std::isnan(out[0].real()));
 }
 
+TEST_CASE("rank one: a root found twice in place of another is noticed by the trace") {
+  const std::vector<double> place{0, 1, 2}, weight{-0.1, 0.1, 0.1};
+  const detail::secular_poles poles{place.data(), weight.data(), 3, 0.3};
+  std::vector<double> origin = place, re = weight, im(3, 0.0), error(3, 1e-16);
+  detail::secular_roots roots{origin.data(), re.data(), im.data(), error.data(), 3};
+  CHECK(detail::pair_conjugates(poles, roots, 0, 2.3));
+  origin[1] = 2;
+  CHECK_FALSE(detail::pair_conjugates(poles, roots, 0, 2.3));
+  origin[1] = 1;
+  im[0] = 1e-3;  // no partner
+  CHECK_FALSE(detail::pair_conjugates(poles, roots, 0, 2.3));
+}
+
 TEST_CASE("rank one: what is not finite or not the right size is refused by name") {
   const double nan = std::nan(""), inf = std::numeric_limits<double>::infinity();
   std::vector<number> out(3);

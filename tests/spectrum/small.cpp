@@ -99,6 +99,10 @@ TEST_CASE("Householder products: repeated and zero vectors, beta 0 and 2, large 
   CHECK(error_of(solved(a, report), multiplied(a, std::vector<double>(16, 1.0))) < 1e-13);
   for (double& z : a.z) z *= 1e3;
   CHECK(error_of(solved(a, report), multiplied(a, std::vector<double>(16, 1.0))) < 1e-13);
+  product close = random_product(16, 4, 8, 2);
+  for (std::size_t i = 0; i < 16; ++i) close.z[16 + i] = close.z[i] + 1e-9 * close.z[16 + i];  // z_2 nearly parallel to z_1
+  CHECK(error_of(solved(close, report), multiplied(close, std::vector<double>(16, 1.0))) < 1e-13);
+  CHECK(report.rank == 4);
   product one{3, -2, {0.5}, {0, 3, 4}};
   const auto closed = solved(one, report);
   CHECK(closed[2].real() == doctest::Approx(-2 * (1 - 0.5 * 25)).epsilon(1e-14));

@@ -74,6 +74,8 @@ COEFDYN_HD dual<R> sqrt(dual<R> x) {
   return {s, x.d / (R(2) * s)};
 }
 template <class R>
+COEFDYN_HD dual<R> cos(dual<R> x);
+template <class R>
 COEFDYN_HD dual<R> sin(dual<R> x) {
   return {sin(x.v), cos(x.v) * x.d};
 }

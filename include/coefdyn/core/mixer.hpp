@@ -46,6 +46,9 @@ struct mixer {
   static_assert(detail::one_shape_per_stream(all_needs{}),
                 "coefdyn: two policies of this mixer ask for one stream in two shapes (say beta per factor and beta per "
                 "write); give one of them its own stream.");
+  static_assert(detail::all_one_per_write(all_needs{}, detail::streams_t<B>{}),
+                "coefdyn: b = beta needs one beta per write, and a product of Householders has one per factor; use another "
+                "scaling, or evolution::writes, which writes at every factor.");
   static_assert(detail::all_satisfied(all_needs{}, detail::streams_t<B>{}) && detail::all_satisfied(all_needs{}, detail::streams_t<Eta>{}),
                 "coefdyn: a scaling by lambda needs an evolution with a log_decay stream; use evolution::scalar, diagonal, "
                 "complex_diagonal or one of their fixed variants, or another scaling.");

@@ -17,9 +17,9 @@ struct state_view {
   view<R, 2> m;
   view<std::conditional_t<std::is_const_v<R>, const idx, idx>, 1> position;  // tokens seen so far; empty reads as 0
   COEFDYN_HD constexpr explicit operator bool() const { return bool(S); }
-  constexpr operator state_view<M, const E, const R>() const
-    requires(!std::is_const_v<E>)
-  {
+  template <class Const>
+    requires(!std::is_const_v<E> && std::is_same_v<Const, state_view<M, const E, const R>>)
+  constexpr operator Const() const {
     return {S, z, m, position};
   }
 };

@@ -132,6 +132,19 @@ template <class L, class N>
 constexpr bool satisfied(L, N) {
   return true;
 }
+// a stream taken as another policy has it cannot be one with a value per factor of a product
+template <class... Need, class N>
+constexpr bool one_per_write(list<Need...>, N) {
+  return true;
+}
+template <class... Need, class N>
+constexpr bool one_per_write(list<Need...>, unless_declared<N>) {
+  return ((!std::is_same_v<typename Need::tag, typename N::tag> || Need::inner == N::inner) && ...);
+}
+template <class L, class... Wanted>
+constexpr bool all_one_per_write(L, list<Wanted...>) {
+  return (one_per_write(L{}, Wanted{}) && ...);
+}
 template <class L, class... Wanted>
 constexpr bool all_satisfied(L, list<Wanted...>) {
   return (satisfied(L{}, Wanted{}) && ...);

@@ -90,14 +90,16 @@ struct bound_streams<Types, Writable, list<Need...>>
     using T = std::conditional_t<Writable, stored_as<N, Types>, const stored_as<N, Types>>;
     typename N::tag::template field<stream_view<N, T>>& holder = *this;
     auto& [the_view] = holder;
-    return *&the_view;
+    auto* const at = &the_view;  // nvcc takes the binding itself for a local variable
+    return *at;
   }
   template <class N>
   COEFDYN_HD const auto& of() const {
     using T = std::conditional_t<Writable, stored_as<N, Types>, const stored_as<N, Types>>;
     const typename N::tag::template field<stream_view<N, T>>& holder = *this;
     const auto& [the_view] = holder;
-    return *&the_view;
+    auto* const at = &the_view;  // nvcc takes the binding itself for a local variable
+    return *at;
   }
   /// Binds one need, without its name.
   template <class N, class V>

@@ -35,7 +35,7 @@ struct impulses {
 
 /// The impulse b_j k_j of one write, without the exponential part that a maximum keeps out.
 template <class M, class At, class X>
-void write_impulse(const At& at, X* h, idx stride) {
+COEFDYN_HD void write_impulse(const At& at, X* h, idx stride) {
   using R = typename At::real;
   using B = typename M::scaling;
   R f(1);
@@ -72,7 +72,7 @@ R weights_of(const R* score, const R* exponent, idx count, R m, R* weight) {
 }
 /// m before any weight: an exponential readout starts from nothing, a floor from 0.
 template <class M, class R>
-R starting_maximum() {
+COEFDYN_HD R starting_maximum() {
   if constexpr (requires { M::normalization::floors_at_one; }) return R(0);
   else if constexpr (takes_maximum<M> || traits<M>::stabilised) return no_maximum<M, R>();
   else return R(0);

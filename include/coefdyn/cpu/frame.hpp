@@ -12,6 +12,7 @@ template <class Need, class R>
 struct block {
   element_of<Need, R>* p = nullptr;
   idx stride = 0;  // from row to row
+  COEFDYN_HD constexpr block() {}
 };
 
 struct frame_shape {
@@ -36,24 +37,26 @@ struct frame<M, R, list<Need...>> : Need::tag::template field<block<Need, R>>...
     }(), ...);
   }
   template <class N>
-  static constexpr idx rows(idx tokens) {
+  COEFDYN_HD static constexpr idx rows(idx tokens) {
     return N::time == ticks::constant ? 1 : N::time == ticks::write ? tokens * writes : tokens;
   }
   template <class N>
-  static constexpr idx row_of(idx i, int l) {
+  COEFDYN_HD static constexpr idx row_of(idx i, int l) {
     return N::time == ticks::constant ? 0 : N::time == ticks::write ? i * writes + (writes > 1 ? l : 0) : i;
   }
   template <class N>
-  auto& of() {
+  COEFDYN_HD auto& of() {
     typename N::tag::template field<block<N, R>>& holder = *this;
     auto& [the_block] = holder;
-    return the_block;
+    auto* const at = &the_block;  // nvcc takes the binding itself for a local variable
+    return *at;
   }
   template <class N>
-  const auto& of() const {
+  COEFDYN_HD const auto& of() const {
     const typename N::tag::template field<block<N, R>>& holder = *this;
     const auto& [the_block] = holder;
-    return the_block;
+    auto* const at = &the_block;  // nvcc takes the binding itself for a local variable
+    return *at;
   }
   /// `keep_shared`: leave what heads share (gradients of k and q under grouped values) as it is.
   void clear(bool keep_shared = false) {
@@ -65,17 +68,17 @@ struct frame<M, R, list<Need...>> : Need::tag::template field<block<Need, R>>...
   }
 
   /// Token i, micro-step l, as a policy sees it.
-  token<R, list<Need...>> at(idx i, int l, idx position) const {
+  COEFDYN_HD token<R, list<Need...>> at(idx i, int l, idx position) const {
     return {{value<Need>(i, l)}..., {position, shape.n, shape.d, l}};
   }
   /// The same in dual numbers with one stream seeded.
   template <class Tag, class Seed>
-  lifted_token<R, Tag, Seed, list<Need...>> lifted(idx i, int l, idx position, int element) const {
+  COEFDYN_HD lifted_token<R, Tag, Seed, list<Need...>> lifted(idx i, int l, idx position, int element) const {
     return {{dual_value<Need, std::conditional_t<std::is_same_v<Tag, typename Need::tag>, Seed, seed::none>>(i, l, element)}..., {position, shape.n, shape.d, l}};
   }
   /// Address of element c of a stream's row at token i, micro-step l (of the part that a policy sees there).
   template <class N>
-  element_of<N, R>* where(idx i, int l) const {
+  COEFDYN_HD element_of<N, R>* where(idx i, int l) const {
     const auto& b = of<N>();
     constexpr bool by_factor = N::inner == width::factors || N::inner == width::factors_key;
     return b.p + row_of<N>(i, l) * b.stride + (by_factor ? idx(l) * (N::inner == width::factors ? 1 : shape.n) : 0);
@@ -83,7 +86,7 @@ struct frame<M, R, list<Need...>> : Need::tag::template field<block<Need, R>>...
 
  private:
   template <class N>
-  auto value(idx i, int l) const {
+  COEFDYN_HD auto value(idx i, int l) const {
     using V = typename coefdyn::detail::value_at<N, R>::type;
     const auto* p = where<N>(i, l);
     if constexpr (coefdyn::detail::is_scalar_at<N>) return *p;
@@ -91,7 +94,7 @@ struct frame<M, R, list<Need...>> : Need::tag::template field<block<Need, R>>...
     else return V{p, 1};
   }
   template <class N, class Seed>
-  auto dual_value(idx i, int l, int element) const {
+  COEFDYN_HD auto dual_value(idx i, int l, int element) const {
     using V = typename coefdyn::detail::dual_at<N, R, Seed>::type;
     const auto* p = where<N>(i, l);
     if constexpr (coefdyn::detail::is_scalar_at<N>) return dual<R>(*p, R(!std::is_same_v<Seed, seed::none>));
@@ -110,7 +113,7 @@ struct head_index {
   int state = 0, reader = 0;
 };
 template <class Need>
-int head_of(const head_index& h, const extents& e) {
+COEFDYN_HD int head_of(const head_index& h, const extents& e) {
   switch (Need::heads) {
     case owner::state: return h.state;
     case owner::reader: return h.reader;
@@ -122,7 +125,7 @@ int head_of(const head_index& h, const extents& e) {
 
 /// First element of a stream's row and its inner strides, for one head at one row of time.
 template <class Need, class V>
-auto* row_pointer(const V& v, idx batch, idx time_row, int head, idx (&inner)[2]) {
+COEFDYN_HD auto* row_pointer(const V& v, idx batch, idx time_row, int head, idx (&inner)[2]) {
   int a = 0;
   idx offset = 0;
   if constexpr (Need::timed) {
@@ -135,7 +138,7 @@ auto* row_pointer(const V& v, idx batch, idx time_row, int head, idx (&inner)[2]
   return v.data + offset;
 }
 template <class R, class S>
-R loaded(const S& s) {
+COEFDYN_HD R loaded(const S& s) {
   if constexpr (is_complex<R>) {
     using Real = decltype(R{}.re);
     return {static_cast<Real>(s.re), static_cast<Real>(s.im)};
@@ -144,7 +147,7 @@ R loaded(const S& s) {
   }
 }
 template <class Psi, class R>
-void apply_feature(const R* x, R* y, int n) {
+COEFDYN_HD void apply_feature(const R* x, R* y, int n) {
   if constexpr (maps_channels<Psi>) {
     for (int c = 0; c < n; ++c) y[c] = Psi::apply(x[c]);
   } else {

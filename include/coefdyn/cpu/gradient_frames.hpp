@@ -81,7 +81,7 @@ struct constant_slots {
 
 /// Complex states of a kernel that is not lowered carry p with dL = Re(p' dS), the conjugate of the caller's gradient.
 template <class E, class X>
-X conjugate_if_complex(const X& x) {
+COEFDYN_HD X conjugate_if_complex(const X& x) {
   if constexpr (is_complex<E> && is_complex<X>) return conj(x);
   else return x;
 }
@@ -101,7 +101,7 @@ void load_final_gradient(const carried_gradients<M, Types>& s, idx sequence, int
     for (idx i = 0; i < idx(rows) * e; ++i) dS[i] = f * dS[i];
 }
 template <class R, class E>
-E scaled(R f, const E& x) {
+COEFDYN_HD E scaled(R f, const E& x) {
   return f * x;
 }
 template <class M, class Types, class E, class R>
@@ -118,7 +118,7 @@ void store_initial_gradient(const carried_gradients<M, Types>& s, idx sequence, 
 }
 /// m before the first token when gradients of the initial state may be wanted without one: the state is then a zero with m = 0.
 template <class M, class R, class Types>
-R starting_scale(const carried<M, Types>& c, const carried_gradients<M, Types>& s, idx sequence, int h) {
+COEFDYN_HD R starting_scale(const carried<M, Types>& c, const carried_gradients<M, Types>& s, idx sequence, int h) {
   if (traits<M>::stabilised && !c.initial && s.initial) return R(0);
   return initial_maximum<M, Types, R>(c, sequence, h);
 }

@@ -12,15 +12,15 @@ struct head {
   idx index = 0;        // of the sequence
   int state = 0;
   int first_reader = 0, readers = 1;
-  idx tokens() const { return s.end - s.begin; }
-  head_index at(int r) const { return {state, first_reader + r}; }
+  COEFDYN_HD idx tokens() const { return s.end - s.begin; }
+  COEFDYN_HD head_index at(int r) const { return {state, first_reader + r}; }
 };
-inline int readers_per_state(const extents& e) { return e.states ? e.readers / e.states : 0; }
+COEFDYN_HD inline int readers_per_state(const extents& e) { return e.states ? e.readers / e.states : 0; }
 /// Heads are visited in groups that share a key head, so that shared gradients are summed in a fixed order.
-inline int states_per_group(const extents& e) { return e.keys ? e.states / e.keys : 0; }
+COEFDYN_HD inline int states_per_group(const extents& e) { return e.keys ? e.states / e.keys : 0; }
 inline idx groups(const extents& e) { return e.sequences * e.keys; }
 template <class X>
-head head_of_group(const X& x, const extents& e, idx group, int member) {
+COEFDYN_HD head head_of_group(const X& x, const extents& e, idx group, int member) {
   head h;
   h.index = group / e.keys;
   h.s = sequence_at(x, e, h.index);
@@ -32,7 +32,7 @@ head head_of_group(const X& x, const extents& e, idx group, int member) {
 
 /// A write as the lowering sees it, b (K_c) with K_c = k_c times b's part per channel; the maximum m taken out of b's exponent.
 template <class M, class At>
-auto write_b(const At& at, typename At::real m) {
+COEFDYN_HD auto write_b(const At& at, typename At::real m) {
   using R = typename At::real;
   R b(1);
   if constexpr (traits<M>::scale_is_scalar) b = R(M::scaling::scale(at));
@@ -40,37 +40,37 @@ auto write_b(const At& at, typename At::real m) {
   return b;
 }
 template <class M, class E, class At>
-E write_key(const At& at, int c) {
+COEFDYN_HD E write_key(const At& at, int c) {
   if constexpr (traits<M>::scale_is_scalar) return E(at.k[c]);
   else return typename At::real(M::scaling::scale(at, c)) * E(at.k[c]);
 }
 
 /// Width of a value row: with a sum, the normalizer rides as one more column, of ones.
 template <class M>
-int value_width(int d) {
+COEFDYN_HD int value_width(int d) {
   return d + (traits<M>::needs_sum ? 1 : 0);
 }
 
 /// m before the first token.
 template <class M, class Types, class R>
-R initial_maximum(const carried<M, Types>& c, idx sequence, int h) {
+COEFDYN_HD R initial_maximum(const carried<M, Types>& c, idx sequence, int h) {
   if constexpr (!traits<M>::stabilised) return R(0);
   else if (!c.initial) return R(state<M, Types>::empty_maximum());
   else return c.initial.m ? R(c.initial.m(sequence, h)) : R(0);
 }
 template <class M, class Types>
-idx initial_position(const carried<M, Types>& c, idx sequence) {
+COEFDYN_HD idx initial_position(const carried<M, Types>& c, idx sequence) {
   return c.initial && c.initial.position ? c.initial.position(sequence) : 0;
 }
 
 /// Element (c, v) of a kernel's state, lowered ([Re; Im], R) or not (complex), as the caller's.
 template <class E, class X>
-E state_out(const X* S, idx e, int n, int c, idx v) {
+COEFDYN_HD E state_out(const X* S, idx e, int n, int c, idx v) {
   if constexpr (is_complex<E> && !is_complex<X>) return loaded<E>(complex<X>{S[c * e + v], S[(c + n) * e + v]});
   else return loaded<E>(S[c * e + v]);
 }
 template <class X, class E>
-void state_in(X* S, idx e, int n, int c, idx v, const E& value) {
+COEFDYN_HD void state_in(X* S, idx e, int n, int c, idx v, const E& value) {
   if constexpr (is_complex<E> && !is_complex<X>) {
     S[c * e + v] = static_cast<X>(value.re);
     S[(c + n) * e + v] = static_cast<X>(value.im);
@@ -115,7 +115,7 @@ void finish_row(const R* numerator, R sum, R m, const At& at, const Y& y, idx ba
 }
 /// Backward of finish_row: dnumerator (d, and the sum's at d), and df for the normalization's own streams.
 template <class M, class R, class Frame, class DY>
-R finish_row_backward(const Frame& f, int i, idx position, const R* numerator, R sum, R m, const DY& dy, idx batch, idx t, int reader, R* dnumerator) {
+COEFDYN_HD R finish_row_backward(const Frame& f, int i, idx position, const R* numerator, R sum, R m, const DY& dy, idx batch, idx t, int reader, R* dnumerator) {
   using Eta = typename M::normalization;
   const auto at = f.at(i, 0, position);
   const bool empty = traits<M>::needs_sum && sum == R(0);

@@ -26,7 +26,7 @@ struct backward_layouts {
     requires(traits<M>::structured)
   {
     const idx length = f.length > 0 ? f.length : tuning_for<M, R>(e.n, e.d).chunk;
-    return {a, e, int(length < longest ? length : longest > 0 ? longest : 1), longest, 8};
+    return {a, e, int(length < longest ? length : longest > 0 ? longest : 1), longest, f.memory.save_every > 0 ? f.memory.save_every : 1};
   }
 };
 template <class M, class R, class X, class Form>

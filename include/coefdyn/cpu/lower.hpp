@@ -49,10 +49,10 @@ struct operands {
     if (T::stabilised) shift = a.take<R>(tokens);
     if (T::stabilised && before) read_scale = a.take<R>(tokens), bonus_scale = a.take<R>(tokens);
   }
-  int gate_width() const { return channel ? n : 1; }
+  COEFDYN_HD int gate_width() const { return channel ? n : 1; }
   static constexpr bool has_gates = gated || T::stabilised;
   static constexpr turning pairs = T::structure.turns == turning::adjacent_pairs ? turning::adjacent_pairs : turning::half_pairs;
-  const R* columns() const { return tied ? K : col; }
+  COEFDYN_HD const R* columns() const { return tied ? K : col; }
   void clear() {
     const auto zero = [](R* p, idx count) {
       if (p)
@@ -62,7 +62,7 @@ struct operands {
     zero(g, idx(rows) * gate_width()), zero(bonus, idx(tokens) * n), zero(co, idx(rows) * (n / 2)), zero(m, tokens);
   }
   /// x turned by `sign` times the angle of cos and sin rows.
-  static void turn(int n, const R* co, const R* si, int sign, R* x) {
+  COEFDYN_HD static void turn(int n, const R* co, const R* si, int sign, R* x) {
     for (int p = 0; p < n / 2; ++p) {
       const channel_pair i = pair_of(pairs, p, n);
       const R a = x[i.x], c = x[i.y], f = sign < 0 ? -si[p] : si[p];
@@ -71,7 +71,7 @@ struct operands {
     }
   }
   /// Adds d(angle P) of x~ = turned(x, -P), and turns dx~ back to dx.
-  void turn_back(int r, const R* turned, R* dx, R* dP) const {
+  COEFDYN_HD void turn_back(int r, const R* turned, R* dx, R* dP) const {
     for (int p = 0; p < n / 2; ++p) {
       const channel_pair i = pair_of(pairs, p, n);
       dP[p] += dx[i.x] * turned[i.y] - dx[i.y] * turned[i.x];
@@ -82,18 +82,18 @@ struct operands {
 
 /// Row of a token that reads, and the row whose decay it has seen (-1: none of this chunk).
 template <class M>
-constexpr int read_row(int i) {
+COEFDYN_HD constexpr int read_row(int i) {
   return traits<M>::structure.order == reads::before_write ? i * traits<M>::micro : (i + 1) * traits<M>::micro - 1;
 }
 
 template <class M, class R>
-constexpr R no_maximum() {  // an m that no write has set yet
+COEFDYN_HD constexpr R no_maximum() {  // an m that no write has set yet
   return R(-1e30);
 }
 
 /// Complex or real vector of n into a lowered row: [Re; Im], the imaginary part times `sign`.
 template <class M, class R, class Row>
-void lower_vector(const Row& x, int n, int sign, R* out) {
+COEFDYN_HD void lower_vector(const Row& x, int n, int sign, R* out) {
   using E = std::remove_cvref_t<decltype(x[0])>;
   for (int c = 0; c < n; ++c) {
     if constexpr (is_complex<E>) {
@@ -109,7 +109,7 @@ void lower_vector(const Row& x, int n, int sign, R* out) {
 /// m_t = max(m_{t-1} + log decay, log b_t) (and 0 under a floored sum); returns m_{t-1} - m_t, which joins the log decay.
 /// A rank-one part on the undecayed state, or a map without structure, is not bounded by its decay: there it counts as 0.
 template <class M, class R, class Frame>
-R next_maximum(const Frame& f, int i, idx position, R& m) {
+COEFDYN_HD R next_maximum(const Frame& f, int i, idx position, R& m) {
   using A = typename M::evolution;
   using T = traits<M>;
   const R before = m;

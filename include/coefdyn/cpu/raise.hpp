@@ -20,19 +20,19 @@ struct row_gradient {
 /// Adds to row `to` of the gradient frame `d` what micro-step l of token i of `f` contributes. `o_b`, `shift`: b and
 /// e^(m_{t-1} - m_t) as lowered.
 template <class M, class R, class Frame>
-void raise_row(const Frame& f, idx i, int l, idx position, const row_gradient<R>& g, R o_b, R shift, Frame& d, idx to) {
+COEFDYN_HD void raise_row(const Frame& f, idx i, int l, idx position, const row_gradient<R>& g, R o_b, R shift, Frame& d, idx to) {
   raise_row_streams<M>(f, i, l, position, g, o_b, shift, d, to, typename Frame::needs{});
 }
 
 template <class Need, class Frame, class R>
-void put(Frame& d, idx i, int l, int element, R value) {
+COEFDYN_HD void put(Frame& d, idx i, int l, int element, R value) {
   auto* p = d.template where<Need>(i, l);
   if constexpr (Need::over == field::complex) (element % 2 ? p[element / 2].im : p[element / 2].re) += value;
   else p[element] += value;
 }
 
 template <class M, class R, class Frame, class... Need>
-void raise_row_streams(const Frame& f, idx i, int l, idx position, const row_gradient<R>& g, R o_b, R shift, Frame& d, idx to, list<Need...>) {
+COEFDYN_HD void raise_row_streams(const Frame& f, idx i, int l, idx position, const row_gradient<R>& g, R o_b, R shift, Frame& d, idx to, list<Need...>) {
   using A = typename M::evolution;
   using B = typename M::scaling;
   using T = traits<M>;
@@ -131,11 +131,11 @@ void raise_row_streams(const Frame& f, idx i, int l, idx position, const row_gra
 
 /// Gradient of a lowered query to the reader's frame: q real or complex ([Re; -Im]).
 template <class M, class R, class Frame>
-void raise_query(idx i, const R* dQ, Frame& d) {
+COEFDYN_HD void raise_query(idx i, const R* dQ, Frame& d) {
   raise_query_streams<M>(i, dQ, d, typename Frame::needs{});
 }
 template <class M, class R, class Frame, class... Need>
-void raise_query_streams(idx i, const R* dQ, Frame& d, list<Need...>) {
+COEFDYN_HD void raise_query_streams(idx i, const R* dQ, Frame& d, list<Need...>) {
   ([&] {
     if constexpr (std::is_same_v<typename Need::tag, stream::q>) {
       auto* p = d.template where<Need>(i, 0);
@@ -152,11 +152,11 @@ void raise_query_streams(idx i, const R* dQ, Frame& d, list<Need...>) {
 }
 /// Gradient of the normalization's own streams: df is that of the factor on the read.
 template <class M, class R, class Frame>
-void raise_eta(const Frame& f, idx i, idx position, R sum, R m, R df, Frame& d, idx to) {
+COEFDYN_HD void raise_eta(const Frame& f, idx i, idx position, R sum, R m, R df, Frame& d, idx to) {
   raise_eta_streams<M>(f, i, position, sum, m, df, d, to, coefdyn::detail::streams_t<typename M::normalization>{});
 }
 template <class M, class R, class Frame, class... Need>
-void raise_eta_streams([[maybe_unused]] const Frame& f, [[maybe_unused]] idx i, [[maybe_unused]] idx position, [[maybe_unused]] R sum,
+COEFDYN_HD void raise_eta_streams([[maybe_unused]] const Frame& f, [[maybe_unused]] idx i, [[maybe_unused]] idx position, [[maybe_unused]] R sum,
                        [[maybe_unused]] R m, [[maybe_unused]] R df, [[maybe_unused]] Frame& d, [[maybe_unused]] idx to, list<Need...>) {
   ([&] {
     static_assert(Need::inner == width::scalar, "coefdyn: a normalization's streams hold one number per head; a vector stream is not offered there.");
@@ -167,7 +167,7 @@ void raise_eta_streams([[maybe_unused]] const Frame& f, [[maybe_unused]] idx i, 
 
 // ---- frames of gradients to the caller's tensors ------------------------------------------------------------------------
 template <class S, class E>
-S stored(const E& x) {
+COEFDYN_HD S stored(const E& x) {
   if constexpr (is_complex<E>) {
     using Real = decltype(S{}.re);
     return {static_cast<Real>(x.re), static_cast<Real>(x.im)};
@@ -177,7 +177,7 @@ S stored(const E& x) {
 }
 /// dx = psi'(x)' dy; `y` is scratch of n.
 template <class Psi, class R>
-void feature_backward(const R* x, const R* dy, R* dx, R* y, int n) {
+COEFDYN_HD void feature_backward(const R* x, const R* dy, R* dx, R* y, int n) {
   if constexpr (maps_channels<Psi>) {
     for (int c = 0; c < n; ++c) dx[c] = dy[c] * Psi::apply(dual<R>(x[c], R(1))).d;
   } else if constexpr (requires { Psi::pull_back(x, x, dy, dx, n); }) {

@@ -30,7 +30,7 @@ struct recurrent_backward_head {
 
 /// dL = Re(p' dx) as a lowered gradient: [Re p; -Im p].
 template <class R, class E>
-void add_lowered(R* out, int n, int c, const E& p) {
+COEFDYN_HD void add_lowered(R* out, int n, int c, const E& p) {
   if constexpr (is_complex<E>) {
     out[c] += p.re;
     out[n + c] -= p.im;

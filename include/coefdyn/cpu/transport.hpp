@@ -27,7 +27,7 @@ struct row_gradients {
     if (O::before) zero(bonus, rows * n);
   }
   /// As raise takes it: a tied column is the key itself.
-  row_gradient<R> at(idx r) const {
+  COEFDYN_HD row_gradient<R> at(idx r) const {
     if constexpr (O::tied)
       for (int c = 0; c < n; ++c) K[r * n + c] += col[r * n + c];
     return {K + r * n, O::corrects ? row + r * n : nullptr, O::corrects ? col + r * n : nullptr, V + r * e, g + r * width,
@@ -41,7 +41,7 @@ template <class E>
 struct accumulator {
   E* p;
   template <class V>
-  void operator+=(const V& x) {
+  COEFDYN_HD void operator+=(const V& x) {
     if constexpr (is_complex<E>) *p = E{p->re + x.re, p->im - x.im};
     else *p += real_part(x);
   }
@@ -50,8 +50,8 @@ template <class E>
 struct writer {
   E* p;
   int n;
-  accumulator<E> operator()(int r, int c) const { return {p + idx(r) * n + c}; }
-  accumulator<E> operator[](int c) const { return {p + c}; }
+  COEFDYN_HD accumulator<E> operator()(int r, int c) const { return {p + idx(r) * n + c}; }
+  COEFDYN_HD accumulator<E> operator[](int c) const { return {p + c}; }
 };
 template <class R, class Needs>
 struct writers;
@@ -111,18 +111,19 @@ void evolve_backward(const Frame& f, idx i, int l, idx position, const state_mat
     const auto gates = [&] {  // from p and the decayed state: d(log decay), d(angle)
       if (l != 0) return;
       R* out = g.g + r * g.width;
-      if constexpr (O::gated)
+      if constexpr (O::gated) {  // braces: nvcc loses its place in a discarded loop without them
         for (int c = 0; c < n; ++c) {
           R t(0);
           for (int v = 0; v < columns; ++v) t += real_part(p(c, v) * decayed(c, v));
           out[O::channel ? c : 0] += t;
         }
-      if constexpr (s.turns == turning::channels) {
+      }
+      if constexpr (traits<M>::structure.turns == turning::channels) {
         for (int c = 0; c < n; ++c)
           for (int v = 0; v < columns; ++v) g.angle[r * n + c] -= (p(c, v) * decayed(c, v)).im;
       } else if constexpr (O::turns) {
         for (int q = 0; q < n / 2; ++q) {
-          const channel_pair at_pair = pair_of(s.turns, q, n);
+          const channel_pair at_pair = pair_of(traits<M>::structure.turns, q, n);
           for (int v = 0; v < columns; ++v)
             g.angle[r * (n / 2) + q] += p(at_pair.y, v) * decayed(at_pair.x, v) - p(at_pair.x, v) * decayed(at_pair.y, v);
         }

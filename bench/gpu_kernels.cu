@@ -1,0 +1,678 @@
+// SPDX-License-Identifier: MIT
+// Checks the Hopper kernels against float64 and times them. Usage: gpu_kernels [products] [sweep] [flash] [time_sweep] [time_flash]; all
+// without arguments.
+#include <cmath>
+#include <coefdyn/cuda/flash.cuh>
+#include <coefdyn/cuda/segments.cuh>
+#include <cstdio>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace coefdyn::cuda;
+
+namespace {
+
+struct exponential {
+  static constexpr bool needs_max = true;
+  __host__ __device__ static float apply(float x) { return expf(x); }
+  __host__ __device__ static float derivative(float x) { return expf(x); }
+  static double value(double x) { return std::exp(x); }
+  static double slope(double x) { return std::exp(x); }
+};
+struct relu_squared {
+  static constexpr bool needs_max = false;
+  __host__ __device__ static float apply(float x) { return x = fmaxf(x, 0.f), x * x; }
+  __host__ __device__ static float derivative(float x) { return 2.f * fmaxf(x, 0.f); }
+  static double value(double x) { return x > 0 ? x * x : 0; }
+  static double slope(double x) { return x > 0 ? 2 * x : 0; }
+};
+struct softplus {
+  static constexpr bool needs_max = false;
+  __device__ static float apply(float x) {  // log(1 + e) = e P(e) on [0, 1], within 2e-4: a logarithm would halve the speed
+    const float e = __expf(-fabsf(x));
+    return fmaf(e, fmaf(e, fmaf(e, fmaf(e, fmaf(e, 0.0406634f, -0.1560295f), 0.3054000f), -0.4967887f), 0.9999368f), fmaxf(x, 0.f));
+  }
+  __device__ static float derivative(float x) { return __fdividef(1.f, 1.f + __expf(-x)); }
+  static double value(double x) { return std::fmax(x, 0) + std::log1p(std::exp(-std::fabs(x))); }
+  static double slope(double x) { return 1 / (1 + std::exp(-x)); }
+};
+
+float from_bf16(uint16_t x) {
+  const uint32_t w = uint32_t(x) << 16;
+  float f;
+  std::memcpy(&f, &w, 4);
+  return f;
+}
+uint16_t to_bf16(float f) {
+  uint32_t w;
+  std::memcpy(&w, &f, 4);
+  return uint16_t((w + 0x7fff + ((w >> 16) & 1)) >> 16);
+}
+
+struct generator {
+  uint64_t s;
+  double uniform() {
+    s = s * 6364136223846793005ull + 1442695040888963407ull;
+    return double(s >> 11) / double(1ull << 53);
+  }
+  double normal() { return std::sqrt(-2 * std::log(uniform() + 1e-300)) * std::cos(6.283185307179586 * uniform()); }
+};
+
+/// Device memory, filled with NaN bits unless given.
+struct buffer {
+  void* p = nullptr;
+  size_t bytes = 0;
+  explicit buffer(size_t n) : bytes(n) {
+    COEFDYN_CUDA_CHECK(cudaMalloc(&p, std::max<size_t>(n, 256)));
+    poison();
+  }
+  buffer(const buffer&) = delete;
+  buffer(buffer&& o) : p(o.p), bytes(o.bytes) { o.p = nullptr; }
+  ~buffer() { cudaFree(p); }
+  void poison() { COEFDYN_CUDA_CHECK(cudaMemset(p, 0xff, std::max<size_t>(bytes, 256))); }
+};
+
+template <class T>
+std::vector<T> fetch(const buffer& b) {
+  std::vector<T> x(b.bytes / sizeof(T));
+  COEFDYN_CUDA_CHECK(cudaMemcpy(x.data(), b.p, b.bytes, cudaMemcpyDeviceToHost));
+  return x;
+}
+template <class T>
+buffer upload(const std::vector<T>& x) {
+  buffer b(x.size() * sizeof(T));
+  if (!x.empty()) COEFDYN_CUDA_CHECK(cudaMemcpy(b.p, x.data(), b.bytes, cudaMemcpyHostToDevice));
+  return b;
+}
+std::vector<double> fetch_bf16(const buffer& b) {
+  const auto x = fetch<uint16_t>(b);
+  std::vector<double> y(x.size());
+  for (size_t i = 0; i < x.size(); ++i) y[i] = from_bf16(x[i]);
+  return y;
+}
+std::vector<double> fetch_float(const buffer& b) {
+  const auto x = fetch<float>(b);
+  return {x.begin(), x.end()};
+}
+
+double distance(const std::vector<double>& x, const std::vector<double>& reference) {
+  double top = 0, bottom = 1e-300;
+  if (x.size() != reference.size()) return NAN;
+  for (size_t i = 0; i < x.size(); ++i) {
+    top += (x[i] - reference[i]) * (x[i] - reference[i]);
+    bottom += reference[i] * reference[i];
+  }
+  return std::sqrt(top / bottom);
+}
+
+/// bf16 numbers on the host as doubles, and on the device.
+struct stream {
+  std::vector<double> host;
+  buffer device;
+  static stream bf16(size_t n, double scale, generator& g) {
+    std::vector<uint16_t> bits(n);
+    std::vector<double> host(n);
+    for (size_t i = 0; i < n; ++i) bits[i] = to_bf16(float(g.normal() * scale)), host[i] = from_bf16(bits[i]);
+    return {host, upload(bits)};
+  }
+  static stream real(size_t n, const std::function<double(size_t)>& f) {
+    std::vector<float> x(n);
+    for (size_t i = 0; i < n; ++i) x[i] = float(f(i));
+    return {{x.begin(), x.end()}, upload(x)};
+  }
+};
+
+void parallel(int64_t n, const std::function<void(int64_t)>& f) {
+  std::vector<std::thread> pool;
+  const int64_t workers = std::max(1u, std::thread::hardware_concurrency());
+  for (int64_t w = 0; w < workers; ++w)
+    pool.emplace_back([&, w] {
+      for (int64_t i = w; i < n; i += workers) f(i);
+    });
+  for (auto& t : pool) t.join();
+}
+
+int failures = 0;
+void line(const std::string& name, const std::vector<std::pair<const char*, double>>& errors, double bound, double gate_bound, bool same) {
+  bool good = same;
+  std::printf("%-44s", name.c_str());
+  for (const auto& [what, e] : errors) {
+    const bool gate = what[0] == 'd' && (what[1] == 'g' || what[1] == 'b' || what[1] == 'r');
+    const bool ok = e <= (gate ? gate_bound : bound);
+    good &= ok;
+    std::printf(" %s %.1e%s", what, e, ok ? "" : "!");
+  }
+  std::printf(" bits %s %s\n", same ? "same" : "DIFFER", good ? "ok" : "FAIL");
+  std::fflush(stdout);
+  failures += !good;
+}
+
+view dense(const buffer& b, int64_t T, int H, int D) { return {b.p, T * H * D, int64_t(H) * D, D}; }
+
+// The linear family.
+
+struct linear_case {
+  const char* name;
+  int B, T, H, n, d;
+  int gate;  // 0 none, 1 fixed, 2 weak, 3 strong, 4 mixed
+  bool numbers, states;
+  int kv_group = 1;
+  std::vector<int> offsets = {};
+  int64_t unit = 0;
+};
+
+template <int n, int d>
+void check_linear(const linear_case& c) {
+  generator rng{uint64_t(c.T * 31 + c.n + c.gate * 7 + c.d)};
+  const int Hk = c.H / c.kv_group;
+  const int64_t N = int64_t(c.B) * c.T, sequences = c.offsets.empty() ? c.B : int64_t(c.offsets.size()) - 1;
+  auto q = stream::bf16(N * c.H * c.n, 1, rng), k = stream::bf16(N * Hk * c.n, 1, rng), v = stream::bf16(N * Hk * c.d, 1, rng),
+       dy = stream::bf16(N * c.H * c.d, 1, rng);
+  auto g = stream::real(N * c.H, [&](size_t i) {
+    const double u = rng.uniform();
+    return c.gate == 2   ? -2e-3 * u
+           : c.gate == 3 ? -0.5 * u
+           : c.gate == 5 ? -0.03 * u
+           : c.gate == 4 ? ((i / c.H / 200) % 2 ? -1e-3 * u : -80.)
+                         : 0.;
+  });
+  auto fixed = stream::real(c.H, [&](size_t h) { return std::log(1 - std::exp2(-5. - double(h))); });
+  auto b = stream::real(N * c.H, [&](size_t) { return 0.2 + rng.uniform(); }),
+       r = stream::real(N * c.H, [&](size_t) { return 0.2 + rng.uniform(); });
+  auto s0 = stream::real(sequences * c.H * c.n * c.d, [&](size_t) { return rng.normal(); });
+  auto ds = stream::real(sequences * c.H * c.n * c.d, [&](size_t) { return rng.normal(); });
+  const double scale = 1 / std::sqrt(double(c.n));
+  const size_t S = sequences * c.H * c.n * c.d;
+  std::vector<double> y(N * c.H * c.d), st(S), dq(N * c.H * c.n), dk(N * c.H * c.n), dv(N * c.H * c.d), dg(N * c.H), db(N * c.H),
+      dr(N * c.H), d0(S);
+  parallel(sequences * c.H, [&](int64_t task) {
+    const int64_t seq = task / c.H, h = task % c.H, hk = h / c.kv_group;
+    const int64_t begin = c.offsets.empty() ? seq * c.T : c.offsets[seq], T = c.offsets.empty() ? c.T : c.offsets[seq + 1] - begin;
+    auto Q = [&](int64_t i) { return &q.host[((begin + i) * c.H + h) * c.n]; };
+    auto K = [&](int64_t i) { return &k.host[((begin + i) * Hk + hk) * c.n]; };
+    auto V = [&](int64_t i) { return &v.host[((begin + i) * Hk + hk) * c.d]; };
+    auto DY = [&](int64_t i) { return &dy.host[((begin + i) * c.H + h) * c.d]; };
+    auto one = [&](int64_t i) { return (begin + i) * c.H + h; };
+    std::vector<double> G(T + 1, 0.), dG(T + 1, 0.);
+    double total = 0;
+    for (int64_t i = 0; i < T; ++i) total += c.gate == 1 ? fixed.host[h] : c.gate ? g.host[one(i)] : 0, G[i] = total;
+    const double* s_in = &s0.host[task * c.n * c.d];
+    const double* ds_out = &ds.host[task * c.n * c.d];
+    auto B = [&](int64_t j) { return c.numbers ? b.host[one(j)] : 1.; };
+    auto R = [&](int64_t i) { return c.numbers ? r.host[one(i)] : 1.; };
+    for (int64_t i = 0; i < T; ++i)
+      for (int64_t j = 0; j <= i; ++j) {
+        const double e = std::exp(G[i] - G[j]);
+        if (e == 0) continue;
+        double qk = 0, dov = 0;
+        for (int x = 0; x < c.n; ++x) qk += Q(i)[x] * K(j)[x];
+        for (int x = 0; x < c.d; ++x) dov += DY(i)[x] * V(j)[x];
+        const double f = e * scale * R(i) * B(j), w = f * qk, z = f * dov;
+        for (int x = 0; x < c.d; ++x) y[one(i) * c.d + x] += w * V(j)[x], dv[one(j) * c.d + x] += w * DY(i)[x];
+        for (int x = 0; x < c.n; ++x) dq[one(i) * c.n + x] += z * K(j)[x], dk[one(j) * c.n + x] += z * Q(i)[x];
+        dG[i] += w * dov, dG[j] -= w * dov, db[one(j)] += w * dov / B(j), dr[one(i)] += w * dov / R(i);
+      }
+    for (int a = 0; a < c.n; ++a)
+      for (int x = 0; x < c.d; ++x) {
+        const double in = c.states ? s_in[a * c.d + x] : 0, out = c.states ? ds_out[a * c.d + x] : 0;
+        double s = std::exp(total) * in, ahead = std::exp(total) * out;
+        dG[T] += s * out;
+        for (int64_t i = 0; i < T; ++i) {
+          const double e = std::exp(G[i]), to_end = std::exp(total - G[i]), w = e * scale * R(i) * Q(i)[a] * in;
+          y[one(i) * c.d + x] += w, dq[one(i) * c.n + a] += e * scale * R(i) * in * DY(i)[x],
+              ahead += e * scale * R(i) * Q(i)[a] * DY(i)[x];
+          dG[i] += w * DY(i)[x], dr[one(i)] += w * DY(i)[x] / R(i);
+          const double u = to_end * B(i);
+          s += u * K(i)[a] * V(i)[x];
+          dk[one(i) * c.n + a] += u * V(i)[x] * out, dv[one(i) * c.d + x] += u * K(i)[a] * out;
+          const double t = u * K(i)[a] * V(i)[x] * out;
+          dG[T] += t, dG[i] -= t, db[one(i)] += t / B(i);
+        }
+        st[task * c.n * c.d + a * c.d + x] = s, d0[task * c.n * c.d + a * c.d + x] = ahead;
+      }
+    double sum = dG[T];
+    for (int64_t i = T - 1; i >= 0; --i) sum += dG[i], dg[one(i)] = sum;
+  });
+  sweep_shape shape{c.B, c.T, c.H};
+  buffer offsets = upload(c.offsets);
+  if (!c.offsets.empty()) shape.offsets = offsets.p, shape.sequences = int(sequences);
+  sweep_inputs in;
+  in.q = dense(q.device, c.T, c.H, c.n), in.k = dense(k.device, c.T, Hk, c.n), in.v = dense(v.device, c.T, Hk, c.d);
+  in.k_group = in.v_group = c.kv_group, in.scale = float(scale);
+  if (c.gate > 1) in.log_decay = dense(g.device, c.T, c.H, 1);
+  if (c.gate == 1) in.fixed_log_decay = static_cast<float*>(fixed.device.p);
+  if (c.numbers) in.scaling = dense(b.device, c.T, c.H, 1), in.read_factor = dense(r.device, c.T, c.H, 1);
+  if (c.states) in.state = static_cast<float*>(s0.device.p);
+  buffer Y(y.size() * 2), ST(S * 4), DQ(dq.size() * 2), DK(dk.size() * 2), DV(dv.size() * 2), DG(N * c.H * 4), DB(N * c.H * 4),
+      DR(N * c.H * 4), D0(S * 4);
+  buffer work(c.unit ? segments_backward_workspace<n, d>(shape, c.unit) : sweep_backward_workspace<n, d>(shape));
+  buffer kept(c.unit ? segments_forward_workspace<n, d>(shape, c.unit) : 256);
+  sweep_gradients gr;
+  gr.dy = dense(dy.device, c.T, c.H, c.d), gr.dq = dense(DQ, c.T, c.H, c.n), gr.dk = dense(DK, c.T, c.H, c.n),
+  gr.dv = dense(DV, c.T, c.H, c.d);
+  if (c.states) gr.d_state_out = static_cast<float*>(ds.device.p);
+  gr.d_state = static_cast<float*>(D0.p);
+  gr.d_log_decay = dense(DG, c.T, c.H, 1), gr.d_scaling = dense(DB, c.T, c.H, 1), gr.d_read_factor = dense(DR, c.T, c.H, 1);
+  std::vector<std::vector<uint16_t>> bits[2];
+  for (int pass = 0; pass < 2; ++pass) {
+    for (buffer* x : {&Y, &ST, &DQ, &DK, &DV, &DG, &DB, &DR, &D0, &work, &kept}) x->poison();
+    if (c.unit) {
+      segments_forward<n, d>(shape, in, dense(Y, c.T, c.H, c.d), static_cast<float*>(ST.p), c.unit, kept.p, nullptr);
+      segments_backward<n, d>(shape, in, gr, c.unit, pass ? kept.p : nullptr, work.p, nullptr);
+    } else {
+      sweep_forward<n, d>(shape, in, dense(Y, c.T, c.H, c.d), static_cast<float*>(ST.p), nullptr);
+      sweep_backward<n, d>(shape, in, gr, work.p, nullptr);
+    }
+    COEFDYN_CUDA_CHECK(cudaDeviceSynchronize());
+    for (buffer* x : {&Y, &ST, &DQ, &DK, &DV, &DG, &DB, &DR, &D0}) bits[pass].push_back(fetch<uint16_t>(*x));
+  }
+  bool same = bits[0] == bits[1];
+  if (c.B > 1 && c.offsets.empty()) {  // the last batch row alone
+    sweep_shape alone = shape;
+    alone.batch = 1;
+    sweep_inputs last = in;
+    auto move = [&](view& x, int64_t size) {
+      if (x.data) x.data = static_cast<char*>(x.data) + (c.B - 1) * x.batch * size;
+    };
+    move(last.q, 2), move(last.k, 2), move(last.v, 2), move(last.log_decay, 4), move(last.scaling, 4), move(last.read_factor, 4);
+    if (c.states) last.state += (S / c.B) * (c.B - 1);
+    Y.poison();
+    if (c.unit) segments_forward<n, d>(alone, last, dense(Y, c.T, c.H, c.d), nullptr, c.unit, kept.p, nullptr);
+    else sweep_forward<n, d>(alone, last, dense(Y, c.T, c.H, c.d), nullptr, nullptr);
+    COEFDYN_CUDA_CHECK(cudaDeviceSynchronize());
+    const size_t row = size_t(c.T) * c.H * c.d;
+    same &= std::memcmp(fetch<uint16_t>(Y).data(), bits[0][0].data() + row * (c.B - 1), row * 2) == 0;
+    Y.poison();
+    COEFDYN_CUDA_CHECK(cudaMemcpy(Y.p, bits[0][0].data(), Y.bytes, cudaMemcpyHostToDevice));
+  }
+  std::vector<std::pair<const char*, double>> errors = {
+      {"y", distance(fetch_bf16(Y), y)},     {"S", distance(fetch_float(ST), st)},  {"dq", distance(fetch_bf16(DQ), dq)},
+      {"dk", distance(fetch_bf16(DK), dk)},  {"dv", distance(fetch_bf16(DV), dv)},  {"dS", distance(fetch_float(D0), d0)},
+      {"dg", distance(fetch_float(DG), dg)}, {"db", distance(fetch_float(DB), db)}, {"dr", distance(fetch_float(DR), dr)}};
+  line("sweep " + std::string(c.name), errors, 5e-3, 1e-2, same);
+}
+
+// The parallel family.
+
+template <int n, class phi, normaliser norm, bool decay>
+void check_flash(const char* name, int B, int T, int H, int group) {
+  generator rng{uint64_t(T * 17 + n)};
+  const int Hk = H / group;
+  const int64_t N = int64_t(B) * T;
+  auto q = stream::bf16(N * H * n, 1, rng), k = stream::bf16(N * Hk * n, 1, rng), v = stream::bf16(N * Hk * n, 1, rng),
+       dy = stream::bf16(N * H * n, 1, rng);
+  auto g = stream::real(N * H, [&](size_t) { return -0.05 * rng.uniform(); });
+  const double scale = 1 / std::sqrt(double(n)), constant = norm == normaliser::constant ? 1. / 16 : 1.;
+  std::vector<double> y(N * H * n), dq(N * H * n), dk(N * H * n), dv(N * H * n), dg(N * H);
+  parallel(B * H, [&](int64_t task) {
+    const int64_t batch = task / H, h = task % H, hk = h / group;
+    auto one = [&](int64_t i) { return ((batch * T + i) * H + h) * n; };
+    auto key = [&](int64_t i) { return ((batch * T + i) * Hk + hk) * n; };
+    std::vector<double> G(T), z(T), dp(T), dG(T, 0.);
+    for (int i = 0; i < T; ++i) G[i] = (i ? G[i - 1] : 0) + (decay ? g.host[one(i) / n] : 0);
+    for (int i = 0; i < T; ++i) {
+      double eta = 0, delta = 0;
+      for (int j = 0; j <= i; ++j) {
+        double s = 0, t = 0;
+        for (int x = 0; x < n; ++x) s += q.host[one(i) + x] * k.host[key(j) + x], t += dy.host[one(i) + x] * v.host[key(j) + x];
+        z[j] = s * scale * std::exp(G[i] - G[j]), dp[j] = t, eta += phi::value(z[j]);
+      }
+      if (norm == normaliser::constant) eta = 1 / constant;
+      const double over = eta == 0 ? 0 : 1 / eta;
+      for (int j = 0; j <= i; ++j) delta += phi::value(z[j]) * over * dp[j];
+      if (norm == normaliser::constant) delta = 0;
+      for (int j = 0; j <= i; ++j) {
+        const double w = phi::value(z[j]) * over, ds = phi::slope(z[j]) * (dp[j] - delta) * over;
+        const double dz = ds * scale * std::exp(G[i] - G[j]);
+        dG[i] += ds * z[j], dG[j] -= ds * z[j];
+        for (int x = 0; x < n; ++x) {
+          y[one(i) + x] += w * v.host[key(j) + x], dv[one(j) + x] += w * dy.host[one(i) + x];
+          dq[one(i) + x] += dz * k.host[key(j) + x], dk[one(j) + x] += dz * q.host[one(i) + x];
+        }
+      }
+    }
+    double sum = 0;
+    for (int i = T - 1; i >= 0; --i) sum += dG[i], dg[one(i) / n] = sum;
+  });
+  const flash_shape shape{B, T, H, group, n};
+  buffer gates(flash_decay_workspace(shape)), Y(y.size() * 2), DQ(y.size() * 2), DK(y.size() * 2), DV(y.size() * 2), sums(N * H * 4),
+      delta(flash_backward_workspace(shape)), DG(N * H * 4);
+  flash_inputs in{dense(q.device, T, H, n), dense(k.device, T, Hk, n), dense(v.device, T, Hk, n), float(scale), float(constant), nullptr};
+  if (decay) in.decay = static_cast<float*>(gates.p);
+  const flash_gradients gr{dense(Y, T, H, n),  dense(dy.device, T, H, n), static_cast<float*>(sums.p), dense(DQ, T, H, n),
+                           dense(DK, T, H, n), dense(DV, T, H, n),        dense(DG, T, H, 1)};
+  std::vector<std::vector<uint16_t>> bits[2];
+  for (int pass = 0; pass < 2; ++pass) {
+    for (buffer* x : {&Y, &DQ, &DK, &DV, &DG, &sums, &delta, &gates}) x->poison();
+    if (decay) flash_decay(shape, dense(g.device, T, H, 1), static_cast<float*>(gates.p), nullptr);
+    flash_forward<n, phi, norm, decay>(shape, in, dense(Y, T, H, n), static_cast<float*>(sums.p), nullptr);
+    flash_backward<n, phi, norm, decay>(shape, in, gr, static_cast<float*>(delta.p), nullptr);
+    COEFDYN_CUDA_CHECK(cudaDeviceSynchronize());
+    for (buffer* x : {&Y, &DQ, &DK, &DV, &DG}) bits[pass].push_back(fetch<uint16_t>(*x));
+  }
+  std::vector<std::pair<const char*, double>> errors = {{"y", distance(fetch_bf16(Y), y)}};
+  errors.push_back({"dq", distance(fetch_bf16(DQ), dq)});
+  errors.push_back({"dk", distance(fetch_bf16(DK), dk)});
+  errors.push_back({"dv", distance(fetch_bf16(DV), dv)});
+  if (decay) errors.push_back({"dg", distance(fetch_float(DG), dg)});
+  line("flash " + std::string(name), errors, 5e-3, 1e-2, bits[0] == bits[1]);
+}
+
+// Instructions: products of known tiles, each operand form alone.
+
+__global__ void product_kernel(const __grid_constant__ CUtensorMap map_a, const __grid_constant__ CUtensorMap map_b, float* rows,
+                               float* columns) {
+#if COEFDYN_HOPPER
+  extern __shared__ unsigned char raw[];
+  const uint32_t base = (ptx::shared_address(raw) + 1023u) & ~1023u, a = base, b = base + 16384, barrier = base + 16384 + 32768;
+  if (threadIdx.x == 0) {
+    ptx::barrier_init(barrier, 1);
+    ptx::barrier_init_fence();
+    ptx::barrier_arrive_expect(barrier, 16384 + 32768);
+    ptx::tensor_load(a, &map_a, barrier, 0, 0, 0, 0, 0);
+    ptx::tensor_load(b, &map_b, barrier, 0, 0, 0, 0, 0);
+  }
+  __syncthreads();
+  ptx::barrier_wait(barrier, 0);
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  float d[64];
+  ptx::product_fence();
+  flash::multiply_rows<128, 128>(d, a, 8192, b, 16384);
+  ptx::product_wait<0>();
+  ptx::pin(d);
+  for (int e = 0; e < 64; ++e) rows[(16 * warp + lane / 4 + ((e & 2) ? 8 : 0)) * 128 + 8 * (e / 4) + 2 * (lane % 4) + (e & 1)] = d[e];
+  uint32_t left[32];  // a (64, 128) as left operands
+  for (int k = 0; k < 8; ++k) {
+    uint32_t t[4];
+    ptx::load_blocks(t, a + (k / 4) * 8192 + flash::swizzled(16 * warp + (lane & 15), 2 * (k % 4) + (lane >> 4)));
+    for (int e = 0; e < 4; ++e) left[4 * k + e] = t[e];
+  }
+  for (int e = 0; e < 64; ++e) d[e] = 0.f;
+  ptx::product_fence();
+  flash::accumulate<128, 128>(d, left, b, 16384);
+  ptx::product_wait<0>();
+  ptx::pin(d);
+  for (int e = 0; e < 64; ++e) columns[(16 * warp + lane / 4 + ((e & 2) ? 8 : 0)) * 128 + 8 * (e / 4) + 2 * (lane % 4) + (e & 1)] = d[e];
+#endif
+}
+
+void check_products() {
+  generator rng{5};
+  auto a = stream::bf16(64 * 128, 1, rng), b = stream::bf16(128 * 128, 1, rng);
+  buffer rows(64 * 128 * 4), columns(64 * 128 * 4);
+  COEFDYN_CUDA_CHECK(cudaFuncSetAttribute(product_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, 65536));
+  product_kernel<<<1, 128, 65536>>>(ptx::tensor_map({a.device.p, 0, 128, 0}, 1, 64, 1, 128, 64, 2),
+                                    ptx::tensor_map({b.device.p, 0, 128, 0}, 1, 128, 1, 128, 128, 2), static_cast<float*>(rows.p),
+                                    static_cast<float*>(columns.p));
+  COEFDYN_CUDA_CHECK(cudaGetLastError());
+  COEFDYN_CUDA_CHECK(cudaDeviceSynchronize());
+  std::vector<double> r(64 * 128), c(64 * 128);
+  for (int i = 0; i < 64; ++i)
+    for (int j = 0; j < 128; ++j)
+      for (int x = 0; x < 128; ++x)
+        r[i * 128 + j] += a.host[i * 128 + x] * b.host[j * 128 + x], c[i * 128 + j] += a.host[i * 128 + x] * b.host[x * 128 + j];
+  line("products", {{"a b'", distance(fetch_float(rows), r)}, {"a b", distance(fetch_float(columns), c)}}, 1e-5, 1e-5, true);
+}
+
+void check_sweeps() {
+  for (const linear_case& c :
+       std::vector<linear_case>{{"128 none T=64", 1, 64, 1, 128, 128, 0, false, false},
+                                {"128 weak T=777", 2, 777, 2, 128, 128, 2, false, false},
+                                {"128 strong T=1100 b r S", 2, 1100, 2, 128, 128, 3, true, true},
+                                {"128 weak T=1100 b r S", 2, 1100, 2, 128, 128, 2, true, true},
+                                {"128 strong T=2000", 1, 2000, 2, 128, 128, 3, false, false},
+                                {"128 medium T=1100 b r S", 2, 1100, 2, 128, 128, 5, true, true},
+                                {"128 mixed T=900 S", 1, 900, 2, 128, 128, 4, false, true},
+                                {"64 fixed T=333 S", 2, 333, 3, 64, 64, 1, false, true},
+                                {"n=128 d=64 weak T=130 b r S", 1, 130, 2, 128, 64, 2, true, true},
+                                {"n=64 d=128 weak T=1 b r S", 2, 1, 2, 64, 128, 2, true, true},
+                                {"128 weak T=300 groups of 2", 1, 300, 4, 128, 128, 2, true, true, 2},
+                                {"128 weak packed b r S", 1, 800, 2, 128, 128, 2, true, true, 1, {0, 100, 100, 463, 464, 800}},
+                                {"64 weak packed", 1, 500, 2, 64, 64, 2, false, true, 1, {0, 256, 320, 500}},
+                                {"128 weak T=1100 b r S units of 256", 2, 1100, 2, 128, 128, 2, true, true, 1, {}, 256},
+                                {"128 weak packed b r S units of 256", 1, 1300, 2, 128, 128, 2, true, true, 1, {0, 700, 700, 1300}, 256}})
+    c.n == 128 ? (c.d == 128 ? check_linear<128, 128>(c) : check_linear<128, 64>(c))
+               : (c.d == 128 ? check_linear<64, 128>(c) : check_linear<64, 64>(c));
+}
+
+void check_flashes() {
+  check_flash<128, exponential, normaliser::sum, false>("exp sum 128 T=128", 1, 128, 1, 1);
+  check_flash<128, exponential, normaliser::sum, false>("exp sum 128 T=777", 2, 777, 3, 1);
+  check_flash<128, exponential, normaliser::sum, false>("exp sum 128 T=300 groups of 2", 1, 300, 4, 2);
+  check_flash<64, exponential, normaliser::sum, false>("exp sum 64 T=500", 1, 500, 2, 1);
+  check_flash<128, relu_squared, normaliser::constant, false>("relu^2 constant 128 T=650", 1, 650, 2, 1);
+  check_flash<128, relu_squared, normaliser::sum, false>("relu^2 sum 128 T=650", 1, 650, 2, 1);
+  check_flash<128, softplus, normaliser::sum, false>("softplus sum 128 T=650", 1, 650, 2, 1);
+  check_flash<128, exponential, normaliser::sum, true>("exp sum decay 128 T=777", 1, 777, 2, 1);
+  check_flash<64, softplus, normaliser::sum, true>("softplus sum decay 64 T=300", 2, 300, 2, 1);
+  check_flash<128, relu_squared, normaliser::constant, true>("relu^2 constant decay 128 T=500", 1, 500, 2, 1);
+}
+
+/// A few small cases, for compute-sanitizer.
+void check_small() {
+  check_products();
+  check_linear<128, 128>({"small 128 T=200 b r S", 1, 200, 1, 128, 128, 2, true, true});
+  check_linear<64, 128>({"small packed", 1, 200, 1, 64, 128, 2, true, true, 1, {0, 70, 70, 200}});
+  check_linear<128, 128>({"small units", 1, 300, 1, 128, 128, 2, true, true, 1, {}, 256});
+  check_flash<128, exponential, normaliser::sum, false>("small", 1, 200, 1, 1);
+  check_flash<64, softplus, normaliser::sum, true>("small decay", 1, 200, 1, 1);
+}
+
+// Timing.
+
+__global__ void fill_kernel(uint16_t* x, int64_t count, uint32_t seed, float scale) {
+  for (int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += int64_t(gridDim.x) * blockDim.x) {
+    uint32_t h = uint32_t(i) * 2654435761u ^ seed;
+    h ^= h >> 16, h *= 0x85ebca6bu, h ^= h >> 13, h *= 0xc2b2ae35u, h ^= h >> 16;
+    x[i] = uint16_t(__float_as_uint(scale * (float(h) / 2147483648.f - 1.f) * 1.7f) >> 16);
+  }
+}
+__global__ void fill_gates(float* x, int64_t count, float low) {
+  for (int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += int64_t(gridDim.x) * blockDim.x)
+    x[i] = low * float((uint32_t(i) * 2654435761u) >> 8) / 16777216.f;
+}
+
+/// Keeps the device busy while the host prepares what is timed, so that only device time lies between the events.
+__global__ void wait_kernel(long long cycles) {
+  const long long start = clock64();
+  while (clock64() - start < cycles) {
+  }
+}
+
+double median_ms(const std::function<void(int)>& f, int repeats) {
+  cudaEvent_t a, b;
+  COEFDYN_CUDA_CHECK(cudaEventCreate(&a));
+  COEFDYN_CUDA_CHECK(cudaEventCreate(&b));
+  std::vector<float> t;
+  for (int i = 0; i < repeats + 3; ++i) {
+    wait_kernel<<<1, 1>>>(100000);
+    COEFDYN_CUDA_CHECK(cudaEventRecord(a));
+    f(i % 3);
+    COEFDYN_CUDA_CHECK(cudaEventRecord(b));
+    COEFDYN_CUDA_CHECK(cudaEventSynchronize(b));
+    float ms;
+    COEFDYN_CUDA_CHECK(cudaEventElapsedTime(&ms, a, b));
+    if (i >= 3) t.push_back(ms);
+  }
+  std::sort(t.begin(), t.end());
+  return t[t.size() / 2];
+}
+
+void report(const char* what, double ms, double bytes, double flops, double goal) {
+  const double floor = std::max(bytes / 3.0e9, flops / 8.0e11);
+  std::printf("time %-40s %8.4f ms  floor %7.4f  share %3.0f%%  %6.0f GB/s %5.0f TF/s  goal %.2f %s\n", what, ms, floor, 100 * floor / ms,
+              bytes / ms * 1e-6, flops / ms * 1e-9, goal, ms <= goal ? "met" : "missed");
+  std::fflush(stdout);
+}
+
+void times(bool sweeps, bool flashes) {
+  constexpr int sets = 3, H = 16, n = 128;
+  const int64_t th = 1048576;
+  std::vector<buffer> q, k, v, dy;
+  for (int i = 0; i < sets; ++i)
+    for (auto* x : {&q, &k, &v, &dy}) {
+      x->emplace_back(size_t(th) * n * 2);
+      fill_kernel<<<1056, 256>>>(static_cast<uint16_t*>(x->back().p), th * n, 77u * i + 13u * uint32_t(x - &q) + 1u, 1.f);
+    }
+  buffer g(th * 4), y(th * n * 2), dq(th * n * 2), dk(th * n * 2), dv(th * n * 2), dg(th * 4), sums(th * 4), delta(th * 12);
+  double copy = median_ms([&](int i) { COEFDYN_CUDA_CHECK(cudaMemcpyAsync(y.p, q[i].p, th * n * 2, cudaMemcpyDeviceToDevice)); }, 10);
+  std::printf("copy %.0f GB/s\n", th * n * 4 / copy * 1e-6);
+  struct shape_case {
+    const char* name;
+    int B;
+    int64_t T;
+    double forward, both;
+  };
+  if (sweeps)
+    for (const shape_case& c : {shape_case{"A", 4, 8192, .30, 1.1}, shape_case{"B", 1, 65536, .70, 2.4}})
+      for (float low : {-2e-3f, -.3f}) {
+        fill_gates<<<1056, 256>>>(static_cast<float*>(g.p), th, low);
+        const sweep_shape s{c.B, c.T, H};
+        const int64_t unit = segment_length(c.T);
+        buffer work(unit ? segments_backward_workspace<n, n>(s, unit) : sweep_backward_workspace<n, n>(s)),
+            kept(unit ? segments_forward_workspace<n, n>(s, unit) : 256);
+        auto inputs = [&](int i) {
+          sweep_inputs in;
+          in.q = dense(q[i], c.T, H, n), in.k = dense(k[i], c.T, H, n), in.v = dense(v[i], c.T, H, n);
+          in.log_decay = dense(g, c.T, H, 1), in.scale = .088f;
+          return in;
+        };
+        auto forward = [&](int i) {
+          if (unit) segments_forward<n, n>(s, inputs(i), dense(y, c.T, H, n), nullptr, unit, kept.p, nullptr);
+          else sweep_forward<n, n>(s, inputs(i), dense(y, c.T, H, n), nullptr, nullptr);
+        };
+        auto backward = [&](int i) {
+          sweep_gradients gr;
+          gr.dy = dense(dy[i], c.T, H, n), gr.dq = dense(dq, c.T, H, n), gr.dk = dense(dk, c.T, H, n), gr.dv = dense(dv, c.T, H, n);
+          gr.d_log_decay = dense(dg, c.T, H, 1);
+          if (unit) segments_backward<n, n>(s, inputs(i), gr, unit, kept.p, work.p, nullptr);
+          else sweep_backward<n, n>(s, inputs(i), gr, work.p, nullptr);
+        };
+        const double x = double(c.B) * c.T * H;
+        char name[64];
+        auto label = [&](const char* what) {
+          return std::snprintf(name, sizeof name, "%s scalar %s gates to %g", c.name, what, low), name;
+        };
+        const double f = median_ms(forward, 30), both = median_ms([&](int i) { forward(i), backward(i); }, 30);
+        report(label("forward"), f, x * ((unit ? 6 : 4) * 256 + 8), x * (4. * n * n + 256. * n), c.forward);
+        report(label("forward+backward"), both, x * ((unit ? 6 : 4) * 256 + (unit ? 14 : 12) * 256 + 24), x * (16. * n * n + 1000. * n),
+               c.both);
+        if (unit) {
+          float* states = static_cast<float*>(work.p);
+          float* totals = states + segments::state_bytes<n, n>(s, unit) / 4;
+          report(label("summary alone"),
+                 median_ms([&](int i) { segments::summarise<n, n>(s, inputs(i), {}, unit, false, states, totals, nullptr); }, 20), x * 512,
+                 0, 0);
+          report(label("scan alone"), median_ms([&](int) { segments::scan<n, n>(s, unit, false, states, totals, nullptr, nullptr); }, 20),
+                 0, 0, 0);
+        }
+        COEFDYN_CUDA_CHECK(cudaDeviceSynchronize());
+      }
+  if (sweeps)
+    for (int64_t T : {int64_t(65536), int64_t(8192)})  // one row of 16 heads: what the segment length does
+      for (int64_t unit : {int64_t(1024), int64_t(2048), int64_t(4096), int64_t(8192), int64_t(0)}) {
+        if (unit >= T || (!unit && T > 8192)) continue;
+        const sweep_shape s{1, T, H};
+        buffer work(unit ? segments_forward_workspace<n, n>(s, unit) : 256);
+        const double ms = median_ms(
+            [&](int i) {
+              sweep_inputs in;
+              in.q = dense(q[i], T, H, n), in.k = dense(k[i], T, H, n), in.v = dense(v[i], T, H, n), in.log_decay = dense(g, T, H, 1);
+              if (unit) segments_forward<n, n>(s, in, dense(y, T, H, n), nullptr, unit, work.p, nullptr);
+              else sweep_forward<n, n>(s, in, dense(y, T, H, n), nullptr, nullptr);
+            },
+            20);
+        const std::string name = "1 x " + std::to_string(T) + " forward, units of " + std::to_string(unit);
+        report(name.c_str(), ms, double(T) * H * ((unit ? 6 : 4) * 256 + 8), 0, 0);
+      }
+  if (sweeps) {
+    const sweep_shape s{4, 8192, H};  // heads of 64
+    fill_gates<<<1056, 256>>>(static_cast<float*>(g.p), th, -2e-3f);
+    buffer work(sweep_backward_workspace<64, 64>(s));
+    auto run = [&](int i, bool back) {
+      sweep_inputs in;
+      in.q = dense(q[i], 8192, H, 64), in.k = dense(k[i], 8192, H, 64), in.v = dense(v[i], 8192, H, 64),
+      in.log_decay = dense(g, 8192, H, 1);
+      sweep_forward<64, 64>(s, in, dense(y, 8192, H, 64), nullptr, nullptr);
+      if (!back) return;
+      sweep_gradients gr;
+      gr.dy = dense(dy[i], 8192, H, 64), gr.dq = dense(dq, 8192, H, 64), gr.dk = dense(dk, 8192, H, 64), gr.dv = dense(dv, 8192, H, 64);
+      gr.d_log_decay = dense(dg, 8192, H, 1);
+      sweep_backward<64, 64>(s, in, gr, work.p, nullptr);
+    };
+    const double x = 4. * 8192 * H;
+    report("A, 64 columns, scalar forward", median_ms([&](int i) { run(i, false); }, 20), x * (4 * 128 + 8), 0, 0);
+    report("A, 64 columns, scalar forward+backward", median_ms([&](int i) { run(i, true); }, 20), x * (15 * 128 + 24), 0, 0);
+  }
+  if (!flashes) return;
+  const int64_t T = 8192;
+  const flash_shape s{4, T, H, 1, n};
+  const double pairs = 4. * H * double(T) * T;  // one product over half the square: 2 n pairs / 2
+  auto inputs = [&](int i) { return flash_inputs{dense(q[i], T, H, n), dense(k[i], T, H, n), dense(v[i], T, H, n), .088f, .01f, nullptr}; };
+  auto out = dense(y, T, H, n);
+  float* const rs = static_cast<float*>(sums.p);
+  auto gradients = [&](int i) {
+    return flash_gradients{out, dense(dy[i], T, H, n), rs, dense(dq, T, H, n), dense(dk, T, H, n), dense(dv, T, H, n)};
+  };
+  const double soft = median_ms([&](int i) { flash_forward<128, exponential, normaliser::sum>(s, inputs(i), out, rs, nullptr); }, 12);
+  report("A softmax forward", soft, 0, 2 * pairs * n, 2.3);
+  report("A relu^2 constant forward",
+         median_ms([&](int i) { flash_forward<128, relu_squared, normaliser::constant>(s, inputs(i), out, rs, nullptr); }, 12), 0,
+         2 * pairs * n, 2.3);
+  report("A softplus sum forward",
+         median_ms([&](int i) { flash_forward<128, softplus, normaliser::sum>(s, inputs(i), out, rs, nullptr); }, 12), 0, 2 * pairs * n,
+         2.3);
+  auto pass = [&](const char* name, int products, auto f) { report(name, median_ms(f, 10), 0, products * pairs * n, 0); };
+  float* const d = static_cast<float*>(delta.p);
+  pass("A softmax backward", 5, [&](int i) { flash_backward<128, exponential, normaliser::sum>(s, inputs(i), gradients(i), d, nullptr); });
+  pass("A relu^2 constant backward", 5,
+       [&](int i) { flash_backward<128, relu_squared, normaliser::constant>(s, inputs(i), gradients(i), d, nullptr); });
+  buffer gates(flash_decay_workspace(s));
+  fill_gates<<<1056, 256>>>(static_cast<float*>(g.p), th, -2e-3f);
+  auto decayed = [&](int i) {
+    flash_inputs in = inputs(i);
+    in.decay = static_cast<float*>(gates.p);
+    flash_decay(s, dense(g, T, H, 1), static_cast<float*>(gates.p), nullptr);
+    flash_forward<128, exponential, normaliser::sum, true>(s, in, out, rs, nullptr);
+    return in;
+  };
+  pass("A softmax with decay forward", 2, [&](int i) { decayed(i); });
+  pass("A softmax with decay forward+backward", 7, [&](int i) {
+    const flash_inputs in = decayed(i);
+    flash_gradients gr = gradients(i);
+    gr.d_log_decay = dense(dg, T, H, 1);
+    flash_backward<128, exponential, normaliser::sum, true>(s, in, gr, d, nullptr);
+  });
+  auto both = [&](int i) {
+    flash_forward<128, exponential, normaliser::sum>(s, inputs(i), out, rs, nullptr);
+    flash_backward<128, exponential, normaliser::sum>(s, inputs(i), gradients(i), static_cast<float*>(delta.p), nullptr);
+  };
+  report("A softmax forward+backward", median_ms(both, 10), 0, 7 * pairs * n, 9.5);
+  COEFDYN_CUDA_CHECK(cudaDeviceSynchronize());
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  auto asked = [&](const char* what) {
+    for (int i = 1; i < count; ++i)
+      if (!std::strcmp(arguments[i], what)) return true;
+    return count == 1;
+  };
+  int devices = 0;
+  if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) return std::puts("skipped: no GPU here"), 77;
+  try {
+    if (asked("products")) check_products();
+    if (asked("sweep")) check_sweeps();
+    if (asked("flash")) check_flashes();
+    if (count > 1 && asked("small")) check_small();
+    std::printf("%d checks failed\n", failures);
+    if (asked("time_sweep") || asked("time_flash")) times(asked("time_sweep"), asked("time_flash"));
+  } catch (const std::exception& e) {
+    return std::puts(e.what()), 1;
+  }
+  return failures != 0;
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "chunk.cuh"
+#include "tuning.cuh"
+
+/// The chunkwise form on the device, every structured family: a block has a sequence, a state head and a slice of value
+/// columns, and goes through the chunks with the state in its memory.
+namespace coefdyn::cuda::generic {
+
+/// Streams, operands and reads of a chunk.
+template <class M, class R, class X>
+struct chunk_source {
+  using T = traits<M>;
+  int length = 0;
+  operands<M, R> o;
+  R *Q = nullptr, *p = nullptr, *raw = nullptr;
+  state_frame_of<M, R, X> in;
+  reader_frame_of<M, R, X> reads;
+
+  COEFDYN_HD chunk_source(memory& a, const extents& e, int length_, int threads) : length(length_), o(a, length_, e.n, value_width<M>(e.d), false) {
+    Q = a.take<R>(idx(o.rows) * o.ln), p = a.take<R>(length);
+    const frame_shape shape{e.n, e.d, value_width<M>(e.d), length};
+    lay(a, in, shape), lay(a, reads, shape);
+    raw = a.take<R>(T::has_feature ? (idx(threads) * 3 > idx(length) * T::writes ? idx(threads) * 3 : idx(length) * T::writes) * e.n : 0);
+  }
+  /// Streams and operands of tokens [t, t + count); returns the last maximum.
+  __device__ R load(const X& x, const extents& e, const head& hd, idx t, int count, idx position, R m) {
+    gather<M>(x, e, hd.s, hd.at(0), t, 0, count, in, raw);
+    o.tokens = count, o.rows = count * T::micro;
+    return lower<M>(in, position + t, m, o);
+  }
+  /// Queries of reader r over the same tokens, from token `from` on.
+  __device__ void load_reads(const X& x, const extents& e, const head& hd, int r, idx t, int count, int from) {
+    gather<M>(x, e, hd.s, hd.at(r), t, from, count, reads, raw);
+    lower_reads<M>(reads, o, from, Q, p);
+  }
+  /// Element u of the value row at timeline row r.
+  __device__ R value(int r, int u) const {
+    const auto& v = in.template of<need<stream::v, ticks::write, width::value>>();
+    return v.p[(T::structure.writes_each ? r : r / T::micro) * v.stride + u];
+  }
+};
+
+template <class M, class R, class X>
+struct chunkwise_block {
+  static constexpr int threads = 256;
+  int le = 0;
+  R *S = nullptr, *Y = nullptr;
+  chunk<M, R, passes<X>> k;
+  chunk_source<M, R, X> source;
+  COEFDYN_HD chunkwise_block(memory& a, const extents& e, int length, int columns)
+      : le(padded(width(e, columns))), S(a.take<R>(idx(traits<M>::lowered(e.n)) * le)), Y(a.take<R>(idx(length) * traits<M>::micro * le)),
+        k(a, length * traits<M>::micro, traits<M>::lowered(e.n), width(e, columns), false), source(a, e, length, threads) {}
+  static COEFDYN_HD int width(const extents& e, int columns) { return (e.d < columns ? e.d : columns) + (traits<M>::needs_sum ? 1 : 0); }
+};
+
+template <class M, class R, class X, class Y, class Carry>
+__global__ void __launch_bounds__(256) chunkwise_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, int length, int columns, const __grid_constant__ Y y,
+                                                        const __grid_constant__ Carry carry, std::byte* slow, idx slow_bytes, idx fast_bytes, idx items) {
+  using T = traits<M>;
+  extern __shared__ __align__(16) std::byte fast[];
+  memory a{fast, slow + idx(blockIdx.x) * slow_bytes, fast_bytes};
+  chunkwise_block<M, R, X> w(a, e, length, columns);
+  auto& f = w.source;
+  const int slices = slices_of(e.d, columns), le = w.le;
+  each_item(items, [&](idx item) {
+    const slice s = slice_at<M>(e.d, int(item % slices), columns);
+    const head hd = head_at(x, e, item / slices);
+    const idx tokens = hd.tokens(), start = carry.initial.S.data && carry.initial.position.data ? carry.initial.position(hd.index) : 0;
+    const auto value = [&](int r, int u) { return f.value(r, s.column(u)); };
+    w.k.e = s.width;
+    load_state<M>(carry.initial, hd.index, hd.state, e.n, s, le, w.S);
+    R m = initial_maximum_of<M, R>(carry.initial, hd.index, hd.state);
+    int next = 0;
+    const auto store = [&](const auto& out, idx slot, idx seen) {
+      each_unsynced(s.width, [&](int u) { store_column<M>(out, slot, hd.state, e.n, s, u, le, w.S); });
+      if (threadIdx.x == 0 && s.first == 0) store_marks<M>(out, slot, hd.state, m, start + seen);
+      __syncthreads();
+    };
+    const auto capture = [&](idx seen) {
+      for (; next < carry.captures && (carry.positions[next] <= seen || seen == tokens); ++next) store(carry.captured, idx(next) * e.sequences + hd.index, seen);
+    };
+    capture(0);
+    for (idx t = 0; t < tokens;) {
+      int count = int(tokens - t < length ? tokens - t : length);
+      if (next < carry.captures && carry.positions[next] < t + count) count = int(carry.positions[next] - t);  // chunks end where a state is captured
+      m = f.load(x, e, hd, t, count, start, m);
+      w.k.prepare(f.o, w.S, value);
+      const int from = int(e.first_read - t <= 0 ? 0 : e.first_read - t < count ? e.first_read - t : count);
+      for (int r = 0; r < hd.readers && from < count; ++r) {
+        f.load_reads(x, e, hd, r, t, count, from);
+        w.k.read(f.o, f.Q, f.p, w.S, w.Y, value);
+        each2(count - from, s.count, [&](int k, int v) {
+          const int i = from + k;
+          const R* row = w.Y + cpu::read_row<M>(i) * le;
+          finish_element<M>(row[v], T::needs_sum ? row[s.count] : R(0), f.o.m[i], f.reads.at(i, 0, start + t + i), y, hd.s.batch, hd.s.begin + t + i - e.first_read, hd.first_reader + r, s.first + v);
+        });
+      }
+      w.k.advance(f.o, w.S);
+      t += count;
+      capture(t);
+    }
+    if (carry.final.S.data) store(carry.final, hd.index, tokens);
+  });
+}
+
+/// Shared memory that a block may have on this device.
+inline idx largest_shared() {
+  int device = 0, bytes = 0;
+  checked(cudaGetDevice(&device), "cudaGetDevice");
+  checked(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "cudaDeviceGetAttribute");
+  return bytes - 2048;
+}
+
+template <class M, class R, class X>
+struct chunkwise_plan {
+  int length = 0, columns = 0;
+  idx fast = 0, slow = 0, items = 0, blocks = 0;
+  chunkwise_plan(int wanted, const extents& e, idx longest) {
+    const chunk_tuning tuned = tuning_for<M, R>(e.n, e.d);
+    length = wanted > 0 ? wanted : tuned.chunk;
+    if (length > longest) length = longest > 0 ? int(longest) : 1;
+    columns = tuned.columns;
+    memory a{nullptr, nullptr, largest_shared()};
+    chunkwise_block<M, R, X>(a, e, length, columns);
+    fast = a.fast_used, slow = a.slow_used;
+    items = e.sequences * e.states * slices_of(e.d, columns);
+    blocks = blocks_for(items, slow);
+  }
+  idx bytes() const { return slow * blocks; }
+  template <class Y, class Carry>
+  void run(cudaStream_t stream, const X& x, const extents& e, idx, const Y& y, const Carry& c, std::byte* memory) const {
+    launch(stream, chunkwise_kernel<M, R, X, Y, Carry>, "chunkwise_kernel", blocks, chunkwise_block<M, R, X>::threads, std::size_t(fast), x, e, length, columns, y, c, memory, slow, fast, items);
+  }
+};
+
+}  // namespace coefdyn::cuda::generic

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "chunkwise_backward.cuh"
+#include "launch.cuh"
+#include "recurrent_backward.cuh"
+
+/// The backward kernels, form by form: a block has a group of heads that share a key head, sums are in a fixed order.
+namespace coefdyn::cuda::generic {
+
+/// A block's memory; those that go by chunks take their length.
+template <class Block>
+COEFDYN_HD Block lay_block(memory& a, const extents& e, idx longest, int length) {
+  if constexpr (std::is_constructible_v<Block, memory&, const extents&, idx, int>) return Block(a, e, longest, length);
+  else return Block(a, e, longest);
+}
+template <class Block, class M, class R, class X, class Call>
+__global__ void __launch_bounds__(Block::threads) backward_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, idx longest, const __grid_constant__ Call call,
+                                                                  int length, std::byte* slow, idx slow_bytes, idx fast_bytes, R* slots, idx items) {
+  extern __shared__ __align__(16) std::byte fast[];
+  memory a{fast, slow + idx(blockIdx.x) * slow_bytes, fast_bytes};
+  Block w = lay_block<Block>(a, e, longest, length);
+  const int members = cpu::states_per_group(e), readers = cpu::readers_per_state(e);
+  const int state_numbers = constant_numbers(w.grads.state, true), reader_numbers = constant_numbers(w.grads.reader(0), true);
+  R* const reader_slots = slots + e.sequences * e.states * state_numbers;
+  each_item(items, [&](idx group) {
+    for (int member = 0; member < members; ++member) {
+      head hd;
+      hd.index = group / e.keys, hd.s = sequence_at(x, e, hd.index), hd.state = int(group % e.keys) * members + member;
+      hd.readers = readers, hd.first_reader = hd.state * readers;
+      const idx tokens = hd.tokens();
+      w.grads.clear(member > 0, tokens);
+      w.go(x, e, hd, call);
+      scatter<M>(x, call.g, e, hd.s, hd.at(0), tokens, member == members - 1, w.grads.state, w.raw);
+      keep_constants(w.grads.state, slots + (hd.index * e.states + hd.state) * state_numbers);
+      for (int r = 0; r < readers; ++r) {
+        scatter<M>(x, call.g, e, hd.s, hd.at(r), tokens, member == members - 1, w.grads.reader(r), w.raw);
+        keep_constants(w.grads.reader(r), reader_slots + (hd.index * e.readers + hd.first_reader + r) * reader_numbers);
+      }
+      __syncthreads();
+    }
+  });
+}
+
+template <class M, class R, class X, class Block>
+struct backward_plan {
+  idx fast = 0, slow = 0, items = 0, blocks = 0, slots = 0;
+  int length = 0, state_numbers = 0, reader_numbers = 0;
+  /// `wanted`: tokens of a chunk, 0 for the tuned.
+  backward_plan(const extents& e, idx longest, int wanted) {
+    length = wanted > 0 ? wanted : tuning_for<M, R>(e.n, e.d).chunk;
+    if (length > longest) length = longest > 0 ? int(longest) : 1;
+    memory a{nullptr, nullptr, largest_shared()};
+    const Block w = lay_block<Block>(a, e, longest, length);
+    fast = a.fast_used, slow = a.slow_used;
+    items = e.sequences * e.keys;
+    blocks = blocks_for(items, slow);
+    state_numbers = constant_numbers(w.grads.state, true), reader_numbers = constant_numbers(w.grads.reader(0), true);
+    slots = (idx(sizeof(R)) * e.sequences * (idx(e.states) * state_numbers + idx(e.readers) * reader_numbers) + 15) / 16 * 16;
+  }
+  idx bytes() const { return slots + slow * blocks; }
+  /// `in_order`: a gradient adds several items into one element, so that one block takes them all.
+  template <class Call>
+  void run(cudaStream_t stream, const X& x, const extents& e, idx longest, const Call& call, std::byte* ws, bool in_order) const {
+    using G = std::remove_cvref_t<decltype(call.g)>;
+    clear_gradients(stream, call.g, typename X::needs{});
+    R* const slot = reinterpret_cast<R*>(ws);
+    launch(stream, backward_kernel<Block, M, R, X, Call>, "backward_kernel", in_order && blocks > 1 ? 1 : blocks, Block::threads, std::size_t(fast), x, e, longest, call, length, ws + slots, slow, fast, slot, items);
+    if (state_numbers) launch(stream, add_constants<M, R, X, G, false>, "add_constants", 64, 256, 0, call.g, e, static_cast<const R*>(slot), state_numbers);
+    if (reader_numbers)
+      launch(stream, add_constants<M, R, X, G, true>, "add_constants", 64, 256, 0, call.g, e, static_cast<const R*>(slot + e.sequences * e.states * state_numbers), reader_numbers);
+  }
+};
+
+/// Which block serves a form's backward; a linear readout's definition has the recurrence's gradient.
+template <class M, class R, class X, class Form>
+struct backward_of {
+  using block = recurrent_backward_block<M, R, X>;
+};
+template <class M, class R, class X>
+struct backward_of<M, R, X, form::chunkwise> {
+  using block = chunkwise_backward_block<M, R, X>;
+};
+template <class M, class R, class X, class Form>
+backward_plan<M, R, X, typename backward_of<M, R, X, Form>::block> plan_backward(Form f, const extents& e, idx longest) {
+  int length = 0;
+  if constexpr (requires { f.length; }) length = f.length;
+  return {e, longest, length};
+}
+
+}  // namespace coefdyn::cuda::generic

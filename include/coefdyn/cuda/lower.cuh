@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "../cpu/lower.hpp"
+#include "frame.cuh"
+#include "products.cuh"
+
+/// Lowering by a team: the operands of cpu/lower.hpp, from a frame in a block's memory. No policy is seen below this line.
+namespace coefdyn::cuda::generic {
+
+/// Operands of a chunk; as gradients, co holds d(angle), and V is laid out.
+template <class M, class R>
+struct operands {
+  using T = traits<M>;
+  using O = cpu::operands<M, R>;
+  static constexpr bool gated = O::gated, channel = O::channel, corrects = O::corrects, tied = O::tied, turns = O::turns, before = O::before, has_gates = O::has_gates;
+  static constexpr int micro = T::micro;
+  static constexpr turning pairs = O::pairs;
+  int tokens = 0, rows = 0, n = 0, e = 0, ln = 0, le = 0;  // n of the lowered state; strides of rows of n and of e
+  R *K = nullptr, *row = nullptr, *col = nullptr;          // (rows, n)
+  R* V = nullptr;                                          // (rows, e): gradients only; inputs have theirs in the frame
+  R* g = nullptr;                                          // (rows, 1 or ln)
+  R *s = nullptr, *b = nullptr;                            // (rows)
+  R* bonus = nullptr;                                      // (tokens, n): diag(u) k, not turned
+  R *co = nullptr, *si = nullptr;                          // (rows, n / 2)
+  R *m = nullptr, *shift = nullptr, *lift = nullptr, *read_scale = nullptr, *bonus_scale = nullptr;  // (tokens)
+
+  operands() = default;
+  COEFDYN_HD operands(memory& a, int tokens_, int n_, int e_, bool gradient) : tokens(tokens_), rows(tokens_ * micro), n(T::lowered(n_)), e(e_), ln(padded(n)), le(padded(e_)) {
+    K = a.take<R>(idx(rows) * ln);
+    if (corrects) row = a.take<R>(idx(rows) * ln), s = a.take<R>(rows);
+    if (corrects && !tied) col = a.take<R>(idx(rows) * ln);
+    if (gradient) V = a.take<R>(idx(rows) * le);
+    if (has_gates) g = a.take<R>(idx(rows) * gate_width());
+    b = a.take<R>(rows);
+    if (before) bonus = a.take<R>(idx(tokens) * ln);
+    if (turns) co = a.take<R>(idx(rows) * (n / 2)), si = a.take<R>(gradient ? 0 : idx(rows) * (n / 2));
+    if (!gradient) m = a.take<R>(tokens), shift = a.take<R>(tokens), lift = a.take<R>(tokens);
+    if (T::stabilised && before && !gradient) read_scale = a.take<R>(tokens), bonus_scale = a.take<R>(tokens);
+  }
+  COEFDYN_HD int gate_width() const { return channel ? ln : 1; }
+  COEFDYN_HD const R* columns() const { return tied ? K : col; }
+  __device__ void clear() const {
+    const auto zero = [](R* p, int count) {
+      if (p) each_unsynced(count, [&](int i) { p[i] = R(0); });
+    };
+    zero(K, rows * ln), zero(row, rows * ln), zero(col, rows * ln), zero(V, rows * le), zero(s, rows), zero(b, rows);
+    zero(g, rows * gate_width()), zero(bonus, tokens * ln), zero(co, rows * (n / 2));
+    __syncthreads();
+  }
+  /// Pair p of x turned by `sign` times the angle of row r.
+  __device__ void turn_pair(int r, int p, int sign, R* x) const {
+    const int half = n / 2;
+    const channel_pair i = pair_of(pairs, p, n);
+    const R a = x[i.x], c = x[i.y], f = sign < 0 ? -si[r * half + p] : si[r * half + p], o = co[r * half + p];
+    x[i.x] = a * o - c * f;
+    x[i.y] = a * f + c * o;
+  }
+  /// Adds d(angle P) of x~ = turned(x, -P), and turns dx~ back to dx, for one pair.
+  __device__ void turn_back_pair(int r, int p, const R* turned, R* dx, R* dP) const {
+    const channel_pair i = pair_of(pairs, p, n);
+    dP[p] += dx[i.x] * turned[i.y] - dx[i.y] * turned[i.x];
+    turn_pair(r, p, +1, dx);
+  }
+};
+
+/// Element c of a lowered vector: [Re; Im], the imaginary part times `sign`.
+template <class M, class R, class Row>
+__device__ R lowered_element(const Row& x, int n, int c, int sign) {
+  using E = std::remove_cvref_t<decltype(x[0])>;
+  if constexpr (is_complex<E>) return c < n ? x[c].re : sign < 0 ? -x[c - n].im : x[c - n].im;
+  else return c < n ? R(x[c]) : R(0);
+}
+
+/// The running maxima of tokens [0, o.tokens); every thread returns the last.
+template <class M, class R, class Frame>
+__device__ R lower_maxima(const Frame& f, idx position, R m, const operands<M, R>& o) {
+  using T = traits<M>;
+  using A = typename M::evolution;
+  if constexpr (!T::stabilised) {
+    each(o.tokens, [&](int i) { o.m[i] = R(0); });
+    return m;
+  } else {
+    each(o.tokens, [&](int i) {
+      R largest(0), top = cpu::no_maximum<M, R>();
+      if constexpr (T::structure.decay != gate::none && !(T::structure.correction != rank_one::none && T::structure.row_sees == sees::undecayed)) {
+        const auto first = f.at(i, 0, position + i);
+        largest = log_decay_of<A>(first, 0);
+        for (int c = 1; c < (T::structure.decay == gate::channel ? first.n : 1); ++c) largest = math::max(largest, R(log_decay_of<A>(first, c)));
+      }
+      for (int l = 0; l < T::micro; ++l)
+        if (T::structure.writes_each || l == T::micro - 1) top = math::max(top, R(M::scaling::log_scale(f.at(i, l, position + i))));
+      if constexpr (requires { M::normalization::floors_at_one; }) top = math::max(top, R(0));
+      o.shift[i] = largest, o.lift[i] = top;
+    });
+    each(1, [&](int) {
+      R running = m;
+      for (int i = 0; i < o.tokens; ++i) {
+        const bool none = running <= R(-1e29);
+        const R last = running, top = none ? o.lift[i] : math::max(last + o.shift[i], o.lift[i]);
+        running = top;
+        o.shift[i] = none ? R(0) : last - top;  // log of what becomes e^(m_{t-1} - m_t) below
+        o.m[i] = top;
+        if constexpr (operands<M, R>::before) {
+          o.m[i] = math::max(last, top);
+          o.read_scale[i] = none ? R(0) : math::exp(last - o.m[i]);
+          o.bonus_scale[i] = math::exp(top - o.m[i]);
+        }
+        o.lift[i] = top;
+      }
+    });
+    return o.lift[o.tokens - 1];
+  }
+}
+
+/// The state side of tokens [0, o.tokens) of a frame, at positions from `position`; returns the last maximum.
+template <class M, class R, class Frame>
+__device__ __noinline__ R lower(const Frame& f, idx position, R m, const operands<M, R>& o) {
+  using A = typename M::evolution;
+  using B = typename M::scaling;
+  using T = traits<M>;
+  using O = operands<M, R>;
+  const int n = f.shape.n, half = o.n / 2;
+  const R last = lower_maxima<M>(f, position, m, o);
+  if constexpr (O::turns)
+    each_unsynced(half, [&](int p) {
+      R pc(1), ps(0);
+      for (int r = 0; r < o.rows; ++r) {
+        if (r % T::micro == 0) {
+          const R angle = R(A::angle(f.at(r / T::micro, 0, position + r / T::micro), p)), ac = math::cos(angle), as = math::sin(angle), c = pc;
+          pc = c * ac - ps * as;
+          ps = ps * ac + c * as;
+        }
+        o.co[r * half + p] = pc, o.si[r * half + p] = ps;
+      }
+    });
+  each_unsynced(o.rows, [&](int r) {
+    const int i = r / T::micro, l = r % T::micro;
+    const auto at = f.at(i, l, position + i);
+    const bool writes = T::structure.writes_each || l == T::micro - 1;
+    R b(1);
+    if constexpr (T::scale_is_scalar) b = R(B::scale(at));
+    if constexpr (T::exponential) b = b * math::exp(R(B::log_scale(at)) - (T::stabilised ? o.lift[i] : R(0)));
+    o.b[r] = writes ? b : R(0);
+    if constexpr (O::corrects) {
+      o.s[r] = R(A::strength(at));
+      if constexpr (T::stabilised && T::structure.row_sees == sees::undecayed) o.s[r] = o.s[r] * (l == 0 ? math::exp(o.shift[i]) : R(1));
+    }
+    if constexpr (O::has_gates && !O::channel) o.g[r] = l == 0 ? R(log_decay_of<A>(at, 0)) + (T::stabilised ? o.shift[i] : R(0)) : R(0);
+  });
+  each2(o.rows, o.n, [&](int r, int c) {
+    const int i = r / T::micro, l = r % T::micro;
+    const auto at = f.at(i, l, position + i);
+    R k = lowered_element<M, R>(at.k, n, c, +1);
+    if constexpr (!T::scale_is_scalar) k = k * R(B::scale(at, c % n));
+    o.K[r * o.ln + c] = k;
+    if constexpr (O::has_gates && O::channel) o.g[r * o.ln + c] = l == 0 ? R(log_decay_of<A>(at, c % n)) + (T::stabilised ? o.shift[i] : R(0)) : R(0);
+    if constexpr (O::corrects) {
+      o.row[r * o.ln + c] = R(A::row(at, c));
+      if constexpr (!O::tied) o.col[r * o.ln + c] = R(column_of<A>(at, c));
+    }
+    if constexpr (O::before) {
+      if (l == T::micro - 1) o.bonus[i * o.ln + c] = R(A::bonus(at, c % n)) * k;
+    }
+  });
+  if constexpr (O::turns)
+    each2(o.rows, half, [&](int r, int p) {
+      o.turn_pair(r, p, -1, o.K + r * o.ln);
+      if constexpr (O::corrects) {
+        if constexpr (!O::tied) o.turn_pair(r, p, -1, o.col + r * o.ln);
+        if constexpr (T::structure.row_sees == sees::decayed) o.turn_pair(r, p, -1, o.row + r * o.ln);
+        else if (r) o.turn_pair(r - 1, p, -1, o.row + r * o.ln);
+      }
+    });
+  if constexpr (T::stabilised) each(o.tokens, [&](int i) { o.shift[i] = math::exp(o.shift[i]); });
+  return last;
+}
+
+/// Queries of one reader on the same timeline, tokens [from, o.tokens) of the frame: rows without a read are zero. With a bonus,
+/// p (tokens) gets q'diag(u) b k / b.
+template <class M, class R, class Frame>
+__device__ __noinline__ void lower_reads(const Frame& f, const operands<M, R>& o, int from, R* Q, R* p) {
+  using O = operands<M, R>;
+  const int half = o.n / 2;
+  each2(o.rows, o.n, [&](int r, int c) {
+    const int i = r / O::micro;
+    const bool reads_here = r == cpu::read_row<M>(i) && i >= from;
+    Q[r * o.ln + c] = reads_here ? lowered_element<M, R>(f.at(i, 0, 0).q, f.shape.n, c, -1) : R(0);
+  });
+  if constexpr (O::before) {
+    each_sum(o.tokens, o.n, [&](int i, int c) { return Q[cpu::read_row<M>(i) * o.ln + c] * o.bonus[i * o.ln + c]; },
+             [&](int i, R sum) {
+               if constexpr (traits<M>::stabilised) sum = sum * o.bonus_scale[i];
+               p[i] = sum;
+             });
+    if constexpr (traits<M>::stabilised) each2(o.tokens, o.n, [&](int i, int c) { Q[cpu::read_row<M>(i) * o.ln + c] = Q[cpu::read_row<M>(i) * o.ln + c] * o.read_scale[i]; });
+  }
+  if constexpr (O::turns)
+    each2(o.tokens, half, [&](int i, int k) {
+      const int r = cpu::read_row<M>(i), seen = O::before ? r - 1 : r;
+      if (seen >= 0) o.turn_pair(seen, k, -1, Q + r * o.ln);
+    });
+}
+
+}  // namespace coefdyn::cuda::generic

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "../core/complex.hpp"
+#include "device.cuh"
+
+/// The threads of one block working as a team: loops over items, and memory that is shared while it lasts.
+namespace coefdyn::cuda::generic {
+
+/// Pieces of two blocks of memory: `fast` (shared) until a piece does not fit, then `slow` (the block's part of the workspace).
+/// Over null pointers it only counts, with the same decisions.
+struct memory {
+  std::byte *fast = nullptr, *slow = nullptr;
+  idx fast_size = 0, fast_used = 0, slow_used = 0;
+
+  template <class T>
+  COEFDYN_HD T* take(idx count) {
+    const idx bytes = (idx(sizeof(T)) * (count > 0 ? count : 0) + 15) / 16 * 16;
+    idx& used = fast_used + bytes <= fast_size ? fast_used : slow_used;
+    std::byte* base = &used == &fast_used ? fast : slow;
+    T* p = base ? reinterpret_cast<T*>(base + used) : nullptr;
+    used += bytes;
+    return p;
+  }
+  /// A piece that lives in the workspace whatever its size.
+  template <class T>
+  COEFDYN_HD T* take_slow(idx count) {
+    T* p = slow ? reinterpret_cast<T*>(slow + slow_used) : nullptr;
+    slow_used += (idx(sizeof(T)) * (count > 0 ? count : 0) + 15) / 16 * 16;
+    return p;
+  }
+};
+/// Shared memory that a kernel of this library takes at most: three quarters of an sm_80's, so that all have it.
+constexpr idx shared_limit = 96 * 1024;
+
+template <class F>
+__device__ __forceinline__ void each(int count, F f) {
+  for (int i = int(threadIdx.x); i < count; i += int(blockDim.x)) f(i);
+  __syncthreads();
+}
+/// The same without waiting for the others.
+template <class F>
+__device__ __forceinline__ void each_unsynced(int count, F f) {
+  for (int i = int(threadIdx.x); i < count; i += int(blockDim.x)) f(i);
+}
+/// f(r, c) for r < rows, c < columns.
+template <class F>
+__device__ __forceinline__ void each2(int rows, int columns, F f) {
+  for (int i = int(threadIdx.x); i < rows * columns; i += int(blockDim.x)) f(i / columns, i % columns);
+  __syncthreads();
+}
+template <class T>
+__device__ void clear(T* p, int count) {
+  each(count, [&](int i) { p[i] = T{}; });
+}
+template <class R>
+__device__ R warp_sum(R x) {
+  for (int lane = 16; lane > 0; lane /= 2) x += __shfl_xor_sync(~0u, x, lane);
+  return x;
+}
+template <class R>
+__device__ complex<R> warp_sum(complex<R> x) {
+  return {warp_sum(x.re), warp_sum(x.im)};
+}
+/// out(i, sum over k < length of term(i, k)): a warp has an item, in a fixed order.
+template <class Term, class Out>
+__device__ __forceinline__ void each_sum(int count, int length, Term term, Out out) {
+  using R = std::remove_cvref_t<decltype(term(0, 0))>;
+  for (int i = int(threadIdx.x) / 32; i < count; i += int(blockDim.x) / 32) {
+    R sum{};
+    for (int k = int(threadIdx.x) % 32; k < length; k += 32) sum += term(i, k);
+    sum = warp_sum(sum);
+    if (threadIdx.x % 32 == 0) out(i, sum);
+  }
+  __syncthreads();
+}
+/// Largest value over the team, in every thread.
+template <class R>
+__device__ R team_max(R x) {
+  __shared__ R part[32];
+  for (int lane = 16; lane > 0; lane /= 2) {
+    const R other = __shfl_xor_sync(~0u, x, lane);
+    x = x < other ? other : x;
+  }
+  if (threadIdx.x % 32 == 0) part[threadIdx.x / 32] = x;
+  __syncthreads();
+  x = part[0];
+  for (unsigned w = 1; w < blockDim.x / 32; ++w) x = x < part[w] ? part[w] : x;
+  __syncthreads();
+  return x;
+}
+/// Blocks of a kernel: all items at once unless their pieces of workspace would take more than half a gigabyte.
+inline idx blocks_for(idx items, idx bytes_each) {
+  constexpr idx budget = idx(1) << 29, fewest = 264;
+  const idx most = bytes_each > 0 ? (budget / bytes_each > fewest ? budget / bytes_each : fewest) : items;
+  return items < most ? items : most;
+}
+/// Items of a kernel, in strides of the grid.
+template <class F>
+__device__ __forceinline__ void each_item(idx count, F f) {
+  for (idx item = blockIdx.x; item < count; item += gridDim.x) {
+    f(item);
+    __syncthreads();
+  }
+}
+
+}  // namespace coefdyn::cuda::generic

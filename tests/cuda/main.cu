@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// Runs the laws of all mixers that are linked in, or of those whose numbers are given; ends with the counts.
+#include <cstdlib>
+
+#include "law.cuh"
+
+#define COEFDYN_CASES(DO)                                                                                                                                  \
+  DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14) DO(15) DO(16) DO(17) DO(18) DO(19) DO(20) DO(21) DO(22)  \
+  DO(23) DO(24) DO(25) DO(26) DO(27) DO(28) DO(29) DO(30) DO(31) DO(32) DO(33) DO(34) DO(35) DO(36) DO(37) DO(38) DO(39) DO(40) DO(41) DO(42) DO(43)
+#define COEFDYN_DECLARE(NUMBER)                        \
+  void case_##NUMBER##_f32() __attribute__((weak));  \
+  void case_##NUMBER##_f64() __attribute__((weak));  \
+  void case_##NUMBER##_bf16() __attribute__((weak)); \
+  void case_##NUMBER##_half() __attribute__((weak));
+COEFDYN_CASES(COEFDYN_DECLARE)
+
+int main(int count, char** arguments) {
+  using gpu_test::total;
+  int devices = 0;
+  if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) {
+    std::printf("no GPU\n0 passed, 0 failed, 1 skipped\n");
+    return 0;
+  }
+  gpu_test::small = std::getenv("COEFDYN_GPU_SMALL") != nullptr;
+#define COEFDYN_ENTRY(NUMBER) {case_##NUMBER##_f32, case_##NUMBER##_f64, case_##NUMBER##_bf16, case_##NUMBER##_half},
+  void (*const cases[][4])() = {COEFDYN_CASES(COEFDYN_ENTRY)};
+  const int all = int(sizeof(cases) / sizeof(cases[0]));
+  for (int k = 0; k < all; ++k) {
+    bool wanted = count < 2;
+    for (int a = 1; a < count; ++a) wanted = wanted || std::atoi(arguments[a]) == k;
+    if (!wanted) continue;
+    for (const auto run_case : cases[k])
+      if (run_case) run_case();
+    if (!cases[k][0]) ++total.skipped;
+  }
+  std::printf("%d passed, %d failed, %d skipped\n", total.passed, total.failed, total.skipped);
+  return total.failed ? 1 : 0;
+}
