@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+/// What spectrum_of can be asked for: mixers by name, each with the analysis of arrays that a model dumped.
+namespace spectrum_of {
+
+/// An array from a file, as double; complex ones have a last axis of 2.
+struct array {
+  std::vector<long> shape;
+  std::vector<double> values;
+};
+using arrays = std::map<std::string, array>;
+
+struct options {
+  std::string folder = "spectrum";  // where pictures and files go
+  double near_zero = 1e-3;
+  long alpha_tokens = 256;          // of the coefficient map
+};
+
+struct known {
+  std::string name, policies;
+  std::vector<std::string> streams;
+  std::function<void(const arrays&, const options&)> analyse;
+};
+
+/// Every mixer that is compiled in; each of the other files adds a family.
+std::vector<known>& table();
+struct family {
+  explicit family(std::vector<known> some) { table().insert(table().end(), some.begin(), some.end()); }
+};
+
+}  // namespace spectrum_of
