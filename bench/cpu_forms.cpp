@@ -3,7 +3,7 @@
 // state, and the token loop written by hand with Eigen.
 //
 //   g++ -std=c++20 -O2 -fopenmp -Iinclude -I/usr/include/eigen3 bench/cpu_forms.cpp -o cpu_forms
-//   taskset -c 1 ./cpu_forms [--json] [--quick] [--mixer=NAME] [--form=PART] [--n=N]
+//   taskset -c 1 ./cpu_forms [--json] [--quick] [--mixer=NAME] [--form=ROW] [--n=N] [--length=C]
 //
 // GFLOP/s counts the formula's operations (KERNELS.md section 2; whole C x C blocks), whatever the kernel skips or repeats.
 #include <ctime>
@@ -27,7 +27,7 @@ using namespace coefdyn;
 struct options {
   bool json = false, quick = false;
   std::string mixer, form;
-  int n = 0;
+  int n = 0, length = 0;
 } chosen_options;
 
 /// Time of this thread alone, so that other programs on the machine do not count; of the wall for more threads.
@@ -181,8 +181,8 @@ void print(const result& r) {
                 "\"token_heads_per_s\": %.0f, \"gflops\": %.2f, \"share_of_peak\": %.4f, \"beside\": \"%s\", \"ratio\": %.3f}\n",
                 r.mixer, r.type, r.form, r.n, r.n, static_cast<long long>(r.T), r.length, r.ms, r.heads, r.gflops, r.share, r.what, r.beside);
   else
-    std::printf("%-18s %-5s %-20s %4d %6lld %4d %10.3f %8.0f %8.1f %6.1f %% %s %.2f\n", r.mixer, r.type, r.form, r.n, static_cast<long long>(r.T), r.length, r.ms,
-                r.heads * 1e-3, r.gflops, 100 * r.share, r.what, r.beside);
+    std::printf("%-18s %-5s %-20s %4d %6lld %4d %10.3f %8.0f %8.1f %6.1f %% %s %s\n", r.mixer, r.type, r.form, r.n, static_cast<long long>(r.T), r.length, r.ms,
+                r.heads * 1e-3, r.gflops, 100 * r.share, r.what, r.beside > 0 ? std::to_string(r.beside).substr(0, 4).c_str() : "");
   std::fflush(stdout);
 }
 
@@ -219,10 +219,11 @@ void time_form(const char* mixer, const char* type, const char* name, Form form,
   problem<M, Types> p(1, T, H, n, n);
   using R = typename problem<M, Types>::R;
   const bool parallel = std::is_same_v<Form, form::parallel>;
-  const int length = parallel ? cpu::tuning_for<M, R>(n, n).tile : cpu::tuning_for<M, R>(n, n).chunk;
+  const int length = chosen_options.length && !parallel ? chosen_options.length : parallel ? cpu::tuning_for<M, R>(n, n).tile : cpu::tuning_for<M, R>(n, n).chunk;
+  const int backward_length = chosen_options.length || parallel ? length : cpu::tuning_for<M, R>(n, n).backward_chunk;
   const double heads = double(T) * H;
   const auto report = [&](const std::string& what, double s, double count, double other, const char* label) {
-    print({mixer, type, what.c_str(), n, T, length, s * 1e3, heads / s, heads * count / s * 1e-9, heads * count / s * 1e-9 / peak_for<R>(), other, label});
+    print({mixer, type, what.c_str(), n, T, what == back ? backward_length : length, s * 1e3, heads / s, heads * count / s * 1e-9, heads * count / s * 1e-9 / peak_for<R>(), other, label});
   };
   if (wanted(forward, n) || wanted(on_two, n)) {
     const device::cpu<serial> on{};
@@ -246,7 +247,7 @@ void time_form(const char* mixer, const char* type, const char* name, Form form,
     std::vector<std::byte> memory(backward_workspace_bytes(on, form, p.x) + 64);
     const workspace ws = workspace(memory).subspan((64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) % 64);
     const double s = seconds([&] { backward(on, form, p.x, p.out_gradient(), p.g, {}, {}, ws); });
-    report(back, s, Count::backward(n, length, double(T)), 0, "");
+    report(back, s, Count::backward(n, backward_length, double(T)), 0, "");
   }
 }
 
@@ -278,11 +279,11 @@ void linear_mixer(const char* name, Loop loop, bool wide = true) {
     double by_hand = 0;
     if constexpr (!std::is_same_v<Loop, std::nullptr_t>) by_hand = loop(n);
     for (idx T : {idx(1024), idx(8192)})
-      if (T == 1024 || !chosen_options.quick) time_form<M, float, Count>(name, "f32", "chunkwise", form::chunkwise{}, n, T, true, by_hand);
+      if (T == 1024 || !chosen_options.quick) time_form<M, float, Count>(name, "f32", "chunkwise", form::chunkwise{chosen_options.length}, n, T, true, by_hand);
     for (idx B : {idx(1), idx(64)}) time_step<M>(name, n, B);
     if (wide) {
-      time_form<M, bf16, Count>(name, "bf16", "chunkwise", form::chunkwise{}, n, 1024, false, 0);
-      time_form<M, double, Count>(name, "f64", "chunkwise", form::chunkwise{}, n, 1024, false, 0);
+      time_form<M, bf16, Count>(name, "bf16", "chunkwise", form::chunkwise{chosen_options.length}, n, 1024, false, 0);
+      time_form<M, double, Count>(name, "f64", "chunkwise", form::chunkwise{chosen_options.length}, n, 1024, false, 0);
     }
   }
 }
@@ -318,6 +319,7 @@ int main(int argc, char** argv) {
     if (!std::strcmp(argv[i], "--quick")) chosen_options.quick = true;
     if (!std::strncmp(argv[i], "--mixer=", 8)) chosen_options.mixer = argv[i] + 8;
     if (!std::strncmp(argv[i], "--form=", 7)) chosen_options.form = argv[i] + 7;
+    if (!std::strncmp(argv[i], "--length=", 9)) chosen_options.length = std::atoi(argv[i] + 9);
     if (!std::strncmp(argv[i], "--n=", 4)) chosen_options.n = std::atoi(argv[i] + 4);
   }
   peak_of[0] = peak<float>(), peak_of[1] = peak<double>();

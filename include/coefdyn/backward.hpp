@@ -51,6 +51,13 @@ void check_backward(const X&, const extents& e, const DY& dy, const G& g, const 
 }
 }  // namespace detail
 
+/// What a backward pass computes in. Gradients of gates and angles are differences of sums over tokens, which float would spoil:
+/// the tiled forms of a float mixer that has them run in double.
+template <class M, class Form, class R>
+using backward_real = std::conditional_t<std::is_same_v<R, float> && (std::is_same_v<Form, form::parallel> || std::is_same_v<Form, form::chunkwise>) &&
+                                             (traits<M>::structure.decay != gate::none || traits<M>::structure.turns != turning::none || traits<M>::stabilised),
+                                         double, R>;
+
 /// Bytes that `backward` needs in its workspace.
 template <class Executor, class Form, class X>
 std::size_t backward_workspace_bytes(const device::cpu<Executor>& on, Form form_, const X& x) {
@@ -59,9 +66,10 @@ std::size_t backward_workspace_bytes(const device::cpu<Executor>& on, Form form_
   theorem<Form, M>();
   if constexpr (form_exists<Form, M>) {
     const extents e = check(x);
-    return cpu::constant_bytes<M, R, X>(e) + detail::with_form<M>(form_, cpu::longest_sequence(x, e), [&](auto f) {
-             return static_cast<std::size_t>(on.executor.workers()) * cpu::backward_bytes_per_worker<M, R, X>(f, x, e);
-           });
+    return detail::with_form<M>(form_, cpu::longest_sequence(x, e), [&](auto f) {
+      using W = backward_real<M, decltype(f), R>;
+      return cpu::constant_bytes<M, W, X>(e) + static_cast<std::size_t>(on.executor.workers()) * cpu::backward_bytes_per_worker<M, W, X>(f, x, e);
+    });
   } else {
     return 0;
   }
@@ -78,7 +86,7 @@ void backward(const device::cpu<Executor>& on, Form form_, const X& x, const vie
     const std::size_t need = backward_workspace_bytes(on, form_, x);
     if (ws.size() < need) throw invalid_input("workspace", std::to_string(need) + " bytes (backward_workspace_bytes)", std::to_string(ws.size()));
     detail::with_form<M>(form_, cpu::longest_sequence(x, e), [&](auto f) {
-      cpu::launch_backward<M, typename X::real, X>(on, f, x, e, dy, g, c, s, ws, detail::repeats(g, typename X::needs{}));
+      cpu::launch_backward<M, backward_real<M, decltype(f), typename X::real>, X>(on, f, x, e, dy, g, c, s, ws, detail::repeats(g, typename X::needs{}));
     });
   }
 }

@@ -64,11 +64,11 @@ inline const std::vector<config>& configs() {
 }
 
 struct error_sum {
-  double difference = 0, size = 0;
-  void add(double got, double want) { difference += (got - want) * (got - want), size += want * want; }
-  double relative() const {
+  double difference = 0, size = 0, count = 0;
+  void add(double got, double want) { difference += (got - want) * (got - want), size += want * want, ++count; }
+  double relative() const {  // tensors that are zero but for rounding are measured against 0.01
     if (std::isnan(difference)) return NAN;
-    return size > 0 ? std::sqrt(difference / size) : std::sqrt(difference);
+    return count > 0 ? std::sqrt(difference / std::fmax(size, 1e-4 * count)) : 0;
   }
 };
 
@@ -209,7 +209,10 @@ struct law {
   static constexpr bool linear = traits<M>::linear;
   static constexpr bool low = sizeof(S) == 2;
   double output_limit = low ? 5e-3 : std::is_same_v<R, double> ? 1e-11 : 1e-5;
-  double gate_limit = low ? 1e-2 : output_limit;
+  // quotients of sums that may cancel amplify rounding: a sum of signed weights gets a factor
+  static constexpr double factor = traits<M>::needs_sum && (traits<M>::structure.correction != rank_one::none || traits<M>::complex_state) && linear ? 10 : 1;
+  double gradient_limit = low ? 5e-3 : factor * output_limit;
+  double gate_limit = low ? 1e-2 : gradient_limit;
   std::string line;
   int failed_before = total.failed;
 
@@ -378,7 +381,7 @@ struct law {
       }
       const double error = sum.relative();
       if (!(error <= w.gradient)) w.gradient = error, w.stream = Need::tag::name;
-      see(where + " d" + Need::tag::name, error, p.gates[std::size_t(k)] ? gate_limit : output_limit);
+      see(where + " d" + Need::tag::name, error, p.gates[std::size_t(k)] ? gate_limit : gradient_limit);
       ++k;
     }(), ...);
   }
@@ -408,7 +411,7 @@ struct law {
             for (auto& m : d0.m.host) m = 0;
             const double error = state_error(d0, dS0_ref);
             if (!(error <= w.gradient)) w.gradient = error, w.stream = "S0";
-            see(where + " dS0", error, low ? 5e-3 : output_limit);
+            see(where + " dS0", error, gradient_limit);
           }
         } else {
           backward(device::cuda{}, f, p.x, d, g);
@@ -430,7 +433,7 @@ struct law {
     worst w[4];
     const char* const forms[] = {"definition", "recurrent", "chunkwise", "parallel"};
     for (const config& c : configs()) {
-      if (small && c.T > 49) continue;
+      if (small && (c.T > 49 || c.first_read > 0)) continue;
       P p(c);
       const extents& e = p.e;
       const idx rows = e.time - e.first_read;
@@ -480,13 +483,9 @@ struct law {
         device_state<M, T>* initial = c.states ? &i0 : nullptr;
         forward(p, form::definition{}, "definition", y_ref, S_ref, captured_ref, w[0], initial, positions);
         forward(p, form::recurrent{}, "recurrent", y_ref, S_ref, captured_ref, w[1], initial, positions);
-#ifdef COEFDYN_GPU_CHUNKWISE
         forward(p, form::chunkwise{}, "chunkwise", y_ref, S_ref, captured_ref, w[2], initial, positions);
         if (c.T < 100) forward(p, form::chunkwise{7}, "chunkwise 7", y_ref, S_ref, captured_ref, w[2], initial, positions);
-#endif
-#ifdef COEFDYN_GPU_PARALLEL
         forward(p, form::parallel{}, "parallel", y_ref, S_ref, captured_ref, w[3], initial, positions);
-#endif
         if (gradients_too) {
           carry_ref.final = {}, carry_ref.captured = {}, carry_ref.positions = {};
           if (form_exists<form::chunkwise, M> && traits<M>::structured) {
@@ -498,28 +497,18 @@ struct law {
           dS0_ref = flat(dS0);
           device_state<M, T>* dTp = c.states ? &dT : nullptr;
           backward_of(p, form::recurrent{}, "recurrent", dy, want, dS0_ref, initial, dTp, w[1]);
-#ifdef COEFDYN_GPU_CHUNKWISE_BACKWARD
           backward_of(p, form::chunkwise{}, "chunkwise", dy, want, dS0_ref, initial, dTp, w[2]);
           if (c.T < 100) backward_of(p, form::chunkwise{7}, "chunkwise 7", dy, want, dS0_ref, initial, dTp, w[2]);
-#endif
-#ifdef COEFDYN_GPU_PARALLEL_BACKWARD
           backward_of(p, form::parallel{}, "parallel", dy, want, dS0_ref, initial, dTp, w[3]);
-#endif
         }
       } else {
         run(device::cpu{serial{}}, form::definition{}, p.ref, y);
         forward(p, form::definition{}, "definition", y_ref, S_ref, captured_ref, w[0], nullptr, {});
-#ifdef COEFDYN_GPU_PARALLEL
         forward(p, form::parallel{}, "parallel", y_ref, S_ref, captured_ref, w[3], nullptr, {});
-#endif
         if (gradients_too) {
           backward(device::cpu{serial{}}, form::definition{}, p.ref, dyv, gd);
-#ifdef COEFDYN_GPU_DEFINITION_BACKWARD
           backward_of(p, form::definition{}, "definition", dy, want, dS0_ref, nullptr, nullptr, w[0]);
-#endif
-#ifdef COEFDYN_GPU_PARALLEL_BACKWARD
           backward_of(p, form::parallel{}, "parallel", dy, want, dS0_ref, nullptr, nullptr, w[3]);
-#endif
         }
       }
     }

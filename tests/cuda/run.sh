@@ -16,12 +16,13 @@ names=("$@")
 if [ ${#names[@]} -eq 0 ]; then
   for k in 3 4 6 13 14 16 31 34; do names+=("${k}_f64" "${k}_bf16"); done
   names+=(13_half 31_half)
+  names+=(calls)
   for k in $(seq 0 43); do names+=("${k}_f32"); done
 fi
-export build flags="-std=c++20 -O2 -Iinclude -gencode arch=compute_$arch,code=sm_$arch -diag-suppress 20013 ${COEFDYN_GPU_FLAGS:-}"
+export build flags="-std=c++20 -O2 -Iinclude -gencode arch=compute_$arch,code=sm_$arch -diag-suppress 20013,20015 ${COEFDYN_GPU_FLAGS:-}"
 compile() { # NAME
   local options="-DCASE=${1%_*} -DTYPE=${1#*_}" source=tests/cuda/case.cu
-  if [ "$1" = main ]; then options="" source=tests/cuda/main.cu; fi
+  if [ "$1" = main ] || [ "$1" = calls ]; then options="" source=tests/cuda/$1.cu; fi
   # shellcheck disable=SC2086
   if ! nvcc $flags $options -c -o "$build/$1.o" $source >"$build/$1.log" 2>&1; then
     rm -f "$build/$1.o"

@@ -80,16 +80,24 @@ void check_states(const unit& u, const golden_case& c, const outcome<R>& got, co
 template <class R>
 std::vector<R> eta_of(const unit& u, const golden_case& c, bool logarithm) {
   const functions& f = functions_for<R>(u);
-  const unit& plain = u;
-  golden_case revealing = revealing_eta(u, c);
-  if (u.needs_sum) return follow<R>(plain, revealing, {"", form_id::definition}, logarithm ? f.log_eta : f.eta, false).y;
+  const auto read = logarithm ? f.log_eta : f.eta;
+  if (!read) throw std::runtime_error("the unit was compiled without eta");
+  const golden_case revealing = revealing_eta(u, c);
+  const plan definition{"", form_id::definition};
+  if (u.needs_sum) {
+    std::vector<R> eta = follow<R>(u, revealing, definition, read, false).y;
+    if (c.text("normalization") == "floor" && !logarithm)
+      for (R& x : eta) x = x == 0 ? R(1) : x;  // a row without any weight reads as 0, its floor is 1
+    return eta;
+  }
   unit reduced = u;  // only q, k, v and the streams of eta matter, and none of them is complex
   std::vector<stream_fact> facts(u.streams.begin(), u.streams.end());
   std::erase_if(facts, [](const stream_fact& s) { return !s.reading && std::string(s.name) != "k" && std::string(s.name) != "v"; });
   for (stream_fact& s : facts) s.complex = false;
   reduced.streams = facts, reduced.writes = 1;
-  return follow<R>(reduced, revealing, {"", form_id::definition}, logarithm ? f.log_eta : f.eta, false).y;
+  return follow<R>(reduced, revealing, definition, read, false).y;
 }
+
 template <class R>
 void check_in(const unit& u, const golden_case& c, report& r) {
   const double tolerance = tolerances(c).y[sizeof(R) == sizeof(float)];

@@ -139,11 +139,9 @@ void fill(const mixer_info& m, const sizes& z, const recipe& r, tensor& t, rando
   } else if (name == "delta") {
     each([&](idx) { return random.uniform(0.05, 1); });
   } else if (name == "input_gate") {
-    each([&](idx) { return 3 * r.norm * random.normal(); });
+    each([&](idx) { return 3 * random.normal(); });
   } else if (name == "A") {
     each([&](idx) { return 0.4 * random.normal() / std::sqrt(double(z.n)); });
-  } else if (name == "eta_gate") {
-    each([&](idx) { return r.norm * random.normal(); });
   } else {
     each([&](idx) { return random.normal(); });
   }
@@ -291,7 +289,7 @@ state_numbers random_state(const mixer_info& m, const problem& p, std::uint64_t 
   random_numbers random(seed);
   state_numbers s = empty_state(m, p.sequences(), p.size.states, p.size.n, p.size.d, 0);
   for (double& v : s.S) v = random.normal();
-  for (double& v : s.z) v = m.is_signed_sum() && !m.complex_state ? 0.1 + std::abs(random.normal()) : random.normal();
+  for (double& v : s.z) v = m.complex_state || m.corrects() ? random.normal() : 0.1 + std::abs(random.normal());  // a sum that cannot cancel
   for (double& v : s.m) v = random.uniform(0, 2);
   for (idx& v : s.position) v = 5 + random.below(100);
   return s;

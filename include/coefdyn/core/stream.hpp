@@ -166,6 +166,18 @@ template <bool Reading, class... Need>
 struct side_of<Reading, list<Need...>> : side<Reading, list<>, Need...> {};
 }  // namespace detail
 
+namespace detail {
+template <class Out, class... Lists>
+struct concat {
+  using type = Out;
+};
+template <class... Out, class... L, class... Rest>
+struct concat<list<Out...>, list<L...>, Rest...> : concat<list<Out..., L...>, Rest...> {};
+}  // namespace detail
+/// Lists behind each other, wishes (unless_declared, declared_elsewhere) still open.
+template <class... Lists>
+using concatenated = typename detail::concat<list<>, Lists...>::type;
+
 template <class... Lists>
 using merged = typename detail::merge<list<>, Lists...>::type;
 template <class Needs>

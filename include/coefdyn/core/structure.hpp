@@ -34,10 +34,15 @@ template <class E>
 constexpr structure_of structure_v{};
 template <declares_structure E>
 constexpr structure_of structure_v<E> = E::structure;
-/// A linear map of the user's: only its field and whether it is constant in time are known.
+/// A linear map of the user's: its field, whether it is constant in time, and what reads first are all that is known.
 template <class E>
-  requires(!declares_structure<E> && requires { E::is_constant; })
-constexpr structure_of structure_v<E>{.over = E::over, .constant = E::is_constant};
+  requires(!declares_structure<E> && (requires { E::is_constant; } || requires { E::reads_before_write; }))
+constexpr structure_of structure_v<E> = [] {
+  structure_of s;
+  if constexpr (requires { E::is_constant; }) s.over = E::over, s.constant = E::is_constant;
+  if constexpr (requires { E::reads_before_write; }) s.order = reads::before_write;
+  return s;
+}();
 
 /// Channels first, first + 1 of pair p under a turning of n channels.
 struct channel_pair {

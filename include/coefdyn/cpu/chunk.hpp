@@ -49,8 +49,7 @@ struct chunk {
     px.scale_rows(rows, e, o.b, o.V, e, W, e);
     if constexpr (corrects) {
       clear(X, idx(rows) * e);
-      decays.from_start(row_seen, o.row, weighted);
-      px.nn(rows, e, n, weighted, n, S, e, X, e);
+      px.nn(rows, e, n, decays.seen_from_start(row_seen, o.row, weighted), n, S, e, X, e);
       strict_gram(o, o.K, Ark);
       if constexpr (untied) {
         strict_gram(o, o.col, Arc);
@@ -59,8 +58,7 @@ struct chunk {
         px.scale_rows(rows, rows, o.s, Arc, rows, L, rows);
         px.solve_lower(rows, e, L, rows, u, e);
       } else {
-        for (int r = 0; r < rows; ++r)
-          for (int v = 0; v < e; ++v) W[idx(r) * e + v] += o.s[r] * X[idx(r) * e + v];
+        px.add_scaled_rows(rows, e, o.s, X, e, W, e);
         px.scale_rows(rows, rows, o.s, Ark, rows, L, rows);
         px.solve_lower(rows, e, L, rows, W, e);
       }
@@ -69,8 +67,7 @@ struct chunk {
   /// Y (rows, e) of queries Q (rows, n); p: bonus scores.
   void read(const O& o, const R* Q, const R* p, const R* S, R* Y) {
     clear(Y, idx(rows) * e);
-    decays.from_start(read_seen, Q, weighted);
-    px.nn(rows, e, n, weighted, n, S, e, Y, e);
+    px.nn(rows, e, n, decays.seen_from_start(read_seen, Q, weighted), n, S, e, Y, e);
     decays.gram(o, read_seen, Q, o.K, Aqk);
     px.nn_lower_left(rows, e, Aqk, rows, W, e, Y, e);
     if constexpr (untied) {
@@ -80,27 +77,23 @@ struct chunk {
     if constexpr (O::before)
       for (int i = 0; i < o.tokens; ++i) {
         const int w = (i + 1) * O::micro - 1;  // the row that writes
-        for (int v = 0; v < e; ++v) Y[idx(read_row<M>(i)) * e + v] += p[i] * o.b[w] * o.V[idx(w) * e + v];
+        const R f = p[i] * o.b[w];
+        px.add_scaled_rows(1, e, &f, o.V + idx(w) * e, e, Y + idx(read_row<M>(i)) * e, e);
       }
   }
   /// S at the chunk's start becomes S at its end (both in the state's own frame of turning).
   void advance(const O& o, R* S) {
     decays.whole(e, S);
-    decays.to_end(o.K, weighted);
-    px.tn(n, e, rows, weighted, n, W, e, S, e);
-    if constexpr (untied) {
-      decays.to_end(o.col, weighted);
-      px.tn(n, e, rows, weighted, n, u, e, S, e);
-    }
-    turn_state(o, +1, S);
+    px.tn(n, e, rows, decays.seen_to_end(o.K, weighted), n, W, e, S, e);
+    if constexpr (untied) px.tn(n, e, rows, decays.seen_to_end(o.col, weighted), n, u, e, S, e);
+    turn_state(o, +1, S, idx(e), e);
   }
 
   // ---- backward: begin, then read_backward for every reader, then finish ------------------------------------------------
   /// S_end: state at the end; dS (n, e): gradient there, turned into the chunk's frame here.
   void begin_backward(const O& o, const R* S_end, R* dS, O& d) {
     clear(flux, n);
-    for (int c = 0; c < n; ++c)
-      for (int v = 0; v < e; ++v) flux[c] += S_end[idx(c) * e + v] * dS[idx(c) * e + v];
+    if constexpr (O::has_gates) px.row_dots(n, e, S_end, e, dS, e, flux);
     if constexpr (O::turns) {  // d(angle of the whole chunk), from the state at its end
       R* dP = d.co + idx(rows - 1) * (n / 2);
       for (int p = 0; p < n / 2; ++p) {
@@ -108,15 +101,13 @@ struct chunk {
         for (int v = 0; v < e; ++v)
           dP[p] += dS[idx(i.y) * e + v] * S_end[idx(i.x) * e + v] - dS[idx(i.x) * e + v] * S_end[idx(i.y) * e + v];
       }
-      turn_state(o, -1, dS);
+      turn_state(o, -1, dS, idx(e), e);
     }
     clear(dW, idx(rows) * e);
-    decays.to_end(o.K, weighted);
-    px.nn(rows, e, n, weighted, n, dS, e, dW, e);
+    px.nn(rows, e, n, decays.seen_to_end(o.K, weighted), n, dS, e, dW, e);
     if constexpr (untied) {
       clear(du, idx(rows) * e);
-      decays.to_end(o.col, weighted);
-      px.nn(rows, e, n, weighted, n, dS, e, du, e);
+      px.nn(rows, e, n, decays.seen_to_end(o.col, weighted), n, dS, e, du, e);
     }
   }
   /// dQ (rows, n) overwritten, dp added; dS_start += what this reader's reads of the start's state add.
@@ -124,8 +115,7 @@ struct chunk {
     clear(dQ, idx(rows) * n);
     px.nt(rows, n, e, dY, e, S, e, dQ, n);
     decays.from_start(read_seen, dQ, dQ);
-    decays.from_start(read_seen, Q, weighted);
-    px.tn(n, e, rows, weighted, n, dY, e, dS_start, e);
+    px.tn(n, e, rows, decays.seen_from_start(read_seen, Q, weighted), n, dY, e, dS_start, e);
     decays.gram(o, read_seen, Q, o.K, Aqk);
     px.tn_lower_left(rows, e, Aqk, rows, dY, e, dW, e);
     pair_gradient(read_seen, dY, W);
@@ -140,9 +130,10 @@ struct chunk {
     if constexpr (O::before)
       for (int i = 0; i < o.tokens; ++i) {
         const int w = (i + 1) * O::micro - 1;
-        const R *g = dY + idx(read_row<M>(i)) * e, *x = o.V + idx(w) * e;
+        const R *g = dY + idx(read_row<M>(i)) * e, f = p[i] * o.b[w];
         R dot(0);
-        for (int v = 0; v < e; ++v) dot += g[v] * x[v], d.V[idx(w) * e + v] += p[i] * o.b[w] * g[v];
+        px.row_dots(1, e, g, e, o.V + idx(w) * e, e, &dot);
+        px.add_scaled_rows(1, e, &f, g, e, d.V + idx(w) * e, e);
         d.b[w] += p[i] * dot;
         dp[i] = o.b[w] * dot;
       }
@@ -165,8 +156,7 @@ struct chunk {
       clear(dR, idx(rows) * n);
       px.nt(rows, n, e, X, e, S, e, dR, n);
       decays.from_start(row_seen, dR, dR);
-      decays.from_start(row_seen, o.row, weighted);
-      px.tn(n, e, rows, weighted, n, X, e, dS_start, e);
+      px.tn(n, e, rows, decays.seen_from_start(row_seen, o.row, weighted), n, X, e, dS_start, e);
       pair_gradient(seen::exclusive, X, W);
       decays.gram_backward(o, row_seen, o.row, o.K, dM, dR, d.K);
       if constexpr (untied) {
@@ -183,14 +173,13 @@ struct chunk {
     if constexpr (O::has_gates && untied) gate_dots(o, seen::inclusive, o.col, d.col, R(-1), d);
     const R* dW0 = dW;
     px.row_dots(rows, e, dW0, e, o.V, e, d.b);
-    for (int r = 0; r < rows; ++r)
-      for (int v = 0; v < e; ++v) d.V[idx(r) * e + v] += o.b[r] * dW0[idx(r) * e + v];
+    px.add_scaled_rows(rows, e, o.b, dW0, e, d.V, e);
     if constexpr (O::has_gates) {  // dg_t = sum_{r >= t} dG_r + <S_end, dS_end>
       const int w = o.gate_width();
       if (w == 1)
         for (int c = 1; c < n; ++c) flux[0] += flux[c];
       for (int r = rows - 1; r >= 0; --r)
-        for (int c = 0; c < w; ++c) d.g[idx(r) * w + c] = flux[c] += d.g[idx(r) * w + c];
+        px.add(1, w, d.g + idx(r) * w, w, flux, w), copy(w, flux, d.g + idx(r) * w);
     }
     decays.whole(e, dS);
     px.add(n, e, dS_start, e, dS, e);
@@ -198,9 +187,6 @@ struct chunk {
   }
 
  private:
-  static void clear(R* p, idx count) {
-    for (idx i = 0; i < count; ++i) p[i] = R(0);
-  }
   // rows against columns of earlier rows only; the decay may include the row's own
   void strict_gram(const O& o, const R* B, R* G) {
     decays.gram(o, row_seen, o.row, B, G);
@@ -210,8 +196,7 @@ struct chunk {
   void pair_gradient(seen how, const R* A, const R* B) {
     clear(dM, idx(rows) * rows);
     px.nt_lower(rows, e, A, e, B, e, dM, rows);
-    for (int i = 0; i < rows; ++i)
-      for (int j = i + (how == seen::exclusive ? 0 : 1); j < rows; ++j) dM[idx(i) * rows + j] = R(0);
+    clear_above(rows, how == seen::exclusive, dM);
   }
   void write_gradient(const R* w, const R* dS, R* dK) {
     clear(weighted, idx(rows) * n);
@@ -222,21 +207,17 @@ struct chunk {
   // dG of the row whose decay the operand has seen += sign <x, dx>
   void gate_dots(const O& o, seen how, const R* x, const R* dx, R sign, O& d) const {
     const int w = o.gate_width(), skip = how == seen::exclusive ? 1 : 0;
-    for (int r = skip; r < rows; ++r)
-      for (int c = 0; c < n; ++c) d.g[idx(r - skip) * w + (w == 1 ? 0 : c)] += sign * x[idx(r) * n + c] * dx[idx(r) * n + c];
-  }
-  void turn_state(const O& o, int sign, R* S) const {
-    if constexpr (O::turns) {
-      const R *co = o.co + idx(rows - 1) * (n / 2), *si = o.si + idx(rows - 1) * (n / 2);
-      for (int p = 0; p < n / 2; ++p) {
-        const channel_pair i = pair_of(O::pairs, p, n);
-        const R f = sign < 0 ? -si[p] : si[p];
-        for (int v = 0; v < e; ++v) {
-          R &x = S[idx(i.x) * e + v], &y = S[idx(i.y) * e + v];
-          const R a = x, c = y;
-          x = a * co[p] - c * f;
-          y = a * f + c * co[p];
-        }
+    if constexpr (O::channel) {
+      for (int r = skip; r < rows; ++r) {
+        R* g = d.g + idx(r - skip) * w;
+        const R *a = x + idx(r) * n, *b = dx + idx(r) * n;
+        by_channel(n, g, [&](int c) { return g[c] + sign * a[c] * b[c]; });
+      }
+    } else {
+      for (int r = skip; r < rows; ++r) {
+        R dot(0);
+        px.row_dots(1, n, x + idx(r) * n, n, dx + idx(r) * n, n, &dot);
+        d.g[r - skip] += sign * dot;
       }
     }
   }

@@ -20,12 +20,12 @@ struct chunkwise_head {
 
   chunkwise_head() = default;
   chunkwise_head(arena& a, const extents& e, int length_, bool backward = false)
-      : length(length_), in(a, shape(e, length_)), reads(a, shape(e, length_)), o(a, length_, e.n, value_width<M>(e.d), T::micro > 1 && !T::structure.writes_each),
-        k(a, length_ * T::micro, T::lowered(e.n), value_width<M>(e.d), backward) {
-    const idx rows = idx(length) * T::micro, n = T::lowered(e.n), width = value_width<M>(e.d);
+      : length(length_), in(a, shape(e, length_)), reads(a, shape(e, length_)), o(a, length_, e.n, padded_width<M>(e.d), T::micro > 1 && !T::structure.writes_each),
+        k(a, length_ * T::micro, T::lowered(e.n), padded_width<M>(e.d), backward) {
+    const idx rows = idx(length) * T::micro, n = T::lowered(e.n), width = padded_width<M>(e.d);
     S = a.take<R>(n * width), Q = a.take<R>(rows * n), p = a.take<R>(length), Y = a.take<R>(rows * width), scratch = a.take<R>(3 * idx(e.n));
   }
-  static frame_shape shape(const extents& e, int length) { return {e.n, e.d, value_width<M>(e.d), length}; }
+  static frame_shape shape(const extents& e, int length) { return {e.n, e.d, padded_width<M>(e.d), length}; }
 
   /// Streams and operands of tokens [t, t + count); m goes in and out.
   void load(const X& x, const extents& e, const head& hd, idx t, int count, idx position, R& m) {
@@ -36,10 +36,10 @@ struct chunkwise_head {
     if constexpr (!T::structured)
       if (t == 0) k.take_map(in.at(0, 0, position));
   }
-  /// Queries of reader r over the same tokens.
-  void load_reads(const X& x, const extents& e, const head& hd, int r, idx t, int count, int from) {
+  /// Queries of reader r over the same tokens: where they lie.
+  R* load_reads(const X& x, const extents& e, const head& hd, int r, idx t, int count, int from) {
     gather<M>(x, e, hd.s, hd.at(r), t + from, count - from, true, reads, scratch);
-    lower_reads<M>(reads, o, from, Q, p);
+    return lower_reads<M>(reads, o, from, Q, p);
   }
 };
 
@@ -66,13 +66,13 @@ template <class M, class R, class X, class Y, class Types>
 void chunkwise_forward(const X& x, const extents& e, const head& hd, const Y& y, const carried<M, Types>& c, chunkwise_head<M, R, X>& w) {
   using T = traits<M>;
   const idx tokens = hd.tokens(), start = initial_position(c, hd.index);
-  const int width = value_width<M>(e.d);
-  load_state<M>(c, hd.index, hd.state, e.n, e.d, w.S);
+  const int width = padded_width<M>(e.d);
+  load_state<M>(c, hd.index, hd.state, e.n, e.d, width, w.S);
   R m = initial_maximum<M, Types, R>(c, hd.index, hd.state);
   std::size_t next = 0;
   const auto capture = [&](idx seen) {
     for (; next < c.positions.size() && (c.positions[next] <= seen || seen == tokens); ++next)
-      store_state<M>(c.captured, idx(next) * e.sequences + hd.index, hd.state, e.n, e.d, w.S, m, start + seen);
+      store_state<M>(c.captured, idx(next) * e.sequences + hd.index, hd.state, e.n, e.d, width, w.S, m);
   };
   capture(0);
   over_chunks(tokens, w.length, c.positions, [&](idx t, int count) {
@@ -80,8 +80,8 @@ void chunkwise_forward(const X& x, const extents& e, const head& hd, const Y& y,
     w.k.prepare(w.o, w.S);
     const int from = unread(e, t, count);
     for (int r = 0; r < hd.readers && from < count; ++r) {
-      w.load_reads(x, e, hd, r, t, count, from);
-      w.k.read(w.o, w.Q, w.p, w.S, w.Y);
+      const R* Q = w.load_reads(x, e, hd, r, t, count, from);
+      w.k.read(w.o, Q, w.p, w.S, w.Y);
       for (int i = from; i < count; ++i) {
         const R* row = w.Y + idx(read_row<M>(i)) * width;
         finish_row<M, R>(row, T::needs_sum ? row[e.d] : R(0), w.o.m[i], w.reads.at(i - from, 0, start + t + i), y, hd.s.batch, hd.s.begin + t + i - e.first_read, hd.first_reader + r);
@@ -90,7 +90,7 @@ void chunkwise_forward(const X& x, const extents& e, const head& hd, const Y& y,
     w.k.advance(w.o, w.S);
     capture(t + count);
   });
-  if (c.final) store_state<M>(c.final, hd.index, hd.state, e.n, e.d, w.S, m, start + tokens);
+  if (c.final) store_state<M>(c.final, hd.index, hd.state, e.n, e.d, width, w.S, m);
 }
 
 }  // namespace coefdyn::cpu

@@ -4,8 +4,12 @@
 #include "gradient_frames.hpp"
 
 /// Backward of the chunkwise form by KERNELS section 2's closed forms. Forward states are kept every `save_every` chunks and
-/// recomputed between: (ceil(chunks / save_every) + save_every + 1) n e numbers.
+/// recomputed between: (ceil(chunks / save_every) + 1) n e numbers, and save_every + 1 more where it is above 1.
 namespace coefdyn::cpu {
+
+/// Whether the gradient needs the reads themselves: for the sum, or for streams of the normalization.
+template <class M>
+constexpr bool eta_sees_reads = traits<M>::needs_sum || !std::is_same_v<coefdyn::detail::streams_t<typename M::normalization>, list<>>;
 
 /// p = q'(diag(u) k): the bonus's gradient to q and to diag(u) k. Reads brought to one m carry its factors.
 template <class M, class R, class Head>
@@ -44,10 +48,10 @@ struct chunkwise_backward_head {
 
   chunkwise_backward_head() = default;
   chunkwise_backward_head(arena& a, const extents& x, int length, idx tokens, int save_every_)
-      : f(a, x, length, true), d(a, length, x.n, value_width<M>(x.d), true), grads(a, x, tokens), save_every(save_every_), n(T::lowered(x.n)), e(value_width<M>(x.d)) {
+      : f(a, x, length, true), d(a, length, x.n, padded_width<M>(x.d), true), grads(a, x, tokens), save_every(save_every_), n(T::lowered(x.n)), e(padded_width<M>(x.d)) {
     const idx rows = idx(length) * T::micro, chunks = (tokens + length - 1) / length, segments = (chunks + save_every - 1) / save_every;
-    checkpoints = a.take<R>(segments * n * e), checkpoint_m = a.take<R>(segments);
-    inner = a.take<R>((save_every + 1) * idx(n) * e), inner_m = a.take<R>(save_every);
+    checkpoints = a.take<R>((segments + 1) * n * e), checkpoint_m = a.take<R>(segments);
+    if (save_every > 1) inner = a.take<R>((save_every + 1) * idx(n) * e), inner_m = a.take<R>(save_every);
     dS = a.take<R>(idx(n) * e), dS_start = a.take<R>(idx(n) * e), dY = a.take<R>(rows * e), dQ = a.take<R>(rows * n), dp = a.take<R>(length);
   }
 };
@@ -61,45 +65,51 @@ void chunkwise_backward(const X& x, const extents& ex, const head& hd, const Cal
   const int length = w.f.length;
   const idx chunks = (tokens + length - 1) / length;
   const auto count_of = [&](idx chunk) { return int(tokens - chunk * length < length ? tokens - chunk * length : length); };
-  const auto copy = [&](const R* from, R* to) { for (idx i = 0; i < size; ++i) to[i] = from[i]; };
   const R m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
   R m = m0;
-  load_state<M>(call.c, hd.index, hd.state, ex.n, ex.d, w.f.S);
+  const idx segments = (chunks + w.save_every - 1) / w.save_every;
+  R* last_state = w.checkpoints + segments * size;  // where the first pass goes on, and ends
+  load_state<M>(call.c, hd.index, hd.state, ex.n, ex.d, w.e, last_state);
   for (idx k = 0; k < chunks; ++k) {
-    if (k % w.save_every == 0) copy(w.f.S, w.checkpoints + k / w.save_every * size), w.checkpoint_m[k / w.save_every] = m;
+    if (k % w.save_every == 0) copy(size, last_state, w.checkpoints + k / w.save_every * size), w.checkpoint_m[k / w.save_every] = m;
     w.f.load(x, ex, hd, k * length, count_of(k), start, m);
-    w.f.k.prepare(w.f.o, w.f.S);
-    w.f.k.advance(w.f.o, w.f.S);
+    w.f.k.prepare(w.f.o, last_state);
+    w.f.k.advance(w.f.o, last_state);
   }
-  load_final_gradient(call.s, hd.index, hd.state, ex.n, ex.d, m, w.dS);
-  for (idx segment = (chunks + w.save_every - 1) / w.save_every - 1; segment >= 0; --segment) {
+  load_final_gradient(call.s, hd.index, hd.state, ex.n, ex.d, w.e, m, w.dS);
+  for (idx segment = segments - 1; segment >= 0; --segment) {
     const idx first = segment * w.save_every, last = first + w.save_every < chunks ? first + w.save_every : chunks;
-    copy(w.checkpoints + segment * size, w.inner);
-    m = w.checkpoint_m[segment];
-    for (idx k = first; k < last; ++k) {  // the segment's states again
-      w.inner_m[k - first] = m;
-      R* S = w.inner + (k - first + 1) * size;
-      copy(S - size, S);
-      w.f.load(x, ex, hd, k * length, count_of(k), start, m);
-      w.f.k.prepare(w.f.o, S);
-      w.f.k.advance(w.f.o, S);
+    R* states = w.checkpoints + segment * size;  // with each chunk's state saved, the next one's is this one's end
+    R* scales = w.checkpoint_m + segment;
+    if (w.save_every > 1) {
+      copy(size, states, w.inner);
+      states = w.inner, scales = w.inner_m;
+      m = w.checkpoint_m[segment];
+      for (idx k = first; k < last; ++k) {  // the segment's states again
+        scales[k - first] = m;
+        R* S = states + (k - first + 1) * size;
+        copy(size, S - size, S);
+        w.f.load(x, ex, hd, k * length, count_of(k), start, m);
+        w.f.k.prepare(w.f.o, S);
+        w.f.k.advance(w.f.o, S);
+      }
     }
     for (idx k = last - 1; k >= first; --k) {
       const idx t = k * length;
       const int count = count_of(k);
-      const R* S = w.inner + (k - first) * size;
-      m = w.inner_m[k - first];
+      const R* S = states + (k - first) * size;
+      m = scales[k - first];
       auto& f = w.f;
       f.load(x, ex, hd, t, count, start, m);
       f.k.prepare(f.o, S);
       w.d.tokens = count, w.d.rows = f.o.rows;
       w.d.clear();
-      for (idx i = 0; i < size; ++i) w.dS_start[i] = R(0);
-      f.k.begin_backward(f.o, w.inner + (k - first + 1) * size, w.dS, w.d);
+      clear(w.dS_start, size);
+      f.k.begin_backward(f.o, S + size, w.dS, w.d);
       for (int r = 0; r < hd.readers; ++r) {
-        f.load_reads(x, ex, hd, r, t, count, 0);
-        f.k.read(f.o, f.Q, f.p, S, f.Y);
-        for (idx i = 0; i < idx(f.o.rows) * w.e; ++i) w.dY[i] = R(0);
+        const R* Q = f.load_reads(x, ex, hd, r, t, count, 0);
+        if constexpr (eta_sees_reads<M>) f.k.read(f.o, Q, f.p, S, f.Y);
+        if (T::micro > 1 || T::needs_sum) clear(w.dY, idx(f.o.rows) * w.e);
         for (int i = 0; i < count; ++i) {
           const R* row = f.Y + idx(read_row<M>(i)) * w.e;
           const R sum = T::needs_sum ? row[ex.d] : R(0);
@@ -107,7 +117,7 @@ void chunkwise_backward(const X& x, const extents& ex, const head& hd, const Cal
                                               w.dY + idx(read_row<M>(i)) * w.e);
           raise_eta<M>(f.reads, i, start + t + i, sum, f.o.m[i], df, w.grads.readers[r], t + i);
         }
-        f.k.read_backward(f.o, f.Q, f.p, S, w.dY, w.dQ, w.dp, w.dS_start, w.d);
+        f.k.read_backward(f.o, Q, f.p, S, w.dY, w.dQ, w.dp, w.dS_start, w.d);
         for (int i = 0; i < count; ++i) {
           R* dq = w.dQ + idx(read_row<M>(i)) * w.n;
           if constexpr (O::before) bonus_backward_of<M, R>(f, i, w.dp[i], dq, w.d);
@@ -119,7 +129,7 @@ void chunkwise_backward(const X& x, const extents& ex, const head& hd, const Cal
         for (int l = 0; l < T::micro; ++l) raise_row<M>(f.in, i, l, start + t + i, gradient_of(w.d, i, l), f.o.b[i * T::micro + l], T::stabilised ? f.o.shift[i] : R(1), w.grads.state, t + i);
     }
   }
-  store_initial_gradient(call.s, hd.index, hd.state, ex.n, ex.d, m0, w.dS);
+  store_initial_gradient(call.s, hd.index, hd.state, ex.n, ex.d, w.e, m0, w.dS);
 }
 
 }  // namespace coefdyn::cpu

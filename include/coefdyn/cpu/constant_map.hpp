@@ -57,14 +57,15 @@ struct chunk<M, R> {
     rows = o.rows;
     px.scale_rows(rows, e, o.b, o.V, e, W, e);
   }
-  void read(const O& o, const R* Q, const R*, const R* S, R* Y) {
+  void read(const O& o, const R* Q, const R* p, const R* S, R* Y) {
     clear(Z, idx(rows) * rows), clear(Y, idx(rows) * e);
-    for (idx i = 0; i < idx(rows) * n; ++i) moved[i] = Q[i];
-    for (int j = rows - 1; j >= 0; --j) {  // rows j.. have met the keys after j
-      for (int i = j; i < rows; ++i)
+    copy(idx(rows) * n, Q, moved);
+    for (int j = rows - 1; j >= 0; --j) {  // rows first.. have met the keys after j; a row that reads first meets only earlier ones
+      const int first = O::before ? j + 1 : j;
+      for (int i = first; i < rows; ++i)
         for (int c = 0; c < n; ++c) Z[idx(i) * rows + j] += moved[idx(i) * n + c] * o.K[idx(j) * n + c];
-      const int count = rows - j;
-      R* from = moved + idx(j) * n;
+      const int count = rows - first;
+      R* from = moved + idx(first) * n;
       clear(H, idx(count) * n);
       px.nn(count, n, n, from, n, A, n, H, n);
       const R f = rescaled(o, j);
@@ -72,6 +73,9 @@ struct chunk<M, R> {
     }
     px.nn_lower_left(rows, e, Z, rows, W, e, Y, e);
     px.nn(rows, e, n, moved, n, S, e, Y, e);
+    if constexpr (O::before)
+      for (int i = 0; i < rows; ++i)
+        for (int v = 0; v < e; ++v) Y[idx(i) * e + v] += p[i] * W[idx(i) * e + v];
   }
   void advance(const O& o, R* S) {
     R whole(1);
@@ -87,7 +91,7 @@ struct chunk<M, R> {
     const auto through = [&](const R* map) {
       clear(T, idx(n) * e);
       px.nn(n, e, n, map, n, S, e, T, e);
-      for (idx i = 0; i < idx(n) * e; ++i) S[i] = T[i];
+      copy(idx(n) * e, T, S);
     };
     if (rows == capacity) through(power);
     else for (int j = 0; j < rows; ++j) through(A);
@@ -96,9 +100,6 @@ struct chunk<M, R> {
   }
 
  private:
-  static void clear(R* p, idx count) {
-    for (idx i = 0; i < count; ++i) p[i] = R(0);
-  }
   static R rescaled(const O& o, int j) { return traits<M>::stabilised ? o.shift[j] : R(1); }
 };
 

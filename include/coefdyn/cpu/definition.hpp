@@ -161,13 +161,13 @@ void definition_forward(const X& x, const extents& e, const head& hd, const Y& y
   using T = traits<M>;
   const idx tokens = hd.tokens(), position = initial_position(c, hd.index);
   gather<M>(x, e, hd.s, hd.at(0), 0, tokens, true, w.in, w.scratch);
-  load_state<M>(c, hd.index, hd.state, e.n, e.d, w.h.P);
+  load_state<M>(c, hd.index, hd.state, e.n, e.d, value_width<M>(e.d), w.h.P);
   w.m0 = initial_maximum<M, Types, R>(c, hd.index, hd.state);
   std::size_t next = 0;
-  const auto keep = [&](const auto& out, idx slot, idx seen, idx alive) {
+  const auto keep = [&](const auto& out, idx slot, idx alive) {
     if constexpr (T::linear) {
       const R m = w.state_now(alive, w.h.now);
-      store_state<M>(out, slot, hd.state, e.n, e.d, w.h.now, m, position + seen);
+      store_state<M>(out, slot, hd.state, e.n, e.d, w.h.e, w.h.now, m);
     }
   };
   w.over_tokens(
@@ -182,8 +182,8 @@ void definition_forward(const X& x, const extents& e, const head& hd, const Y& y
       },
       [&](idx seen, idx alive) {
         for (; next < c.positions.size() && (c.positions[next] <= seen || seen == tokens); ++next)
-          keep(c.captured, idx(next) * e.sequences + hd.index, seen, alive);
-        if (seen == tokens && c.final) keep(c.final, hd.index, seen, alive);
+          keep(c.captured, idx(next) * e.sequences + hd.index, alive);
+        if (seen == tokens && c.final) keep(c.final, hd.index, alive);
       });
 }
 

@@ -88,7 +88,7 @@ void definition_backward(const X& x, const extents& ex, const head& hd, const Ca
   const idx tokens = hd.tokens(), position = initial_position(call.c, hd.index);
   const int n = ex.n, e = value_width<M>(ex.d);
   gather<M>(x, ex, hd.s, hd.at(0), 0, tokens, true, f.in, f.scratch);
-  load_state<M>(call.c, hd.index, hd.state, ex.n, ex.d, f.h.P);
+  load_state<M>(call.c, hd.index, hd.state, ex.n, ex.d, value_width<M>(ex.d), f.h.P);
   for (int i = 0; i < n * e; ++i) w.S0[i] = f.h.P[i], w.dS0[i] = E{};
   f.m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
   w.rows.clear(tokens * T::micro);
@@ -152,7 +152,7 @@ void definition_backward(const X& x, const extents& ex, const head& hd, const Ca
         if constexpr (T::linear) {
           if (seen != tokens || !call.s.final) return;
           E* dS = f.h.now;  // column by column: S_T = sum_j h_{T,j} v_j' + P, unscaled
-          load_final_gradient(call.s, hd.index, hd.state, ex.n, ex.d, R(0), dS);
+          load_final_gradient(call.s, hd.index, hd.state, ex.n, ex.d, value_width<M>(ex.d), R(0), dS);
           for (int u = 0; u < e; ++u) {
             for (int v = 0; v < e; ++v) w.dY[v] = R(v == u);
             for (idx j = 0; j < alive; ++j) w.dZ[j] = f.value(j)[u] * (T::stabilised ? math::exp(f.h.exponent[j]) : R(1));
@@ -176,7 +176,7 @@ void definition_backward(const X& x, const extents& ex, const head& hd, const Ca
       if constexpr (T::exponential && !T::stabilised) o_b = o_b * math::exp(R(M::scaling::log_scale(at)));
       raise_row<M>(f.in, i, l, position + i, w.rows.at(i * T::micro + l), o_b, R(1), w.grads.state, i);
     }
-  store_initial_gradient(call.s, hd.index, hd.state, ex.n, ex.d, f.m0, w.dS0);
+  store_initial_gradient(call.s, hd.index, hd.state, ex.n, ex.d, value_width<M>(ex.d), f.m0, w.dS0);
 }
 
 }  // namespace coefdyn::cpu

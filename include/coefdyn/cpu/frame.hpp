@@ -2,6 +2,7 @@
 #pragma once
 #include "../core/arena.hpp"
 #include "../core/tokens.hpp"
+#include "rows.hpp"
 
 /// A frame: the streams of one head over some tokens, contiguous and in the arithmetic's type, feature map applied. Strides,
 /// storage types and grouped heads end here; gradients leave through a frame of the same layout.
@@ -63,7 +64,7 @@ struct frame<M, R, list<Need...>> : Need::tag::template field<block<Need, R>>...
     ([&] {
       if (keep_shared && (Need::heads == owner::key || Need::heads == owner::query)) return;
       auto& b = of<Need>();
-      for (idx r = 0; r < rows<Need>(shape.tokens) * b.stride; ++r) b.p[r] = element_of<Need, R>(R(0));
+      cpu::clear(b.p, rows<Need>(shape.tokens) * b.stride);
     }(), ...);
   }
 
@@ -139,12 +140,7 @@ COEFDYN_HD auto* row_pointer(const V& v, idx batch, idx time_row, int head, idx 
 }
 template <class R, class S>
 COEFDYN_HD R loaded(const S& s) {
-  if constexpr (is_complex<R>) {
-    using Real = decltype(R{}.re);
-    return {static_cast<Real>(s.re), static_cast<Real>(s.im)};
-  } else {
-    return static_cast<R>(s);
-  }
+  return converted<R>(s);
 }
 template <class Psi, class R>
 COEFDYN_HD void apply_feature(const R* x, R* y, int n) {
@@ -180,8 +176,11 @@ void gather(const X& x, const extents& e, const sequence& s, const head_index& h
       const bool featured = traits<M>::has_feature && is_featured<Need>;
       E* in = out;
       if constexpr (std::is_same_v<E, R>) in = featured ? scratch : out;
-      for (idx i = 0; i < size[0]; ++i)
-        for (idx j = 0; j < size[1]; ++j) in[i * size[1] + j] = loaded<E>(p[i * inner[0] + j * inner[1]]);
+      if constexpr (Need::inner_rank == 2) {
+        for (idx i = 0; i < size[0]; ++i) convert(size[1], p + i * inner[0], inner[1], in + i * size[1], idx(1));
+      } else {
+        convert(size[0], p, inner[0], in, idx(1));
+      }
       if constexpr (traits<M>::has_feature && is_featured<Need> && std::is_same_v<E, R>) apply_feature<typename M::feature_map>(scratch, out, e.n);
       if constexpr (Need::inner == width::value)
         for (int c = e.d; c < b.stride; ++c) out[c] = E(R(1));

@@ -87,9 +87,9 @@ COEFDYN_HD X conjugate_if_complex(const X& x) {
 }
 /// Gradient of the final state into a kernel's dS (n, e), times e^m: S = e^m S~.
 template <class M, class Types, class E, class R>
-void load_final_gradient(const carried_gradients<M, Types>& s, idx sequence, int h, int n, int d, R m, E* dS) {
-  const int e = value_width<M>(d), rows = is_complex<E> ? n : traits<M>::lowered(n);
-  for (idx i = 0; i < idx(rows) * e; ++i) dS[i] = E{};
+void load_final_gradient(const carried_gradients<M, Types>& s, idx sequence, int h, int n, int d, int e, R m, E* dS) {
+  const int rows = is_complex<E> ? n : traits<M>::lowered(n);
+  clear(dS, idx(rows) * e);
   if (!s.final) return;
   const R f = traits<M>::stabilised ? math::exp(m) : R(1);
   for (int c = 0; c < n; ++c) {
@@ -105,10 +105,9 @@ COEFDYN_HD E scaled(R f, const E& x) {
   return f * x;
 }
 template <class M, class Types, class E, class R>
-void store_initial_gradient(const carried_gradients<M, Types>& s, idx sequence, int h, int n, int d, R m, const E* dS) {
+void store_initial_gradient(const carried_gradients<M, Types>& s, idx sequence, int h, int n, int d, int e, R m, const E* dS) {
   if (!s.initial) return;
   using Out = std::remove_cvref_t<decltype(s.initial.S(0, 0, 0, 0))>;
-  const int e = value_width<M>(d);
   const R f = traits<M>::stabilised ? math::exp(-m) : R(1);
   for (int c = 0; c < n; ++c) {
     for (int v = 0; v < d; ++v) s.initial.S(sequence, h, c, v) = loaded<Out>(conjugate_if_complex<E>(scaled(f, state_out<state_element<M, R>>(dS, e, n, c, v))));

@@ -50,6 +50,11 @@ template <class M>
 COEFDYN_HD int value_width(int d) {
   return d + (traits<M>::needs_sum ? 1 : 0);
 }
+/// The same for forms made of matrix products: whole vectors, so that rows stay aligned. Columns after d repeat the normalizer.
+template <class M>
+int padded_width(int d) {
+  return traits<M>::needs_sum ? (d + 16) / 16 * 16 : d;
+}
 
 /// m before the first token.
 template <class M, class Types, class R>
@@ -79,27 +84,57 @@ COEFDYN_HD void state_in(X* S, idx e, int n, int c, idx v, const E& value) {
   }
 }
 
-/// Loads the caller's initial state (or zeros) into S (n, e), normalizer column last.
-template <class M, class Types, class X>
-void load_state(const carried<M, Types>& c, idx sequence, int h, int n, int d, X* S) {
-  const int e = value_width<M>(d), rows = is_complex<X> ? n : traits<M>::lowered(n);
-  for (idx i = 0; i < idx(rows) * e; ++i) S[i] = X{};
-  if (!c.initial) return;
+/// Rows of S (n, e) from and to the caller's state.
+template <class V, class X>
+void load_matrix(const V& from, idx sequence, int h, int n, int d, int e, X* S) {
+  using E = std::remove_cvref_t<decltype(from(0, 0, 0, 0))>;
   for (int r = 0; r < n; ++r) {
-    for (int v = 0; v < d; ++v) state_in(S, e, n, r, v, c.initial.S(sequence, h, r, v));
-    if constexpr (traits<M>::needs_sum) state_in(S, e, n, r, d, c.initial.z(sequence, h, r));
+    if constexpr (is_complex<E> == is_complex<X>) convert(d, &from(sequence, h, r, 0), from.strides[3], S + idx(r) * e, idx(1));
+    else
+      for (int v = 0; v < d; ++v) state_in(S, e, n, r, v, from(sequence, h, r, v));
+  }
+}
+template <class V, class X>
+void store_matrix(const V& to, idx sequence, int h, int n, int d, int e, const X* S) {
+  using E = std::remove_cvref_t<decltype(to(0, 0, 0, 0))>;
+  for (int r = 0; r < n; ++r) {
+    if constexpr (is_complex<E> == is_complex<X>) convert(d, S + idx(r) * e, idx(1), &to(sequence, h, r, 0), to.strides[3]);
+    else
+      for (int v = 0; v < d; ++v) to(sequence, h, r, v) = state_out<E>(S, e, n, r, v);
   }
 }
 template <class M, class V, class X, class R>
-void store_state(const V& out, idx sequence, int h, int n, int d, const X* S, R m, idx position) {
-  using E = std::remove_cvref_t<decltype(out.S(0, 0, 0, 0))>;
-  const int e = value_width<M>(d);
-  for (int r = 0; r < n; ++r) {
-    for (int v = 0; v < d; ++v) out.S(sequence, h, r, v) = state_out<E>(S, e, n, r, v);
-    if constexpr (traits<M>::needs_sum) out.z(sequence, h, r) = state_out<E>(S, e, n, r, d);
-  }
+void store_rest(const V& out, idx sequence, int h, int n, idx stride, const X* z, R m) {
+  if constexpr (traits<M>::needs_sum)
+    for (int r = 0; r < n; ++r) out.z(sequence, h, r) = state_out<std::remove_cvref_t<decltype(out.z(0, 0, 0))>>(z, stride, n, r, 0);
   if constexpr (traits<M>::stabilised) out.m(sequence, h) = m;
-  if (out.position && h == 0) out.position(sequence) = position;
+}
+/// Loads the caller's initial state (or zeros) into S (n, e), normalizer column at d.
+template <class M, class Types, class X>
+void load_state(const carried<M, Types>& c, idx sequence, int h, int n, int d, int e, X* S) {
+  const int rows = is_complex<X> ? n : traits<M>::lowered(n);
+  clear(S, idx(rows) * e);
+  if (!c.initial) return;
+  load_matrix(c.initial.S, sequence, h, n, d, e, S);
+  if constexpr (traits<M>::needs_sum)
+    for (int r = 0; r < n; ++r) state_in(S, e, n, r, d, c.initial.z(sequence, h, r));
+}
+template <class M, class V, class X, class R>
+void store_state(const V& out, idx sequence, int h, int n, int d, int e, const X* S, R m) {
+  store_matrix(out.S, sequence, h, n, d, e, S);
+  store_rest<M>(out, sequence, h, n, e, S + d, m);
+}
+
+/// Positions that leave a call; all heads have read the ones that came in, which may be the same memory.
+template <class M, class X, class Types>
+void store_positions(const X& x, const extents& e, const carried<M, Types>& c) {
+  for (idx s = 0; s < e.sequences; ++s) {
+    const sequence q = sequence_at(x, e, s);
+    const idx tokens = q.end - q.begin, start = initial_position(c, s);
+    for (std::size_t p = 0; p < c.positions.size(); ++p)
+      if (c.captured.position) c.captured.position(idx(p) * e.sequences + s) = start + (c.positions[p] < tokens ? c.positions[p] : tokens);
+    if (c.final && c.final.position) c.final.position(s) = start + tokens;
+  }
 }
 
 /// y = inverse * numerator of one row; a row whose weights are all exactly zero gives 0.
@@ -107,10 +142,14 @@ template <class M, class R, class At, class Y>
 void finish_row(const R* numerator, R sum, R m, const At& at, const Y& y, idx batch, idx t, int reader) {
   using Stored = std::remove_cvref_t<decltype(y(0, 0, 0, 0))>;
   const R f = inverse_eta<typename M::normalization>(sum, m, at);
-  const bool empty = traits<M>::needs_sum && sum == R(0);
-  for (int v = 0; v < at.d; ++v) {
-    const R value = empty && numerator[v] == R(0) ? R(0) : f * numerator[v];
-    y(batch, t, reader, v) = stored<Stored>(value);
+  Stored* out = y.data + batch * y.strides[0] + t * y.strides[1] + reader * y.strides[2];
+  const idx stride = y.strides[3];
+  if (traits<M>::needs_sum && sum == R(0)) {
+    for (int v = 0; v < at.d; ++v) out[v * stride] = converted<Stored>(numerator[v] == R(0) ? R(0) : f * numerator[v]);
+  } else if (stride == 1) {
+    by_channel(at.d, out, [&](int v) { return converted<Stored>(f * numerator[v]); });
+  } else {
+    for (int v = 0; v < at.d; ++v) out[v * stride] = converted<Stored>(f * numerator[v]);
   }
 }
 /// Backward of finish_row: dnumerator (d, and the sum's at d), and df for the normalization's own streams.
@@ -121,12 +160,9 @@ COEFDYN_HD R finish_row_backward(const Frame& f, int i, idx position, const R* n
   const bool empty = traits<M>::needs_sum && sum == R(0);
   const R factor = empty ? R(0) : inverse_eta<Eta>(sum, m, at);
   const bool zero = empty;
-  R df(0);
-  for (int v = 0; v < at.d; ++v) {
-    const R g = loaded<R>(dy(batch, t, reader, v));
-    dnumerator[v] = factor * g;
-    df += g * numerator[v];
-  }
+  convert(at.d, dy.data + batch * dy.strides[0] + t * dy.strides[1] + reader * dy.strides[2], dy.strides[3], dnumerator, idx(1));
+  const R df = sum_over<R>(at.d, [&](int v) { return dnumerator[v] * numerator[v]; });
+  by_channel(at.d, dnumerator, [&](int v) { return factor * dnumerator[v]; });
   if constexpr (traits<M>::needs_sum) {
     const auto lifted = f.template lifted<void, seed::none>(i, 0, position, 0);
     dnumerator[at.d] = zero ? R(0) : df * dual<R>(inverse_eta<Eta>(dual<R>(sum, R(1)), dual<R>(m), lifted)).d;

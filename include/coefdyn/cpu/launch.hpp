@@ -7,6 +7,7 @@
 #include "definition.hpp"
 #include "parallel.hpp"
 #include "recurrent.hpp"
+#include "state_rows.hpp"
 #include "tuning.hpp"
 
 /// One launch(device, form, ...) for each form: which head kernel, with what workspace.
@@ -27,7 +28,17 @@ template <class M, class R, class X>
 struct layouts {
   using T = traits<M>;
   static definition_head<M, R, X> lay(form::definition, arena& a, const extents& e, idx longest) { return {a, e, longest}; }
-  static recurrent_head<M, R, X> lay(form::recurrent, arena& a, const extents& e, idx longest) { return {a, e, longest}; }
+  static recurrent_head<M, R, X> lay(form::recurrent, arena& a, const extents& e, idx longest)
+    requires(!T::structured)
+  {
+    return {a, e, longest};
+  }
+  static state_rows_head<M, R, X> lay(form::recurrent, arena& a, const extents& e, idx longest)
+    requires(T::structured)
+  {
+    const idx length = tuning_for<M, R>(e.n, e.d).window;
+    return {a, e, int(length < longest ? length : longest > 0 ? longest : 1)};
+  }
   static parallel_head<M, R, X> lay(form::parallel, arena& a, const extents& e, idx longest) { return {a, e, longest, tuning_for<M, R>(e.n, e.d).tile}; }
   static chunkwise_head<M, R, X> lay(form::chunkwise f, arena& a, const extents& e, idx longest) {
     const idx length = f.length > 0 ? f.length : tuning_for<M, R>(e.n, e.d).chunk;
@@ -51,11 +62,13 @@ void launch(const device::cpu<Executor>& on, Form f, const X& x, const extents& 
     for (int member = 0; member < states_per_group(e); ++member) {
       const head hd = head_of_group(x, e, group, member);
       if constexpr (std::is_same_v<Form, form::definition>) definition_forward<M, R>(x, e, hd, y, c, kernel);
+      else if constexpr (std::is_same_v<Form, form::recurrent> && traits<M>::structured) state_rows_forward<M, R>(x, e, hd, y, c, kernel);
       else if constexpr (std::is_same_v<Form, form::recurrent>) recurrent_forward<M, R>(x, e, hd, y, c, kernel);
       else if constexpr (std::is_same_v<Form, form::parallel>) parallel_forward<M, R>(x, e, hd, y, c, kernel);
       else chunkwise_forward<M, R>(x, e, hd, y, c, kernel);
     }
   });
+  store_positions(x, e, c);
 }
 
 }  // namespace coefdyn::cpu

@@ -25,7 +25,7 @@ struct backward_layouts {
   static chunkwise_backward_head<M, R, X> lay(form::chunkwise f, arena& a, const extents& e, idx longest)
     requires(traits<M>::structured)
   {
-    const idx length = f.length > 0 ? f.length : tuning_for<M, R>(e.n, e.d).chunk;
+    const idx length = f.length > 0 ? f.length : tuning_for<M, R>(e.n, e.d).backward_chunk;
     return {a, e, int(length < longest ? length : longest > 0 ? longest : 1), longest, f.memory.save_every > 0 ? f.memory.save_every : 1};
   }
 };

@@ -10,6 +10,10 @@
 /// With exp(i) scaling the running maximum m is taken out: g' = g + m_{t-1} - m_t, b' = e^(i - m_t), every exponent <= 0.
 namespace coefdyn::cpu {
 
+/// Angles add up in double where the arithmetic is float: cos and sin keep their digits along a chunk.
+template <class R>
+using wide_angle = std::conditional_t<std::is_same_v<R, float>, double, R>;
+
 /// Operands of a chunk: `rows` micro-steps of `tokens` tokens. As gradients, co holds d(angle).
 template <class M, class R>
 struct operands {
@@ -21,6 +25,8 @@ struct operands {
   static constexpr bool turns = T::structure.turns != turning::none;
   static constexpr bool before = T::structure.order == reads::before_write;
   static constexpr int micro = T::micro;
+  /// K is the frame's own key rows: nothing changes them.
+  static constexpr bool keys_as_given = !T::complex_state && T::scale_is_scalar && !turns && T::writes == micro;
   static_assert(!(corrects && T::complex_state), "coefdyn: a rank-one correction over the complex numbers is not offered; use a real evolution.");
 
   int tokens = 0, rows = 0, n = 0, e = 0;
@@ -30,21 +36,22 @@ struct operands {
   R *s = nullptr, *b = nullptr;                    // (rows)
   R* bonus = nullptr;                              // (tokens, n): diag(u) k, not turned
   R *co = nullptr, *si = nullptr;                  // (rows, n / 2): cos P, sin P
+  wide_angle<R>* angle = nullptr;                  // (n / 2): P so far
   R* m = nullptr;                                  // (tokens)
   R* shift = nullptr;                              // (tokens): e^(m_{t-1} - m_t)
   R *read_scale = nullptr, *bonus_scale = nullptr;  // (tokens): a read before the write brings both its parts to one m
 
   operands() = default;
-  /// `expanded`: V is laid out here instead of being the frame's.
+  /// `expanded`: K and V are laid out here even where they could be the frame's.
   operands(arena& a, int tokens_, int n_, int e_, bool expanded) : tokens(tokens_), rows(tokens_ * micro), n(T::lowered(n_)), e(e_) {
-    K = a.take<R>(idx(rows) * n);
+    if (expanded || !keys_as_given) K = a.take<R>(idx(rows) * n);
     if (corrects) row = a.take<R>(idx(rows) * n), s = a.take<R>(rows);
     if (corrects && !tied) col = a.take<R>(idx(rows) * n);
     if (expanded) V = a.take<R>(idx(rows) * e);
     if (gated || T::stabilised) g = a.take<R>(idx(rows) * gate_width());
     b = a.take<R>(rows);
     if (before) bonus = a.take<R>(idx(tokens) * n);
-    if (turns) co = a.take<R>(idx(rows) * (n / 2)), si = a.take<R>(idx(rows) * (n / 2));
+    if (turns) co = a.take<R>(idx(rows) * (n / 2)), si = a.take<R>(idx(rows) * (n / 2)), angle = a.take<wide_angle<R>>(n / 2);
     m = a.take<R>(tokens);
     if (T::stabilised) shift = a.take<R>(tokens);
     if (T::stabilised && before) read_scale = a.take<R>(tokens), bonus_scale = a.take<R>(tokens);
@@ -55,8 +62,7 @@ struct operands {
   COEFDYN_HD const R* columns() const { return tied ? K : col; }
   void clear() {
     const auto zero = [](R* p, idx count) {
-      if (p)
-        for (idx i = 0; i < count; ++i) p[i] = R(0);
+      if (p) cpu::clear(p, count);
     };
     zero(K, idx(rows) * n), zero(row, idx(rows) * n), zero(col, idx(rows) * n), zero(V, idx(rows) * e), zero(s, rows), zero(b, rows);
     zero(g, idx(rows) * gate_width()), zero(bonus, idx(tokens) * n), zero(co, idx(rows) * (n / 2)), zero(m, tokens);
@@ -95,14 +101,12 @@ COEFDYN_HD constexpr R no_maximum() {  // an m that no write has set yet
 template <class M, class R, class Row>
 COEFDYN_HD void lower_vector(const Row& x, int n, int sign, R* out) {
   using E = std::remove_cvref_t<decltype(x[0])>;
-  for (int c = 0; c < n; ++c) {
-    if constexpr (is_complex<E>) {
-      out[c] = x[c].re;
-      out[n + c] = sign < 0 ? -x[c].im : x[c].im;
-    } else {
-      out[c] = x[c];
-      if constexpr (traits<M>::complex_state) out[n + c] = R(0);
-    }
+  if constexpr (is_complex<E>) {
+    by_channel(n, out, [&](int c) { return x[c].re; });
+    by_channel(n, out + n, [&](int c) { return sign < 0 ? -x[c].im : x[c].im; });
+  } else {
+    by_channel(n, out, [&](int c) { return x[c]; });
+    if constexpr (traits<M>::complex_state) clear(out + n, n);
   }
 }
 
@@ -137,9 +141,13 @@ void lower(const Frame& f, idx position, R& m, operands<M, R>& o) {
   using O = operands<M, R>;
   const int n = f.shape.n, half = o.n / 2;
   if constexpr (T::micro > 1 && !T::structure.writes_each) {
-    for (int r = 0; r < o.rows; ++r)
-      for (int v = 0; v < o.e; ++v) o.V[idx(r) * o.e + v] = r % T::micro == T::micro - 1 ? f.at(r / T::micro, 0, 0).v[v] : R(0);
+    const auto& v = f.template of<need<stream::v, ticks::write, width::value>>();
+    for (int r = 0; r < o.rows; ++r) {
+      if (r % T::micro == T::micro - 1) copy(o.e, v.p + r / T::micro * v.stride, o.V + idx(r) * o.e);
+      else clear(o.V + idx(r) * o.e, o.e);
+    }
   } else {
+    if constexpr (O::keys_as_given) o.K = f.template of<need<stream::k, ticks::write, width::key, owner::key>>().p;
     o.V = f.template of<need<stream::v, ticks::write, width::value>>().p;
   }
   for (int i = 0; i < o.tokens; ++i) {
@@ -162,34 +170,37 @@ void lower(const Frame& f, idx position, R& m, operands<M, R>& o) {
       const auto at = f.at(i, l, position + i);
       const bool writes = T::structure.writes_each || l == T::micro - 1;
       R* k = o.K + r * o.n;
-      lower_vector<M>(at.k, n, +1, k);
+      if constexpr (!O::keys_as_given) lower_vector<M>(at.k, n, +1, k);
       if constexpr (T::scale_is_scalar) {
         o.b[r] = writes ? R(B::scale(at)) : R(0);
       } else {
-        for (int c = 0; c < o.n; ++c) k[c] = k[c] * R(B::scale(at, c % n));
+        for (int part = 0; part < o.n; part += n) by_channel(n, k + part, [&](int c) { return k[part + c] * R(B::scale(at, c)); });
         o.b[r] = writes ? R(1) : R(0);
       }
       if constexpr (T::exponential) o.b[r] = writes ? o.b[r] * math::exp(R(B::log_scale(at)) - (T::stabilised ? m : R(0))) : R(0);
-      if constexpr (O::has_gates)
-        for (int c = 0; c < o.gate_width(); ++c) o.g[r * o.gate_width() + c] = l == 0 ? log_decay_of<A>(at, c % n) + shift : R(0);
+      if constexpr (O::has_gates) {
+        R* g = o.g + r * o.gate_width();
+        if (l > 0) clear(g, o.gate_width());
+        else if constexpr (!O::channel) g[0] = log_decay_of<A>(at, 0) + shift;
+        else
+          for (int part = 0; part < o.n; part += n) by_channel(n, g + part, [&](int c) { return log_decay_of<A>(at, c) + shift; });
+      }
       if constexpr (O::corrects) {
         o.s[r] = R(A::strength(at));
         if constexpr (T::stabilised && T::structure.row_sees == sees::undecayed) o.s[r] = o.s[r] * (l == 0 ? o.shift[i] : R(1));
-        for (int c = 0; c < n; ++c) {
-          o.row[r * o.n + c] = R(A::row(at, c));
-          if constexpr (!O::tied) o.col[r * o.n + c] = R(column_of<A>(at, c));
-        }
+        by_channel(n, o.row + r * o.n, [&](int c) { return R(A::row(at, c)); });
+        if constexpr (!O::tied) by_channel(n, o.col + r * o.n, [&](int c) { return R(column_of<A>(at, c)); });
       }
       if constexpr (O::before)
         if (l == T::micro - 1)
-          for (int c = 0; c < o.n; ++c) o.bonus[idx(i) * o.n + c] = R(A::bonus(at, c % n)) * k[c];
+          for (int part = 0; part < o.n; part += n)
+            by_channel(n, o.bonus + idx(i) * o.n + part, [&](int c) { return R(A::bonus(at, c)) * k[part + c]; });
       if constexpr (O::turns) {
         R *co = o.co + r * half, *si = o.si + r * half;
         for (int p = 0; p < half; ++p) {
-          const R pc = r ? co[p - half] : R(1), ps = r ? si[p - half] : R(0);
-          const R angle = l == 0 ? R(A::angle(at, p)) : R(0), ac = math::cos(angle), as = math::sin(angle);
-          co[p] = pc * ac - ps * as;
-          si[p] = ps * ac + pc * as;
+          if (l == 0) o.angle[p] = (r ? o.angle[p] : wide_angle<R>(0)) + wide_angle<R>(R(A::angle(at, p)));
+          co[p] = R(math::cos(o.angle[p]));
+          si[p] = R(math::sin(o.angle[p]));
         }
         O::turn(o.n, co, si, -1, k);
         if constexpr (O::corrects) {
@@ -203,27 +214,49 @@ void lower(const Frame& f, idx position, R& m, operands<M, R>& o) {
 }
 
 /// Queries of one reader on the same timeline, the frame's row 0 being token `from`: rows without a read stay zero. With a bonus, p (tokens) gets q'diag(u) b k / b.
+/// Returns where they are: in Q, or in the frame where nothing changes them.
 template <class M, class R, class Frame>
-void lower_reads(const Frame& f, const operands<M, R>& o, int from, R* Q, R* p) {
+R* lower_reads(const Frame& f, const operands<M, R>& o, int from, R* Q, R* p) {
   using O = operands<M, R>;
   const int half = o.n / 2;
-  for (idx i = 0; i < idx(O::micro > 1 ? o.rows : from) * o.n; ++i) Q[i] = R(0);
-  for (int i = 0; i < from; ++i) p[i] = R(0);
+  if constexpr (!traits<M>::complex_state && !O::before && !O::turns && O::micro == 1)
+    if (from == 0) return f.template of<need<stream::q, ticks::token, width::key, owner::query>>().p;
+  clear(Q, idx(O::micro > 1 ? o.rows : from) * o.n);
+  clear(p, from);
   for (int i = from; i < o.tokens; ++i) {
     const int r = read_row<M>(i);
     R* q = Q + idx(r) * o.n;
     lower_vector<M>(f.at(i - from, 0, 0).q, f.shape.n, -1, q);
     if constexpr (O::before) {
-      p[i] = R(0);
-      for (int c = 0; c < o.n; ++c) p[i] += q[c] * o.bonus[idx(i) * o.n + c];
+      p[i] = sum_over<R>(o.n, [&](int c) { return q[c] * o.bonus[idx(i) * o.n + c]; });
       if constexpr (traits<M>::stabilised) {
         p[i] = p[i] * o.bonus_scale[i];
-        for (int c = 0; c < o.n; ++c) q[c] = q[c] * o.read_scale[i];
+        by_channel(o.n, q, [&](int c) { return q[c] * o.read_scale[i]; });
       }
     }
     if constexpr (O::turns) {
       const int seen = O::before ? r - 1 : r;
       if (seen >= 0) O::turn(o.n, o.co + idx(seen) * half, o.si + idx(seen) * half, -1, q);
+    }
+  }
+  return Q;
+}
+
+/// A state (n, width) between the frame of turning of a chunk's start and that of its end.
+template <class M, class R>
+void turn_state([[maybe_unused]] const operands<M, R>& o, [[maybe_unused]] int sign, [[maybe_unused]] R* S, [[maybe_unused]] idx ld, [[maybe_unused]] int width) {
+  using O = operands<M, R>;
+  if constexpr (O::turns) {
+    const R *co = o.co + idx(o.rows - 1) * (o.n / 2), *si = o.si + idx(o.rows - 1) * (o.n / 2);
+    for (int p = 0; p < o.n / 2; ++p) {
+      const channel_pair i = pair_of(O::pairs, p, o.n);
+      const R c = co[p], f = sign < 0 ? -si[p] : si[p];
+      R *x = S + i.x * ld, *y = S + i.y * ld;
+      for (int v = 0; v < width; ++v) {
+        const R a = x[v], b = y[v];
+        x[v] = a * c - b * f;
+        y[v] = a * f + b * c;
+      }
     }
   }
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <limits>
+
 #include "chunkwise.hpp"
 #include "definition.hpp"
+#include "readout_rows.hpp"
 #include "tile.hpp"
 
 /// The parallel form: tiles of scores, right to left from each query's own tile, weighted by phi and summed at once; any
@@ -21,19 +24,26 @@ struct parallel_head {
   R* summaries = nullptr;
   idx per_tile = 0;
   R *values = nullptr;                                                     // (T writes, e): V of every tile
-  R *Q = nullptr, *p = nullptr, *Z = nullptr, *Y = nullptr, *m = nullptr, *scratch = nullptr, *S = nullptr;
+  R* keys = nullptr;                                                       // (tiles, n, rows): each summary's moved, transposed
+  R *Q = nullptr, *p = nullptr, *Z = nullptr, *Y = nullptr, *m = nullptr, *factor = nullptr, *scratch = nullptr, *S = nullptr;
 
   parallel_head() = default;
   parallel_head(arena& a, const extents& x, idx tokens, int length_)
-      : length(length_), n(T::lowered(x.n)), e(value_width<M>(x.d)), tiles((tokens + length_ - 1) / length_), in(a, {x.n, x.d, e, length_}),
+      : length(length_), n(T::lowered(x.n)), e(padded_width<M>(x.d)), tiles((tokens + length_ - 1) / length_), in(a, {x.n, x.d, e, length_}),
         reads(a, {x.n, x.d, e, length_}), o(a, length_, x.n, e, T::micro > 1 && !T::structure.writes_each), t(a, length_ * T::micro, n) {
     const idx rows = idx(length) * T::micro;
     per_tile = tile_summary<M, R>::numbers(int(rows), n);
-    summaries = a.take<R>(tiles * per_tile), values = a.take<R>(tiles * rows * e);
-    Q = a.take<R>(rows * n), p = a.take<R>(length), Z = a.take<R>(rows * rows), Y = a.take<R>(rows * e), m = a.take<R>(rows), scratch = a.take<R>(3 * idx(x.n)), S = a.take<R>(idx(n) * e);
+    summaries = a.take<R>(tiles * per_tile), values = a.take<R>(tiles * rows * e), keys = a.take<R>(tiles * rows * n);
+    Q = a.take<R>(rows * n), p = a.take<R>(length), Z = a.take<R>(rows * rows), Y = a.take<R>(rows * e), m = a.take<R>(rows), factor = a.take<R>(rows), scratch = a.take<R>(3 * idx(x.n)), S = a.take<R>(idx(n) * e);
   }
   tile_summary<M, R> summary(idx j, int rows) const { return {summaries + j * per_tile, rows, n}; }
   R* value_rows(idx j) const { return values + j * idx(length) * T::micro * e; }
+  /// Scores Z (rows, columns) of queries Q (rows, n) at the end of tile k, all of whose rows exist.
+  void score(int rows, idx k, const R* Q_there) const {
+    const int columns = length * T::micro;
+    clear(Z, idx(rows) * columns);
+    t.px.nn(rows, columns, n, Q_there, n, keys + k * columns * idx(n), columns, Z, columns);
+  }
 
   /// Streams, operands and summary of tile j, tokens [at, at + count).
   void load(const X& x, const extents& ex, const head& hd, idx j, int count, idx position, R& running) {
@@ -43,7 +53,9 @@ struct parallel_head {
     o.rows = count * T::micro;
     lower<M>(in, position + at, running, o);
     t.prepare(o, summary(j, o.rows));
-    for (idx i = 0; i < idx(o.rows) * e; ++i) value_rows(j)[i] = o.V[i];
+    copy(idx(o.rows) * e, o.V, value_rows(j));
+    const int columns = length * T::micro;
+    t.px.transpose(o.rows, n, summary(j, o.rows).moved, n, keys + j * columns * idx(n), columns);
   }
   static constexpr bool writes_at(int row) { return T::structure.writes_each || row % T::micro == T::micro - 1; }
   /// Whether a read row of this tile sees a row of this tile.
@@ -51,27 +63,42 @@ struct parallel_head {
 
   /// Weights of scores against `columns` rows of values, added to Y; `own`: the tile's own, with its mask and bonus.
   void weigh(int rows_q, int columns, const R* V, bool own) {
-    for (int i = 0; i < rows_q; ++i) {
-      R* z = Z + idx(i) * columns;
-      const auto seen_here = [&](int j) { return writes_at(j) && (!own || sees_own(i, j)); };
-      const bool reads_here = is_read(i);
-      if constexpr (O::before)
-        if (own && reads_here) z[i / T::micro * T::micro + T::micro - 1] = p[i / T::micro] * o.b[i / T::micro * T::micro + T::micro - 1];
-      const auto counts = [&](int j) { return seen_here(j) || (O::before && own && j == i / T::micro * T::micro + T::micro - 1); };
-      if constexpr (takes_maximum<M>) {
-        R top = m[i];
-        for (int j = 0; j < columns; ++j)
-          if (counts(j)) top = math::max(top, z[j]);
-        if (top > m[i]) {
-          const R f = m[i] <= R(-1e29) ? R(0) : math::exp(m[i] - top);
-          for (int v = 0; v < e; ++v) Y[idx(i) * e + v] = f * Y[idx(i) * e + v];
-          m[i] = top;
-        }
-      }
-      for (int j = 0; j < columns; ++j) z[j] = reads_here && counts(j) ? M::readout::apply(takes_maximum<M> ? z[j] - m[i] : z[j]) : R(0);
+    if constexpr (O::before)
+      if (own) put_bonus(rows_q, columns);
+    if constexpr (takes_maximum<M>) {
+      hide(rows_q, columns, own, minus_infinity());
+      t.px.exp_rows(rows_q, columns, Z, columns, m, factor);
+      for (int i = 0; i < rows_q; ++i)
+        if (factor[i] != R(1)) t.px.scale_rows(1, e, factor + i, Y + idx(i) * e, e, Y + idx(i) * e, e);
+    } else {
+      apply_readout<typename M::readout>(t.px, idx(rows_q) * columns, Z);
+      hide(rows_q, columns, own, R(0));
     }
-    t.px.nn(rows_q, e, columns, Z, columns, V, e, Y, e);
+    if (own && T::micro == 1) t.px.nn_lower_left(rows_q, e, Z, columns, V, e, Y, e);
+    else t.px.nn(rows_q, e, columns, Z, columns, V, e, Y, e);
   }
+  /// The bonus's scores, where a token's read meets its own write.
+  void put_bonus(int rows_q, int columns) const {
+    for (int i = 0; i < rows_q / T::micro; ++i) {
+      const int w = i * T::micro + T::micro - 1;
+      Z[idx(read_row<M>(i)) * columns + w] = p[i] * o.b[w];
+    }
+  }
+  /// `value` where row i does not weigh column j.
+  void hide(int rows_q, int columns, bool own, R value) const {
+    if (T::micro == 1) {
+      for (int i = 0; own && i < rows_q; ++i) by_channel(columns - i - 1, Z + idx(i) * columns + i + 1, [&](int) { return value; });
+      return;
+    }
+    for (int i = 0; i < rows_q; ++i)
+      for (int j = 0; j < columns; ++j)
+        if (!weighs(i, j, own)) Z[idx(i) * columns + j] = value;
+  }
+  static constexpr bool weighs(int i, int j, bool own) {
+    if (!is_read(i)) return false;
+    return (writes_at(j) && (!own || sees_own(i, j))) || (O::before && own && j == i / T::micro * T::micro + T::micro - 1);
+  }
+  static R minus_infinity() { return -R(std::numeric_limits<double>::infinity()); }
   static constexpr bool is_read(int row) { return row % T::micro == (T::structure.order == reads::before_write ? 0 : T::micro - 1); }
 };
 
@@ -80,9 +107,9 @@ template <class M, class R, class X, class Y, class Types>
 void parallel_forward(const X& x, const extents& e, const head& hd, const Y& y, const carried<M, Types>& c, parallel_head<M, R, X>& w) {
   using T = traits<M>;
   const idx tokens = hd.tokens(), start = initial_position(c, hd.index);
-  const int width = value_width<M>(e.d);
+  const int width = padded_width<M>(e.d);
   R running = initial_maximum<M, Types, R>(c, hd.index, hd.state);
-  load_state<M>(c, hd.index, hd.state, e.n, e.d, w.S);
+  load_state<M>(c, hd.index, hd.state, e.n, e.d, width, w.S);
   for (idx j = 0; j * w.length < tokens; ++j) {
     const idx at = j * w.length;
     const int count = int(tokens - at < w.length ? tokens - at : w.length);
@@ -91,22 +118,21 @@ void parallel_forward(const X& x, const extents& e, const head& hd, const Y& y, 
     const int from = unread(e, at, count);
     for (int r = 0; r < hd.readers && from < count; ++r) {
       gather<M>(x, e, hd.s, hd.at(r), at + from, count - from, true, w.reads, w.scratch);
-      lower_reads<M>(w.reads, w.o, from, w.Q, w.p);
-      for (idx i = 0; i < idx(rows) * width; ++i) w.Y[i] = R(0);
+      R* Q = lower_reads<M>(w.reads, w.o, from, w.Q, w.p);
+      clear(w.Y, idx(rows) * width);
       for (int i = 0; i < rows; ++i) w.m[i] = starting_maximum<M, R>();
-      w.t.own(w.o, w.summary(j, rows), w.Q, w.Z);
+      w.t.own(w.o, w.summary(j, rows), Q, w.Z);
       w.weigh(rows, rows, w.o.V, true);
       for (idx k = j - 1; k >= 0; --k) {
         const int columns = w.length * T::micro;
         const auto s = w.summary(k, columns);
-        s.enter(rows, w.Q);
-        for (idx i = 0; i < idx(rows) * columns; ++i) w.Z[i] = R(0);
-        w.t.px.nt(rows, columns, w.n, w.Q, w.n, s.moved, w.n, w.Z, columns);
+        s.enter(rows, Q);
+        w.score(rows, k, Q);
         w.weigh(rows, columns, w.value_rows(k), false);
-        if (k || c.initial) s.transport(w.t.px, rows, w.Q, w.Z);
+        if (k || c.initial) s.transport(w.t.px, rows, Q, w.Z);
       }
       if constexpr (T::linear)
-        if (c.initial) w.t.px.nn(rows, width, w.n, w.Q, w.n, w.S, width, w.Y, width);
+        if (c.initial) w.t.px.nn(rows, width, w.n, Q, w.n, w.S, width, w.Y, width);
       for (int i = from; i < count; ++i) {
         const int row = read_row<M>(i);
         const R* out = w.Y + idx(row) * width;
@@ -115,7 +141,7 @@ void parallel_forward(const X& x, const extents& e, const head& hd, const Y& y, 
       }
     }
   }
-  if constexpr (T::linear) parallel_states(e, hd, c, w, running, start);
+  if constexpr (T::linear) parallel_states(e, hd, c, w, running);
 }
 /// A state from a tile's start to its end: S <- e^Gamma S + ends' (U S) + moved' V, turned by the tile's angle.
 template <class M, class R, class X>
@@ -143,14 +169,14 @@ void through_tile(parallel_head<M, R, X>& w, const tile_summary<M, R>& s, int ro
 }
 /// The final state of a linear mixer, from the summaries.
 template <class M, class R, class X, class Types>
-void parallel_states(const extents& e, const head& hd, const carried<M, Types>& c, parallel_head<M, R, X>& w, R running, idx start) {
+void parallel_states(const extents& e, const head& hd, const carried<M, Types>& c, parallel_head<M, R, X>& w, R running) {
   if (!c.final) return;
   const idx tokens = hd.tokens();
   for (idx j = 0; j * w.length < tokens; ++j) {
     const int rows = int(tokens - j * w.length < w.length ? tokens - j * w.length : w.length) * traits<M>::micro;
     through_tile(w, w.summary(j, rows), rows, w.value_rows(j), w.S);
   }
-  store_state<M>(c.final, hd.index, hd.state, e.n, e.d, w.S, running, start + tokens);
+  store_state<M>(c.final, hd.index, hd.state, e.n, e.d, w.e, w.S, running);
 }
 
 }  // namespace coefdyn::cpu

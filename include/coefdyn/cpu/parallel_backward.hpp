@@ -25,7 +25,7 @@ struct parallel_backward_head {
 
   parallel_backward_head() = default;
   parallel_backward_head(arena& a, const extents& x, idx tokens, int length)
-      : f(a, x, tokens, length), d(a, length, x.n, value_width<M>(x.d), true), grads(a, x, tokens), back(a, f.t, length * T::micro, f.n) {
+      : f(a, x, tokens, length), d(a, length, x.n, padded_width<M>(x.d), true), grads(a, x, tokens), back(a, f.t, length * T::micro, f.n) {
     const idx rows = idx(length) * T::micro, n = f.n, e = f.e;
     per_tile = tile_summary_gradient<M, R>::numbers(int(rows), f.n);
     summary_grads = a.take<R>(f.tiles * per_tile), dV = a.take<R>(f.tiles * rows * e), passing = a.take<R>(f.tiles * rows * n), running = a.take<R>(f.tiles + 1);
@@ -42,20 +42,21 @@ struct parallel_backward_head {
 template <class M, class R, class X>
 void weight_gradients(parallel_head<M, R, X>& f, int rows, int columns, const R* V, const R* dY, bool own, R* dP) {
   using T = traits<M>;
-  for (idx i = 0; i < idx(rows) * columns; ++i) dP[i] = R(0);
+  clear(dP, idx(rows) * columns);
   f.t.px.nt(rows, columns, f.e, dY, f.e, V, f.e, dP, columns);
-  for (int i = 0; i < rows; ++i)
-    for (int j = 0; j < columns; ++j) {
-      R &z = f.Z[idx(i) * columns + j], &g = dP[idx(i) * columns + j];
-      const bool bonus = T::structure.order == reads::before_write && own && j == i / T::micro * T::micro + T::micro - 1;
-      if (!f.is_read(i) || !(bonus || (f.writes_at(j) && (!own || f.sees_own(i, j))))) {
-        z = g = R(0);
-        continue;
-      }
-      const R s = takes_maximum<M> ? z - f.m[i] : z;
-      g = g * slope<typename M::readout>(s);
-      z = M::readout::apply(s);
-    }
+  const idx count = idx(rows) * columns;
+  if constexpr (takes_maximum<M>) {  // phi = phi' = e^(z - m), m already the largest
+    f.hide(rows, columns, own, f.minus_infinity());
+    f.t.px.exp_rows(rows, columns, f.Z, columns, f.m, f.factor);
+    f.t.px.multiply(rows, columns, f.Z, columns, dP, columns, dP, columns);
+  } else {
+    slope_readout<typename M::readout>(f.t.px, count, f.Z, dP);
+    f.hide(rows, columns, own, R(0));
+  }
+  if (own || T::micro > 1)
+    for (int i = 0; i < rows; ++i)
+      for (int j = 0; j < columns; ++j)
+        if (!f.weighs(i, j, own)) dP[idx(i) * columns + j] = R(0);
 }
 
 template <class M, class R, class X, class Call>
@@ -71,7 +72,7 @@ void parallel_backward(const X& x, const extents& ex, const head& hd, const Call
   const R m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
   const bool from_state = T::linear && (call.c.initial || call.s.initial);
   R running = m0;
-  if constexpr (T::linear) load_state<M>(call.c, hd.index, hd.state, ex.n, ex.d, w.states);
+  if constexpr (T::linear) load_state<M>(call.c, hd.index, hd.state, ex.n, ex.d, f.e, w.states);
   for (idx j = 0; j < tiles; ++j) {
     w.running[j] = running;
     f.load(x, ex, hd, j, count_of(j), start, running);
@@ -82,11 +83,11 @@ void parallel_backward(const X& x, const extents& ex, const head& hd, const Call
     }
   }
   if constexpr (T::linear) {
-    load_final_gradient(call.s, hd.index, hd.state, ex.n, ex.d, running, w.dS);
-    for (idx i = 0; i < size; ++i) w.dS0[i] = R(0);
+    load_final_gradient(call.s, hd.index, hd.state, ex.n, ex.d, f.e, running, w.dS);
+    clear(w.dS0, size);
   }
-  for (idx i = 0; i < tiles * w.per_tile; ++i) w.summary_grads[i] = R(0);
-  for (idx i = 0; i < tiles * idx(full) * e; ++i) w.dV[i] = R(0);
+  clear(w.summary_grads, tiles * w.per_tile);
+  clear(w.dV, tiles * idx(full) * e);
 
   for (idx j = tiles - 1; j >= 0; --j) {
     const int count = count_of(j), rows = count * T::micro;
@@ -99,10 +100,10 @@ void parallel_backward(const X& x, const extents& ex, const head& hd, const Call
     auto ds = w.gradient(j, rows);
     for (int r = 0; r < hd.readers; ++r) {
       gather<M>(x, ex, hd.s, hd.at(r), at, count, true, f.reads, f.scratch);
-      lower_reads<M>(f.reads, f.o, 0, f.Q, f.p);
-      for (idx i = 0; i < idx(rows) * n; ++i) w.Q0[i] = f.Q[i];
+      copy(idx(rows) * n, lower_reads<M>(f.reads, f.o, 0, f.Q, f.p), w.Q0);
+      copy(idx(rows) * n, w.Q0, f.Q);
       parallel_row_sums(f, j, rows, w, from_state);
-      for (idx i = 0; i < idx(rows) * e; ++i) w.dY[i] = R(0);
+      clear(w.dY, idx(rows) * e);
       for (int i = 0; i < count; ++i) {
         const int row = read_row<M>(i);
         const R* out = f.Y + idx(row) * e;
@@ -110,7 +111,7 @@ void parallel_backward(const X& x, const extents& ex, const head& hd, const Call
         const R df = finish_row_backward<M>(f.reads, i, start + at + i, out, sum, top, call.dy, hd.s.batch, hd.s.begin + at + i, hd.first_reader + r, w.dY + idx(row) * e);
         raise_eta<M>(f.reads, i, start + at + i, sum, top, df, w.grads.readers[r], at + i);
       }
-      for (idx i = 0; i < idx(rows) * n; ++i) w.dQ[i] = R(0);
+      clear(w.dQ, idx(rows) * n);
       if constexpr (T::linear)
         if (from_state) {  // f.Q holds the queries at the sequence's start
           px.nt(rows, n, e, w.dY, e, w.states, e, w.dQ, n);
@@ -120,16 +121,15 @@ void parallel_backward(const X& x, const extents& ex, const head& hd, const Call
         const auto s = f.summary(k, full);
         auto dk = w.gradient(k, full);
         const R* Q = w.queries_at(k);
-        for (idx i = 0; i < idx(rows) * full; ++i) f.Z[i] = R(0);
-        px.nt(rows, full, n, Q, n, s.moved, n, f.Z, full);
+        f.score(rows, k, Q);
         weight_gradients(f, rows, full, f.value_rows(k), w.dY, false, w.dP);
         px.tn(full, e, rows, f.Z, full, w.dY, e, w.value_gradients(k), e);
         w.back.through(s, rows, Q, w.dP, w.dQ, dk);
         w.back.leave(s, rows, Q, w.dQ, dk);
       }
-      for (idx i = 0; i < idx(rows) * n; ++i) f.Q[i] = w.Q0[i];
+      copy(idx(rows) * n, w.Q0, f.Q);
       f.t.own(f.o, f.summary(j, rows), f.Q, f.Z);
-      own_bonus_scores(f, rows);
+      if constexpr (O::before) f.put_bonus(rows, rows);
       weight_gradients(f, rows, rows, f.o.V, w.dY, true, w.dP);
       px.tn(rows, e, rows, f.Z, rows, w.dY, e, w.value_gradients(j), e);
       if constexpr (O::before)
@@ -157,7 +157,7 @@ void parallel_backward(const X& x, const extents& ex, const head& hd, const Call
   }
   if constexpr (T::linear) {
     for (idx i = 0; i < size; ++i) w.dS0[i] += w.dS[i];
-    store_initial_gradient(call.s, hd.index, hd.state, ex.n, ex.d, m0, w.dS0);
+    store_initial_gradient(call.s, hd.index, hd.state, ex.n, ex.d, f.e, m0, w.dS0);
   }
 }
 
@@ -166,30 +166,20 @@ template <class M, class R, class X>
 void parallel_row_sums(parallel_head<M, R, X>& f, idx j, int rows, const parallel_backward_head<M, R, X>& w, bool from_state) {
   using T = traits<M>;
   const int full = f.length * T::micro;
-  for (idx i = 0; i < idx(rows) * f.e; ++i) f.Y[i] = R(0);
+  clear(f.Y, idx(rows) * f.e);
   for (int i = 0; i < rows; ++i) f.m[i] = starting_maximum<M, R>();
   f.t.own(f.o, f.summary(j, rows), f.Q, f.Z);
   f.weigh(rows, rows, f.o.V, true);
   for (idx k = j - 1; k >= 0; --k) {
     const auto s = f.summary(k, full);
     s.enter(rows, f.Q);
-    for (idx i = 0; i < idx(rows) * f.n; ++i) w.queries_at(k)[i] = f.Q[i];
-    for (idx i = 0; i < idx(rows) * full; ++i) f.Z[i] = R(0);
-    f.t.px.nt(rows, full, f.n, f.Q, f.n, s.moved, f.n, f.Z, full);
+    copy(idx(rows) * f.n, f.Q, w.queries_at(k));
+    f.score(rows, k, f.Q);
     f.weigh(rows, full, f.value_rows(k), false);
     s.transport(f.t.px, rows, f.Q, f.Z);
   }
   if constexpr (T::linear)
     if (from_state) f.t.px.nn(rows, f.e, f.n, f.Q, f.n, w.states, f.e, f.Y, f.e);
-}
-template <class M, class R, class X>
-void own_bonus_scores(parallel_head<M, R, X>& f, int rows) {
-  using T = traits<M>;
-  if constexpr (T::structure.order == reads::before_write)
-    for (int i = 0; i < rows / T::micro; ++i) {
-      const int own = i * T::micro + T::micro - 1;
-      f.Z[idx(read_row<M>(i)) * rows + own] = f.p[i] * f.o.b[own];
-    }
 }
 /// dS at a tile's end becomes dS at its start; S: the state at its start.
 template <class M, class R, class X>

@@ -27,23 +27,23 @@ struct copy_panel {
   }
 };
 
-/// panel (k, tile<T>::cols) := B', B stored (cols, k); zero from cols to the end of a vector.
-template <class T>
+/// panel (k, cols) of row stride ldp := B', B stored (cols, k). Padded, rows go on with zeros to the end of a vector.
+template <class T, bool Padded = false>
 struct transpose_panel {
   using R = typename T::real;
   using P = pack<R, T::bytes>;
   using V = typename P::type;
-  static constexpr int width = P::width, lane = 16 / static_cast<int>(sizeof(R)), panel_cols = tile<T>::cols;
+  static constexpr int width = P::width, lane = 16 / static_cast<int>(sizeof(R));
 
-  [[gnu::always_inline]] static inline void run(int k, int cols, const R* b, idx ldb, R* panel) {
+  [[gnu::always_inline]] static inline void run(int k, int cols, const R* b, idx ldb, R* panel, idx ldp) {
     for (int j = 0; j < cols; j += width)
       for (int p = 0; p < k; p += width)
-        block(k - p, cols - j, b + j * ldb + p, ldb, panel + p * panel_cols + j, typename P::lanes{});
+        block(k - p, cols - j, b + j * ldb + p, ldb, panel + p * ldp + j, ldp, typename P::lanes{});
   }
 
  private:
   template <int... I>
-  [[gnu::always_inline]] static inline void block(int k, int cols, const R* b, idx ldb, R* panel,
+  [[gnu::always_inline]] static inline void block(int k, int cols, const R* b, idx ldb, R* panel, idx ldp,
                                                   std::integer_sequence<int, I...>) {
     V row[width], next[width];
     if (k >= width && cols >= width) {
@@ -62,7 +62,14 @@ struct transpose_panel {
       ((row[I] = next[I]), ...);
     }
     exchange<lane, I...>(row, next);
-    ((I < k ? P::store(row[I], panel + I * panel_cols) : void()), ...);
+    if (Padded || cols >= width) {
+      ((I < k ? P::store(row[I], panel + I * ldp) : void()), ...);
+      return;
+    }
+    alignas(T::bytes) R edge[width * width];
+    (P::store(row[I], edge + I * width), ...);
+    for (int i = 0; i < width && i < k; ++i)
+      for (int j = 0; j < cols; ++j) panel[i * ldp + j] = edge[i * width + j];
   }
 
   /// Within 128 bits: rows i and i + lane / 2 of a group of `lane` rows become rows 2 i and 2 i + 1.
@@ -113,7 +120,7 @@ struct panels {
         const R *from = panel, *given = b + (b_side == side::plain ? k0 * ldb + j : j * ldb + k0);
         idx ldf = cols;
         if (b_side == side::transposed)
-          T::template enter<transpose_panel<T>>(terms, width, given, ldb, &panel[0]);
+          T::template enter<transpose_panel<T, true>>(terms, width, given, ldb, &panel[0], idx(cols));
         else if (width < cols || (is_far(ldb) && m > 2 * rows))
           T::template enter<copy_panel<T>>(terms, width, given, ldb, &panel[0]);
         else

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <coefdyn/cpu/simd.hpp>
+#include <coefdyn/cpu/product_exp.hpp>
+#include <coefdyn/cpu/product_table.hpp>
 
 #if defined(__GNUC__)
 
@@ -82,6 +83,23 @@ struct scaled_rows {
   }
 };
 
+/// Y[i][c] += f[i] X[i][c].
+template <class T>
+struct added_scaled_rows {
+  using R = typename T::real;
+  using P = pack<R, T::bytes>;
+  [[gnu::always_inline]] static inline void run(int m, int n, const R* f, const R* x, idx ldx, R* y, idx ldy) {
+    for (int i = 0; i < m; ++i, x += ldx, y += ldy)
+      for (int c = 0; c < n; c += P::width) {
+        typename P::type v, old;
+        P::load(v, x + c, n - c);
+        P::load(old, y + c, n - c);
+        P::multiply_add(old, f[i], v);
+        P::store(old, y + c, n - c);
+      }
+  }
+};
+
 /// out[i] += <X_i, Y_i>: four partial sums of every fourth vector, then a tree.
 template <class T>
 struct dots_of_rows {
@@ -115,13 +133,15 @@ struct dots_of_rows {
   }
 };
 
-/// Kernels that keep a strip of columns in registers while the rows pass: four vectors, then one at a time.
-template <class T, class Kernel>
+/// Kernels that keep a strip of columns in registers while the rows pass: `Wide` vectors, four, then one at a time.
+template <class T, class Kernel, int Wide = 4>
 struct strips {
   static constexpr int width = pack<typename T::real, T::bytes>::width;
   template <class... Args>
   [[gnu::always_inline]] static inline void run(int m, int n, Args... args) {
     int c = 0;
+    if constexpr (Wide > 4)
+      for (; c + Wide * width <= n; c += Wide * width) Kernel::template strip<Wide>(m, c, width, args...);
     for (; c + 4 * width <= n; c += 4 * width) Kernel::template strip<4>(m, c, width, args...);
     for (; c < n; c += width) Kernel::template strip<1>(m, c, n - c, args...);
   }
@@ -150,31 +170,100 @@ struct dots_of_columns {
   }
 };
 
-/// S := diag(w) S + kb v', then y += S' q, rows in order; w may be null.
+/// One row of a linear recurrence on a state (n, d), a strip of columns at a time so that its second pass meets the first
+/// cache: r = s S' row, S := diag(w) S + col r' + k (b v)', y += S' q. Without col the correction is along k; any of w, row,
+/// col and q may be null.
 template <class T>
-struct decode_step {
+struct state_row {
   using R = typename T::real;
   using P = pack<R, T::bytes>;
+  using V = typename P::type;
   template <int N>
-  [[gnu::always_inline]] static inline void strip(int n, int c, int count, const R* w, const R* kb, const R* v,
-                                                  const R* q, R* s, idx lds, R* y) {
-    strip(n, count, w, kb, v + c, q, s + c, lds, y + c, std::make_integer_sequence<int, N>{});
+  [[gnu::always_inline]] static inline void strip(int n, int c, int count, const state_row_operands<R>& o) {
+    strip(n, c, count, o, std::make_integer_sequence<int, N>{});
   }
 
  private:
   template <int... J>
-  [[gnu::always_inline]] static inline void strip(int n, int count, const R* w, const R* kb, const R* v, const R* q,
-                                                  R* s, idx lds, R* y, std::integer_sequence<int, J...>) {
-    typename P::type sum[sizeof...(J)], write[sizeof...(J)], old;
-    (P::load(sum[J], y + J * P::width, count), ...);
-    (P::load(write[J], v + J * P::width, count), ...);
-    for (int i = 0; i < n; ++i, s += lds) {
-      const R decay = w == nullptr ? R(1) : w[i];
-      ((P::load(old, s + J * P::width, count), old = decay * old + kb[i] * write[J], P::multiply_add(sum[J], q[i], old),
-        P::store(old, s + J * P::width, count)),
-       ...);
+  [[gnu::always_inline]] static inline void strip(int n, int c, int count, const state_row_operands<R> o, std::integer_sequence<int, J...>) {
+    constexpr int N = sizeof...(J);
+    V along[N] = {}, more[N] = {}, write[N], sum[N] = {}, old;
+    const R* from = o.from + c;
+    if (o.row != nullptr) {
+      int i = 0;
+      for (; i + 2 <= n; i += 2, from += 2 * o.ld_from) {
+        ((P::load(old, from + J * P::width, count), P::multiply_add(along[J], o.row[i], old)), ...);
+        ((P::load(old, from + o.ld_from + J * P::width, count), P::multiply_add(more[J], o.row[i + 1], old)), ...);
+      }
+      if (i < n) ((P::load(old, from + J * P::width, count), P::multiply_add(along[J], o.row[i], old)), ...);
+      ((along[J] = o.s * (along[J] + more[J]), more[J] = V{}), ...);
+      from = o.from + c;
     }
-    (P::store(sum[J], y + J * P::width, count), ...);
+    ((P::load(write[J], o.v + c + J * P::width, count), write[J] *= o.b), ...);
+    if (o.col == nullptr) ((write[J] += along[J]), ...);
+    if (o.q != nullptr) ((P::load(sum[J], o.y + c + J * P::width, count)), ...);
+    R* to = o.to + c;
+    int i = 0;
+    for (; i + 2 <= n; i += 2, from += 2 * o.ld_from, to += 2 * o.ld_to) {
+      pass<J...>(o, i, count, from, to, write, along, sum);
+      pass<J...>(o, i + 1, count, from + o.ld_from, to + o.ld_to, write, along, more);
+    }
+    if (i < n) pass<J...>(o, i, count, from, to, write, along, sum);
+    ((sum[J] += more[J]), ...);
+    if (o.q != nullptr) ((P::store(sum[J], o.y + c + J * P::width, count)), ...);
+  }
+  /// Row i of the state: decayed, corrected, written, read.
+  template <int... J>
+  [[gnu::always_inline]] static inline void pass(const state_row_operands<R>& o, int i, int count, const R* from, R* to, const V* write, const V* along, V* total) {
+    const R w = o.w == nullptr ? R(1) : o.w[i], k = o.k[i], q = o.q == nullptr ? R(0) : o.q[i], a = o.col == nullptr ? R(0) : o.col[i];
+    V x[sizeof...(J)];
+    ((P::load(x[J], from + J * P::width, count), x[J] = w * x[J], P::multiply_add(x[J], k, write[J])), ...);
+    if (o.col != nullptr) (P::multiply_add(x[J], a, along[J]), ...);
+    ((P::multiply_add(total[J], q, x[J]), P::store(x[J], to + J * P::width, count)), ...);
+  }
+};
+
+/// Rows of scores become e^(z - top), top the larger of the given maximum and the row's own; factor: e^(old - new maximum).
+/// Entries of -inf give 0; a maximum below -1e29 counts as none.
+template <class T>
+struct exponential_rows {
+  using R = typename T::real;
+  using P = pack<R, T::bytes>;
+  using V = typename P::type;
+  using exponential = vector_exp<R, T::bytes>;
+  static constexpr int together = exponential::together, width = P::width;
+
+  [[gnu::always_inline]] static inline void run(int m, int n, R* z, idx ldz, R* top, R* factor) {
+    for (int i = 0; i < m; ++i, z += ldz) row(n, z, top[i], factor[i], std::make_integer_sequence<int, together>{});
+  }
+
+ private:
+  template <int... J>
+  [[gnu::always_inline]] static inline void row(int n, R* z, R& top, R& factor, std::integer_sequence<int, J...>) {
+    V most = V{} + top, v[together];
+    int c = 0;
+    for (; c + width <= n; c += width) {
+      P::load(v[0], z + c);
+      most = most < v[0] ? v[0] : most;
+    }
+    R now = top;
+    alignas(T::bytes) R lane[width];
+    P::store(most, lane);
+    for (int i = 0; i < width; ++i) now = now < lane[i] ? lane[i] : now;
+    for (; c < n; ++c) now = now < z[c] ? z[c] : now;
+    factor = R(1);
+    if (now > top) {
+      v[0] = V{} + (top - now);
+      ((v[J] = v[0]), ...);
+      exponential::at(v);
+      factor = top <= R(-1e29) ? R(0) : v[0][0];
+      top = now;
+    }
+    for (c = 0; c < n; c += together * width) {
+      ((P::load(v[J], z + c + J * width, n - c - J * width), v[J] -= now), ...);
+      exponential::at(v);
+      ((P::store(v[J], z + c + J * width, n - c - J * width)), ...);
+    }
   }
 };
 

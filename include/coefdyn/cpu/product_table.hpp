@@ -10,6 +10,19 @@
 
 namespace coefdyn::cpu::detail {
 
+/// What one row of a linear recurrence does to a state (n, d): see products::state_row.
+template <class R>
+struct state_row_operands {
+  const R *w, *row, *col, *k, *v, *q;  // (n), but v (d); null: none
+  R s, b;
+  const R* from;
+  idx ld_from;
+  R* to;
+  idx ld_to;
+  R* y;  // (d)
+  int d;
+};
+
 /// The kernels of one target.
 template <class R>
 struct product_table {
@@ -28,7 +41,10 @@ struct product_table {
   solve* add;
   dots *row_dots, *col_dots;
   void (*decayed_gram_lower)(int, int, const R*, idx, const R*, idx, const R*, idx, R*, idx);
-  void (*step)(int, int, const R*, const R*, const R*, const R*, R*, idx, R*);
+  void (*add_scaled_rows)(int, int, const R*, const R*, idx, R*, idx);
+  solve* transpose;
+  void (*exp_rows)(int, int, R*, idx, R*, R*);
+  void (*state_row)(int, int, const state_row_operands<R>&);
 };
 
 /// Plain loops, for any class with + - * < and an exp in coefdyn::math (or the standard one of long double).
@@ -105,12 +121,40 @@ struct plain_products {
         }
       }
   }
-  static void step(int n, int d, const R* w, const R* kb, const R* v, const R* q, R* s, idx lds, R* y) {
-    for (int i = 0; i < n; ++i, s += lds)
-      for (int c = 0; c < d; ++c) {
-        s[c] = (w == nullptr ? s[c] : w[i] * s[c]) + kb[i] * v[c];
-        y[c] = y[c] + q[i] * s[c];
+  static void add_scaled_rows(int m, int n, const R* f, const R* x, idx ldx, R* y, idx ldy) {
+    for (int i = 0; i < m; ++i) add_row(n, f[i], x + i * ldx, y + i * ldy);
+  }
+  static void transpose(int m, int n, const R* x, idx ldx, R* y, idx ldy) {
+    for (int i = 0; i < m; ++i)
+      for (int c = 0; c < n; ++c) y[c * ldy + i] = x[i * ldx + c];
+  }
+  static void exp_rows(int m, int n, R* z, idx ldz, R* top, R* factor) {
+    for (int i = 0; i < m; ++i, z += ldz) {
+      R now = top[i];
+      for (int c = 0; c < n; ++c) now = now < z[c] ? z[c] : now;
+      factor[i] = now > top[i] ? top[i] <= R(-1e29) ? R(0) : exp_of(top[i] - now) : R(1);
+      top[i] = now;
+      for (int c = 0; c < n; ++c) z[c] = exp_of(z[c] - now);
+    }
+  }
+  static void state_row(int n, int d, const state_row_operands<R>& o) {
+    for (int c = 0; c < d; ++c) {
+      R along = R(0);
+      if (o.row != nullptr) {
+        for (int i = 0; i < n; ++i) along = along + o.row[i] * o.from[i * o.ld_from + c];
+        along = along * o.s;
       }
+      R write = o.v[c] * o.b;
+      if (o.col == nullptr) write = write + along;
+      for (int i = 0; i < n; ++i) {
+        R x = o.from[i * o.ld_from + c];
+        if (o.w != nullptr) x = o.w[i] * x;
+        x = x + o.k[i] * write;
+        if (o.col != nullptr) x = x + o.col[i] * along;
+        if (o.q != nullptr) o.y[c] = o.y[c] + o.q[i] * x;
+        o.to[i * o.ld_to + c] = x;
+      }
+    }
   }
 
  private:
@@ -148,7 +192,10 @@ inline constexpr product_table<R> table_of = {Kernels::name,
                                               Kernels::row_dots,
                                               Kernels::col_dots,
                                               Kernels::decayed_gram_lower,
-                                              Kernels::step};
+                                              Kernels::add_scaled_rows,
+                                              Kernels::transpose,
+                                              Kernels::exp_rows,
+                                              Kernels::state_row};
 
 /// The tables that the program holds, by target; targets.hpp fills in what it compiles.
 template <class R>

@@ -102,9 +102,21 @@ struct products {
     if (m > 32) throw std::invalid_argument("coefdyn: decayed_gram_lower takes at most 32 rows; call it per block.");
     table_->decayed_gram_lower(m, n, A, lda, B, ldb, g, ldg, C, ldc);
   }
+  /// Y[i][c] += f[i] X[i][c].
+  void add_scaled_rows(int m, int n, const R* f, const R* X, idx ldx, R* Y, idx ldy) const {
+    table_->add_scaled_rows(m, n, f, X, ldx, Y, ldy);
+  }
+  /// Y (n, m) := X', X (m, n).
+  void transpose(int m, int n, const R* X, idx ldx, R* Y, idx ldy) const { table_->transpose(m, n, X, ldx, Y, ldy); }
+  /// Z[i][c] := exp(Z[i][c] - top[i]), top[i] first raised to the row's largest entry; factor[i]: e^(old - new top), 0 where
+  /// the old top is below -1e29, for none.
+  void exp_rows(int m, int n, R* Z, idx ldz, R* top, R* factor) const { table_->exp_rows(m, n, Z, ldz, top, factor); }
+  /// One row of a linear recurrence, one pass over the state from memory:
+  /// r = s from' row, to = diag(w) from + col r' + k (b v)', y += to' q; without col, the correction is along k.
+  void state_row(int n, const detail::state_row_operands<R>& o) const { table_->state_row(n, o.d, o); }
   /// One decode step on a state S (n, d) in one pass: S = diag(w) S + kb v', then y += S' q; w may be null, for 1.
   void step(int n, int d, const R* w, const R* kb, const R* v, const R* q, R* S, idx lds, R* y) const {
-    table_->step(n, d, w, kb, v, q, S, lds, y);
+    state_row(n, {w, nullptr, nullptr, kb, v, q, R(0), R(1), S, lds, S, lds, y, d});
   }
 
  private:

@@ -43,8 +43,7 @@ COEFDYN_HD void raise_row_streams(const Frame& f, idx i, int l, idx position, co
     using Tag = typename Need::tag;
     if constexpr (Need::inner == width::value) {
       auto* p = d.template where<Need>(to, l);
-      if (writes)
-        for (int c = 0; c < f.shape.d; ++c) p[c] += g.V[c];
+      if (writes) by_channel(f.shape.d, p, [&](int c) { return p[c] + g.V[c]; });
     } else if constexpr (Need::over == field::complex && std::is_same_v<Tag, stream::k>) {
       if (writes) {
         auto* p = d.template where<Need>(to, l);
@@ -68,61 +67,58 @@ COEFDYN_HD void raise_row_streams(const Frame& f, idx i, int l, idx position, co
       using D = dual<R>;
       R whole(0);  // gradient of a stream that holds one number
       auto* p = d.template where<Need>(to, l);
-      const auto give = [&](int c, R value) {
-        if constexpr (per_channel) p[c] += value;
-        else whole += value;
+      const auto each = [&](int count, auto value) {  // value(c): what channel c gives
+        if constexpr (per_channel) by_channel(count, p, [&](int c) { return p[c] + value(c); });
+        else whole += sum_over<R>(count, value);
       };
       if constexpr (O::gated)
         if (l == 0)
-          for (int c = 0; c < (O::channel ? n : 1); ++c) {
+          each(O::channel ? n : 1, [&](int c) {
             R total = g.g[c];
             if constexpr (T::complex_state && O::channel) total += g.g[n + c];
-            give(c, total * D(log_decay_of<A>(at, c)).d);
-          }
+            return total * D(log_decay_of<A>(at, c)).d;
+          });
       if constexpr (O::turns)
-        if (l == 0) {
-          const int pairs = T::complex_state ? n : n / 2;
-          for (int c = 0; c < pairs; ++c) give(c, g.angle[c] * D(A::angle(at, c)).d);
-        }
+        if (l == 0) each(T::complex_state ? n : n / 2, [&](int c) { return g.angle[c] * D(A::angle(at, c)).d; });
       if constexpr (O::corrects) {
         R factor = g.s;
         if constexpr (T::stabilised && T::structure.row_sees == sees::undecayed)
           if (l == 0) factor = factor * shift;
-        if constexpr (!per_channel) give(0, factor * D(A::strength(at)).d);
-        for (int c = 0; c < n; ++c) {
+        if constexpr (!per_channel) whole += factor * D(A::strength(at)).d;
+        each(n, [&](int c) {
           R t = g.row[c] * D(A::row(at, c)).d;
           if constexpr (!O::tied) t += g.col[c] * D(column_of<A>(at, c)).d;
-          give(c, t);
-        }
+          return t;
+        });
       }
       if (writes || O::tied) {
-        if constexpr (T::exponential && !per_channel) give(0, g.b * o_b * D(B::log_scale(at)).d);
+        if constexpr (T::exponential && !per_channel) whole += g.b * o_b * D(B::log_scale(at)).d;
         if constexpr (T::scale_is_scalar && !per_channel) {
           const D scale = B::scale(at);
-          if constexpr (T::exponential) give(0, scale.v == R(0) ? R(0) : g.b * o_b / scale.v * scale.d);
-          else give(0, g.b * scale.d);
+          if constexpr (T::exponential) whole += scale.v == R(0) ? R(0) : g.b * o_b / scale.v * scale.d;
+          else whole += g.b * scale.d;
         }
-        for (int c = 0; c < n; ++c) {
+        each(n, [&](int c) {
           const auto k = at.k[c];
           if constexpr (is_complex<std::remove_cvref_t<decltype(k)>>) {
+            R t(0);
             if constexpr (!T::scale_is_scalar) {
               const D bc = B::scale(at, c);
-              give(c, bc.d * (g.K[c] * k.re.v + g.K[n + c] * k.im.v));
-              if constexpr (O::before) {
-                const D uc = D(A::bonus(at, c)) * bc;
-                give(c, uc.d * (g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v));
-              }
+              t = bc.d * (g.K[c] * k.re.v + g.K[n + c] * k.im.v);
+              if constexpr (O::before) t += (D(A::bonus(at, c)) * bc).d * (g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v);
             } else if constexpr (O::before) {
-              give(c, D(A::bonus(at, c)).d * (g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v));
+              t = D(A::bonus(at, c)).d * (g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v);
             }
+            return t;
           } else {
             D kc = k;
             if constexpr (!T::scale_is_scalar) kc = kc * D(B::scale(at, c));
-            give(c, g.K[c] * kc.d);
+            R t = g.K[c] * kc.d;
             if constexpr (O::before)
-              if (l == T::micro - 1) give(c, g.bonus[c] * (D(A::bonus(at, c)) * kc).d);
+              if (l == T::micro - 1) t += g.bonus[c] * (D(A::bonus(at, c)) * kc).d;
+            return t;
           }
-        }
+        });
       }
       if constexpr (!per_channel) p[0] += whole;
     }
@@ -139,14 +135,12 @@ COEFDYN_HD void raise_query_streams(idx i, const R* dQ, Frame& d, list<Need...>)
   ([&] {
     if constexpr (std::is_same_v<typename Need::tag, stream::q>) {
       auto* p = d.template where<Need>(i, 0);
-      for (int c = 0; c < d.shape.n; ++c) {
-        if constexpr (Need::over == field::complex) {
+      if constexpr (Need::over == field::complex)
+        for (int c = 0; c < d.shape.n; ++c) {
           p[c].re += dQ[c];
           p[c].im -= dQ[d.shape.n + c];
-        } else {
-          p[c] += dQ[c];
         }
-      }
+      else by_channel(d.shape.n, p, [&](int c) { return p[c] + dQ[c]; });
     }
   }(), ...);
 }
@@ -223,11 +217,15 @@ void scatter(const X& x, const G& g, const extents& e, const sequence& s, const 
         feature_backward<typename M::feature_map>(raw, from, raw + e.n, raw + 2 * e.n, e.n);
         from = raw + e.n;
       }
-      for (idx i = 0; i < size[0]; ++i)
-        for (idx j = 0; j < size[1]; ++j) {
-          auto& out = p[i * inner[0] + j * inner[1]];
-          out = stored<Stored>(loaded<E>(out) + from[i * size[1] + j]);
-        }
+      const int outer = Need::inner_rank == 2 ? static_cast<int>(size[0]) : 1, count = static_cast<int>(Need::inner_rank == 2 ? size[1] : size[0]);
+      const idx stride = Need::inner_rank == 2 ? inner[1] : inner[0];
+      for (int i = 0; i < outer; ++i) {
+        auto* out = p + i * inner[0];
+        const E* add = from + idx(i) * count;
+        if (stride == 1) by_channel(count, out, [&](int c) { return stored<Stored>(loaded<E>(out[c]) + add[c]); });
+        else
+          for (int c = 0; c < count; ++c) out[c * stride] = stored<Stored>(loaded<E>(out[c * stride]) + add[c]);
+      }
     }
   }(), ...);
 }
@@ -240,13 +238,16 @@ void clear_gradients(const G& g, list<Need...>) {
     if (!v.data) return;
     constexpr int rank = Need::rank;
     idx at[5] = {};
-    using Stored = std::remove_cvref_t<decltype(*v.data)>;
     if (v.size() == 0) return;
+    bool by_row = false;
+    idx count = 1;
+    if constexpr (rank > 0)
+      if (v.strides[rank - 1] == 1) by_row = true, count = v.extents[rank - 1];
     for (;;) {
       idx offset = 0;
       for (int a = 0; a < rank; ++a) offset += at[a] * v.strides[a];
-      v.data[offset] = Stored{};
-      int a = rank - 1;
+      cpu::clear(v.data + offset, count);
+      int a = by_row ? rank - 2 : rank - 1;
       for (; a >= 0; --a) {
         if (++at[a] < v.extents[a]) break;
         at[a] = 0;

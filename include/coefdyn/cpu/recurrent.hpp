@@ -76,12 +76,12 @@ template <class M, class R, class X, class Y, class Types>
 void recurrent_forward(const X& x, const extents& e, const head& hd, const Y& y, const carried<M, Types>& c, recurrent_head<M, R, X>& w) {
   using T = traits<M>;
   const idx tokens = hd.tokens(), start = initial_position(c, hd.index);
-  load_state<M>(c, hd.index, hd.state, e.n, e.d, w.S);
+  load_state<M>(c, hd.index, hd.state, e.n, e.d, value_width<M>(e.d), w.S);
   w.m = initial_maximum<M, Types, R>(c, hd.index, hd.state);
   std::size_t next = 0;
   const auto capture = [&](idx seen) {
     for (; next < c.positions.size() && (c.positions[next] <= seen || seen == tokens); ++next)
-      store_state<M>(c.captured, idx(next) * e.sequences + hd.index, hd.state, e.n, e.d, w.S, w.m, start + seen);
+      store_state<M>(c.captured, idx(next) * e.sequences + hd.index, hd.state, e.n, e.d, w.e, w.S, w.m);
   };
   const auto read = [&](int i, idx t) {
     if (t < e.first_read) return;
@@ -104,6 +104,6 @@ void recurrent_forward(const X& x, const extents& e, const head& hd, const Y& y,
       capture(t0 + i + 1);
     }
   }
-  if (c.final) store_state<M>(c.final, hd.index, hd.state, e.n, e.d, w.S, w.m, start + tokens);
+  if (c.final) store_state<M>(c.final, hd.index, hd.state, e.n, e.d, w.e, w.S, w.m);
 }
 }  // namespace coefdyn::cpu

@@ -94,7 +94,7 @@ void recurrent_backward(const X& x, const extents& ex, const head& hd, const Cal
   const auto copy = [&](const E* from, E* to) { for (idx i = 0; i < size; ++i) to[i] = from[i]; };
   const R m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
   f.m = m0;
-  load_state<M>(call.c, hd.index, hd.state, ex.n, ex.d, f.S);
+  load_state<M>(call.c, hd.index, hd.state, ex.n, ex.d, value_width<M>(ex.d), f.S);
   const idx windows = (tokens + f.window - 1) / f.window;
   const auto load = [&](idx k) {
     const idx t0 = k * f.window, count = tokens - t0 < f.window ? tokens - t0 : f.window;
@@ -106,7 +106,7 @@ void recurrent_backward(const X& x, const extents& ex, const head& hd, const Cal
     const int count = load(k);
     for (int i = 0; i < count; ++i) f.advance(i, start + k * f.window + i);
   }
-  load_final_gradient(call.s, hd.index, hd.state, ex.n, ex.d, f.m, w.dS);
+  load_final_gradient(call.s, hd.index, hd.state, ex.n, ex.d, value_width<M>(ex.d), f.m, w.dS);
   for (idx k = windows - 1; k >= 0; --k) {
     const int count = load(k);
     const idx t0 = k * f.window;
@@ -141,7 +141,7 @@ void recurrent_backward(const X& x, const extents& ex, const head& hd, const Cal
       for (int l = 0; l < T::micro; ++l)
         raise_row<M>(f.in, i, l, start + t0 + i, w.rows.at(idx(i) * T::micro + l), write_b<M>(f.in.at(i, l, start + t0 + i), w.m[i + 1]), math::exp(w.extra[i]), w.grads.state, t0 + i);
   }
-  store_initial_gradient(call.s, hd.index, hd.state, ex.n, ex.d, m0, w.dS);
+  store_initial_gradient(call.s, hd.index, hd.state, ex.n, ex.d, value_width<M>(ex.d), m0, w.dS);
 }
 /// S += (b K) v': gradients of K, b and v from dS.
 template <class M, class R, class X>

@@ -99,8 +99,13 @@ void evolve_backward(const Frame& f, idx i, int l, idx position, const state_mat
   const auto at = f.at(i, l, position);
   const int n = at.n, columns = x.columns;
   if constexpr (!traits<M>::structured) {
+    if (extra != R(0)) {  // the map was e^extra A
+      const R factor = math::exp(extra);
+      for (int c = 0; c < n; ++c)
+        for (int v = 0; v < columns; ++v) p(c, v) = factor * p(c, v);
+    }
     map_parameters<M, R>(f, i, position, x, p, work, d, to, coefdyn::detail::streams_t<A>{});
-    evolve<A, true>(at, p, work, extra);
+    evolve<A, true>(at, p, work);
   } else {
     using O = operands<M, R>;
     constexpr structure_of s = traits<M>::structure;

@@ -6,16 +6,22 @@
 namespace coefdyn::cpu {
 
 struct chunk_tuning {
-  int chunk;  // tokens of a chunk
-  int tile;   // tokens of a tile of the parallel form
+  int chunk;           // tokens of a chunk
+  int backward_chunk;  // tokens of a chunk of its backward
+  int tile;            // tokens of a tile of the parallel form
+  int window;          // tokens that the recurrent form gathers at once
 };
 
-/// Rows of a chunk are micro-steps, so a mixer of m micro-steps takes fewer tokens.
+/// Measured by bench/cpu_forms --length on AVX-512: short chunks save products, long ones are fewer. Rows of a chunk are
+/// micro-steps, so a mixer of m micro-steps takes fewer tokens.
 template <class M, class R>
 constexpr chunk_tuning tuning_for(int n, int d) {
-  const int rows = n * d >= 64 * 64 ? 64 : 32;
-  const int tokens = rows / traits<M>::micro;
-  return {tokens > 0 ? tokens : 1, tokens > 0 ? tokens : 1};
+  using T = traits<M>;
+  constexpr bool corrects = T::structure.correction != rank_one::none, by_channel = T::structure.decay == gate::channel;
+  const bool small = n * d < 64 * 64, large = n * d >= 128 * 128;
+  const int rows = small ? 32 : by_channel ? 64 : large && !corrects ? 32 : 48;
+  const auto tokens = [](int of) { return of / T::micro > 0 ? of / T::micro : 1; };
+  return {tokens(rows), tokens(small ? 32 : 64), tokens((small ? 32 : 64) * (corrects ? 1 : 2)), tokens(64)};
 }
 
 enum class chosen_form { definition, parallel, recurrent, chunkwise };
@@ -24,14 +30,23 @@ constexpr const char* name_of(chosen_form f) {
   return names[static_cast<int>(f)];
 }
 
-/// The cost table of form::automatic: below this many tokens the token loop is cheaper than a chunk's set-up.
+/// The cost table of form::automatic, measured on AVX-512 (float, H = 8): the least T from which chunks beat the token loop,
+/// whose one pass over the state runs at the speed of the first cache while the state fits there. With a gate per channel the
+/// loop wins at any T and n <= 128.
 template <class M>
-constexpr idx shortest_chunkwise = 8;
+constexpr idx shortest_chunkwise(int n, int d) {
+  using T = traits<M>;
+  constexpr idx never = idx(1) << 40;
+  if (!T::structured) return 8;
+  if (n * d <= 64 * 64) return never;
+  if (T::structure.decay == gate::channel) return n * d <= 128 * 128 ? never : 32;
+  return T::structure.correction == rank_one::none ? 32 : 16;
+}
 
 /// What form::automatic runs for sequences of up to T tokens.
 template <class M>
-constexpr chosen_form chosen(idx T) {
-  if constexpr (form_exists<form::chunkwise, M>) return T < shortest_chunkwise<M> ? chosen_form::recurrent : chosen_form::chunkwise;
+constexpr chosen_form chosen(idx T, int n = 128, int d = 128) {
+  if constexpr (form_exists<form::chunkwise, M>) return T < shortest_chunkwise<M>(n, d) ? chosen_form::recurrent : chosen_form::chunkwise;
   else if constexpr (form_exists<form::recurrent, M>) return chosen_form::recurrent;
   else if constexpr (form_exists<form::parallel, M>) return chosen_form::parallel;
   else return chosen_form::definition;

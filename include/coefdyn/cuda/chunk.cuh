@@ -45,9 +45,15 @@ struct chunk {
 
   /// Decays and corrected writes of a chunk whose start has the state S (n, le); value(r, u): element u of row r of the values.
   template <class Value>
-  __device__ __noinline__ void prepare(const O& o, const R* S, Value value) {
-    rows = o.rows;
-    decays.prepare(o);
+  __device__ __noinline__ void prepare(const O& o_there, const R* S, Value value) {
+    rows = o_there.rows;
+    decays.prepare(o_there);
+    const O o = o_there;
+    chunk here = *this;  // copies, whose members are registers
+    here.prepare_here(o, S, value);
+  }
+  template <class Value>
+  __device__ __forceinline__ void prepare_here(const O& o, const R* S, Value value) {
     each2(rows, e, [&](int r, int v) { W[r * le + v] = o.b[r] * value(r, v); });
     if constexpr (corrects) {
       clear(X, rows * le);
@@ -69,7 +75,13 @@ struct chunk {
   }
   /// Y (rows, le) of queries Q (rows, ln); p: bonus scores.
   template <class Value>
-  __device__ __noinline__ void read(const O& o, const R* Q, const R* p, const R* S, R* Y, Value value) {
+  __device__ __noinline__ void read(const O& o_there, const R* Q, const R* p, const R* S, R* Y, Value value) {
+    const O o = o_there;
+    chunk here = *this;
+    here.read_here(o, Q, p, S, Y, value);
+  }
+  template <class Value>
+  __device__ __forceinline__ void read_here(const O& o, const R* Q, const R* p, const R* S, R* Y, Value value) {
     clear(Y, rows * le);
     decays.from_start(read_seen, Q, weighted);
     P::nn(rows, e, n, weighted, ln, S, le, Y, le);
@@ -86,7 +98,12 @@ struct chunk {
       });
   }
   /// S at the chunk's start becomes S at its end.
-  __device__ __noinline__ void advance(const O& o, R* S) {
+  __device__ __noinline__ void advance(const O& o_there, R* S) {
+    const O o = o_there;
+    chunk here = *this;
+    here.advance_here(o, S);
+  }
+  __device__ __forceinline__ void advance_here(const O& o, R* S) {
     if constexpr (O::has_gates) each2(n, e, [&](int c, int v) { S[c * le + v] = decays.whole(c) * S[c * le + v]; });
     decays.to_end(o.K, weighted);
     P::tn(n, e, rows, weighted, ln, W, le, S, le);

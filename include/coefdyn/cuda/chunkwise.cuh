@@ -34,16 +34,22 @@ struct chunk_source {
     gather<M>(x, e, hd.s, hd.at(r), t, from, count, reads, raw);
     lower_reads<M>(reads, o, from, Q, p);
   }
-  /// Element u of the value row at timeline row r.
-  __device__ R value(int r, int u) const {
+  /// Element u of the value row at timeline row r, from any chunk.
+  struct value_rows {
+    const R* p;
+    int stride;
+    slice columns;
+    __device__ R operator()(int r, int u) const { return p[(T::structure.writes_each ? r : r / T::micro) * stride + columns.column(u)]; }
+  };
+  __device__ value_rows values(const slice& columns) const {
     const auto& v = in.template of<need<stream::v, ticks::write, width::value>>();
-    return v.p[(T::structure.writes_each ? r : r / T::micro) * v.stride + u];
+    return {v.p, int(v.stride), columns};
   }
 };
 
 template <class M, class R, class X>
 struct chunkwise_block {
-  static constexpr int threads = 256;
+  static constexpr int threads = chunk_threads;
   int le = 0;
   R *S = nullptr, *Y = nullptr;
   chunk<M, R, passes<X>> k;
@@ -55,7 +61,7 @@ struct chunkwise_block {
 };
 
 template <class M, class R, class X, class Y, class Carry>
-__global__ void __launch_bounds__(256) chunkwise_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, int length, int columns, const __grid_constant__ Y y,
+__global__ void __launch_bounds__(chunk_threads) chunkwise_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, int length, int columns, const __grid_constant__ Y y,
                                                         const __grid_constant__ Carry carry, std::byte* slow, idx slow_bytes, idx fast_bytes, idx items) {
   using T = traits<M>;
   extern __shared__ __align__(16) std::byte fast[];
@@ -67,7 +73,7 @@ __global__ void __launch_bounds__(256) chunkwise_kernel(const __grid_constant__ 
     const slice s = slice_at<M>(e.d, int(item % slices), columns);
     const head hd = head_at(x, e, item / slices);
     const idx tokens = hd.tokens(), start = carry.initial.S.data && carry.initial.position.data ? carry.initial.position(hd.index) : 0;
-    const auto value = [&](int r, int u) { return f.value(r, s.column(u)); };
+    const auto value = f.values(s);
     w.k.e = s.width;
     load_state<M>(carry.initial, hd.index, hd.state, e.n, s, le, w.S);
     R m = initial_maximum_of<M, R>(carry.initial, hd.index, hd.state);

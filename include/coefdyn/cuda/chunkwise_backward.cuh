@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "chunkwise.cuh"
-#include "gradients.cuh"
+#include "raise.cuh"
 
 /// Backward of the chunkwise form on the device by KERNELS section 2's closed forms. A block has a group of heads; forward
 /// states are kept every few chunks in the workspace and recomputed between.
@@ -21,45 +21,36 @@ __device__ void bonus_backward(const Frame& reads, const operands<M, R>& o, cons
     dq += own * dp[i] * o.bonus[i * o.ln + c];
   });
 }
-/// The lowered gradients of one row.
-template <class M, class R>
-__device__ cpu::row_gradient<R> gradient_of(const operands<M, R>& d, int i, int l) {
-  using O = operands<M, R>;
-  const int r = i * O::micro + l;
-  return {d.K + r * d.ln, O::corrects ? d.row + r * d.ln : nullptr, O::corrects && !O::tied ? d.col + r * d.ln : nullptr, d.V + r * d.le,
-          O::has_gates ? d.g + r * d.gate_width() : nullptr, O::turns ? d.co + r * (d.n / 2) : nullptr, O::corrects ? d.s[r] : R(0), d.b[r], O::before ? d.bonus + i * d.ln : nullptr};
-}
 /// Operands' gradients of a chunk to the streams' frame, tokens from `to`.
 template <class M, class R, class X>
-__device__ void raise_chunk(const chunk_source<M, R, X>& f, const operands<M, R>& d, const gradient_frames<M, R, X>& grads, R* apart, idx position, idx to) {
-  each_token(f.o.tokens, grads.state, apart, [&](int i, auto frame) {
-    for (int l = 0; l < traits<M>::micro; ++l)
-      cpu::raise_row<M>(f.in, i, l, position + i, gradient_of(d, i, l), f.o.b[i * traits<M>::micro + l], traits<M>::stabilised ? f.o.shift[i] : R(1), frame, to + i);
+__device__ __noinline__ void raise_chunk(const chunk_source<M, R, X>& f, const operands<M, R>& d, const gradient_frames<M, R, X>& grads, idx position, idx to) {
+  using O = operands<M, R>;
+  raise(f.in, f.o.tokens, position, grads.state, to, [&](int i, int l) {
+    const int r = i * O::micro + l;
+    return row_gradient<R>{d.K + r * d.ln, O::corrects ? d.row + r * d.ln : nullptr, O::corrects && !O::tied ? d.col + r * d.ln : nullptr, d.V + r * d.le,
+                           O::has_gates ? d.g + r * d.gate_width() : nullptr, O::turns ? d.co + r * (d.n / 2) : nullptr, O::corrects ? d.s[r] : R(0), d.b[r],
+                           O::before ? d.bonus + i * d.ln : nullptr, f.o.b[r], traits<M>::stabilised ? f.o.shift[i] : R(1), false};
   });
 }
 /// dY (rows, le) from the caller's dy and the read's numerators Y; the normalization's own streams get theirs.
 template <class M, class R, class X, class Call, class Maximum>
-__device__ void finish_backward(const chunk_source<M, R, X>& f, const extents& ex, const head& hd, const Call& call, const gradient_frames<M, R, X>& grads, R* apart, int r, idx t, idx start,
-                                const R* Y, R* dY, Maximum maximum) {
-  using T = traits<M>;
+__device__ __noinline__ void finish_chunk_backward(const chunk_source<M, R, X>& f, const head& hd, const Call& call, const gradient_frames<M, R, X>& grads, R* df, int r, idx t, idx start, const R* Y,
+                                      R* dY, Maximum maximum) {
   const int le = f.o.le;
   clear(dY, f.o.rows * le);
-  each_token(f.o.tokens, grads.reader(r), apart, [&](int i, auto frame) {
-    const int row = cpu::read_row<M>(i);
-    const R sum = T::needs_sum ? Y[row * le + ex.d] : R(0), m = maximum(i);
-    const R df = cpu::finish_row_backward<M>(f.reads, i, start + t + i, Y + row * le, sum, m, call.dy, hd.s.batch, hd.s.begin + t + i, hd.first_reader + r, dY + row * le);
-    cpu::raise_eta<M>(f.reads, i, start + t + i, sum, m, df, frame, t + i);
-  });
+  finish_rows_backward<M>(
+      f.reads, f.o.tokens, start + t, [&](int i) { return Y + cpu::read_row<M>(i) * le; }, maximum, call.dy, hd.s.batch, hd.s.begin + t, hd.first_reader + r,
+      [&](int i) { return dY + cpu::read_row<M>(i) * le; }, df, grads.reader(r), t);
 }
 
 template <class M, class R, class X>
 struct chunkwise_backward_block {
   using T = traits<M>;
   using O = operands<M, R>;
-  static constexpr int threads = 256, save_every = 8;
+  static constexpr int threads = chunk_threads, save_every = 8;
   gradient_frames<M, R, X> grads;
   int length = 0, n = 0, e = 0, le = 0;
-  R *dS = nullptr, *dS_start = nullptr, *Y = nullptr, *dY = nullptr, *dQ = nullptr, *dp = nullptr, *apart = nullptr, *raw = nullptr;
+  R *dS = nullptr, *dS_start = nullptr, *Y = nullptr, *dY = nullptr, *dQ = nullptr, *dp = nullptr, *df = nullptr, *raw = nullptr;
   chunk<M, R, passes<X>> k;
   O d;
   chunk_source<M, R, X> f;
@@ -67,11 +58,9 @@ struct chunkwise_backward_block {
 
   COEFDYN_HD chunkwise_backward_block(memory& a, const extents& x, idx tokens, int length_)
       : grads(a, x, tokens), length(length_), n(T::lowered(x.n)), e(value_width<M>(x.d)), le(padded(e)), dS(a.take<R>(idx(n) * le)), dS_start(a.take<R>(idx(n) * le)),
-        Y(a.take<R>(idx(length) * T::micro * le)), dY(a.take<R>(idx(length) * T::micro * le)), dQ(a.take<R>(idx(length) * T::micro * padded(n))), dp(a.take<R>(length)),
+        Y(a.take<R>(idx(length) * T::micro * le)), dY(a.take<R>(idx(length) * T::micro * le)), dQ(a.take<R>(idx(length) * T::micro * padded(n))), dp(a.take<R>(length)), df(a.take<R>(length)),
         k(a, length * T::micro, n, e, true), d(a, length, x.n, e, true), f(a, x, length, threads) {
     const idx chunks = (tokens + length - 1) / length, segments = (chunks + save_every - 1) / save_every, size = idx(n) * le;
-    const int state_numbers = constant_numbers(f.in, false), reader_numbers = constant_numbers(f.reads, false);
-    apart = a.take<R>(idx(length) * (state_numbers > reader_numbers ? state_numbers : reader_numbers));
     raw = f.raw;
     checkpoint_m = a.take<R>(segments), inner_m = a.take<R>(save_every);
     checkpoints = a.take_slow<R>(segments * size), inner = a.take_slow<R>((save_every + 1) * size);
@@ -83,8 +72,8 @@ struct chunkwise_backward_block {
     const idx tokens = hd.tokens(), start = call.initial.S.data && call.initial.position.data ? call.initial.position(hd.index) : 0, size = idx(n) * le;
     const idx chunks = (tokens + length - 1) / length;
     const auto count_of = [&](idx c) { return int(tokens - c * length < length ? tokens - c * length : length); };
-    const auto value = [&](int r, int u) { return f.value(r, u); };
     const slice all{0, ex.d, ex.d, e};
+    const auto value = f.values(all);
     const R m0 = starting_scale<M, R>(call, hd.index, hd.state);
     R m = m0;
     load_state<M>(call.initial, hd.index, hd.state, ex.n, all, le, inner);
@@ -123,14 +112,13 @@ struct chunkwise_backward_block {
         for (int r = 0; r < hd.readers; ++r) {
           f.load_reads(x, ex, hd, r, t, count, 0);
           k.read(f.o, f.Q, f.p, S, Y, value);
-          finish_backward(f, ex, hd, call, grads, apart, r, t, start, Y, dY, [&](int i) { return f.o.m[i]; });
+          finish_chunk_backward(f, hd, call, grads, df, r, t, start, Y, dY, [&](int i) { return f.o.m[i]; });
           k.read_backward(f.o, f.Q, f.p, S, dY, dQ, dp, dS_start, d, value);
           if constexpr (O::before) bonus_backward<M>(f.reads, f.o, dp, dQ, d);
-          auto to = grads.reader(r);
-          each(count, [&](int i) { cpu::raise_query<M>(t + i, static_cast<const R*>(dQ + cpu::read_row<M>(i) * f.o.ln), to); });
+          raise_queries<M, R>(count, grads.reader(r), t, [&](int i) { return dQ + cpu::read_row<M>(i) * f.o.ln; });
         }
         k.finish_backward(f.o, S, dS, dS_start, d, value);
-        raise_chunk(f, d, grads, apart, start + t, t);
+        raise_chunk(f, d, grads, start + t, t);
       }
     }
     store_initial_gradient<M>(call.initial_gradient, hd.index, hd.state, ex.n, ex.d, m0, static_cast<const R*>(dS), le);

@@ -69,6 +69,8 @@ struct definition_block {
       after(i + 1, alive);
     }
   }
+  /// The write whose value impulse j carries: a bonus stands before the token's writes but has the last one's.
+  static __device__ idx value_of(idx j, idx alive) { return T::structure.order == reads::before_write && j == alive - 1 ? j + T::writes - 1 : j; }
   /// Largest exponent of the first `alive` impulses, at least m.
   __device__ R top_exponent(R m, idx alive) const {
     for (int j = int(threadIdx.x); j < alive; j += int(blockDim.x)) m = math::max(m, exponent[j]);
@@ -100,7 +102,7 @@ struct definition_block {
       E s{};
       for (int c = 0; c < n; ++c) s += E(at.q[c] * P[c * e + u]);
       R total = past * real_part(s);
-      for (idx j = 0; j < alive; ++j) total += weight[j] * value(j, u);
+      for (idx j = 0; j < alive; ++j) total += weight[j] * value(value_of(j, alive), u);
       numerator[u] = total;
     });
     return m;

@@ -36,8 +36,9 @@ __device__ __noinline__ void gather(const X& x, const extents& e, const sequence
   ([&] {
     using E = element_of<Need, R>;
     constexpr bool featured = traits<M>::has_feature && cpu::is_featured<Need> && std::is_same_v<E, R>;
-    const auto& v = x.template of<Need>();
-    const auto& b = f.template of<Need>();
+    constexpr int inner_rank = Need::inner_rank;
+    const auto v = x.template of<Need>();
+    const auto b = f.template of<Need>();
     idx size[2] = {};
     inner_extents<Need>(e.n, e.d, F::micro, size);
     const int given = int(size[0] * size[1]), across = int(size[1]), stride = int(b.stride);
@@ -47,18 +48,20 @@ __device__ __noinline__ void gather(const X& x, const extents& e, const sequence
     const auto load = [&](int r, int i) {
       idx inner[2];
       const auto* p = cpu::row_pointer<Need>(v, s.batch, first + begin + r, head, inner);
-      return cpu::loaded<E>(p[idx(i / across) * inner[0] + idx(i % across) * inner[1]]);
+      if constexpr (inner_rank == 2) { return cpu::loaded<E>(p[idx(i / across) * inner[0] + idx(i % across) * inner[1]]); }
+      else { return cpu::loaded<E>(p[i * inner[0]]); }
     };
     if constexpr (featured && !maps_channels<Psi>) {
-      each(rows * given, [&](int i) { raw[i] = load(i / given, i % given); });
+      each2(rows, given, [&](int r, int i) { raw[r * given + i] = load(r, i); });
       each_unsynced(rows, [&](int r) { Psi::apply(static_cast<const R*>(raw + idx(r) * given), b.p + idx(begin + r) * stride, given); });
+    } else if constexpr (inner_rank == 0) {
+      each_unsynced(rows, [&](int r) { b.p[begin + r] = load(r, 0); });
     } else {
-      each_unsynced(rows * stride, [&](int i) {
-        const int c = i % stride;
+      each2_unsynced(rows, stride, [&](int r, int i) {
         E value(R(1));  // beyond the values, the normalizer's column of ones
-        if (c < given) value = load(i / stride, c);
-        if constexpr (featured) value = Psi::apply(value);
-        b.p[idx(begin) * stride + i] = value;
+        if (i < given) value = load(r, i);
+        if constexpr (featured) { value = Psi::apply(value); }
+        b.p[idx(begin + r) * stride + i] = value;
       });
     }
   }(), ...);

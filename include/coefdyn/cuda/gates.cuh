@@ -28,8 +28,14 @@ struct gates {
     if (O::channel && rows > block) left = a.take<R>(idx(block) * ln), anchored = a.take<R>(idx(rows) * ln), factor = a.take<R>(idx(rows) * ln), logs = a.take<R>(ln);
   }
 
+  // Each kernel function works on a copy of its object, so that the object's members are registers to it, not memory.
   __device__ __noinline__ void prepare(const O& o) {
     rows = o.rows;
+    const O mine = o;
+    const gates here = *this;
+    here.prepare_here(mine);
+  }
+  __device__ __forceinline__ void prepare_here(const O& o) const {
     if constexpr (O::has_gates) {
       const int w = o.gate_width(), wide = O::channel ? n : 1;
       each_unsynced(2 * wide, [&](int k) {
@@ -68,14 +74,21 @@ struct gates {
     else return all[O::channel ? c : 0];
   }
   __device__ __noinline__ void from_start(seen how, const R* X, R* Y) const {
-    each2(rows, n, [&](int r, int c) { Y[r * ln + c] = start(how, r, c) * X[r * ln + c]; });
+    const gates here = *this;
+    each2(here.rows, here.n, [&](int r, int c) { Y[r * here.ln + c] = here.start(how, r, c) * X[r * here.ln + c]; });
   }
   __device__ __noinline__ void to_end(const R* X, R* Y) const {
-    each2(rows, n, [&](int r, int c) { Y[r * ln + c] = end(r, c) * X[r * ln + c]; });
+    const gates here = *this;
+    each2(here.rows, here.n, [&](int r, int c) { Y[r * here.ln + c] = here.end(r, c) * X[r * here.ln + c]; });
   }
 
   /// G_ij = sum_c A_ic B_jc e^(decay between), for j <= i (inclusive) or j < i (exclusive, decay up to row i - 1); 0 elsewhere.
   __device__ __noinline__ void gram(const O& o, seen how, const R* A, const R* B, R* G) const {
+    const O mine = o;
+    const gates here = *this;
+    here.gram_here(mine, how, A, B, G);
+  }
+  __device__ __forceinline__ void gram_here(const O& o, seen how, const R* A, const R* B, R* G) const {
     const int skip = how == seen::exclusive ? 1 : 0;
     each2(rows, rows, [&](int i, int j) { G[i * lr + j] = R(0); });
     if (rows <= skip) return;
@@ -114,6 +127,11 @@ struct gates {
   }
   /// dA, dB += from dG, which is 0 where G is.
   __device__ __noinline__ void gram_backward(const O& o, seen how, const R* A, const R* B, R* dG, R* dA, R* dB) const {
+    const O mine = o;
+    const gates here = *this;
+    here.gram_backward_here(mine, how, A, B, dG, dA, dB);
+  }
+  __device__ __forceinline__ void gram_backward_here(const O& o, seen how, const R* A, const R* B, R* dG, R* dA, R* dB) const {
     const int skip = how == seen::exclusive ? 1 : 0;
     if (rows <= skip) return;
     if constexpr (!O::channel) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "../cpu/recurrent_backward.hpp"
+#include "../cpu/gradient_frames.hpp"
 #include "frame.cuh"
 
 /// Where a backward pass of a block collects, and how it reaches the caller: gradients of a group of heads over a whole
@@ -52,52 +52,28 @@ struct gradient_frames {
 };
 
 // ---- constant streams: rows that all tokens of a head add to -------------------------------------------------------------
-/// Numbers of a frame's constant rows; `maps`: with those of a map without structure, which never meet in one row.
+/// Numbers of a frame's constant rows.
 template <class M, class R, class... Need>
-COEFDYN_HD int constant_numbers(const frame<M, R, list<Need...>>& f, bool maps) {
+COEFDYN_HD int constant_numbers(const frame<M, R, list<Need...>>& f) {
   int count = 0;
-  ((count += !Need::timed && (maps || Need::inner != width::matrix) ? int(f.template of<Need>().stride) * int(sizeof(element_of<Need, R>) / sizeof(R)) : 0), ...);
+  ((count += !Need::timed ? int(f.template of<Need>().stride) * int(sizeof(element_of<Need, R>) / sizeof(R)) : 0), ...);
   return count;
 }
 /// The frame with its constant rows at `base`.
 template <class M, class R, class... Need>
-COEFDYN_HD frame<M, R, list<Need...>> with_constants(frame<M, R, list<Need...>> f, R* base, bool maps) {
+COEFDYN_HD frame<M, R, list<Need...>> with_constants(frame<M, R, list<Need...>> f, R* base) {
   ([&] {
-    if (Need::timed || (!maps && Need::inner == width::matrix)) return;
+    if (Need::timed) return;
     auto& b = f.template of<Need>();
     b.p = reinterpret_cast<element_of<Need, R>*>(base);
     base += b.stride * idx(sizeof(element_of<Need, R>) / sizeof(R));
   }(), ...);
   return f;
 }
-/// f(i, frame) for `count` tokens at once: a thread has a token, constant rows of its own, and the sums are taken in order.
-/// `apart`: count * constant_numbers numbers.
-template <class M, class R, class... Need, class F>
-__device__ void each_token(int count, const frame<M, R, list<Need...>>& d, R* apart, F f) {
-  const int numbers = constant_numbers(d, false);
-  if (numbers) clear(apart, count * numbers);
-  each(count, [&](int i) { f(i, with_constants(d, apart + idx(i) * numbers, false)); });
-  if (!numbers) return;
-  int offset = 0;
-  ([&] {
-    if (Need::timed || Need::inner == width::matrix) return;
-    const auto& b = d.template of<Need>();
-    R* to = reinterpret_cast<R*>(b.p);
-    const int size = int(b.stride) * int(sizeof(element_of<Need, R>) / sizeof(R));
-    each_unsynced(size, [&](int c) {
-      R sum(0);
-      for (int i = 0; i < count; ++i) sum += apart[idx(i) * numbers + offset + c];
-      to[c] += sum;
-    });
-    offset += size;
-  }(), ...);
-  __syncthreads();
-}
-
 /// Copies a frame's constant rows to a slot.
 template <class M, class R, class... Need>
 __device__ void keep_constants(const frame<M, R, list<Need...>>& f, R* slot) {
-  const auto kept = with_constants(f, slot, true);
+  const auto kept = with_constants(f, slot);
   ([&] {
     if (Need::timed) return;
     const auto& b = f.template of<Need>();

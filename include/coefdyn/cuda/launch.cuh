@@ -2,6 +2,7 @@
 #pragma once
 #include "chunkwise.cuh"
 #include "definition.cuh"
+#include "parallel.cuh"
 
 /// One forward(form, ...) for each form: which kernels, with what workspace. Tables that a call has on the host (offsets of
 /// packed sequences, positions of captured states) reach the device as arguments of a small kernel.
@@ -27,9 +28,11 @@ decltype(auto) with_form(Form form_, const extents& e, idx longest, F f) {
       if (longest >= generic::shortest_chunkwise && !wide) return f(form::chunkwise{});
     }
     if constexpr (T::linear) return f(form::recurrent{});
+    else if constexpr (T::structured) return f(form::parallel{});
     else return f(form::definition{});
   } else if constexpr (std::is_same_v<Form, form::step>) {
     if constexpr (T::linear) return f(form::recurrent{});
+    else if constexpr (T::structured) return f(form::parallel{});
     else return f(form::definition{});
   } else if constexpr (std::is_same_v<Form, form::chunkwise>) {
     if constexpr (chunks) {
@@ -83,6 +86,11 @@ struct forward_plan<M, R, X, form::chunkwise> : chunkwise_plan<M, R, X> {
   forward_plan(form::chunkwise f, const extents& e, idx longest) : chunkwise_plan<M, R, X>(f.length, e, longest) {}
 };
 
+template <class M, class R, class X>
+struct forward_plan<M, R, X, form::parallel> : parallel_plan<M, R, X> {
+  forward_plan(form::parallel, const extents& e, idx longest) : parallel_plan<M, R, X>(e, longest) {}
+};
+
 template <class M, class R, class X, class Form>
 idx forward_bytes(Form f, const X&, const extents& e, idx longest) {
   return forward_plan<M, R, X, Form>(f, e, longest).bytes();
@@ -119,6 +127,7 @@ template <class M, class R, class Form>
 std::string kernel_name(Form f, const extents& e) {
   if constexpr (std::is_same_v<Form, form::definition>) return "definition, generic";
   else if constexpr (std::is_same_v<Form, form::chunkwise>) return "chunkwise, generic, chunks of " + std::to_string(f.length > 0 ? f.length : tuning_for<M, R>(e.n, e.d).chunk);
+  else if constexpr (std::is_same_v<Form, form::parallel>) return "parallel, generic, tiles of " + std::to_string(tuning_for<M, R>(e.n, e.d).chunk);
   else return "recurrent, generic";
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "chunkwise_backward.cuh"
+#include "definition_backward.cuh"
 #include "launch.cuh"
+#include "parallel_backward.cuh"
 #include "recurrent_backward.cuh"
 
 /// The backward kernels, form by form: a block has a group of heads that share a key head, sums are in a fixed order.
@@ -20,7 +22,7 @@ __global__ void __launch_bounds__(Block::threads) backward_kernel(const __grid_c
   memory a{fast, slow + idx(blockIdx.x) * slow_bytes, fast_bytes};
   Block w = lay_block<Block>(a, e, longest, length);
   const int members = cpu::states_per_group(e), readers = cpu::readers_per_state(e);
-  const int state_numbers = constant_numbers(w.grads.state, true), reader_numbers = constant_numbers(w.grads.reader(0), true);
+  const int state_numbers = constant_numbers(w.grads.state), reader_numbers = constant_numbers(w.grads.reader(0));
   R* const reader_slots = slots + e.sequences * e.states * state_numbers;
   each_item(items, [&](idx group) {
     for (int member = 0; member < members; ++member) {
@@ -54,7 +56,7 @@ struct backward_plan {
     fast = a.fast_used, slow = a.slow_used;
     items = e.sequences * e.keys;
     blocks = blocks_for(items, slow);
-    state_numbers = constant_numbers(w.grads.state, true), reader_numbers = constant_numbers(w.grads.reader(0), true);
+    state_numbers = constant_numbers(w.grads.state), reader_numbers = constant_numbers(w.grads.reader(0));
     slots = (idx(sizeof(R)) * e.sequences * (idx(e.states) * state_numbers + idx(e.readers) * reader_numbers) + 15) / 16 * 16;
   }
   idx bytes() const { return slots + slow * blocks; }
@@ -77,8 +79,17 @@ struct backward_of {
   using block = recurrent_backward_block<M, R, X>;
 };
 template <class M, class R, class X>
+  requires(!traits<M>::linear)
+struct backward_of<M, R, X, form::definition> {
+  using block = definition_backward_block<M, R, X>;
+};
+template <class M, class R, class X>
 struct backward_of<M, R, X, form::chunkwise> {
   using block = chunkwise_backward_block<M, R, X>;
+};
+template <class M, class R, class X>
+struct backward_of<M, R, X, form::parallel> {
+  using block = parallel_backward_block<M, R, X>;
 };
 template <class M, class R, class X, class Form>
 backward_plan<M, R, X, typename backward_of<M, R, X, Form>::block> plan_backward(Form f, const extents& e, idx longest) {

@@ -114,7 +114,9 @@ __device__ R lower_maxima(const Frame& f, idx position, R m, const operands<M, R
 
 /// The state side of tokens [0, o.tokens) of a frame, at positions from `position`; returns the last maximum.
 template <class M, class R, class Frame>
-__device__ __noinline__ R lower(const Frame& f, idx position, R m, const operands<M, R>& o) {
+__device__ __noinline__ R lower(const Frame& frame_there, idx position, R m, const operands<M, R>& o_there) {
+  const Frame f = frame_there;  // copies, whose members are registers
+  const operands<M, R> o = o_there;
   using A = typename M::evolution;
   using B = typename M::scaling;
   using T = traits<M>;
@@ -178,7 +180,9 @@ __device__ __noinline__ R lower(const Frame& f, idx position, R m, const operand
 /// Queries of one reader on the same timeline, tokens [from, o.tokens) of the frame: rows without a read are zero. With a bonus,
 /// p (tokens) gets q'diag(u) b k / b.
 template <class M, class R, class Frame>
-__device__ __noinline__ void lower_reads(const Frame& f, const operands<M, R>& o, int from, R* Q, R* p) {
+__device__ __noinline__ void lower_reads(const Frame& frame_there, const operands<M, R>& o_there, int from, R* Q, R* p) {
+  const Frame f = frame_there;
+  const operands<M, R> o = o_there;
   using O = operands<M, R>;
   const int half = o.n / 2;
   each2(o.rows, o.n, [&](int r, int c) {

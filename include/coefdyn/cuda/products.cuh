@@ -30,6 +30,13 @@ __device__ __forceinline__ void split(float x, unsigned& high, unsigned& low) {
   low = __float_as_uint(x - __uint_as_float(high));
 }
 
+/// Rounded to tf32.
+__device__ __forceinline__ unsigned rounded(float x) {
+  unsigned bits;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
+  return bits;
+}
+
 template <class R, int Passes>
 struct products {
   /// C (m, n) += A (m, k) B (k, n); A_ik at A[i ai + k ak], B_kj at B[k bk + j bj], C_ij at C[i ldc + j].
@@ -46,6 +53,7 @@ struct products {
         const R* const a_low = A + (i0 + g) * ai;
         const R* const a_high = a_low + 8 * ai;
         float c[across][4] = {};
+#pragma unroll 2
         for (int k0 = begin; k0 < end; k0 += 8) {
           const int k1 = k0 + t, k2 = k1 + 4;
           const bool in1 = k1 < end, in2 = k2 < end;
@@ -54,7 +62,7 @@ struct products {
 #pragma unroll
           for (int i = 0; i < 4; ++i) {
             if constexpr (Passes == 3) split(x[i], a[i], a_rest[i]);
-            else a[i] = __float_as_uint(x[i]);
+            else a[i] = rounded(x[i]);
           }
 #pragma unroll
           for (int s = 0; s < across; ++s) {
@@ -64,7 +72,7 @@ struct products {
 #pragma unroll
             for (int i = 0; i < 2; ++i) {
               if constexpr (Passes == 3) split(y[i], b[i], b_rest[i]);
-              else b[i] = __float_as_uint(y[i]);
+              else b[i] = rounded(y[i]);
             }
             if constexpr (Passes == 3) mma_tf32(c[s], a_rest, b), mma_tf32(c[s], a, b_rest);
             mma_tf32(c[s], a, b);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "gradients.cuh"
+#include "../cpu/recurrent_backward.hpp"
+#include "raise.cuh"
 #include "recurrent.cuh"
 
 /// Backward of the recurrent form on the device, token by token in reverse; any linear map. A block has a state head, a thread
@@ -8,8 +9,9 @@
 /// each window of tokens and recomputed within.
 namespace coefdyn::cuda::generic {
 
+/// A window of a timeline in reverse over `e` columns: gradients of a row's operands from p = dS and the states before it.
 template <class M, class R, class X>
-struct recurrent_backward_block {
+struct reverse_block {
   using T = traits<M>;
   using A = typename M::evolution;
   using E = state_element<M, R>;
@@ -22,65 +24,57 @@ struct recurrent_backward_block {
   reader_frame_of<M, R, X> reads;     // one token
   cpu::row_gradients<M, R> rows;      // of one window
   int n = 0, e = 0;
-  E *dS = nullptr, *decayed = nullptr, *dot = nullptr, *pc = nullptr;                      // (n, e), (n, e), (e), (e)
-  E *checkpoints = nullptr, *inner = nullptr;                                             // (windows, n, e), (window m + 1, n, e)
-  R *checkpoint_m = nullptr, *m = nullptr, *extra = nullptr, *numerator = nullptr, *dY = nullptr, *q = nullptr, *each_channel = nullptr, *one = nullptr;
-  R *apart = nullptr, *raw = nullptr;
+  E *dS = nullptr, *decayed = nullptr, *dot = nullptr, *pc = nullptr;  // (n, e), (n, e), (e), (e)
+  R *each_channel = nullptr, *q = nullptr, *raw = nullptr;
   std::byte* lane_memory = nullptr;   // frames of one token, or columns of dual numbers
   idx lane_bytes = 0;
   frame_shape lane_shape;
 
-  COEFDYN_HD recurrent_backward_block(memory& a, const extents& x, idx tokens) : grads(a, x, tokens), n(x.n), e(value_width<M>(x.d)) {
-    const idx size = idx(n) * e, windows = (tokens + window - 1) / window, wide = T::lowered(n);
-    lay(a, in, {x.n, x.d, e, window}), lay(a, reads, {x.n, x.d, e, 1});
-    dot = a.take<E>(e), pc = a.take<E>(e), numerator = a.take<R>(e), dY = a.take<R>(e), q = a.take<R>(2 * n), each_channel = a.take<R>(n), one = a.take<R>(4);
-    m = a.take<R>(window + 1), extra = a.take<R>(window), checkpoint_m = a.take<R>(windows);
-    const idx r = window * T::micro;
-    rows.n = int(wide), rows.e = e, rows.width = O::channel ? int(wide) : 1;
-    rows.K = a.take<R>(r * wide), rows.V = a.take<R>(r * e), rows.g = a.take<R>(r * rows.width), rows.s = a.take<R>(r), rows.b = a.take<R>(r);
+  COEFDYN_HD reverse_block(memory& a, const extents& x, idx tokens, int columns) : grads(a, x, tokens), n(x.n), e(columns) {
+    const idx size = idx(n) * e, wide = T::lowered(n), r = window * T::micro;
+    const int values = value_width<M>(x.d);
+    lay(a, in, {x.n, x.d, values, window}), lay(a, reads, {x.n, x.d, values, 1});
+    dot = a.take<E>(e), pc = a.take<E>(e), q = a.take<R>(2 * n), each_channel = a.take<R>(n);
+    rows.n = int(wide), rows.e = values, rows.width = O::channel ? int(wide) : 1;
+    rows.K = a.take<R>(r * wide), rows.V = a.take<R>(r * values), rows.g = a.take<R>(r * rows.width), rows.s = a.take<R>(r), rows.b = a.take<R>(r);
     if (O::corrects) rows.row = a.take<R>(r * wide), rows.col = a.take<R>(r * wide);
     if (O::turns) rows.angle = a.take<R>(r * (wide / 2));
     if (O::before) rows.bonus = a.take<R>(r * wide);
     dS = a.take<E>(size), decayed = a.take<E>(size);
-    const int state_numbers = constant_numbers(in, false), reader_numbers = constant_numbers(reads, false);
-    apart = a.take<R>(idx(window) * (state_numbers > reader_numbers ? state_numbers : reader_numbers));
     raw = a.take<R>(T::has_feature ? (idx(threads) * 3 > idx(window) * T::writes ? idx(threads) * 3 : idx(window) * T::writes) * n : 0);
     if constexpr (!T::structured) {
-      lane_shape = {x.n, x.d, e, 1};
+      lane_shape = {x.n, x.d, values, 1};
       memory lane;
       state_frame_of<M, R, X> f;
       lay(lane, f, lane_shape);
-      const idx columns = idx(threads) * n * idx(sizeof(E)) * 2;
+      const idx dual_columns = idx(threads) * n * idx(sizeof(E)) * 2;
       lane_bytes = lane.slow_used;
-      lane_memory = a.take_slow<std::byte>(lane_bytes * lanes > columns ? lane_bytes * lanes : columns);
+      lane_memory = a.take_slow<std::byte>(lane_bytes * lanes > dual_columns ? lane_bytes * lanes : dual_columns);
     }
-    checkpoints = a.take_slow<E>(windows * size), inner = a.take_slow<E>((r + 1) * size);
   }
   __device__ void clear_rows(int count) const {
     const auto zero = [&](R* p, idx c) { each_unsynced(int(c), [&](int i) { p[i] = R(0); }); };
-    zero(rows.K, idx(count) * rows.n), zero(rows.V, idx(count) * e), zero(rows.g, idx(count) * rows.width), zero(rows.s, count), zero(rows.b, count);
+    zero(rows.K, idx(count) * rows.n), zero(rows.V, idx(count) * rows.e), zero(rows.g, idx(count) * rows.width), zero(rows.s, count), zero(rows.b, count);
     if (O::corrects) zero(rows.row, idx(count) * rows.n), zero(rows.col, idx(count) * rows.n);
     if (O::turns) zero(rows.angle, idx(count) * (rows.n / 2));
     if (O::before) zero(rows.bonus, idx(count) * rows.n);
     __syncthreads();
   }
-  __device__ void copy(const E* from, E* to) const { each(n * e, [&](int i) { to[i] = from[i]; }); }
+  /// Row (i, l) of the window as raise takes it; o_b, shift: b and e^(m_{t-1} - m_t) there.
+  __device__ row_gradient<R> gradient_at(int i, int l, R o_b, R shift) const {
+    const idx r = idx(i) * T::micro + l;
+    return {rows.K + r * rows.n, O::corrects ? rows.row + r * rows.n : nullptr, O::corrects ? rows.col + r * rows.n : nullptr, rows.V + r * rows.e, rows.g + r * rows.width,
+            O::turns ? rows.angle + r * (rows.n / 2) : nullptr, rows.s[r], rows.b[r], O::before ? rows.bonus + r * rows.n : nullptr, o_b, shift, true};
+  }
 
-  /// S += (b K) v': gradients of K, b and v from dS.
-  __device__ void write_backward(int i, int l, idx position, R m_now) const {
-    const idx row = idx(i) * T::micro + l;
-    const auto at = in.at(i, l, position);
-    const R b = cpu::write_b<M>(at, m_now);
-    each_sum(n, e, [&](int c, int u) { return R(at.v[u]) * dS[c * e + u]; },
+  /// S += (b K) v': gradients of K and b from dS.
+  template <class At, class Value>
+  __device__ void write_backward(const At& at, idx row, R b, Value value) const {
+    each_sum(n, e, [&](int c, int u) { return R(value(u)) * dS[c * e + u]; },
              [&](int c, const E& dk) {
                each_channel[c] = real_part(cpu::write_key<M, E>(at, c) * dk);
                cpu::add_lowered(rows.K + row * rows.n, n, c, b * dk);
              });
-    each(e, [&](int u) {
-      R sum(0);
-      for (int c = 0; c < n; ++c) sum += real_part(cpu::write_key<M, E>(at, c) * dS[c * e + u]);
-      rows.V[row * e + u] += b * sum;
-    });
     each_sum(1, n, [&](int, int c) { return each_channel[c]; }, [&](int, R sum) { rows.b[row] += sum; });
   }
 
@@ -193,6 +187,22 @@ struct recurrent_backward_block {
       __syncthreads();
     }
   }
+};
+
+template <class M, class R, class X>
+struct recurrent_backward_block : reverse_block<M, R, X> {
+  using base = reverse_block<M, R, X>;
+  using typename base::A, typename base::E, typename base::O, typename base::T;
+  using base::dS, base::e, base::grads, base::in, base::K, base::n, base::q, base::raw, base::reads, base::rows, base::window;
+  E *checkpoints = nullptr, *inner = nullptr;  // (windows, n, e), (window m + 1, n, e)
+  R *checkpoint_m = nullptr, *m = nullptr, *extra = nullptr, *numerator = nullptr, *dY = nullptr, *one = nullptr;
+
+  COEFDYN_HD recurrent_backward_block(memory& a, const extents& x, idx tokens) : base(a, x, tokens, value_width<M>(x.d)) {
+    const idx size = idx(n) * e, windows = (tokens + window - 1) / window;
+    numerator = a.take<R>(e), dY = a.take<R>(e), one = a.take<R>(4), m = a.take<R>(window + 1), extra = a.take<R>(window), checkpoint_m = a.take<R>(windows);
+    checkpoints = a.take_slow<E>(windows * size), inner = a.take_slow<E>((idx(window) * T::micro + 1) * size);
+  }
+  __device__ void copy(const E* from, E* to) const { each(n * e, [&](int i) { to[i] = from[i]; }); }
 
   /// Reads of token i from state S, scaled by e^-m: gradients of q, the bonus and the state.
   template <class Call>
@@ -205,17 +215,13 @@ struct recurrent_backward_block {
       gather<M>(x, ex, hd.s, hd.at(r), t, 0, 1, reads, raw);
       const auto q_at = reads.at(0, 0, position);
       each(e, [&](int u) { numerator[u] = read_column<M, R, E>(in, q_at, i, position, m_now, top, u, S + u, e); });
-      auto d = grads.reader(r);
-      each(1, [&](int) {
-        const R sum = T::needs_sum ? numerator[ex.d] : R(0);
-        const R df = cpu::finish_row_backward<M>(reads, 0, position, static_cast<const R*>(numerator), sum, top, call.dy, hd.s.batch, hd.s.begin + t, hd.first_reader + r, dY);
-        cpu::raise_eta<M>(reads, 0, position, sum, top, df, d, t);
-        R g(0);
-        if constexpr (before)
-          for (int u = 0; u < e; ++u) g += dY[u] * R(at.v[u]);
-        one[0] = g;
-        if constexpr (before) one[1] = own_score<M, R, E>(q_at, at);
-      });
+      finish_rows_backward<M>(
+          reads, 1, position, [&](int) { return static_cast<const R*>(numerator); }, [&](int) { return top; }, call.dy, hd.s.batch, hd.s.begin + t, hd.first_reader + r, [&](int) { return dY; },
+          one, grads.reader(r), t);
+      if constexpr (before) {
+        each_sum(1, e, [&](int, int u) { return dY[u] * R(at.v[u]); }, [&](int, R g) { one[1] = g; });
+        each(1, [&](int) { one[2] = own_score<M, R, E>(q_at, at); });
+      }
       each_sum(n, e, [&](int c, int u) { return (past * dY[u]) * S[c * e + u]; },
                [&](int c, const E& dq) {
                  if constexpr (is_complex<E>) q[c] = dq.re, q[n + c] = dq.im;
@@ -223,7 +229,7 @@ struct recurrent_backward_block {
                });
       each2(n, e, [&](int c, int u) { dS[c * e + u] += (past * dY[u]) * E(q_at.q[c]); });
       if constexpr (before) {
-        const R b = cpu::write_b<M>(at, top), g = one[0], own = one[1];
+        const R b = cpu::write_b<M>(at, top), g = one[1], own = one[2];
         each_unsynced(e, [&](int u) { rows.V[last * e + u] += own * b * dY[u]; });
         each(n, [&](int c) {
           if (c == 0) rows.b[last] += own * g * (T::stabilised ? math::exp(m_after - top) : R(1));
@@ -233,8 +239,21 @@ struct recurrent_backward_block {
           cpu::add_lowered(rows.bonus + last * rows.n, n, c, (b * g) * E(q_at.q[c]));
         });
       }
-      each(1, [&](int) { cpu::raise_query<M>(t, static_cast<const R*>(q), d); });
+      raise_queries<M, R>(1, grads.reader(r), t, [&](int) { return static_cast<const R*>(q); });
     }
+  }
+
+  /// The write of step (i, l): gradients of K, b and v.
+  __device__ void values_backward(int i, int l, idx position) const {
+    const idx row = idx(i) * T::micro + l;
+    const auto at = in.at(i, l, position);
+    const R b = cpu::write_b<M>(at, m[i + 1]);
+    this->write_backward(at, row, b, [&](int u) { return at.v[u]; });
+    each(e, [&](int u) {
+      R sum(0);
+      for (int c = 0; c < n; ++c) sum += real_part(cpu::write_key<M, E>(at, c) * dS[c * e + u]);
+      rows.V[row * e + u] += b * sum;
+    });
   }
 
   /// All of one head.
@@ -291,20 +310,17 @@ struct recurrent_backward_block {
             advance_column<M, R, E>(in, i, l, start + t0 + i, l == 0 ? extra[i] : R(0), m[i + 1], u, next, e);
           }
       });
-      clear_rows(count * T::micro);
+      this->clear_rows(count * T::micro);
       for (int i = count - 1; i >= 0; --i) {
         const idx position = start + t0 + i;
         if constexpr (K.order == reads::after_write) read_backward(x, ex, hd, call, i, t0 + i, position, inner + idx(i + 1) * T::micro * size, m[i + 1], m[i + 1]);
         for (int l = T::micro - 1; l >= 0; --l) {
-          if (T::structure.writes_each || l == T::micro - 1) write_backward(i, l, position, m[i + 1]);
-          evolve_backward(i, l, position, inner + (idx(i) * T::micro + l) * size, t0 + i, l == 0 ? extra[i] : R(0));
+          if (T::structure.writes_each || l == T::micro - 1) values_backward(i, l, position);
+          this->evolve_backward(i, l, position, inner + (idx(i) * T::micro + l) * size, t0 + i, l == 0 ? extra[i] : R(0));
         }
         if constexpr (K.order == reads::before_write) read_backward(x, ex, hd, call, i, t0 + i, position, inner + idx(i) * T::micro * size, m[i], m[i + 1]);
       }
-      each_token(count, grads.state, apart, [&](int i, auto d) {
-        for (int l = 0; l < T::micro; ++l)
-          cpu::raise_row<M>(in, i, l, start + t0 + i, rows.at(idx(i) * T::micro + l), cpu::write_b<M>(in.at(i, l, start + t0 + i), m[i + 1]), math::exp(extra[i]), d, t0 + i);
-      });
+      raise(in, count, start + t0, grads.state, t0, [&](int i, int l) { return this->gradient_at(i, l, cpu::write_b<M>(in.at(i, l, start + t0 + i), m[i + 1]), math::exp(extra[i])); });
     }
     store_initial_gradient<M>(call.initial_gradient, hd.index, hd.state, ex.n, ex.d, m0, dS, e);
   }

@@ -31,14 +31,16 @@ idx longest_sequence(const device::cuda& on, const X& x, const extents& e) {
 }
 }  // namespace cuda
 
+/// Bytes of device memory that `run` needs in its workspace; `c`: the carry of the call, where it captures states.
 template <class Form, class X>
-std::size_t workspace_bytes(const device::cuda& on, Form form_, const X& x) {
+std::size_t workspace_bytes(const device::cuda& on, Form form_, const X& x, const carried<typename X::mixer_type, typename X::types_type>& c = {}) {
   using M = typename X::mixer_type;
   theorem<Form, M>();
   if constexpr (form_exists<Form, M>) {
     const extents e = cuda::checked_extents(on, x);
     const idx longest = cuda::longest_sequence(on, x, e);
-    return cuda::with_form<M>(form_, e, longest, [&](auto f) { return std::size_t(cuda::generic::forward_bytes<M, typename X::real, X>(f, x, e, longest)); });
+    return cuda::with_form<M>(form_, e, longest, [&](auto f) { return std::size_t(cuda::generic::forward_bytes<M, typename X::real, X>(f, x, e, longest)); }) +
+           cuda::generic::table_bytes(x, c, on.trusted);
   } else {
     return 0;
   }
@@ -57,9 +59,9 @@ void run(const device::cuda& on, Form form_, const X& x, const view<Out, 4>& y, 
       throw invalid_input("carry", "no state of n x d: the readout is not linear (Lemma 1); its cache is the tokens before first_read", "a state");
     if constexpr (std::is_same_v<Form, form::parallel>)
       if (!c.positions.empty()) throw invalid_input("positions", "none in the parallel form; use form::chunkwise, recurrent or definition", std::to_string(c.positions.size()));
+    const std::size_t need = workspace_bytes(on, form_, x, c);
+    if (ws.size() < need) throw invalid_input("workspace", std::to_string(need) + " bytes of device memory (workspace_bytes)", std::to_string(ws.size()));
     cuda::with_form<M>(form_, e, longest, [&](auto f) {
-      const std::size_t need = std::size_t(cuda::generic::forward_bytes<M, typename X::real, X>(f, x, e, longest)) + cuda::generic::table_bytes(x, c, on.trusted);
-      if (ws.size() < need) throw invalid_input("workspace", std::to_string(need) + " bytes of device memory (workspace_bytes)", std::to_string(ws.size()));
       cuda::generic::forward<M, typename X::real>(on, f, x, e, longest, y, c, ws.data());
     });
   }
@@ -67,7 +69,7 @@ void run(const device::cuda& on, Form form_, const X& x, const view<Out, 4>& y, 
 /// The same, allocating its workspace on the stream.
 template <class Form, class X, class Out>
 void run(const device::cuda& on, Form form_, const X& x, const view<Out, 4>& y, const carried<typename X::mixer_type, typename X::types_type>& c = {}) {
-  const std::size_t bytes = workspace_bytes(on, form_, x) + cuda::generic::table_bytes(x, c, on.trusted);
+  const std::size_t bytes = workspace_bytes(on, form_, x, c);
   cuda::stream_memory memory(on.stream, bytes);
   run(on, form_, x, y, c, workspace(memory.data, bytes));
 }

@@ -42,10 +42,15 @@ template <class F>
 __device__ __forceinline__ void each_unsynced(int count, F f) {
   for (int i = int(threadIdx.x); i < count; i += int(blockDim.x)) f(i);
 }
-/// f(r, c) for r < rows, c < columns.
+/// f(r, c) for r < rows, c < columns: warps take rows, lanes columns.
+template <class F>
+__device__ __forceinline__ void each2_unsynced(int rows, int columns, F f) {
+  for (int r = int(threadIdx.x) / 32; r < rows; r += int(blockDim.x) / 32)
+    for (int c = int(threadIdx.x) % 32; c < columns; c += 32) f(r, c);
+}
 template <class F>
 __device__ __forceinline__ void each2(int rows, int columns, F f) {
-  for (int i = int(threadIdx.x); i < rows * columns; i += int(blockDim.x)) f(i / columns, i % columns);
+  each2_unsynced(rows, columns, f);
   __syncthreads();
 }
 template <class T>
@@ -88,11 +93,15 @@ __device__ R team_max(R x) {
   __syncthreads();
   return x;
 }
-/// Blocks of a kernel: all items at once unless their pieces of workspace would take more than half a gigabyte.
+/// Blocks of a kernel: all items at once unless their pieces of workspace would take more than half a gigabyte; then two for
+/// each multiprocessor of an H100, and fewer where even those would take more than sixteen.
 inline idx blocks_for(idx items, idx bytes_each) {
-  constexpr idx budget = idx(1) << 29, fewest = 264;
-  const idx most = bytes_each > 0 ? (budget / bytes_each > fewest ? budget / bytes_each : fewest) : items;
-  return items < most ? items : most;
+  constexpr idx budget = idx(1) << 29, limit = idx(1) << 34, few = 264;
+  if (bytes_each <= 0) return items;
+  const idx most = limit / bytes_each > 0 ? limit / bytes_each : 1;
+  const idx wanted = budget / bytes_each > few ? budget / bytes_each : few;
+  const idx blocks = wanted < most ? wanted : most;
+  return items < blocks ? items : blocks;
 }
 /// Items of a kernel, in strides of the grid.
 template <class F>

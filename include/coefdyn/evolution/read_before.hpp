@@ -10,11 +10,18 @@ namespace coefdyn::evolution {
 ///
 /// streams those of A, and u [H, n], used as given (not exponentiated, no 1 added)
 /// range   as A
-/// error   refused for an A without structure
+/// error   none
 /// source  RWKV-6, arXiv:2404.05892
 template <class A>
 struct read_before : A {
-  static_assert(declares_structure<A>, "coefdyn: evolution::read_before<A> needs an A with a declared structure.");
+  using streams = merged<detail::streams_t<A>, list<fixed_per_channel<stream::u>>>;
+  static constexpr bool reads_before_write = true;
+  template <class At>
+  COEFDYN_HD static auto bonus(const At& at, int c) { return at.u[c]; }
+};
+
+template <declares_structure A>
+struct read_before<A> : A {
   using streams = merged<detail::streams_t<A>, list<fixed_per_channel<stream::u>>>;
   static constexpr structure_of structure = [] {
     structure_of s = structure_v<A>;

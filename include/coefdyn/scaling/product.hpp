@@ -12,7 +12,7 @@ namespace coefdyn::scaling {
 /// source  mLSTM: exp(i_j) / sqrt(n), arXiv:2405.04517
 template <class... B>
 struct product {
-  using streams = merged<detail::streams_t<B>...>;
+  using streams = concatenated<detail::streams_t<B>...>;
   template <class At>
     requires(scales_write<B, At> && ...)
   COEFDYN_HD static auto scale(const At& at) {

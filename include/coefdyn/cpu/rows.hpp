@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <cstring>
+#include <type_traits>
+
+#include "../core/complex.hpp"
+#include "../core/config.hpp"
+
+/// Rows of numbers in plain code, written so that every compiler makes vectors of them at -O2 and for any type.
+namespace coefdyn::cpu {
+
+template <class X>
+COEFDYN_HD void clear(X* p, idx count) {
+  for (idx i = 0; i < count; ++i) p[i] = X{};  // compilers see a memset
+}
+template <class X>
+COEFDYN_HD void copy(idx count, const X* from, X* to) {
+#if !defined(__CUDA_ARCH__)
+  if constexpr (std::is_trivially_copyable_v<X>) {
+    if (count > 0) std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(X));
+    return;
+  }
+#endif
+  for (idx i = 0; i < count; ++i) to[i] = from[i];
+}
+/// Zeros above the diagonal of G (rows, rows), and on it if `strict`.
+template <class R>
+void clear_above(int rows, bool strict, R* G) {
+  for (int i = 0; i < rows; ++i) {
+    const int first = i + (strict ? 0 : 1);
+    clear(G + idx(i) * rows + first, rows - first);
+  }
+}
+
+/// out[c] = f(c): blocks of a known length, through a local array that nothing else points to. `f` may read `out`.
+template <class R, class F>
+[[gnu::always_inline]] COEFDYN_HD inline void by_channel(int n, R* out, F f) {
+  constexpr int block = 16;
+  int c = 0;
+  for (; c + block <= n; c += block) {
+    R part[block];
+    for (int j = 0; j < block; ++j) part[j] = f(c + j);
+    for (int j = 0; j < block; ++j) out[c + j] = part[j];
+  }
+  for (; c < n; ++c) out[c] = f(c);
+}
+/// Sum of f(c) over the channels: eight partial sums, added in order.
+template <class R, class F>
+[[gnu::always_inline]] COEFDYN_HD inline R sum_over(int n, F f) {
+  constexpr int block = 8;
+  R part[block];
+  for (int j = 0; j < block; ++j) part[j] = R(0);
+  int c = 0;
+  for (; c + block <= n; c += block)
+    for (int j = 0; j < block; ++j) part[j] += f(c + j);
+  R total(0);
+  for (int j = 0; j < block; ++j) total += part[j];
+  for (; c < n; ++c) total += f(c);
+  return total;
+}
+
+/// Conversion of one number between storage and arithmetic.
+template <class To, class From>
+COEFDYN_HD To converted(const From& x) {
+  if constexpr (is_complex<To>) {
+    using Real = decltype(To{}.re);
+    return {static_cast<Real>(x.re), static_cast<Real>(x.im)};
+  } else {
+    return static_cast<To>(x);
+  }
+}
+/// A row from or to the caller's memory.
+template <class From, class To>
+COEFDYN_HD void convert(idx count, const From* from, idx from_stride, To* to, idx to_stride) {
+  if (from_stride == 1 && to_stride == 1) {
+    if constexpr (std::is_same_v<From, To>) copy(count, from, to);
+    else by_channel(static_cast<int>(count), to, [&](int i) { return converted<To>(from[i]); });
+  } else {
+    for (idx i = 0; i < count; ++i) to[i * to_stride] = converted<To>(from[i * from_stride]);
+  }
+}
+
+}  // namespace coefdyn::cpu

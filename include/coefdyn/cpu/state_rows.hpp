@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "chunkwise.hpp"
+
+/// The recurrent form of a structured evolution, and its step: rows of the lowered timeline, each one pass over the state
+/// from memory (products::state_row). Where the caller's state has the arithmetic's type, it is worked on in place.
+///
+///   S_r = (I + s col row') D_r S_{r-1} + b K v',   y_i = S_i' q_i / eta_i;   with a sum, z rides along as a vector
+namespace coefdyn::cpu {
+
+template <class M, class R, class X>
+struct state_rows_head {
+  using T = traits<M>;
+  using O = operands<M, R>;
+  int length = 0, n = 0, d = 0;
+  state_frame<M, R, X::over> in;
+  reader_frame<M, R, X::over> reads;
+  O o;
+  products<R> px;
+  R *own = nullptr, *z = nullptr, *w = nullptr, *wide = nullptr, *row = nullptr;  // (n, d), (n), (rows, 1 or n), (n), (n)
+  R *Q = nullptr, *p = nullptr, *Y = nullptr, *scratch = nullptr;                 // per reader: (rows, n), (length), (length, d + 1)
+  const R** queries = nullptr;                                                    // per reader
+  // the state of the sequence at hand
+  const R* from = nullptr;
+  R* to = nullptr;
+  idx ld_from = 0, ld_to = 0;
+
+  state_rows_head() = default;
+  state_rows_head(arena& a, const extents& e, int length_)
+      : length(length_), n(T::lowered(e.n)), d(e.d), in(a, shape(e, length_)), reads(a, shape(e, length_)),
+        o(a, length_, e.n, value_width<M>(e.d), T::micro > 1 && !T::structure.writes_each), px(products<R>::best()) {
+    const idx rows = idx(length) * T::micro, readers = readers_per_state(e);
+    own = a.take<R>(idx(n) * d), z = a.take<R>(n), wide = a.take<R>(n), row = a.take<R>(n);
+    if (O::has_gates) w = a.take<R>(rows * (O::channel ? n : 1));
+    Q = a.take<R>(readers * rows * n), p = a.take<R>(readers * length), Y = a.take<R>(readers * length * (d + 1)), scratch = a.take<R>(3 * idx(e.n)), queries = a.take<const R*>(readers);
+  }
+  static frame_shape shape(const extents& e, int length) { return {e.n, e.d, value_width<M>(e.d), length}; }
+  R* result(int r, int i) const { return Y + (idx(r) * length + i) * (d + 1); }
+
+  /// Rows of a token, read by the token's queries where it reads after its write.
+  void token(int i, int readers) {
+    for (int l = 0; l < T::micro; ++l) {
+      const int r = i * T::micro + l;
+      const R* decay = nullptr;
+      if constexpr (O::channel) {
+        if (l == 0) decay = w + idx(r) * n;
+      } else if constexpr (O::has_gates) {
+        if (l == 0) by_channel(n, wide, [&](int) { return w[r]; }), decay = wide;
+      }
+      const R* left = O::corrects ? o.row + idx(r) * n : nullptr;
+      if (O::corrects && decay && traits<M>::structure.row_sees == sees::decayed) {
+        by_channel(n, row, [&](int c) { return decay[c] * left[c]; });
+        left = row;
+      }
+      const R* col = O::corrects && !O::tied ? o.col + idx(r) * n : nullptr;
+      const bool fused = !O::before && readers == 1 && l == T::micro - 1;
+      if (fused) clear(result(0, i), d + 1);
+      px.state_row(n, {decay, left, col, o.K + idx(r) * n, o.V + idx(r) * o.e, fused ? queries[0] + idx(r) * n : nullptr, O::corrects ? o.s[r] : R(0), o.b[r], from, ld_from,
+                          to, ld_to, result(0, i), d});
+      from = to, ld_from = ld_to;
+      if constexpr (T::needs_sum) sum_row(r, decay, left, col);
+      if (fused) read_sum(0, i, queries[0] + idx(r) * n);
+    }
+  }
+  /// Reads of a token that are passes of their own.
+  void read(int i, int readers) {
+    const int r = read_row<M>(i);
+    for (int k = 0; k < readers; ++k) {
+      R* y = result(k, i);
+      const R* q = queries[k] + idx(r) * n;
+      clear(y, d + 1);
+      px.nn(1, d, n, q, n, from, ld_from, y, d);
+      read_sum(k, i, q);
+      if constexpr (O::before) {
+        const int at = i * T::micro + T::micro - 1;
+        const R f = p[idx(k) * length + i] * o.b[at];
+        px.add_scaled_rows(1, T::needs_sum ? d + 1 : d, &f, o.V + idx(at) * o.e, o.e, y, d + 1);
+      }
+    }
+  }
+
+ private:
+  void sum_row(int r, const R* decay, const R* left, const R* col) {
+    const R* k = o.K + idx(r) * n;
+    R along(0), write = o.b[r];
+    if constexpr (O::corrects) along = o.s[r] * sum_over<R>(n, [&](int c) { return left[c] * z[c]; });
+    if (!col) write += along;
+    if (decay) by_channel(n, z, [&](int c) { return decay[c] * z[c]; });
+    by_channel(n, z, [&](int c) { return z[c] + k[c] * write; });
+    if (col) by_channel(n, z, [&](int c) { return z[c] + col[c] * along; });
+  }
+  void read_sum(int k, int i, const R* q) const {
+    if constexpr (T::needs_sum) result(k, i)[d] = sum_over<R>(n, [&](int c) { return q[c] * z[c]; });
+  }
+};
+
+/// Forward of one head over tokens [0, T) of its sequence.
+template <class M, class R, class X, class Y, class Types>
+void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y, const carried<M, Types>& c, state_rows_head<M, R, X>& w) {
+  using T = traits<M>;
+  using O = operands<M, R>;
+  const idx tokens = hd.tokens(), start = initial_position(c, hd.index);
+  const int n = w.n, d = e.d;
+  R m = initial_maximum<M, Types, R>(c, hd.index, hd.state);
+  // the state: the caller's where it can be worked on, else a copy
+  constexpr bool same = std::is_same_v<state_element<M, typename Types::state>, R>;
+  w.from = w.to = w.own, w.ld_from = w.ld_to = d;
+  bool in_place = false;
+  if constexpr (same) {
+    if (c.final && c.final.S.strides[3] == 1 && tokens > 0) w.to = &c.final.S(hd.index, hd.state, 0, 0), w.ld_to = c.final.S.strides[2], in_place = true;
+    if (c.initial && c.initial.S.strides[3] == 1 && tokens > 0) w.from = &c.initial.S(hd.index, hd.state, 0, 0), w.ld_from = c.initial.S.strides[2];
+  }
+  if (w.from == w.own) {
+    clear(w.own, idx(n) * d);
+    if (c.initial) load_matrix(c.initial.S, hd.index, hd.state, e.n, d, d, w.own);
+  }
+  if constexpr (T::needs_sum) {
+    clear(w.z, n);
+    if (c.initial)
+      for (int r = 0; r < e.n; ++r) state_in(w.z, 1, e.n, r, 0, c.initial.z(hd.index, hd.state, r));
+  }
+  const auto keep = [&](const auto& out, idx slot) {
+    for (int r = 0; r < e.n; ++r)
+      for (int v = 0; v < d; ++v) {
+        using E = std::remove_cvref_t<decltype(out.S(0, 0, 0, 0))>;
+        if constexpr (is_complex<E>) out.S(slot, hd.state, r, v) = converted<E>(complex<R>{w.from[r * w.ld_from + v], w.from[(r + e.n) * w.ld_from + v]});
+        else if (v == 0) convert(d, w.from + r * w.ld_from, idx(1), &out.S(slot, hd.state, r, 0), out.S.strides[3]);
+      }
+    store_rest<M>(out, slot, hd.state, e.n, 1, w.z, m);
+  };
+  std::size_t next = 0;
+  const auto capture = [&](idx seen) {
+    for (; next < c.positions.size() && (c.positions[next] <= seen || seen == tokens); ++next) keep(c.captured, idx(next) * e.sequences + hd.index);
+  };
+  const auto load_reads = [&](int k, idx t, int count, int from) {
+    gather<M>(x, e, hd.s, hd.at(k), t + from, count - from, true, w.reads, w.scratch);
+    R* Q = w.Q + idx(k) * w.length * T::micro * n;
+    R* given = lower_reads<M>(w.reads, w.o, from, Q, w.p + idx(k) * w.length);
+    if (given != Q && hd.readers > 1) copy(idx(count) * n, given, Q), given = Q;
+    return given;
+  };
+  capture(0);
+  over_chunks(tokens, w.length, c.positions, [&](idx t, int count) {
+    gather<M>(x, e, hd.s, hd.at(0), t, count, t == 0, w.in, w.scratch);
+    w.o.tokens = count, w.o.rows = count * T::micro;
+    lower<M>(w.in, start + t, m, w.o);
+    if constexpr (O::has_gates) w.px.exp(idx(w.o.rows) * w.o.gate_width(), w.o.g, w.w);
+    const int from = unread(e, t, count);
+    const int readers = from < count ? hd.readers : 0;
+    for (int k = 0; k < readers; ++k) w.queries[k] = load_reads(k, t, count, from);
+    for (int i = 0; i < count; ++i) {
+      const bool reading = i >= from;
+      if (O::before && reading) w.read(i, readers);
+      w.token(i, reading ? readers : 0);
+      if (!O::before && reading && readers > 1) w.read(i, readers);
+    }
+    turn_state(w.o, +1, w.to, w.ld_to, d);
+    if constexpr (T::needs_sum) turn_state(w.o, +1, w.z, idx(1), 1);
+    for (int k = 0; k < readers; ++k) {
+      if (readers > 1) gather<M>(x, e, hd.s, hd.at(k), t + from, count - from, true, w.reads, w.scratch);
+      for (int i = from; i < count; ++i) {
+        const R* out = w.result(k, i);
+        finish_row<M, R>(out, T::needs_sum ? out[d] : R(0), w.o.m[i], w.reads.at(i - from, 0, start + t + i), y, hd.s.batch, hd.s.begin + t + i - e.first_read, hd.first_reader + k);
+      }
+    }
+    capture(t + count);
+  });
+  if (!c.final) return;
+  if (!in_place) keep(c.final, hd.index, tokens);
+  else store_rest<M>(c.final, hd.index, hd.state, e.n, 1, w.z, m);
+}
+
+}  // namespace coefdyn::cpu

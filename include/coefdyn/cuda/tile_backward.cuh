@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "tile.cuh"
+
+/// The adjoint of a tile of the parallel form by a team: of its own scores, of the transport through it, and of its summary.
+namespace coefdyn::cuda::generic {
+
+/// Gradients of a tile_summary, and of the queries' turning through the tile.
+template <class M, class R>
+struct tile_summary_gradient : tile_summary<M, R> {
+  R* angle = nullptr;  // (n / 2): of the whole tile's angle
+  static COEFDYN_HD idx numbers(int full, int n_) { return tile_summary<M, R>::numbers(full, n_) + n_; }
+  COEFDYN_HD tile_summary_gradient(R* base, int full, int rows_, int n_) : tile_summary<M, R>(base, full, rows_, n_), angle(base + tile_summary<M, R>::numbers(full, n_)) {}
+};
+
+template <class M, class R, int Passes>
+struct tile_backward {
+  using O = operands<M, R>;
+  using T = tile<M, R, Passes>;
+  using P = products<R, Passes>;
+  int n = 0, ln = 0, lr = 0;
+  R *dw = nullptr, *dL = nullptr, *dA = nullptr, *Ark = nullptr;  // (rows, rows)
+  R *dbK = nullptr, *dR = nullptr, *weighted = nullptr;           // (rows, n)
+  R *dots = nullptr, *more = nullptr, *flux = nullptr;            // (rows, rows) each, (n)
+
+  COEFDYN_HD tile_backward(memory& a, int rows, int n_) : n(n_), ln(padded(n_)), lr(padded(rows)) {
+    const idx square = idx(rows) * lr, wide = idx(rows) * ln;
+    dbK = a.take<R>(wide), weighted = a.take<R>(wide), flux = a.take<R>(n);
+    if (O::corrects) dots = a.take<R>(square), more = a.take<R>(square), dA = a.take<R>(square), dw = a.take<R>(square), dL = a.take<R>(square), Ark = a.take<R>(square), dR = a.take<R>(wide);
+  }
+  __device__ void begin(const O& o) const {
+    clear(dbK, o.rows * ln);
+    if constexpr (O::corrects) clear(dw, o.rows * lr);
+  }
+  /// Own tile of one reader: Q the queries as lowered; dZ (rows, rows) of its scores, dQ_start of the queries at the tile's
+  /// start. dQ is overwritten; sums go to dbK, dw, d and the summary's gradient.
+  __device__ __noinline__ void own(const T& t, const O& o, const tile_summary<M, R>& s, const R* Q, R* dZ, const R* dQ_start, R* dQ, const O& d, const tile_summary_gradient<M, R>& ds) const {
+    const int rows = o.rows;
+    constexpr seen how = T::read_seen;
+    t.decays.from_start(how, dQ_start, dQ);
+    if constexpr (O::corrects) {
+      t.decays.gram(o, how, Q, o.columns(), t.Aqc);
+      clear(dA, rows * lr);
+      P::nt(rows, rows, n, dQ_start, ln, s.U, ln, dA, lr);
+      P::nt(rows, rows, rows, dZ, lr, t.w, lr, dA, lr);
+      mask(how, rows, dA);
+      P::tn(rows, n, rows, t.Aqc, lr, dQ_start, ln, ds.U, ln, part::upper_left);
+      P::tn(rows, rows, rows, t.Aqc, lr, dZ, lr, dw, lr, part::upper_left);
+      t.decays.gram_backward(o, how, Q, o.columns(), dA, dQ, O::tied ? d.K : d.col);
+    }
+    t.decays.gram_backward(o, how, Q, t.bK, dZ, dQ, dbK);
+    if constexpr (O::has_gates) gate_dots(o, how, Q, dQ, R(1), d);
+    if constexpr (O::turns)
+      each_unsynced(n / 2, [&](int p) {
+        for (int i = 0; i < o.tokens; ++i) {
+          const int r = cpu::read_row<M>(i), seen_row = O::before ? r - 1 : r;
+          if (seen_row >= 0) o.turn_back_pair(seen_row, p, Q + r * ln, dQ + r * ln, d.co + seen_row * (n / 2));
+        }
+      });
+    __syncthreads();
+  }
+  /// Queries on their way through an earlier tile: Q (count, n) as they came to its end, in its frame; dQ: at its start in, at
+  /// its end (not yet turned back) out; dZ (count, rows) of the scores there.
+  __device__ __noinline__ void through(const tile_summary<M, R>& s, int count, const R* Q, const R* dZ, R* dQ, const tile_summary_gradient<M, R>& ds) const {
+    const int rows = s.rows;
+    if constexpr (O::corrects) {
+      clear(dots, count * lr), clear(more, count * lr);
+      P::nt(count, rows, n, Q, ln, s.ends, ln, dots, lr);
+      P::nt(count, rows, n, dQ, ln, s.U, ln, more, lr);
+      P::tn(rows, n, count, dots, lr, dQ, ln, ds.U, ln);
+      P::tn(rows, n, count, more, lr, Q, ln, ds.ends, ln);
+    }
+    if constexpr (O::has_gates) {
+      if constexpr (O::channel) {
+        each_sum(n, count, [&](int c, int i) { return Q[i * ln + c] * dQ[i * ln + c]; }, [&](int c, R sum) { ds.all[c] += sum; });
+      } else {
+        each_sum(1, count * n, [&](int, int k) { return Q[k / n * ln + k % n] * dQ[k / n * ln + k % n]; }, [&](int, R sum) { ds.all[0] += sum; });
+      }
+      each2(count, n, [&](int i, int c) { dQ[i * ln + c] = s.through(c) * dQ[i * ln + c]; });
+    }
+    if constexpr (O::corrects) P::nn(count, n, rows, more, lr, s.ends, ln, dQ, ln);
+    P::nn(count, n, rows, dZ, lr, s.moved, ln, dQ, ln);
+    P::tn(rows, n, count, dZ, lr, Q, ln, ds.moved, ln);
+  }
+  /// Out of the tile's frame of turning: dQ at its end, and the angle's gradient.
+  __device__ void leave(const tile_summary<M, R>& s, int count, const R* Q, R* dQ, const tile_summary_gradient<M, R>& ds) const {
+    if constexpr (O::turns) {
+      each_sum(n / 2, count, [&](int p, int i) {
+        const channel_pair a = pair_of(O::pairs, p, n);
+        return dQ[i * ln + a.x] * Q[i * ln + a.y] - dQ[i * ln + a.y] * Q[i * ln + a.x];
+      }, [&](int p, R sum) { ds.angle[p] += sum; });
+      s.turn(count, +1, dQ);
+    }
+  }
+  /// The summary's and the keys' gradients to the tile's operands; t has been prepared for it.
+  __device__ __noinline__ void finish(const T& t, const O& o, const tile_summary<M, R>& s, const tile_summary_gradient<M, R>& ds, const O& d) const {
+    const int rows = o.rows, width = O::has_gates ? (O::channel ? n : 1) : 0;
+    each(width, [&](int c) { flux[c] = ds.all[c] * s.all[c]; });
+    if constexpr (O::corrects) {  // moved = F bK + w' ends
+      clear(dA, rows * lr);
+      P::nt(rows, rows, n, s.ends, ln, ds.moved, ln, dA, lr);
+      each2(rows, rows, [&](int r, int j) { dw[r * lr + j] = j < r ? dw[r * lr + j] + dA[r * lr + j] : R(0); });
+      P::nn(rows, n, rows, t.w, lr, ds.moved, ln, ds.ends, ln, part::lower_left);
+    }
+    end_weighted(t, o, t.bK, ds.moved, dbK);
+    if constexpr (O::corrects) {
+      end_weighted(t, o, o.columns(), ds.ends, O::tied ? d.K : d.col);
+      // U = (I - L)^-1 s (E row),  w = (I - L)^-1 s (row bK')
+      P::solve_lower_transposed(rows, n, t.L, lr, ds.U, ln);
+      P::solve_lower_transposed(rows, rows, t.L, lr, dw, lr);
+      clear(dL, rows * lr);
+      P::nt(rows, rows, n, ds.U, ln, s.U, ln, dL, lr);
+      P::nt(rows, rows, rows, dw, lr, t.w, lr, dL, lr);
+      mask(seen::exclusive, rows, dL), mask(seen::exclusive, rows, dw);
+      t.strict_gram(o, o.columns(), Ark);
+      P::row_dots(rows, rows, dL, lr, Ark, lr, d.s);
+      scale(o, rows, dL, lr);
+      t.strict_gram(o, t.bK, Ark);
+      P::row_dots(rows, rows, dw, lr, Ark, lr, d.s);
+      scale(o, rows, dw, lr);
+      t.decays.from_start(T::row_seen, o.row, weighted);
+      P::row_dots(rows, n, ds.U, ln, weighted, ln, d.s);
+      scale(o, n, ds.U, ln);
+      t.decays.from_start(T::row_seen, ds.U, dR);
+      t.decays.gram_backward(o, T::row_seen, o.row, o.columns(), dL, dR, O::tied ? d.K : d.col);
+      t.decays.gram_backward(o, T::row_seen, o.row, t.bK, dw, dR, dbK);
+      if constexpr (O::has_gates) gate_dots(o, T::row_seen, o.row, dR, R(1), d);
+      each2(rows, n, [&](int r, int c) { d.row[r * ln + c] += dR[r * ln + c]; });
+      if constexpr (O::has_gates) gate_dots(o, seen::inclusive, o.columns(), O::tied ? d.K : d.col, R(-1), d);
+    }
+    if constexpr (O::has_gates) {
+      gate_dots(o, seen::inclusive, t.bK, dbK, R(-1), d);
+      const int w = o.gate_width();
+      each(width, [&](int c) {
+        R sum = flux[c];
+        for (int r = rows - 1; r >= 0; --r) d.g[r * w + c] = sum += d.g[r * w + c];
+      });
+    }
+    P::row_dots(rows, n, dbK, ln, o.K, ln, d.b);
+    each2(rows, n, [&](int r, int c) { d.K[r * ln + c] += o.b[r] * dbK[r * ln + c]; });
+    if constexpr (O::turns) {
+      const int half = n / 2;
+      constexpr bool undecayed = T::row_seen == seen::exclusive;
+      each(half, [&](int p) {
+        d.co[(rows - 1) * half + p] += ds.angle[p];
+        for (int r = 0; r < rows; ++r) {
+          o.turn_back_pair(r, p, o.K + r * ln, d.K + r * ln, d.co + r * half);
+          if constexpr (O::corrects) {
+            const int seen_row = undecayed ? r - 1 : r;
+            if (seen_row >= 0) o.turn_back_pair(seen_row, p, o.row + r * ln, d.row + r * ln, d.co + seen_row * half);
+            if constexpr (!O::tied) { o.turn_back_pair(r, p, o.col + r * ln, d.col + r * ln, d.co + r * half); }
+          }
+        }
+        for (int r = rows - 2; r >= 0; --r) d.co[r * half + p] += d.co[(r + 1) * half + p];
+      });
+    }
+  }
+
+ private:
+  __device__ void mask(seen how, int rows, R* G) const {
+    each2(rows, rows, [&](int i, int j) {
+      if (j >= i + (how == seen::exclusive ? 0 : 1)) G[i * lr + j] = R(0);
+    });
+  }
+  __device__ void scale(const O& o, int columns, R* X, int ldx) const {
+    each2(o.rows, columns, [&](int r, int c) { X[r * ldx + c] = o.s[r] * X[r * ldx + c]; });
+  }
+  // y = F x: dx += F dy, and what F's exponent adds to the flux
+  __device__ void end_weighted(const T& t, const O& o, const R* x, const R* dy, R* dx) const {
+    const int rows = o.rows;
+    t.decays.to_end(dy, weighted);
+    each2(rows, n, [&](int r, int c) { dx[r * ln + c] += weighted[r * ln + c]; });
+    if constexpr (O::has_gates && O::channel) each_sum(n, rows, [&](int c, int r) { return x[r * ln + c] * weighted[r * ln + c]; }, [&](int c, R sum) { flux[c] += sum; });
+    if constexpr (O::has_gates && !O::channel) each_sum(1, rows * n, [&](int, int k) { return x[k / n * ln + k % n] * weighted[k / n * ln + k % n]; }, [&](int, R sum) { flux[0] += sum; });
+  }
+  __device__ __noinline__ void gate_dots(const O& o, seen how, const R* x, const R* dx, R sign, const O& d) const {
+    const int skip = how == seen::exclusive ? 1 : 0, rows = o.rows;
+    if constexpr (O::channel) {
+      each2(rows - skip, n, [&](int r, int c) { d.g[r * ln + c] += sign * x[(r + skip) * ln + c] * dx[(r + skip) * ln + c]; });
+    } else {
+      each_sum(rows - skip, n, [&](int r, int c) { return x[(r + skip) * ln + c] * dx[(r + skip) * ln + c]; }, [&](int r, R sum) { d.g[r] += sign * sum; });
+    }
+  }
+};
+
+}  // namespace coefdyn::cuda::generic
