@@ -166,7 +166,7 @@ void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y
     capture(t + count);
   });
   if (!c.final) return;
-  if (!in_place) keep(c.final, hd.index, tokens);
+  if (!in_place) keep(c.final, hd.index);
   else store_rest<M>(c.final, hd.index, hd.state, e.n, 1, w.z, m);
 }
 

@@ -19,6 +19,12 @@ struct gates {
   R *prefix = nullptr, *suffix = nullptr, *all = nullptr;  // (rows, 1 or n): e^(g_0..g_i), e^(g_{i+1}..); (1 or n)
   R *anchored = nullptr, *factor = nullptr, *left = nullptr, *logs = nullptr;  // channel: (rows, n), (rows, n), (block, n), (n)
 
+  /// Of a sum of log decays; where products are rounded to tf32 the hardware's own is exact enough.
+  static __device__ R exp(R x) {
+    if constexpr (std::is_same_v<R, float> && Passes == 1) { return __expf(x); }
+    else { return math::exp(x); }
+  }
+
   gates() = default;
   COEFDYN_HD gates(memory& a, int rows_, int n_) : rows(rows_), n(n_), ln(padded(n_)), lr(padded(rows_)) {
     if (!O::has_gates) return;
@@ -37,25 +43,36 @@ struct gates {
   }
   __device__ __forceinline__ void prepare_here(const O& o) const {
     if constexpr (O::has_gates) {
-      const int w = o.gate_width(), wide = O::channel ? n : 1;
-      each_unsynced(2 * wide, [&](int k) {
-        const int c = k % wide;
-        R sum(0);
-        if (k < wide) {
-          for (int r = 0; r < rows; ++r) prefix[r * w + c] = math::exp(sum += o.g[r * w + c]);
-          all[c] = math::exp(sum);
-        } else {
-          for (int r = rows - 1; r >= 0; --r) suffix[r * w + c] = math::exp(sum), sum += o.g[r * w + c];
-        }
-      });
-      if constexpr (!O::channel)
-        each_unsynced(rows, [&](int j) {
+      if constexpr (O::channel) {
+        each_unsynced(2 * n, [&](int k) {
+          const int c = k % n;
           R sum(0);
-          for (int i = 0; i < rows; ++i) {
-            if (i > j) sum += o.g[i];
-            D[i * lr + j] = i < j ? R(0) : math::exp(sum);
+          if (k < n) {
+            for (int r = 0; r < rows; ++r) prefix[r * ln + c] = exp(sum += o.g[r * ln + c]);
+            all[c] = exp(sum);
+          } else {
+            for (int r = rows - 1; r >= 0; --r) suffix[r * ln + c] = exp(sum), sum += o.g[r * ln + c];
           }
         });
+      } else {
+        constexpr int piece = 16;
+        each_unsynced((rows + piece - 1) / piece * rows, [&](int k) {  // column j, rows from i0
+          const int j = k % rows, i0 = k / rows * piece, end = i0 + piece < rows ? i0 + piece : rows;
+          R sum(0);
+          for (int i = j + 1; i < i0; ++i) sum += o.g[i];
+          for (int i = i0; i < end; ++i) {
+            if (i > j) sum += o.g[i];
+            D[i * lr + j] = i < j ? R(0) : exp(sum);
+          }
+        });
+        each_unsynced(rows, [&](int r) {
+          R before(0), after(0);
+          for (int i = 0; i <= r; ++i) before += o.g[i];
+          for (int i = rows - 1; i > r; --i) after += o.g[i];
+          prefix[r] = exp(before), suffix[r] = exp(after);
+          if (r == rows - 1) all[0] = exp(before);
+        });
+      }
       __syncthreads();
     }
   }
@@ -112,15 +129,24 @@ struct gates {
             const int i = j + skip + k;
             if (i < end) {
               if (k > 0) log += o.g[(i - skip) * ln + c];
-              sum[k] += A[i * ln + c] * (b * math::exp(log));
+              sum[k] += A[i * ln + c] * (b * exp(log));
             }
           }
         }
+        // sixteen sums over the warp at once: each step halves the values that a lane has
 #pragma unroll
-        for (int k = 0; k < block; ++k) {
-          const R total = warp_sum(sum[k]);
-          if (lane == 0 && j + skip + k < end) G[(j + skip + k) * lr + j] = total;
+        for (int half = block / 2; half >= 1; half /= 2) {
+          const int other = 2 * half;  // lanes that differ in this bit exchange
+          const bool up = lane & other;
+#pragma unroll
+          for (int k = 0; k < half; ++k) {
+            const R give = up ? sum[k] : sum[k + half], keep = up ? sum[k + half] : sum[k];
+            sum[k] = keep + __shfl_xor_sync(~0u, give, other);
+          }
         }
+        const R total = sum[0] + __shfl_xor_sync(~0u, sum[0], 1);
+        const int k = lane / 2;
+        if (lane % 2 == 0 && j + skip + k < end) G[(j + skip + k) * lr + j] = total;
       }
       __syncthreads();
     }
@@ -160,7 +186,7 @@ struct gates {
           const R b_j = B[j * ln + c];
           for (int i = j + skip; i < end; ++i) {
             if (i - skip > j) log += o.g[(i - skip) * ln + c];
-            const R f = dG[i * lr + j] * math::exp(log);
+            const R f = dG[i * lr + j] * exp(log);
             dA[i * ln + c] += f * b_j;
             dB_j += f * A[i * ln + c];
           }
@@ -175,7 +201,7 @@ struct gates {
   __device__ R within(const O& o, int i0, int i, int c, int skip) const {
     R log(0);
     for (int k = 0; k <= i - skip; ++k) log += o.g[(i0 + k) * ln + c];
-    return math::exp(log);
+    return exp(log);
   }
   // For each block after the first: `anchored` = rows of B before it, decayed to its start; `left` = rows of A from its start.
   template <class F>
@@ -185,8 +211,8 @@ struct gates {
       const int last = i0 - block, m = rows - i0 < block ? rows - i0 : block;
       each(n, [&](int c) {
         R sum(0);
-        for (int j = i0 - 1; j >= last; --j) factor[j * ln + c] = math::exp(sum), sum += o.g[j * ln + c];
-        const R through = math::exp(sum);
+        for (int j = i0 - 1; j >= last; --j) factor[j * ln + c] = exp(sum), sum += o.g[j * ln + c];
+        const R through = exp(sum);
         for (int j = 0; j < last; ++j) factor[j * ln + c] = factor[j * ln + c] * through;
       });
       each2(i0 + m, n, [&](int j, int c) {
