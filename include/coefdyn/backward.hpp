@@ -66,7 +66,7 @@ std::size_t backward_workspace_bytes(const device::cpu<Executor>& on, Form form_
   theorem<Form, M>();
   if constexpr (form_exists<Form, M>) {
     const extents e = check(x);
-    return detail::with_form<M>(form_, cpu::longest_sequence(x, e), [&](auto f) {
+    return detail::with_form<M>(form_, e, cpu::longest_sequence(x, e), [&](auto f) {
       using W = backward_real<M, decltype(f), R>;
       return cpu::constant_bytes<M, W, X>(e) + static_cast<std::size_t>(on.executor.workers()) * cpu::backward_bytes_per_worker<M, W, X>(f, x, e);
     });
@@ -85,7 +85,7 @@ void backward(const device::cpu<Executor>& on, Form form_, const X& x, const vie
     detail::check_backward<M>(x, e, dy, g, c, s);
     const std::size_t need = backward_workspace_bytes(on, form_, x);
     if (ws.size() < need) throw invalid_input("workspace", std::to_string(need) + " bytes (backward_workspace_bytes)", std::to_string(ws.size()));
-    detail::with_form<M>(form_, cpu::longest_sequence(x, e), [&](auto f) {
+    detail::with_form<M>(form_, e, cpu::longest_sequence(x, e), [&](auto f) {
       cpu::launch_backward<M, backward_real<M, decltype(f), typename X::real>, X>(on, f, x, e, dy, g, c, s, ws, detail::repeats(g, typename X::needs{}));
     });
   }

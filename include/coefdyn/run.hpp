@@ -16,9 +16,9 @@ namespace coefdyn {
 namespace detail {
 /// Calls f with the form that runs: automatic and step are resolved here.
 template <class M, class Form, class F>
-decltype(auto) with_form(Form form_, idx longest, F f) {
+decltype(auto) with_form(Form form_, const extents& e, idx longest, F f) {
   if constexpr (std::is_same_v<Form, form::automatic>) {
-    switch (cpu::chosen<M>(longest)) {
+    switch (cpu::chosen<M>(longest, e.n, e.d)) {
       case cpu::chosen_form::chunkwise:
         if constexpr (form_exists<form::chunkwise, M>) return f(form::chunkwise{});
       case cpu::chosen_form::recurrent:
@@ -32,7 +32,7 @@ decltype(auto) with_form(Form form_, idx longest, F f) {
     else if constexpr (form_exists<form::parallel, M>) return f(form::parallel{});
     else return f(form::definition{});
   } else {
-    (void)longest;
+    (void)longest, (void)e;
     return f(form_);
   }
 }
@@ -54,7 +54,7 @@ std::size_t workspace_bytes(const device::cpu<Executor>& on, Form form_, const X
   theorem<Form, M>();
   if constexpr (form_exists<Form, M>) {
     const extents e = check(x);
-    return detail::with_form<M>(form_, cpu::longest_sequence(x, e), [&](auto f) {
+    return detail::with_form<M>(form_, e, cpu::longest_sequence(x, e), [&](auto f) {
       return static_cast<std::size_t>(on.executor.workers()) * cpu::bytes_per_worker<M, typename X::real, X>(f, x, e);
     });
   } else {
@@ -75,7 +75,7 @@ void run(const device::cpu<Executor>& on, Form form_, const X& x, const view<Out
       throw invalid_input("carry", "no state of n x d: the readout is not linear (Lemma 1); its cache is the tokens before first_read", "a state");
     if constexpr (std::is_same_v<Form, form::parallel>)
       if (!c.positions.empty()) throw invalid_input("positions", "none in the parallel form; use form::chunkwise, recurrent or definition", std::to_string(c.positions.size()));
-    detail::with_form<M>(form_, cpu::longest_sequence(x, e), [&](auto f) {
+    detail::with_form<M>(form_, e, cpu::longest_sequence(x, e), [&](auto f) {
       const std::size_t need = static_cast<std::size_t>(on.executor.workers()) * cpu::bytes_per_worker<M, typename X::real, X>(f, x, e);
       if (ws.size() < need) throw invalid_input("workspace", std::to_string(need) + " bytes (workspace_bytes)", std::to_string(ws.size()));
       cpu::launch<M, typename X::real, X>(on, f, x, e, y, c, ws);

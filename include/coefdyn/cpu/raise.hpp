@@ -165,6 +165,8 @@ COEFDYN_HD S stored(const E& x) {
   if constexpr (is_complex<E>) {
     using Real = decltype(S{}.re);
     return {static_cast<Real>(x.re), static_cast<Real>(x.im)};
+  } else if constexpr (std::is_same_v<S, bf16> || std::is_same_v<S, half>) {
+    return S(static_cast<float>(x));
   } else {
     return static_cast<S>(x);
   }
