@@ -47,9 +47,13 @@ COEFDYN_HD void write_impulse(const At& at, X* h, idx stride) {
 template <class M, class R, class Query, class X>
 void scores_of(const Query& q, int n, const X* H, idx stride, idx count, R* score) {
   for (idx j = 0; j < count; ++j) {
-    X s{};
-    for (int c = 0; c < n; ++c) s += X(q[c] * H[c * stride + j]);
-    score[j] = real_part(s);
+    wide<R> s(0);
+    for (int c = 0; c < n; ++c) {
+      const X qc = X(q[c]), h = H[c * stride + j];
+      if constexpr (is_complex<X>) s += wide<R>(qc.re) * wide<R>(h.re) - wide<R>(qc.im) * wide<R>(h.im);
+      else s += wide<R>(qc) * wide<R>(h);
+    }
+    score[j] = R(s);
   }
 }
 /// Whether a row's maximum is taken out of an exponential phi: where the normalization puts it back without forming it.

@@ -10,10 +10,6 @@
 /// With exp(i) scaling the running maximum m is taken out: g' = g + m_{t-1} - m_t, b' = e^(i - m_t), every exponent <= 0.
 namespace coefdyn::cpu {
 
-/// Angles add up in double where the arithmetic is float: cos and sin keep their digits along a chunk.
-template <class R>
-using wide_angle = std::conditional_t<std::is_same_v<R, float>, double, R>;
-
 /// Operands of a chunk: `rows` micro-steps of `tokens` tokens. As gradients, co holds d(angle).
 template <class M, class R>
 struct operands {
@@ -36,7 +32,7 @@ struct operands {
   R *s = nullptr, *b = nullptr;                    // (rows)
   R* bonus = nullptr;                              // (tokens, n): diag(u) k, not turned
   R *co = nullptr, *si = nullptr;                  // (rows, n / 2): cos P, sin P
-  wide_angle<R>* angle = nullptr;                  // (n / 2): P so far
+  wide<R>* angle = nullptr;                  // (n / 2): P so far
   R* m = nullptr;                                  // (tokens)
   R* shift = nullptr;                              // (tokens): e^(m_{t-1} - m_t)
   R *read_scale = nullptr, *bonus_scale = nullptr;  // (tokens): a read before the write brings both its parts to one m
@@ -51,7 +47,7 @@ struct operands {
     if (gated || T::stabilised) g = a.take<R>(idx(rows) * gate_width());
     b = a.take<R>(rows);
     if (before) bonus = a.take<R>(idx(tokens) * n);
-    if (turns) co = a.take<R>(idx(rows) * (n / 2)), si = a.take<R>(idx(rows) * (n / 2)), angle = a.take<wide_angle<R>>(n / 2);
+    if (turns) co = a.take<R>(idx(rows) * (n / 2)), si = a.take<R>(idx(rows) * (n / 2)), angle = a.take<wide<R>>(n / 2);
     m = a.take<R>(tokens);
     if (T::stabilised) shift = a.take<R>(tokens);
     if (T::stabilised && before) read_scale = a.take<R>(tokens), bonus_scale = a.take<R>(tokens);
@@ -198,7 +194,7 @@ void lower(const Frame& f, idx position, R& m, operands<M, R>& o) {
       if constexpr (O::turns) {
         R *co = o.co + r * half, *si = o.si + r * half;
         for (int p = 0; p < half; ++p) {
-          if (l == 0) o.angle[p] = (r ? o.angle[p] : wide_angle<R>(0)) + wide_angle<R>(R(A::angle(at, p)));
+          if (l == 0) o.angle[p] = (r ? o.angle[p] : wide<R>(0)) + wide<R>(R(A::angle(at, p)));
           co[p] = R(math::cos(o.angle[p]));
           si[p] = R(math::sin(o.angle[p]));
         }
