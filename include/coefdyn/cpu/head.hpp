@@ -165,7 +165,8 @@ COEFDYN_HD R finish_row_backward(const Frame& f, int i, idx position, const R* n
   by_channel(at.d, dnumerator, [&](int v) { return factor * dnumerator[v]; });
   if constexpr (traits<M>::needs_sum) {
     const auto lifted = f.template lifted<void, seed::none>(i, 0, position, 0);
-    dnumerator[at.d] = zero ? R(0) : df * dual<R>(inverse_eta<Eta>(dual<R>(sum, R(1)), dual<R>(m), lifted)).d;
+    // seeded with the sum itself: 1 / sum^2 alone would overflow where the gradient does not
+    dnumerator[at.d] = zero ? R(0) : (df / sum) * dual<R>(inverse_eta<Eta>(dual<R>(sum, sum), dual<R>(m), lifted)).d;
   }
   return zero ? R(0) : df;
 }
