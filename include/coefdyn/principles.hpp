@@ -2,6 +2,7 @@
 #pragma once
 #include <string>
 
+#include "core/principle.hpp"
 #include "normalization/sqrt_dim.hpp"
 #include "scaling/inverse_sqrt_dim.hpp"
 #include "scaling/one.hpp"

@@ -12,7 +12,6 @@ struct gdn {
   using mixer_type = M;
   using heads_type = heads::grouped_queries;
   static constexpr field over = field::real;
-  static constexpr const char* name = "calls";
 };
 using P = problem<gdn, float>;
 

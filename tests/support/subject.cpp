@@ -180,9 +180,9 @@ const subject* twin(const subject& s, const std::string& types) {
 }
 
 namespace detail {
-void check_gaps(const memory& y, scalar_kind kind, const std::vector<idx>& shape, const std::string& who) {
+void check_gaps(const memory& y, scalar_kind kind, int parts, const std::vector<idx>& shape, const std::string& who) {
   memory rest = y;
-  const std::size_t bytes = std::size_t(bytes_of(kind));
+  const std::size_t bytes = std::size_t(bytes_of(kind) * parts);
   over_elements(y, shape, [&](std::size_t, idx place) {
     std::fill_n(rest.bytes.begin() + std::ptrdiff_t(std::size_t(place) * bytes), bytes, std::byte{0xff});
   });

@@ -156,7 +156,7 @@ struct held_state {
   }
 };
 
-void check_gaps(const memory& y, scalar_kind kind, const std::vector<idx>& shape, const std::string& who);
+void check_gaps(const memory& y, scalar_kind kind, int parts, const std::vector<idx>& shape, const std::string& who);
 state_numbers nan_state(const mixer_info& m, idx sequences, const sizes& z);
 
 template <class M, class Types, class Heads, field Over>
@@ -246,7 +246,7 @@ struct subject_of final : subject {
       gradient_numbers out;
       for (std::size_t i = 0; i < info.streams.size(); ++i) {
         const tensor& t = p.x.at(info.streams[i].name);
-        if (t.parts() == 1) check_gaps(outputs[i], kind_of(t.info), t.shape, name());
+        check_gaps(outputs[i], kind_of(t.info), t.parts(), t.shape, name());
         read_back(outputs[i], t.shape, kind_of(t.info), t.parts(), out.of[info.streams[i].name], nullptr);
       }
       if (first) out.initial = first->numbers();
@@ -305,7 +305,7 @@ struct subject_of final : subject {
     }
     call(x, y, c, r);
     outcome o;
-    check_gaps(y_memory, kind_v<Out>, shape, name());
+    check_gaps(y_memory, kind_v<Out>, 1, shape, name());
     read_back(y_memory, shape, kind_v<Out>, 1, o.y, &o.y_tangent);
     if (r.in_place) o.final = initial->numbers();
     else if (last) o.final = last->numbers();

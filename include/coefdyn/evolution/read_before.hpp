@@ -10,7 +10,7 @@ namespace coefdyn::evolution {
 ///
 /// streams those of A, and u [H, n], used as given (not exponentiated, no 1 added)
 /// range   as A
-/// error   none
+/// error   refused for an A that writes several times per token
 /// source  RWKV-6, arXiv:2404.05892
 template <class A>
 struct read_before : A {
@@ -22,6 +22,8 @@ struct read_before : A {
 
 template <declares_structure A>
 struct read_before<A> : A {
+  static_assert(structure_v<A>.micro_steps == 1 || !structure_v<A>.writes_each,
+                "coefdyn: evolution::read_before<A> needs an A that writes once per token, since its bonus weighs that write; drop evolution::writes.");
   using streams = merged<detail::streams_t<A>, list<fixed_per_channel<stream::u>>>;
   static constexpr structure_of structure = [] {
     structure_of s = structure_v<A>;
