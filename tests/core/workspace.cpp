@@ -75,11 +75,11 @@ TEST_CASE("a call with a workspace allocates nothing") {
   allocates_nothing<softmax_attention>(form::parallel{});
 }
 
-TEST_CASE("a backward pass keeps (ceil(c / save_every) + save_every + 1) states of n e numbers") {
+TEST_CASE("a backward pass keeps ceil(c / save_every) + 1 states, and save_every + 1 more where that is above 1") {
   inputs<delta_net> in(1, 4096);
   const device::cpu<serial> on;
   const auto bytes = [&](int save_every) { return double(backward_workspace_bytes(on, form::chunkwise{32, {save_every}}, in.x)); };
-  const auto states = [&](int save_every) { return (std::ceil(128.0 / save_every) + save_every + 1) * in.n * in.d * double(sizeof(float)); };
+  const auto states = [&](int save_every) { return (std::ceil(128.0 / save_every) + 1 + (save_every > 1 ? save_every + 1 : 0)) * in.n * in.d * double(sizeof(double)); };
   for (int save_every : {1, 8, 16, 128}) CHECK(std::abs((bytes(save_every) - bytes(8)) - (states(save_every) - states(8))) <= 0.02 * states(1) + 1024);
 }
 
@@ -90,6 +90,7 @@ TEST_CASE("forward memory does not grow with T in the chunkwise form, and grows 
   CHECK(workspace_bytes(on, form::recurrent{}, small.x) == workspace_bytes(on, form::recurrent{}, large.x));
   inputs<softmax_attention> some(1, 1024), more(1, 4096);
   const double grown = double(workspace_bytes(on, form::parallel{}, more.x)) - double(workspace_bytes(on, form::parallel{}, some.x));
-  CHECK(grown <= 3072.0 * (some.n + some.d + 16) * sizeof(float) * 1.1);
+  // keys as moved and transposed, values with the sum's column rounded up to 16
+  CHECK(grown <= 3072.0 * (2 * some.n + some.d + 16) * sizeof(float) * 1.02);
 }
 }  // namespace

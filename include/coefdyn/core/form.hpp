@@ -5,7 +5,8 @@
 namespace coefdyn::form {
 
 /// What a backward pass keeps of the forward states: one every `save_every` chunks, the others are computed again. With
-/// c = ceil(T / C) chunks: (ceil(c / save_every) + save_every + 1) n e numbers of a head's state (e = d, +1 with a sum).
+/// c = ceil(T / C) chunks: ceil(c / save_every) + 1 states of a head, and save_every + 1 more where it is above 1; a state is n e
+/// numbers (e = d; d + 1 rounded up to 16 with a sum), of double where gates or angles of a float call have gradients.
 struct memory_policy {
   int save_every = 8;
 };

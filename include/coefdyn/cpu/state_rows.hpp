@@ -20,6 +20,7 @@ struct state_rows_head {
   R *own = nullptr, *z = nullptr, *w = nullptr, *wide = nullptr, *row = nullptr;  // (n, d), (n), (rows, 1 or n), (n), (n)
   R *Q = nullptr, *p = nullptr, *Y = nullptr, *scratch = nullptr;                 // per reader: (rows, n), (length), (length, d + 1)
   const R** queries = nullptr;                                                    // per reader
+  R *nothing = nullptr, *sink = nullptr;                                          // max(n, d) zeros, (n, d): of the second reader on
   // the state of the sequence at hand
   const R* from = nullptr;
   R* to = nullptr;
@@ -33,6 +34,7 @@ struct state_rows_head {
     own = a.take<R>(idx(n) * d), z = a.take<R>(n), wide = a.take<R>(n), row = a.take<R>(n);
     if (O::has_gates) w = a.take<R>(rows * (O::channel ? n : 1));
     Q = a.take<R>(readers * rows * n), p = a.take<R>(readers * length), Y = a.take<R>(readers * length * (d + 1)), scratch = a.take<R>(3 * idx(e.n)), queries = a.take<const R*>(readers);
+    if (readers > 1) nothing = a.take<R>(n > d ? n : d), sink = a.take<R>(idx(n) * d);
   }
   static frame_shape shape(const extents& e, int length) { return {e.n, e.d, value_width<M>(e.d), length}; }
   R* result(int r, int i) const { return Y + (idx(r) * length + i) * (d + 1); }
@@ -53,7 +55,7 @@ struct state_rows_head {
         left = row;
       }
       const R* col = O::corrects && !O::tied ? o.col + idx(r) * n : nullptr;
-      const bool fused = !O::before && readers == 1 && l == T::micro - 1;
+      const bool fused = !O::before && readers > 0 && l == T::micro - 1;
       if (fused) clear(result(0, i), d + 1);
       px.state_row(n, {decay, left, col, o.K + idx(r) * n, o.V + idx(r) * o.e, fused ? queries[0] + idx(r) * n : nullptr, O::corrects ? o.s[r] : R(0), o.b[r], from, ld_from,
                           to, ld_to, result(0, i), d});
@@ -61,8 +63,17 @@ struct state_rows_head {
       if constexpr (T::needs_sum) sum_row(r, decay, left, col);
       if (fused) read_sum(0, i, queries[0] + idx(r) * n);
     }
+    if (!O::before)
+      for (int k = 1; k < readers; ++k) read_again(k, i);
   }
-  /// Reads of a token that are passes of their own.
+  /// Another reader of the token: the same pass without a write, so that a reader's bits do not depend on the others.
+  void read_again(int k, int i) {
+    const R* q = queries[k] + idx(read_row<M>(i)) * n;
+    clear(result(k, i), d + 1);
+    px.state_row(n, {nullptr, nullptr, nullptr, nothing, nothing, q, R(0), R(0), from, ld_from, sink, idx(d), result(k, i), d});
+    read_sum(k, i, q);
+  }
+  /// Reads of a token before its write.
   void read(int i, int readers) {
     const int r = read_row<M>(i);
     for (int k = 0; k < readers; ++k) {
@@ -139,6 +150,7 @@ void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y
     if (given != Q && hd.readers > 1) copy(idx(count) * n, given, Q), given = Q;
     return given;
   };
+  if (hd.readers > 1) clear(w.nothing, n > d ? n : d);
   capture(0);
   over_chunks(tokens, w.length, c.positions, [&](idx t, int count) {
     gather<M>(x, e, hd.s, hd.at(0), t, count, t == 0, w.in, w.scratch);
@@ -152,7 +164,6 @@ void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y
       const bool reading = i >= from;
       if (O::before && reading) w.read(i, readers);
       w.token(i, reading ? readers : 0);
-      if (!O::before && reading && readers > 1) w.read(i, readers);
     }
     turn_state(w.o, +1, w.to, w.ld_to, d);
     if constexpr (T::needs_sum) turn_state(w.o, +1, w.z, idx(1), 1);

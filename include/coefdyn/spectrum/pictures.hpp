@@ -78,7 +78,9 @@ inline picture draw(const std::ostringstream& script, const std::string& image) 
   file << script.str();
   file.close();
   if (!file) throw std::runtime_error(result.script + ": the file should be writable, but writing failed.");
-  std::FILE* pipe = popen("gnuplot >/dev/null 2>&1", "w");  // the script goes through the pipe: no path meets the shell
+  // The script goes through the pipe: no path meets the shell. What gnuplot leaves unread, or a missing one, the shell reads, so
+  // that writing does not end in a signal.
+  std::FILE* pipe = popen("gnuplot >/dev/null 2>&1; status=$?; while read -r line; do :; done; exit $status", "w");
   if (pipe != nullptr) {
     std::fputs(script.str().c_str(), pipe);
     std::fputs("\nset output\n", pipe);
