@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+// SPDX-License-Identifier: MIT  (330 lines: reads, writes and evolution of one token share their scratch and order)
 #pragma once
 #include "../cpu/recurrent_backward.hpp"
 #include "raise.cuh"
