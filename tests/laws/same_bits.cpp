@@ -117,7 +117,7 @@ TEST_CASE("strides, offsets and repeated axes give the same bits") {
     for (form_choice f : some_forms(s)) {
       request q{.form = f, .executor = {}, .initial = {}, .want_final = s.info.linear, .positions = {}};
       const outcome plain = s.run(p, q);
-      for (std::uint64_t seed : {1, 2, 3}) {
+      for (std::uint64_t seed : {1u, 2u, 3u}) {
         q.strides = seed * 17;
         const outcome o = s.run(p, q);
         check_bits(same_bits(o.y, plain.y) && same_bits(o.final, plain.final), to_string(f) + ", layout " + std::to_string(seed));
