@@ -12,6 +12,6 @@ using namespace coefdyn;
 #ifdef COEFDYN_MUST_FAIL
 using A = evolution::writes<2, evolution::read_before<evolution::scalar>>;
 #else
-using A = evolution::read_before<evolution::writes<2, evolution::scalar>>;
+using A = evolution::writes<2, evolution::scalar>;
 #endif
 tokens<mixer<readout::linear, A, scaling::one, normalization::one>> x;
