@@ -38,12 +38,13 @@ void agree_with_definition(const subject& s, const subject& truth) {
       }
       const outcome reference = truth.run(p, q);
       if (!all_finite(reference.y)) FAIL_CHECK("definition: not finite at T = " << z.time << ", n = " << z.n);
+      const limits limit = allowed(s, p, pass::forward, q.initial);
       for (form_choice f : s.forms()) {
         q.form = f;
         const outcome o = s.run(p, q);
         const std::string where = to_string(f) + (carried ? " from a state" : "") + " at T = " + std::to_string(z.time) + ", n = " + std::to_string(z.n);
-        check_close(relative_error(o.y, reference.y), tolerance(s, pass::forward), where);
-        if (q.want_final) check_close(state_error(s.info, o.final, reference.final), tolerance(s, pass::forward, true), where + ", final state");
+        check_close(relative_error(o.y, reference.y), limit.output, where);
+        if (q.want_final) check_close(state_error(s.info, o.final, reference.final), limit.state, where + ", final state");
       }
     }
   }

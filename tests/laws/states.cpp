@@ -23,8 +23,10 @@ TEST_CASE("a sequence split anywhere with carried state is the sequence") {
   for_subjects(carries, [](const subject& s) {
     const sizes z = fitted(s, {2, 70, 2, 1, 1, 12, 6, 0});
     const problem p = random_problem(s.info, z);
+    const state_numbers start = random_state(s.info, p, 11);
+    const limits limit = allowed(s, p, pass::forward, start);
     for (form_choice f : s.forms()) {
-      request q{.form = f, .executor = {}, .initial = random_state(s.info, p, 11), .want_final = true, .positions = {}};
+      request q{.form = f, .executor = {}, .initial = start, .want_final = true, .positions = {}};
       const outcome whole = s.run(p, q);
       for (idx at : {0, 1, 16, 33, 64, 69, 70}) {
         if (reduced() && at != 33) continue;
@@ -35,8 +37,8 @@ TEST_CASE("a sequence split anywhere with carried state is the sequence") {
         for (bool in_place : {false, true}) {
           rest.in_place = in_place;
           const outcome second = s.run(tokens_between(p, s.info, at, z.time), rest);
-          check_close(relative_error(joined(first.y, second.y, z.batch), whole.y), tolerance(s, pass::forward), where);
-          check_close(state_error(s.info, second.final, whole.final), tolerance(s, pass::forward, true), where + (in_place ? ", state in place" : ", final state"));
+          check_close(relative_error(joined(first.y, second.y, z.batch), whole.y), limit.output, where);
+          check_close(state_error(s.info, second.final, whole.final), limit.state, where + (in_place ? ", state in place" : ", final state"));
         }
       }
     }
@@ -48,6 +50,7 @@ TEST_CASE("decoding token by token is the sequence") {
     const sizes z = fitted(s, {1, reduced() ? 9 : 40, 2, 1, 1, 8, 5, 0});
     const problem p = random_problem(s.info, z);
     const outcome whole = s.run(p, {.form = {}, .executor = {}, .initial = {}, .want_final = true, .positions = {}});
+    const limits limit = allowed(s, p, pass::forward);
     for (idx piece : {1, 3}) {
       std::vector<double> y;
       request q{.form = {form_name::step, 0}, .executor = {}, .initial = empty_state(s.info, z.batch, z.states, z.n, z.d, s.starting_maximum()), .in_place = true, .positions = {}};
@@ -56,8 +59,8 @@ TEST_CASE("decoding token by token is the sequence") {
         y.insert(y.end(), o.y.begin(), o.y.end());
         q.initial = o.final;
       }
-      check_close(relative_error(y, whole.y), tolerance(s, pass::forward), "pieces of " + std::to_string(piece));
-      check_close(state_error(s.info, *q.initial, whole.final), tolerance(s, pass::forward, true), "state after pieces of " + std::to_string(piece));
+      check_close(relative_error(y, whole.y), limit.output, "pieces of " + std::to_string(piece));
+      check_close(state_error(s.info, *q.initial, whole.final), limit.state, "state after pieces of " + std::to_string(piece));
     }
   });
 }
@@ -76,12 +79,12 @@ TEST_CASE("states captured at chosen positions are those of the prefixes") {
             const idx length = p->offsets.empty() ? z.time : p->offsets[std::size_t(sequence) + 1] - p->offsets[std::size_t(sequence)];
             const problem prefix = tokens_between(batch_row(batch, s.info, sequence), s.info, 0, std::min(q.positions[i], length));
             const outcome wanted = s.run(prefix, {.form = {form_name::recurrent, 0}, .executor = {}, .initial = one_sequence(*q.initial, sequence), .want_final = true, .positions = {}});
-            check_close(state_error(s.info, one_sequence(o.captured, idx(i) * p->sequences() + sequence), wanted.final), tolerance(s, pass::forward, true),
+            check_close(state_error(s.info, one_sequence(o.captured, idx(i) * p->sequences() + sequence), wanted.final), allowed(s, prefix, pass::forward, one_sequence(*q.initial, sequence)).state,
                         to_string(f) + ", position " + std::to_string(q.positions[i]) + " of sequence " + std::to_string(sequence));
           }
         request without = q;
         without.positions.clear();
-        check_close(relative_error(o.y, s.run(*p, without).y), tolerance(s, pass::forward), to_string(f) + ", outputs beside captured states");
+        check_close(relative_error(o.y, s.run(*p, without).y), allowed(s, *p, pass::forward, q.initial).output, to_string(f) + ", outputs beside captured states");
       }
   });
 }

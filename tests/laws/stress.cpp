@@ -48,9 +48,10 @@ void finite_and_agreeing(const subject& s, const problem& p, pass what, const st
   const bool with_state = s.info.linear;
   const request definition{.form = {}, .executor = {}, .initial = {}, .want_final = with_state, .positions = {}};
   const outcome reference = truth.run(rounded, definition);
+  const limits limit = allowed(s, rounded, what);
   // in float the weights of such a sum may all underflow, which is no form's fault: then finite is what can be asked
   const bool can_underflow = in_float(s) && s.info.needs_sum && !s.info.linear && !s.info.exponential_readout;
-  const bool underflows = can_underflow && !(relative_error(s.run(rounded, definition).y, reference.y) <= tolerance(s, what));
+  const bool underflows = can_underflow && !(relative_error(s.run(rounded, definition).y, reference.y) <= limit.output);
   CHECK_MESSAGE(all_finite(reference.y), where << ": the definition is not finite");
   for (form_choice f : s.forms()) {
     if (f.length == 1 || f.length == 5) continue;
@@ -58,8 +59,8 @@ void finite_and_agreeing(const subject& s, const problem& p, pass what, const st
     q.form = f;
     const outcome o = s.run(rounded, q);
     if (underflows) CHECK_MESSAGE(all_finite(o.y), to_string(f) << " is not finite: " << where);
-    else check_close(relative_error(o.y, reference.y), tolerance(s, what), to_string(f) + ": " + where);
-    if (with_state) check_close(state_error(s.info, o.final, reference.final), tolerance(s, what, true), to_string(f) + ", final state: " + where);
+    else check_close(relative_error(o.y, reference.y), limit.output, to_string(f) + ": " + where);
+    if (with_state) check_close(state_error(s.info, o.final, reference.final), limit.state, to_string(f) + ", final state: " + where);
   }
 }
 void over_grid(const subject& s) {
@@ -101,13 +102,14 @@ TEST_CASE("a log decay of -inf is a reset") {
     // the last reset of 65 tokens is at 59: outputs from there on are those of a sequence that starts there
     if (s.info.structure.row_sees == sees::undecayed || s.info.structure.order == reads::before_write || s.info.floored || !s.info.linear) return;
     const problem tail = tokens_between(p, s.info, 59, z.time);
+    const limits limit = allowed(s, p, pass::forward);
     for (form_choice f : s.forms()) {
       const request q{.form = f, .executor = {}, .initial = {}, .positions = {}};
       const std::vector<double> whole = s.run(p, q).y, alone = s.run(tail, q).y;
       std::vector<double> end;
       const std::size_t each = whole.size() / std::size_t(z.batch), kept = alone.size() / std::size_t(z.batch);
       for (std::size_t b = 0; b < std::size_t(z.batch); ++b) end.insert(end.end(), whole.begin() + std::ptrdiff_t((b + 1) * each - kept), whole.begin() + std::ptrdiff_t((b + 1) * each));
-      check_close(relative_error(end, alone), tolerance(s, pass::forward), to_string(f) + ", after the reset");
+      check_close(relative_error(end, alone), limit.output, to_string(f) + ", after the reset");
     }
   });
 }

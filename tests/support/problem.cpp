@@ -139,7 +139,7 @@ void fill(const mixer_info& m, const sizes& z, const recipe& r, tensor& t, rando
   } else if (name == "delta") {
     each([&](idx) { return random.uniform(0.05, 1); });
   } else if (name == "input_gate") {
-    each([&](idx) { return 3 * random.normal(); });
+    each([&](idx) { return 3 * std::max(1.0, r.norm) * random.normal(); });  // up to about +-90 at norm 10
   } else if (name == "A") {
     each([&](idx) { return 0.4 * random.normal() / std::sqrt(double(z.n)); });
   } else {

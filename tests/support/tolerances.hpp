@@ -20,28 +20,20 @@ enum class pass {
 struct tolerance_row {
   scalar_kind accumulate;
   pass what;
-  double output, state;
+  double limit;
 };
 constexpr tolerance_row tolerance_table[] = {
-    {scalar_kind::float64, pass::forward, 1e-12, 1e-12},
-    {scalar_kind::float64, pass::stress, 2e-11, 2e-11},
-    {scalar_kind::float64, pass::long_range, 1e-10, 1e-10},
-    {scalar_kind::float32, pass::forward, 5e-5, 5e-5},
-    {scalar_kind::float32, pass::stress, 1e-3, 1e-3},
-    {scalar_kind::float32, pass::long_range, 1e-3, 1e-3},
-    {scalar_kind::dual64, pass::forward, 1e-12, 1e-12},
+    {scalar_kind::float64, pass::forward, 1e-12},
+    {scalar_kind::float64, pass::stress, 1e-11},
+    {scalar_kind::float64, pass::long_range, 1e-10},
+    {scalar_kind::float32, pass::forward, 2e-5},
+    {scalar_kind::float32, pass::stress, 1e-3},
+    {scalar_kind::float32, pass::long_range, 1e-3},
+    {scalar_kind::dual64, pass::forward, 1e-12},
 };
-/// A signed sum may come close to cancelling, which no form can undo: its quotients get this factor, less where it has a floor.
-inline double cancellation(const mixer_info& m) {
-  if (!m.needs_sum || !m.linear || m.nonnegative_features) return 1;
-  return m.floored ? 20 : m.complex_state || m.corrects() ? 1e3 : 1;
-}
-/// A correction may annihilate what the running maximum was set by: states kept scaled by e^-m are then small beside 1.
-inline double annihilation(const mixer_info& m) { return m.stabilised && m.corrects() ? 20 : 1; }
-
-inline double tolerance(const subject& s, pass what, bool of_state = false) {
+inline double tolerance(const subject& s, pass what) {
   for (const tolerance_row& row : tolerance_table)
-    if (row.accumulate == s.accumulate && row.what == what) return of_state ? row.state * annihilation(s.info) : row.output * cancellation(s.info);
+    if (row.accumulate == s.accumulate && row.what == what) return row.limit;
   return 0;
 }
 

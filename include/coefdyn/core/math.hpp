@@ -68,10 +68,11 @@ COEFDYN_HD dual<R> tanh(dual<R> x) {
   const R t = tanh(x.v);
   return {t, (R(1) - t * t) * x.d};
 }
+/// The slope at 0, infinite, counts as 0.
 template <class R>
 COEFDYN_HD dual<R> sqrt(dual<R> x) {
   const R s = sqrt(x.v);
-  return {s, x.d / (R(2) * s)};
+  return {s, s == R(0) ? R(0) : x.d / (R(2) * s)};
 }
 template <class R>
 COEFDYN_HD dual<R> cos(dual<R> x);
@@ -83,6 +84,12 @@ template <class R>
 COEFDYN_HD dual<R> cos(dual<R> x) {
   return {cos(x.v), -(sin(x.v) * x.d)};
 }
+
+/// The largest x whose e^-x still has an inverse that is a finite number.
+template <class R>
+constexpr double deepest_exponent = sizeof(R) > sizeof(float) ? 708 : 87;
+template <class R>
+constexpr double deepest_exponent<dual<R>> = deepest_exponent<R>;
 
 /// 1 / (1 + e^-x), with no exponent above zero.
 template <class R>

@@ -116,6 +116,17 @@ COEFDYN_HD R inverse_eta(R sum, R m, const At& at) {
   else
     return math::exp(m) / R(Eta::eta(sum * math::exp(m), at));
 }
+/// Whether a read with this sum is one whose weights are all exactly zero under an eta of exactly zero: y = 0, gradients 0.
+template <class M, class R>
+COEFDYN_HD bool empty_row(R sum, R inverse) {
+  return traits<M>::needs_sum && sum == R(0) && !(inverse - inverse == R(0));
+}
+/// df times d inverse / d sum. Seeded with the sum itself: 1 / sum^2 alone would overflow where the gradient does not.
+template <class Eta, class R, class At>
+COEFDYN_HD R inverse_slope(R sum, R m, const At& lifted, R df) {
+  const R seed = sum == R(0) ? R(1) : sum;
+  return df / seed * dual<R>(inverse_eta<Eta>(dual<R>(sum, seed), dual<R>(m), lifted)).d;
+}
 /// log |eta| from the sum scaled by e^-m; its sign is that of `eta_sign`.
 template <class Eta, class R, class At>
 COEFDYN_HD R log_eta(R sum, R m, const At& at) {

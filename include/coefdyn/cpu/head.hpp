@@ -157,18 +157,16 @@ template <class M, class R, class Frame, class DY>
 COEFDYN_HD R finish_row_backward(const Frame& f, int i, idx position, const R* numerator, R sum, R m, const DY& dy, idx batch, idx t, int reader, R* dnumerator) {
   using Eta = typename M::normalization;
   const auto at = f.at(i, 0, position);
-  const bool empty = traits<M>::needs_sum && sum == R(0);
-  const R factor = empty ? R(0) : inverse_eta<Eta>(sum, m, at);
-  const bool zero = empty;
+  const R factor = inverse_eta<Eta>(sum, m, at);
   convert(at.d, dy.data + batch * dy.strides[0] + t * dy.strides[1] + reader * dy.strides[2], dy.strides[3], dnumerator, idx(1));
+  if (empty_row<M>(sum, factor)) {
+    clear(dnumerator, at.d + 1);
+    return R(0);
+  }
   const R df = sum_over<R>(at.d, [&](int v) { return dnumerator[v] * numerator[v]; });
   by_channel(at.d, dnumerator, [&](int v) { return factor * dnumerator[v]; });
-  if constexpr (traits<M>::needs_sum) {
-    const auto lifted = f.template lifted<void, seed::none>(i, 0, position, 0);
-    // seeded with the sum itself: 1 / sum^2 alone would overflow where the gradient does not
-    dnumerator[at.d] = zero ? R(0) : (df / sum) * dual<R>(inverse_eta<Eta>(dual<R>(sum, sum), dual<R>(m), lifted)).d;
-  }
-  return zero ? R(0) : df;
+  if constexpr (traits<M>::needs_sum) dnumerator[at.d] = inverse_slope<Eta>(sum, m, f.template lifted<void, seed::none>(i, 0, position, 0), df);
+  return df;
 }
 
 }  // namespace coefdyn::cpu

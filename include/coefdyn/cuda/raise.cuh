@@ -208,17 +208,15 @@ __device__ void finish_rows_backward(const Frame& f, int count, idx position, Y 
   each_sum(count, width, [&](int i, int v) {
     const R* y = numerator(i);
     const R sum = traits<M>::needs_sum ? y[width] : R(0);
-    const bool empty = traits<M>::needs_sum && sum == R(0);
-    const R g = cpu::loaded<R>(dy(batch, t + i, reader, v));
-    dY(i)[v] = empty ? R(0) : inverse_eta<Eta>(sum, R(maximum(i)), f.at(i, 0, position + i)) * g;
-    return g * y[v];
+    const R g = cpu::loaded<R>(dy(batch, t + i, reader, v)), factor = inverse_eta<Eta>(sum, R(maximum(i)), f.at(i, 0, position + i));
+    const bool empty = empty_row<M>(sum, factor);
+    dY(i)[v] = empty ? R(0) : factor * g;
+    return empty ? R(0) : g * y[v];
   }, [&](int i, R total) {
-    const R sum = traits<M>::needs_sum ? numerator(i)[width] : R(0);
-    const bool empty = traits<M>::needs_sum && sum == R(0);
-    df[i] = empty ? R(0) : total;
+    df[i] = total;
     if constexpr (traits<M>::needs_sum) {
-      const auto at = f.template lifted<void, seed::none>(i, 0, position + i, 0);
-      dY(i)[width] = empty ? R(0) : total * dual<R>(inverse_eta<Eta>(dual<R>(sum, R(1)), dual<R>(R(maximum(i))), at)).d;
+      const R sum = numerator(i)[width], factor = inverse_eta<Eta>(sum, R(maximum(i)), f.at(i, 0, position + i));
+      dY(i)[width] = empty_row<M>(sum, factor) ? R(0) : inverse_slope<Eta>(sum, R(maximum(i)), f.template lifted<void, seed::none>(i, 0, position + i, 0), total);
     }
   });
   raise_eta<M, R>(f, count, position, numerator, maximum, df, d, to, coefdyn::detail::streams_t<Eta>{});

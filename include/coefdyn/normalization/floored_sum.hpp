@@ -5,7 +5,8 @@
 namespace coefdyn::normalization {
 
 /// eta_i = max(|sum_j phi(.)|, 1). On a state kept scaled by e^-m it reads max(|sum~|, e^-m), m >= 0, so no exponent is
-/// positive. The gradient passes through the sum where |sum| >= 1.
+/// positive. The gradient passes through the sum where |sum| >= 1. A sum that cancels below e^-87 of its largest weight (e^-708
+/// in double) counts as that.
 ///
 /// streams none
 /// range   >= 1
@@ -22,7 +23,7 @@ struct floored_sum {
   }
   template <class R, class At>
   COEFDYN_HD static R inverse(R total, R m, const At&) {
-    const R size = math::abs(total), floor = math::exp(-m);
+    const R size = math::abs(total), floor = math::exp(-math::min(m, R(math::deepest_exponent<R>)));
     return R(1) / math::select(size < floor, floor, size);
   }
   template <class R, class At>

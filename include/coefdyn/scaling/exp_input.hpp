@@ -8,7 +8,7 @@ namespace coefdyn::scaling {
 /// exponent is positive.
 ///
 /// streams input_gate [B, T w, H], the exponent i
-/// range   any finite i under a sum, |i| below about 80 in float under a floored sum; without one, e^i overflows where the definition does
+/// range   any finite i under a sum or floored sum; without one, e^i overflows where the definition does
 /// error   none
 /// source  xLSTM, arXiv:2405.04517
 struct exp_input {

@@ -7,7 +7,7 @@ namespace coefdyn::scaling {
 /// b_j = sqrt(1 - |lambda_j|^2): keeps the state's variance at the input's; per channel where lambda is.
 ///
 /// streams the evolution's log_decay
-/// range   0..1; its gradient is infinite at lambda = 1
+/// range   0..1; its slope at lambda = 1, which is infinite, counts as 0
 /// error   refused for an evolution without log_decay
 /// source  LRU, arXiv:2303.06349
 struct sqrt_one_minus_lambda2 {
