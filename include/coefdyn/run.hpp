@@ -55,7 +55,7 @@ std::size_t workspace_bytes(const device::cpu<Executor>& on, Form form_, const X
   if constexpr (form_exists<Form, M>) {
     const extents e = check(x);
     return detail::with_form<M>(form_, e, cpu::longest_sequence(x, e), [&](auto f) {
-      return static_cast<std::size_t>(on.executor.workers()) * cpu::bytes_per_worker<M, typename X::real, X>(f, x, e);
+      return static_cast<std::size_t>(on.executor.workers()) * cpu::bytes_per_worker<M, form_real<decltype(f), typename X::real>, X>(f, x, e);
     });
   } else {
     return 0;
@@ -76,9 +76,9 @@ void run(const device::cpu<Executor>& on, Form form_, const X& x, const view<Out
     if constexpr (std::is_same_v<Form, form::parallel>)
       if (!c.positions.empty()) throw invalid_input("positions", "none in the parallel form; use form::chunkwise, recurrent or definition", std::to_string(c.positions.size()));
     detail::with_form<M>(form_, e, cpu::longest_sequence(x, e), [&](auto f) {
-      const std::size_t need = static_cast<std::size_t>(on.executor.workers()) * cpu::bytes_per_worker<M, typename X::real, X>(f, x, e);
+      const std::size_t need = static_cast<std::size_t>(on.executor.workers()) * cpu::bytes_per_worker<M, form_real<decltype(f), typename X::real>, X>(f, x, e);
       if (ws.size() < need) throw invalid_input("workspace", std::to_string(need) + " bytes (workspace_bytes)", std::to_string(ws.size()));
-      cpu::launch<M, typename X::real, X>(on, f, x, e, y, c, ws);
+      cpu::launch<M, form_real<decltype(f), typename X::real>, X>(on, f, x, e, y, c, ws);
     });
   }
 }

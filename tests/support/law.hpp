@@ -44,7 +44,8 @@ inline sizes fitted(const subject& s, sizes z) {
   return z;
 }
 
-/// What may separate two computations of this problem: the table's rows, or, where a sum nearly cancels, twenty times what
+/// What may separate two computations of this problem: the table's rows, or, where a sum nearly cancels, 256 times (a chunk's
+/// substitution adds up as many rounding errors as it has rows) what
 /// moving the inputs by half a float ulp does to the definition in double.
 struct limits {
   double output, state;
@@ -53,14 +54,18 @@ inline limits allowed(const subject& s, const problem& p, pass what, const std::
   limits l{tolerance(s, what), tolerance(s, what)};
   const mixer_info& m = s.info;
   if (!in_float(s) || !m.needs_sum || !m.linear || m.nonnegative_features) return l;
-  problem moved = p;
-  random_numbers random(41);
-  for (auto& [name, t] : moved.x)
-    for (double& v : t.value) v *= 1 + 0x1p-24 * random.uniform(-1, 1);
   const subject& truth = *twin(s, m.grouped_values ? "double, grouped values" : "double");
   const request q{.form = {}, .executor = {}, .initial = initial, .want_final = true, .positions = {}};
-  const outcome a = truth.run(p, q), b = truth.run(moved, q);
-  return {std::max(l.output, 20 * relative_error(b.y, a.y)), std::max(l.state, 20 * state_error(m, b.final, a.final))};
+  const outcome a = truth.run(p, q);
+  random_numbers random(41);
+  for (int draw = 0; draw < 4; ++draw) {
+    problem moved = p;
+    for (auto& [name, t] : moved.x)
+      for (double& v : t.value) v *= 1 + 0x1p-24 * random.uniform(-1, 1);
+    const outcome b = truth.run(moved, q);
+    l.output = std::max(l.output, 256 * relative_error(b.y, a.y)), l.state = std::max(l.state, 256 * state_error(m, b.final, a.final));
+  }
+  return l;
 }
 
 inline void check_close(double error, double limit, const std::string& what) { CHECK_MESSAGE(error <= limit, what << ": error " << error << ", allowed " << limit); }

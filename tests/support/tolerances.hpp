@@ -37,10 +37,10 @@ inline double tolerance(const subject& s, pass what) {
   return 0;
 }
 
-/// Infinite where one is not finite or the sizes differ; 0 for two empty ones.
-inline double relative_error(const std::vector<double>& x, const std::vector<double>& reference) {
+/// Infinite where one is not finite or the sizes differ; 0 for two empty ones. A reference below `unit` counts as that.
+inline double relative_error(const std::vector<double>& x, const std::vector<double>& reference, double unit = 0) {
   if (x.size() != reference.size()) return std::numeric_limits<double>::infinity();
-  double worst = 0, largest = 0;
+  double worst = 0, largest = unit;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double gap = std::abs(x[i] - reference[i]);
     if (!std::isfinite(gap)) return std::numeric_limits<double>::infinity();
@@ -58,7 +58,8 @@ inline bool same_bits(const std::vector<double>& a, const std::vector<double>& b
 inline bool same_bits(const state_numbers& a, const state_numbers& b) {
   return same_bits(a.S, b.S) && same_bits(a.z, b.z) && same_bits(a.m, b.m) && a.position == b.position;
 }
-/// Of S and z, both brought to the reference's running maximum; positions have to agree.
+/// Of S and z, both brought to the reference's running maximum; positions have to agree. A correction may annihilate what that
+/// maximum was set by: there e^m, the largest write, is the unit.
 inline double state_error(const mixer_info& m, const state_numbers& x, const state_numbers& reference) {
   if (x.position != reference.position || x.m.size() != reference.m.size()) return std::numeric_limits<double>::infinity();
   const auto scaled = [&](std::vector<double> v) {
@@ -69,7 +70,8 @@ inline double state_error(const mixer_info& m, const state_numbers& x, const sta
       }
     return v;
   };
-  return std::max(relative_error(scaled(x.S), reference.S), relative_error(scaled(x.z), reference.z));
+  const double unit = m.stabilised && m.corrects() ? 1 : 0;
+  return std::max(relative_error(scaled(x.S), reference.S, unit), relative_error(scaled(x.z), reference.z, unit));
 }
 
 }  // namespace coefdyn::laws

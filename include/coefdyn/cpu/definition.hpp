@@ -8,6 +8,7 @@
 ///   h_{j,j} = b_j k_j,  h_{i,j} = A_i h_{i-1,j},  alpha_{i,j} = phi(q_i' h_{i,j}) / eta_i,  y_i = sum_{j<=i} alpha_{i,j} v_j
 ///
 /// All impulses h_{.,j} of a sequence are carried forward one token at a time: T^2 applications of A, T n numbers of memory.
+/// float problems are computed in double here: impulses of strong decays beside large input gates leave the range of float.
 /// Where a sum normalises, the row's maximum is taken out of exp(.) first: no exponent is positive.
 /// source  arXiv:2510.09389; MATH section 1
 namespace coefdyn::cpu {
@@ -47,13 +48,9 @@ COEFDYN_HD void write_impulse(const At& at, X* h, idx stride) {
 template <class M, class R, class Query, class X>
 void scores_of(const Query& q, int n, const X* H, idx stride, idx count, R* score) {
   for (idx j = 0; j < count; ++j) {
-    wide<R> s(0);
-    for (int c = 0; c < n; ++c) {
-      const X qc = X(q[c]), h = H[c * stride + j];
-      if constexpr (is_complex<X>) s += wide<R>(qc.re) * wide<R>(h.re) - wide<R>(qc.im) * wide<R>(h.im);
-      else s += wide<R>(qc) * wide<R>(h);
-    }
-    score[j] = R(s);
+    R s(0);
+    for (int c = 0; c < n; ++c) s += real_part(X(q[c]) * H[c * stride + j]);
+    score[j] = s;
   }
 }
 /// Whether a row's maximum is taken out of an exponential phi: where the normalization puts it back without forming it.
@@ -93,6 +90,7 @@ struct definition_head {
   impulses<M, R> h;
   R* scratch = nullptr;
   R m0{};                             // the initial state's maximum
+  R top{};                            // the running maximum, as a state that leaves carries it
 
   definition_head() = default;
   definition_head(arena& a, const extents& e, idx tokens)
@@ -106,8 +104,10 @@ struct definition_head {
   template <class Read, class After>
   void over_tokens(idx tokens, idx position, Read read, After after) {
     idx alive = 0;
+    top = m0;
     after(idx(0), alive);
     for (idx i = 0; i < tokens; ++i) {
+      if constexpr (T::stabilised) next_maximum<M, R>(in, int(i), position + i, top);
       if constexpr (T::structure.order == reads::before_write) {
         write(i, T::micro - 1, position, alive);  // seen by this read alone, weighted by diag(u)
         const auto at = in.at(i, T::micro - 1, position + i);
@@ -144,18 +144,19 @@ struct definition_head {
       for (int u = 0; u < h.e; ++u) h.numerator[u] += h.weight[j] * value(j)[u];
     return m;
   }
-  /// S = P + sum_j h_j v_j' in P's place would lose P: into `S` (n, e), scaled by e^-m; returns m.
-  R state_now(idx alive, E* S) const {
+  /// S = P + sum_j h_j v_j' in P's place would lose P: into `S` (n, e), scaled by e^-top.
+  void state_now(idx alive, E* S) const {
     R m = m0;
     if constexpr (T::stabilised)
       for (idx j = 0; j < alive; ++j) m = math::max(m, h.exponent[j]);
+    // what is still there is small where the maximum has decayed: its factor may be large, and stays finite
+    const R rest = T::stabilised ? math::exp(math::min(m - top, R(math::deepest_exponent<R>))) : R(1);
     for (int c = 0; c < h.n; ++c)
       for (int u = 0; u < h.e; ++u) {
         E s = (T::stabilised ? math::exp(m0 - m) : R(1)) * h.P[c * h.e + u];
         for (idx j = 0; j < alive; ++j) s += ((T::stabilised ? math::exp(h.exponent[j] - m) : R(1)) * value(j)[u]) * h.H[c * h.columns + j];
-        S[c * h.e + u] = s;
+        S[c * h.e + u] = rest * s;
       }
-    return m;
   }
 };
 
@@ -170,8 +171,8 @@ void definition_forward(const X& x, const extents& e, const head& hd, const Y& y
   std::size_t next = 0;
   const auto keep = [&](const auto& out, idx slot, idx alive) {
     if constexpr (T::linear) {
-      const R m = w.state_now(alive, w.h.now);
-      store_state<M>(out, slot, hd.state, e.n, e.d, w.h.e, w.h.now, m);
+      w.state_now(alive, w.h.now);
+      store_state<M>(out, slot, hd.state, e.n, e.d, w.h.e, w.h.now, w.top);
     }
   };
   w.over_tokens(

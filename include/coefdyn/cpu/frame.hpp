@@ -142,10 +142,6 @@ COEFDYN_HD auto* row_pointer(const V& v, idx batch, idx time_row, int head, idx 
   inner[1] = Need::inner_rank > 1 ? v.strides[a + 1] : 0;
   return v.data + offset;
 }
-template <class R, class S>
-COEFDYN_HD R loaded(const S& s) {
-  return converted<R>(s);
-}
 template <class Psi, class R>
 COEFDYN_HD void apply_feature(const R* x, R* y, int n) {
   if constexpr (maps_channels<Psi>) {

@@ -110,9 +110,9 @@ void store_initial_gradient(const carried_gradients<M, Types>& s, idx sequence, 
   using Out = std::remove_cvref_t<decltype(s.initial.S(0, 0, 0, 0))>;
   const R f = traits<M>::stabilised ? math::exp(-m) : R(1);
   for (int c = 0; c < n; ++c) {
-    for (int v = 0; v < d; ++v) s.initial.S(sequence, h, c, v) = loaded<Out>(conjugate_if_complex<E>(scaled(f, state_out<state_element<M, R>>(dS, e, n, c, v))));
+    for (int v = 0; v < d; ++v) s.initial.S(sequence, h, c, v) = converted<Out>(conjugate_if_complex<E>(scaled(f, state_out<state_element<M, R>>(dS, e, n, c, v))));
     if constexpr (traits<M>::needs_sum)
-      if (s.initial.z) s.initial.z(sequence, h, c) = loaded<Out>(conjugate_if_complex<E>(scaled(f, state_out<state_element<M, R>>(dS, e, n, c, d))));
+      if (s.initial.z) s.initial.z(sequence, h, c) = converted<Out>(conjugate_if_complex<E>(scaled(f, state_out<state_element<M, R>>(dS, e, n, c, d))));
   }
 }
 /// m before the first token when gradients of the initial state may be wanted without one: the state is then a zero with m = 0.

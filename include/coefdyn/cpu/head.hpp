@@ -71,8 +71,8 @@ COEFDYN_HD idx initial_position(const carried<M, Types>& c, idx sequence) {
 /// Element (c, v) of a kernel's state, lowered ([Re; Im], R) or not (complex), as the caller's.
 template <class E, class X>
 COEFDYN_HD E state_out(const X* S, idx e, int n, int c, idx v) {
-  if constexpr (is_complex<E> && !is_complex<X>) return loaded<E>(complex<X>{S[c * e + v], S[(c + n) * e + v]});
-  else return loaded<E>(S[c * e + v]);
+  if constexpr (is_complex<E> && !is_complex<X>) return converted<E>(complex<X>{S[c * e + v], S[(c + n) * e + v]});
+  else return converted<E>(S[c * e + v]);
 }
 template <class X, class E>
 COEFDYN_HD void state_in(X* S, idx e, int n, int c, idx v, const E& value) {
@@ -80,7 +80,7 @@ COEFDYN_HD void state_in(X* S, idx e, int n, int c, idx v, const E& value) {
     S[c * e + v] = static_cast<X>(value.re);
     S[(c + n) * e + v] = static_cast<X>(value.im);
   } else {
-    S[c * e + v] = loaded<X>(value);
+    S[c * e + v] = converted<X>(value);
   }
 }
 
@@ -107,7 +107,7 @@ template <class M, class V, class X, class R>
 void store_rest(const V& out, idx sequence, int h, int n, idx stride, const X* z, R m) {
   if constexpr (traits<M>::needs_sum)
     for (int r = 0; r < n; ++r) out.z(sequence, h, r) = state_out<std::remove_cvref_t<decltype(out.z(0, 0, 0))>>(z, stride, n, r, 0);
-  if constexpr (traits<M>::stabilised) out.m(sequence, h) = m;
+  if constexpr (traits<M>::stabilised) out.m(sequence, h) = converted<std::remove_cvref_t<decltype(out.m(0, 0))>>(m);
 }
 /// Loads the caller's initial state (or zeros) into S (n, e), normalizer column at d.
 template <class M, class Types, class X>

@@ -161,17 +161,6 @@ COEFDYN_HD void raise_eta_streams([[maybe_unused]] const Frame& f, [[maybe_unuse
 }
 
 // ---- frames of gradients to the caller's tensors ------------------------------------------------------------------------
-template <class S, class E>
-COEFDYN_HD S stored(const E& x) {
-  if constexpr (is_complex<E>) {
-    using Real = decltype(S{}.re);
-    return {static_cast<Real>(x.re), static_cast<Real>(x.im)};
-  } else if constexpr (std::is_same_v<S, bf16> || std::is_same_v<S, half>) {
-    return S(static_cast<float>(x));
-  } else {
-    return static_cast<S>(x);
-  }
-}
 /// dx = psi'(x)' dy; `y` is scratch of n.
 template <class Psi, class R>
 COEFDYN_HD void feature_backward(const R* x, const R* dy, R* dx, R* y, int n) {
@@ -216,7 +205,7 @@ void scatter(const X& x, const G& g, const extents& e, const sequence& s, const 
       if constexpr (traits<M>::has_feature && is_featured<Need> && std::is_same_v<E, R>) {
         idx in[2];
         const auto* q = row_pointer<Need>(x.template of<Need>(), s.batch, first + r, head, in);
-        for (int c = 0; c < e.n; ++c) raw[c] = loaded<R>(q[c * in[0]]);
+        for (int c = 0; c < e.n; ++c) raw[c] = converted<R>(q[c * in[0]]);
         feature_backward<typename M::feature_map>(raw, from, raw + e.n, raw + 2 * e.n, e.n);
         from = raw + e.n;
       }
@@ -225,9 +214,9 @@ void scatter(const X& x, const G& g, const extents& e, const sequence& s, const 
       for (int i = 0; i < outer; ++i) {
         auto* out = p + i * inner[0];
         const E* add = from + idx(i) * count;
-        if (stride == 1) by_channel(count, out, [&](int c) { return stored<Stored>(loaded<E>(out[c]) + add[c]); });
+        if (stride == 1) by_channel(count, out, [&](int c) { return converted<Stored>(converted<E>(out[c]) + add[c]); });
         else
-          for (int c = 0; c < count; ++c) out[c * stride] = stored<Stored>(loaded<E>(out[c * stride]) + add[c]);
+          for (int c = 0; c < count; ++c) out[c * stride] = converted<Stored>(converted<E>(out[c * stride]) + add[c]);
       }
     }
   }(), ...);

@@ -5,6 +5,7 @@
 
 #include "../core/complex.hpp"
 #include "../core/config.hpp"
+#include "../core/low_precision.hpp"
 
 /// Rows of numbers in plain code, written so that every compiler makes vectors of them at -O2 and for any type.
 namespace coefdyn::cpu {
@@ -65,6 +66,8 @@ COEFDYN_HD To converted(const From& x) {
   if constexpr (is_complex<To>) {
     using Real = decltype(To{}.re);
     return {static_cast<Real>(x.re), static_cast<Real>(x.im)};
+  } else if constexpr (std::is_same_v<To, bf16> || std::is_same_v<To, half>) {
+    return To(static_cast<float>(x));
   } else {
     return static_cast<To>(x);
   }

@@ -18,7 +18,7 @@ std::size_t backward_workspace_bytes(const device::cuda& on, Form form_, const X
     const extents e = cuda::checked_extents(on, x);
     const idx longest = cuda::longest_sequence(on, x, e);
     const carried<M, typename X::types_type> none;
-    return cuda::with_form<M>(form_, e, longest, [&](auto f) { return std::size_t(cuda::generic::plan_backward<M, typename X::real, X>(f, e, longest).bytes()); }) +
+    return cuda::with_form<M>(form_, e, longest, [&](auto f) { return std::size_t(cuda::generic::plan_backward<M, form_real<decltype(f), typename X::real>, X>(f, e, longest).bytes()); }) +
            cuda::generic::table_bytes(x, none, on.trusted);
   } else {
     return 0;
@@ -42,7 +42,7 @@ void backward(const device::cuda& on, Form form_, const X& x, const view<DY, 4>&
       auto carry = cuda::generic::view_of(no_positions);
       std::byte* rest = cuda::generic::place_tables(on, moved, no_positions, carry, ws.data());
       const cuda::generic::backward_call<M, Types, G, view<DY, 4>> call{g, dy, c.initial, s.final, s.initial};
-      cuda::generic::plan_backward<M, typename X::real, X>(f, e, longest).run(on.stream, moved, e, longest, call, rest, detail::repeats(g, typename X::needs{}));
+      cuda::generic::plan_backward<M, form_real<decltype(f), typename X::real>, X>(f, e, longest).run(on.stream, moved, e, longest, call, rest, detail::repeats(g, typename X::needs{}));
     });
   }
 }

@@ -144,8 +144,8 @@ __global__ void __launch_bounds__(256) definition_kernel(const __grid_constant__
         each2(e.n, w.e, [&](int c, int u) {
           E s = past * w.P[c * w.e + u];
           for (idx j = 0; j < alive; ++j) s += ((T::stabilised ? math::exp(w.exponent[j] - m) : R(1)) * value(j, u)) * w.H[c * w.columns + j];
-          if (u < e.d) out.S(slot, hd.state, c, u) = cpu::loaded<Stored>(s);
-          else if constexpr (T::needs_sum) out.z(slot, hd.state, c) = cpu::loaded<Stored>(s);
+          if (u < e.d) out.S(slot, hd.state, c, u) = cpu::converted<Stored>(s);
+          else if constexpr (T::needs_sum) out.z(slot, hd.state, c) = cpu::converted<Stored>(s);
         });
         if (threadIdx.x == 0) store_marks<M>(out, slot, hd.state, m, start + seen);
       }

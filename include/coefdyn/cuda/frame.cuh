@@ -48,8 +48,8 @@ __device__ __noinline__ void gather(const X& x, const extents& e, const sequence
     const auto load = [&](int r, int i) {
       idx inner[2];
       const auto* p = cpu::row_pointer<Need>(v, s.batch, first + begin + r, head, inner);
-      if constexpr (inner_rank == 2) { return cpu::loaded<E>(p[idx(i / across) * inner[0] + idx(i % across) * inner[1]]); }
-      else { return cpu::loaded<E>(p[i * inner[0]]); }
+      if constexpr (inner_rank == 2) { return cpu::converted<E>(p[idx(i / across) * inner[0] + idx(i % across) * inner[1]]); }
+      else { return cpu::converted<E>(p[i * inner[0]]); }
     };
     if constexpr (featured && !maps_channels<Psi>) {
       each2(rows, given, [&](int r, int i) { raw[r * given + i] = load(r, i); });
@@ -115,7 +115,7 @@ template <class M, class R, class At, class Y>
 __device__ void finish_element(R numerator, R sum, R m, const At& at, const Y& y, idx batch, idx row, int reader, int v) {
   using Stored = std::remove_cvref_t<decltype(y(0, 0, 0, 0))>;
   const bool empty = traits<M>::needs_sum && sum == R(0) && numerator == R(0);
-  y(batch, row, reader, v) = cpu::stored<Stored>(empty ? R(0) : inverse_eta<typename M::normalization>(sum, m, at) * numerator);
+  y(batch, row, reader, v) = cpu::converted<Stored>(empty ? R(0) : inverse_eta<typename M::normalization>(sum, m, at) * numerator);
 }
 
 /// m before the first token; an empty initial state has none.

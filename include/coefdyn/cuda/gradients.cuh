@@ -107,7 +107,7 @@ __device__ __noinline__ void scatter(const X& x, const G& g, const extents& e, c
       idx inner[2];
       auto* p = cpu::row_pointer<Need>(v, s.batch, first + r, head, inner);
       auto& out = p[i / across * inner[0] + i % across * inner[1]];
-      out = cpu::stored<Stored>(cpu::loaded<E>(out) + value);
+      out = cpu::converted<Stored>(cpu::converted<E>(out) + value);
     };
     const bool alone = repeats_itself(v);  // one thread, so that sums are in order
     const idx begin = alone ? (threadIdx.x ? rows * per_row : 0) : idx(threadIdx.x), step = alone ? 1 : idx(blockDim.x);
@@ -117,7 +117,7 @@ __device__ __noinline__ void scatter(const X& x, const G& g, const extents& e, c
       const auto input = [&](idx r, idx i) {
         idx in[2];
         const auto* q = cpu::row_pointer<Need>(x.template of<Need>(), s.batch, first + r, head, in);
-        return cpu::loaded<R>(q[i * in[0]]);
+        return cpu::converted<R>(q[i * in[0]]);
       };
       if constexpr (maps_channels<Psi>) {
         for (idx i = begin; i < rows * per_row; i += step)
@@ -186,7 +186,7 @@ __device__ void add_constants_of(const G& g, const extents& e, const R* slots, i
         idx inner[2];
         auto* p = cpu::row_pointer<Need>(v, 0, 0, int(k / per_head), inner);
         auto& out = p[k % per_head / size[1] * inner[0] + k % per_head % size[1] * inner[1]];
-        out = cpu::stored<Stored>(cpu::loaded<E>(out) + sum);
+        out = cpu::converted<Stored>(cpu::converted<E>(out) + sum);
       }
     }
     offset += int(per_head) * units;
@@ -229,7 +229,7 @@ __device__ void store_initial_gradient(const V& out, idx sequence, int h, int n,
   const int e = value_width<M>(d);
   const R f = traits<M>::stabilised ? math::exp(-m) : R(1);
   each2(n, e, [&](int c, int v) {
-    const auto value = cpu::loaded<Out>(cpu::conjugate_if_complex<E>(cpu::scaled(f, cpu::state_out<state_element<M, R>>(dS, stride, n, c, v))));
+    const auto value = cpu::converted<Out>(cpu::conjugate_if_complex<E>(cpu::scaled(f, cpu::state_out<state_element<M, R>>(dS, stride, n, c, v))));
     if (v < d) out.S(sequence, h, c, v) = value;
     else if constexpr (traits<M>::needs_sum)
       if (out.z.data) out.z(sequence, h, c) = value;

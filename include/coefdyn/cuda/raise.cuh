@@ -208,7 +208,7 @@ __device__ void finish_rows_backward(const Frame& f, int count, idx position, Y 
   each_sum(count, width, [&](int i, int v) {
     const R* y = numerator(i);
     const R sum = traits<M>::needs_sum ? y[width] : R(0);
-    const R g = cpu::loaded<R>(dy(batch, t + i, reader, v)), factor = inverse_eta<Eta>(sum, R(maximum(i)), f.at(i, 0, position + i));
+    const R g = cpu::converted<R>(dy(batch, t + i, reader, v)), factor = inverse_eta<Eta>(sum, R(maximum(i)), f.at(i, 0, position + i));
     const bool empty = empty_row<M>(sum, factor);
     dY(i)[v] = empty ? R(0) : factor * g;
     return empty ? R(0) : g * y[v];

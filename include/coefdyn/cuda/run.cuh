@@ -39,7 +39,7 @@ std::size_t workspace_bytes(const device::cuda& on, Form form_, const X& x, cons
   if constexpr (form_exists<Form, M>) {
     const extents e = cuda::checked_extents(on, x);
     const idx longest = cuda::longest_sequence(on, x, e);
-    return cuda::with_form<M>(form_, e, longest, [&](auto f) { return std::size_t(cuda::generic::forward_bytes<M, typename X::real, X>(f, x, e, longest)); }) +
+    return cuda::with_form<M>(form_, e, longest, [&](auto f) { return std::size_t(cuda::generic::forward_bytes<M, form_real<decltype(f), typename X::real>, X>(f, x, e, longest)); }) +
            cuda::generic::table_bytes(x, c, on.trusted);
   } else {
     return 0;
@@ -62,7 +62,7 @@ void run(const device::cuda& on, Form form_, const X& x, const view<Out, 4>& y, 
     const std::size_t need = workspace_bytes(on, form_, x, c);
     if (ws.size() < need) throw invalid_input("workspace", std::to_string(need) + " bytes of device memory (workspace_bytes)", std::to_string(ws.size()));
     cuda::with_form<M>(form_, e, longest, [&](auto f) {
-      cuda::generic::forward<M, typename X::real>(on, f, x, e, longest, y, c, ws.data());
+      cuda::generic::forward<M, form_real<decltype(f), typename X::real>>(on, f, x, e, longest, y, c, ws.data());
     });
   }
 }
