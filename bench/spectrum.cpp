@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include <sys/resource.h>
+
+#include <coefdyn/coefdyn.hpp>
+#include <coefdyn/cpu/targets.hpp>
 #include <coefdyn/spectrum/dense.hpp>
+#include <coefdyn/spectrum/eigenvalues.hpp>
 #include <coefdyn/spectrum/rank_one.hpp>
 #include <coefdyn/spectrum/small.hpp>
 
@@ -90,6 +95,55 @@ bool compare(const inputs& x) {
   return reached;
 }
 
+using coefdyn::idx;
+using coefdyn::view;
+
+std::vector<float> normals(idx count, double scale) {
+  std::mt19937 engine(1);
+  std::normal_distribution<double> normal(0, scale);
+  std::vector<float> x(static_cast<std::size_t>(count));
+  for (float& v : x) v = static_cast<float>(normal(engine));
+  return x;
+}
+/// Kilobytes that this process has held at most.
+long peak_memory() {
+  rusage u;
+  getrusage(RUSAGE_SELF, &u);
+  return u.ru_maxrss;
+}
+
+/// The same as a call on a mixer: gated Householder with b = 1 and no eta, float streams in memory.
+bool householder_mixer() {
+  using M = coefdyn::mixer<coefdyn::readout::linear, coefdyn::evolution::gated_householder<>, coefdyn::scaling::beta, coefdyn::normalization::one>;
+  constexpr idx T = 4096, H = 16, n = 64;
+  const auto k = normals(T * H * n, 0.125);
+  const std::vector<float> beta(T * H, 0.7f), log_decay(T * H, -0.1f);
+  coefdyn::tokens<M> x;
+  x.q = x.k = x.v = view(k.data(), idx(1), T, H, n), x.beta = view(beta.data(), idx(1), T, H), x.log_decay = view(log_decay.data(), idx(1), T, H);
+  double sum = 0;
+  const double total = seconds_of(1, 10, [&](std::size_t) { eigenvalues(x, [&](const token_spectrum& s) { sum += s.values[n - 1].real(); }); });
+  std::printf("gated Householder, 4096 x 16, n = 64, eigenvalues(tokens): %.1f ms, floor 50 ms %s (check %.3f)\n", 1e3 * total, total <= 0.05 ? "reached" : "MISSED",
+              sum / (10 * 16 * 4096));
+  return total <= 0.05;
+}
+/// Softmax attention, T = 16384 and 65536, 8 heads of 64: time, and the memory that grows with T alone.
+void long_softmax() {
+  using M = coefdyn::mixer<coefdyn::readout::exponential, coefdyn::evolution::identity, coefdyn::scaling::inverse_sqrt_dim, coefdyn::normalization::sum>;
+  constexpr idx H = 8, n = 64;
+  for (const idx T : {idx(16384), idx(65536)}) {
+    const auto q = normals(T * H * n, 1);
+    coefdyn::tokens<M> x;
+    x.q = x.k = x.v = view(q.data(), idx(1), T, H, n);
+    const long before = peak_memory();
+    spectrum_histogram all;
+    const auto start = std::chrono::steady_clock::now();
+    eigenvalues(x, [&](const token_spectrum& s) { for (const auto& z : s.values) all.add(z); });
+    const double passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    std::printf("softmax, T = %lld, 8 heads of 64: %.1f s, inputs %.0f MB, beyond them %.1f MB (T x T floats: %.0f MB)\n", static_cast<long long>(T), passed, double(T * H * n) * 4e-6,
+                double(peak_memory() - before) * 1e-3, double(T) * double(T) * 4e-6);
+  }
+}
+
 /// Gated Householder over 4096 tokens x 16 heads, n = 64.
 bool householders() {
   constexpr std::size_t n = 64;
@@ -126,5 +180,8 @@ int main() {
     reached = compare(draw("KDA: w in (0, 1), p < 0", 20 * goal, n, 1)) && reached;
     reached = compare(draw("random signs", 6 * goal, n, 2)) && reached;
   }
-  return householders() && reached ? 0 : 1;
+  reached = householders() && reached;
+  reached = householder_mixer() && reached;
+  long_softmax();
+  return reached ? 0 : 1;
 }

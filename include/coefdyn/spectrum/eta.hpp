@@ -64,8 +64,12 @@ log_eta_values log_eta_of(const X& x) {
   log_eta_values out{e.batch, e.time, e.readers, {}, {}};
   if constexpr (traits<M>::needs_sum) {
     out.log_abs = detail::probed<detail::reads_log_eta>(x, e);
-    const auto sign = detail::probed<detail::reads_eta_sign>(x, e);
-    for (const double s : sign) out.sign.push_back(s < -0.5 ? -1 : s == 0 ? 0 : 1);  // 1 for a NaN, which log_abs tells
+    if constexpr (traits<M>::needs_max) {
+      out.sign.assign(out.log_abs.size(), 1);  // weights of an exponential readout are never zero
+    } else {
+      const auto sign = detail::probed<detail::reads_eta_sign>(x, e);
+      for (const double s : sign) out.sign.push_back(s < -0.5 ? -1 : s == 0 ? 0 : 1);  // 1 for a NaN, which log_abs tells
+    }
   } else {
     const auto count = static_cast<std::size_t>(e.batch * e.time * e.readers);
     out.log_abs.resize(count);
