@@ -51,12 +51,14 @@ void check_backward(const X&, const extents& e, const DY& dy, const G& g, const 
 }
 }  // namespace detail
 
-/// What a backward pass computes in: as forward; but gradients of gates and angles are differences of sums over tokens, which
-/// float would spoil, and the tiled forms of a float mixer that has them run in double.
+/// What a backward pass computes in: as forward; but where the gradients of gates or angles are differences of sums over tokens,
+/// which float would spoil, the tiled forms of a float mixer run in double (a scalar gate of the chunkwise form needs none).
+template <class M, class Form>
+constexpr bool gradients_by_differences =
+    (std::is_same_v<Form, form::chunkwise> && (traits<M>::structure.decay == gate::channel || traits<M>::structure.turns != turning::none || traits<M>::stabilised)) ||
+    (std::is_same_v<Form, form::parallel> && (traits<M>::structure.decay != gate::none || traits<M>::structure.turns != turning::none || traits<M>::stabilised));
 template <class M, class Form, class R>
-using backward_real = std::conditional_t<std::is_same_v<R, float> && (std::is_same_v<Form, form::parallel> || std::is_same_v<Form, form::chunkwise>) &&
-                                             (traits<M>::structure.decay != gate::none || traits<M>::structure.turns != turning::none || traits<M>::stabilised),
-                                         double, form_real<Form, R>>;
+using backward_real = std::conditional_t<std::is_same_v<R, float> && gradients_by_differences<M, Form>, double, form_real<Form, R>>;
 
 /// Bytes that `backward` needs in its workspace.
 template <class Executor, class Form, class X>
