@@ -6,17 +6,16 @@
 //   taskset -c 1 ./cpu_forms [--json] [--quick] [--mixer=NAME] [--form=ROW] [--n=N] [--length=C]
 //
 // GFLOP/s counts the formula's operations (KERNELS.md section 2; whole C x C blocks), whatever the kernel skips or repeats.
-#include <ctime>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <random>
-#include <string>
-#include <vector>
-
 #include <coefdyn/backward.hpp>
 #include <coefdyn/coefdyn.hpp>
 #include <coefdyn/cpu/targets.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <random>
+#include <string>
+#include <vector>
 
 #include "eigen_by_hand.hpp"
 
@@ -61,7 +60,10 @@ double seconds_of_short(F call) {
     for (int i = 0; i < calls; ++i) call();
     if (now() - start > 1e-3) break;
   }
-  return seconds([&] { for (int i = 0; i < calls; ++i) call(); }) / calls;
+  return seconds([&] {
+           for (int i = 0; i < calls; ++i) call();
+         }) /
+         calls;
 }
 
 /// Independent chains of fused multiply-adds.
@@ -171,18 +173,21 @@ struct result {
   const char *mixer, *type, *form;
   int n;
   idx T;
-  int length;       // chunk or tile; 0: none
+  int length;                               // chunk or tile; 0: none
   double ms, heads, gflops, share, beside;  // token-heads per second; of the peak; time of the loop beside it over ours
   const char* what;                         // that loop
 };
 void print(const result& r) {
   if (chosen_options.json)
-    std::printf("{\"mixer\": \"%s\", \"type\": \"%s\", \"form\": \"%s\", \"n\": %d, \"d\": %d, \"T\": %lld, \"H\": 8, \"length\": %d, \"ms\": %.4f, "
-                "\"token_heads_per_s\": %.0f, \"gflops\": %.2f, \"share_of_peak\": %.4f, \"beside\": \"%s\", \"ratio\": %.3f}\n",
-                r.mixer, r.type, r.form, r.n, r.n, static_cast<long long>(r.T), r.length, r.ms, r.heads, r.gflops, r.share, r.what, r.beside);
+    std::printf(
+        "{\"mixer\": \"%s\", \"type\": \"%s\", \"form\": \"%s\", \"n\": %d, \"d\": %d, \"T\": %lld, \"H\": 8, \"length\": %d, \"ms\": "
+        "%.4f, "
+        "\"token_heads_per_s\": %.0f, \"gflops\": %.2f, \"share_of_peak\": %.4f, \"beside\": \"%s\", \"ratio\": %.3f}\n",
+        r.mixer, r.type, r.form, r.n, r.n, static_cast<long long>(r.T), r.length, r.ms, r.heads, r.gflops, r.share, r.what, r.beside);
   else
-    std::printf("%-18s %-5s %-20s %4d %6lld %4d %10.3f %8.0f %8.1f %6.1f %% %s %s\n", r.mixer, r.type, r.form, r.n, static_cast<long long>(r.T), r.length, r.ms,
-                r.heads * 1e-3, r.gflops, 100 * r.share, r.what, r.beside > 0 ? std::to_string(r.beside).substr(0, 4).c_str() : "");
+    std::printf("%-18s %-5s %-20s %4d %6lld %4d %10.3f %8.0f %8.1f %6.1f %% %s %s\n", r.mixer, r.type, r.form, r.n,
+                static_cast<long long>(r.T), r.length, r.ms, r.heads * 1e-3, r.gflops, 100 * r.share, r.what,
+                r.beside > 0 ? std::to_string(r.beside).substr(0, 4).c_str() : "");
   std::fflush(stdout);
 }
 
@@ -219,11 +224,14 @@ void time_form(const char* mixer, const char* type, const char* name, Form form,
   problem<M, Types> p(1, T, H, n, n);
   using R = typename problem<M, Types>::R;
   const bool parallel = std::is_same_v<Form, form::parallel>;
-  const int length = chosen_options.length && !parallel ? chosen_options.length : parallel ? cpu::tuning_for<M, R>(n, n).tile : cpu::tuning_for<M, R>(n, n).chunk;
+  const int length = chosen_options.length && !parallel ? chosen_options.length
+                     : parallel                         ? cpu::tuning_for<M, R>(n, n).tile
+                                                        : cpu::tuning_for<M, R>(n, n).chunk;
   const int backward_length = chosen_options.length || parallel ? length : cpu::tuning_for<M, R>(n, n).backward_chunk;
   const double heads = double(T) * H;
   const auto report = [&](const std::string& what, double s, double count, double other, const char* label) {
-    print({mixer, type, what.c_str(), n, T, what == back ? backward_length : length, s * 1e3, heads / s, heads * count / s * 1e-9, heads * count / s * 1e-9 / peak_for<R>(), other, label});
+    print({mixer, type, what.c_str(), n, T, what == back ? backward_length : length, s * 1e3, heads / s, heads * count / s * 1e-9,
+           heads * count / s * 1e-9 / peak_for<R>(), other, label});
   };
   if (wanted(forward, n) || wanted(on_two, n)) {
     const device::cpu<serial> on{};
@@ -269,7 +277,8 @@ void time_step(const char* mixer, int n, idx B) {
   std::vector<float> f(static_cast<std::size_t>(rows), half);
   const double stream = seconds_of_short([&] { px.scale_rows(int(rows), n, f.data(), s.S.data(), n, s.S.data(), n); });
   const double heads = double(B) * H;
-  print({mixer, "f32", B == 1 ? "step, B = 1" : "step, B = 64", n, 1, 0, t * 1e3, heads / t, heads * 8 * n * n * 1e-9 / t, 0, t / stream, "of streaming the state x"});
+  print({mixer, "f32", B == 1 ? "step, B = 1" : "step, B = 64", n, 1, 0, t * 1e3, heads / t, heads * 8 * n * n * 1e-9 / t, 0, t / stream,
+         "of streaming the state x"});
 }
 
 template <class M, class Count, class Loop>
@@ -279,7 +288,8 @@ void linear_mixer(const char* name, Loop loop, bool wide = true) {
     double by_hand = 0;
     if constexpr (!std::is_same_v<Loop, std::nullptr_t>) by_hand = loop(n);
     for (idx T : {idx(1024), idx(8192)})
-      if (T == 1024 || !chosen_options.quick) time_form<M, float, Count>(name, "f32", "chunkwise", form::chunkwise{chosen_options.length}, n, T, true, by_hand);
+      if (T == 1024 || !chosen_options.quick)
+        time_form<M, float, Count>(name, "f32", "chunkwise", form::chunkwise{chosen_options.length}, n, T, true, by_hand);
     for (idx B : {idx(1), idx(64)}) time_step<M>(name, n, B);
     if (wide) {
       time_form<M, bf16, Count>(name, "bf16", "chunkwise", form::chunkwise{chosen_options.length}, n, 1024, false, 0);
@@ -325,10 +335,13 @@ int main(int argc, char** argv) {
   peak_of[0] = peak<float>(), peak_of[1] = peak<double>();
   constexpr const char* targets[] = {"portable", "NEON", "AVX2", "AVX-512"};
   if (chosen_options.json)
-    std::printf("{\"target\": \"%s\", \"peak_gflops_f32\": %.1f, \"peak_gflops_f64\": %.1f}\n", targets[int(cpu::products<float>::best().where())], peak_of[0], peak_of[1]);
+    std::printf("{\"target\": \"%s\", \"peak_gflops_f32\": %.1f, \"peak_gflops_f64\": %.1f}\n",
+                targets[int(cpu::products<float>::best().where())], peak_of[0], peak_of[1]);
   else
-    std::printf("target %s, FMA peak of one core: %.1f GFLOP/s float, %.1f double; H = 8, n = d\n%-18s %-5s %-20s %4s %6s %4s %10s %8s %8s %8s\n",
-                targets[int(cpu::products<float>::best().where())], peak_of[0], peak_of[1], "mixer", "type", "form", "n", "T", "C", "ms", "kth/s", "GFLOP/s", "of peak");
+    std::printf(
+        "target %s, FMA peak of one core: %.1f GFLOP/s float, %.1f double; H = 8, n = d\n%-18s %-5s %-20s %4s %6s %4s %10s %8s %8s %8s\n",
+        targets[int(cpu::products<float>::best().where())], peak_of[0], peak_of[1], "mixer", "type", "form", "n", "T", "C", "ms", "kth/s",
+        "GFLOP/s", "of peak");
   using mamba2 = mixer<r::linear, ev::scalar, sc::delta, no::one>;
   using gdn = mixer<r::linear, ev::gated_householder<>, sc::beta, no::one>;
   linear_mixer<gdn, delta_count>("gated_delta_net", by_hand(eigen_by_hand::gated_delta_net));

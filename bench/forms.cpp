@@ -49,8 +49,10 @@ struct inputs {
     auto& numbers = held.emplace_back(static_cast<std::size_t>(count) * (sizeof(E) / sizeof(float)));
     std::normal_distribution<float> normal;
     std::uniform_real_distribution<float> uniform(0, 1);
-    constexpr bool is_gate = std::is_same_v<typename Need::tag, stream::log_decay>, is_strength = std::is_same_v<typename Need::tag, stream::beta>;
-    for (float& value : numbers) value = is_gate ? -0.1f * uniform(random) : is_strength ? uniform(random) : normal(random) / std::sqrt(float(n));
+    constexpr bool is_gate = std::is_same_v<typename Need::tag, stream::log_decay>,
+                   is_strength = std::is_same_v<typename Need::tag, stream::beta>;
+    for (float& value : numbers)
+      value = is_gate ? -0.1f * uniform(random) : is_strength ? uniform(random) : normal(random) / std::sqrt(float(n));
     v.data = reinterpret_cast<const E*>(numbers.data());
     x.template set<Need>(v);
   }

@@ -52,24 +52,27 @@ struct bench {
   }
   template <class... Need>
   void bind(list<Need...>) {
-    ([&] {
-      using E = coefdyn::detail::stored_as<Need, T>;
-      using Tag = typename Need::tag;
-      auto& v = const_cast<stream_view<Need, const E>&>(x.template of<Need>());
-      auto& w = const_cast<stream_view<Need, E>&>(g.template of<Need>());
-      idx want[5] = {}, step = 1;
-      coefdyn::detail::expected_shape<Need, M>(e, want);
-      for (int a = Need::rank - 1; a >= 0; --a) v.extents[a] = w.extents[a] = want[a], v.strides[a] = w.strides[a] = step, step *= want[a];
-      E* p = take<E>(step);
-      const float k = 1.7f / std::sqrt(float(s.n));
-      if (std::is_same_v<Tag, stream::log_decay>) fill<<<1024, 256>>>(p, step, -0.2f, -0.001f);
-      else if (std::is_same_v<Tag, stream::beta> || std::is_same_v<Tag, stream::delta>) fill<<<1024, 256>>>(p, step, 0.f, 1.f);
-      else if (std::is_same_v<Tag, stream::v>) fill<<<1024, 256>>>(p, step, -1.f, 1.f);
-      else if (std::is_same_v<Tag, stream::a>) fill<<<1024, 256>>>(p, step, -0.3f * k, 0.3f * k);
-      else fill<<<1024, 256>>>(p, step, -k, k);
-      v.data = p;
-      w.data = take<E>(step);
-    }(), ...);
+    (
+        [&] {
+          using E = coefdyn::detail::stored_as<Need, T>;
+          using Tag = typename Need::tag;
+          auto& v = const_cast<stream_view<Need, const E>&>(x.template of<Need>());
+          auto& w = const_cast<stream_view<Need, E>&>(g.template of<Need>());
+          idx want[5] = {}, step = 1;
+          coefdyn::detail::expected_shape<Need, M>(e, want);
+          for (int a = Need::rank - 1; a >= 0; --a)
+            v.extents[a] = w.extents[a] = want[a], v.strides[a] = w.strides[a] = step, step *= want[a];
+          E* p = take<E>(step);
+          const float k = 1.7f / std::sqrt(float(s.n));
+          if (std::is_same_v<Tag, stream::log_decay>) fill<<<1024, 256>>>(p, step, -0.2f, -0.001f);
+          else if (std::is_same_v<Tag, stream::beta> || std::is_same_v<Tag, stream::delta>) fill<<<1024, 256>>>(p, step, 0.f, 1.f);
+          else if (std::is_same_v<Tag, stream::v>) fill<<<1024, 256>>>(p, step, -1.f, 1.f);
+          else if (std::is_same_v<Tag, stream::a>) fill<<<1024, 256>>>(p, step, -0.3f * k, 0.3f * k);
+          else fill<<<1024, 256>>>(p, step, -k, k);
+          v.data = p;
+          w.data = take<E>(step);
+        }(),
+        ...);
   }
   explicit bench(const shape& s_) : s(s_) {
     e.batch = e.sequences = s.B, e.time = s.T, e.n = int(s.n), e.d = int(s.d), e.queries = e.keys = e.states = e.readers = int(s.H);
@@ -100,13 +103,20 @@ struct bench {
       bf16* y = take<bf16>(s.B * s.T * s.H * s.d);
       const view<bf16, 4> out(y, s.B, s.T, s.H, s.d);
       const view<const bf16, 4> dy(static_cast<const bf16*>(y), s.B, s.T, s.H, s.d);
-      const std::size_t bytes = std::max(workspace_bytes(device::cuda{}, f, x), gradients_too ? backward_workspace_bytes(device::cuda{}, f, x) : 0);
+      const std::size_t bytes =
+          std::max(workspace_bytes(device::cuda{}, f, x), gradients_too ? backward_workspace_bytes(device::cuda{}, f, x) : 0);
       const workspace ws(take<std::byte>(idx(bytes) + 16), bytes);
       const double forward = median(3, [&] { run(device::cuda{}, f, x, out, carry<M, types<bf16, float>>{}, ws); });
       double back = 0;
-      if (gradients_too) back = median(1, [&] { backward(device::cuda{}, f, x, dy, g, carry<M, types<bf16, float>>{}, state_gradients<M, types<bf16, float>>{}, ws); });
-      std::printf("{\"mixer\": \"%s\", \"kernel\": \"%s\", \"types\": \"bf16/f32\", \"shape\": [%lld, %lld, %lld, %lld, %lld], \"forward_ms\": %.3f, \"backward_ms\": %.3f, \"workspace_mb\": %.0f}\n", name,
-                  chosen_kernel(device::cuda{}, f, x).c_str(), (long long)s.B, (long long)s.T, (long long)s.H, (long long)s.n, (long long)s.d, forward, back, double(bytes) / 1e6);
+      if (gradients_too)
+        back = median(1, [&] {
+          backward(device::cuda{}, f, x, dy, g, carry<M, types<bf16, float>>{}, state_gradients<M, types<bf16, float>>{}, ws);
+        });
+      std::printf(
+          "{\"mixer\": \"%s\", \"kernel\": \"%s\", \"types\": \"bf16/f32\", \"shape\": [%lld, %lld, %lld, %lld, %lld], \"forward_ms\": "
+          "%.3f, \"backward_ms\": %.3f, \"workspace_mb\": %.0f}\n",
+          name, chosen_kernel(device::cuda{}, f, x).c_str(), (long long)s.B, (long long)s.T, (long long)s.H, (long long)s.n, (long long)s.d,
+          forward, back, double(bytes) / 1e6);
       std::fflush(stdout);
     }
   }
@@ -126,8 +136,12 @@ int main(int count, char** a) {
   bench<mixer<r::linear, ev::gated_householder<>, sc::beta, no::sqrt_dim>>(s).line("gated deltanet", form::chunkwise{}, true);
   bench<mixer<r::linear, ev::diagonal_householder<>, sc::beta, no::sqrt_dim>>(s).line("kda", form::chunkwise{}, true);
   bench<mixer<r::linear, ev::diagonal_plus_rank_one, sc::one, no::one>>(s).line("rwkv-7", form::chunkwise{}, true);
-  bench<mixer<r::linear, ev::gated_householder<>, sc::beta, no::sqrt_dim>>({64, 1, s.H, s.n, s.d}).line("gated deltanet", form::step{}, false);
-  bench<mixer<r::linear, ev::gated_householder<>, sc::beta, no::sqrt_dim>>({s.B, s.T / 8, s.H, s.n, s.d}).line("gated deltanet", form::recurrent{}, false);
-  bench<mixer<r::exponential, ev::identity, sc::inverse_sqrt_dim, no::sum>>({s.B, s.T / 4, s.H, s.n, s.d}).line("softmax", form::parallel{}, false);
-  bench<mixer<r::exponential, ev::householder<ev::along::z>, sc::inverse_sqrt_dim, no::sum>>({s.B, s.T / 4, s.H, s.n, s.d}).line("path", form::parallel{}, false);
+  bench<mixer<r::linear, ev::gated_householder<>, sc::beta, no::sqrt_dim>>({64, 1, s.H, s.n, s.d})
+      .line("gated deltanet", form::step{}, false);
+  bench<mixer<r::linear, ev::gated_householder<>, sc::beta, no::sqrt_dim>>({s.B, s.T / 8, s.H, s.n, s.d})
+      .line("gated deltanet", form::recurrent{}, false);
+  bench<mixer<r::exponential, ev::identity, sc::inverse_sqrt_dim, no::sum>>({s.B, s.T / 4, s.H, s.n, s.d})
+      .line("softmax", form::parallel{}, false);
+  bench<mixer<r::exponential, ev::householder<ev::along::z>, sc::inverse_sqrt_dim, no::sum>>({s.B, s.T / 4, s.H, s.n, s.d})
+      .line("path", form::parallel{}, false);
 }

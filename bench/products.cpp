@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Throughput of the CPU products on one thread, beside the fused multiply-add peak measured for the same target.
 #include <chrono>
+#include <coefdyn/cpu/targets.hpp>
 #include <cstdio>
 #include <random>
-
-#include <coefdyn/cpu/targets.hpp>
 
 namespace {
 
@@ -91,8 +90,7 @@ void bench(target t, const char* name) {
   const R *a = A.data(), *b = B.data();
   R* c = C.data();
   auto line = [&](const char* kernel, int m, int n, int k, double flops, double time) {
-    std::printf("  %-24s %3d %3d %3d  %7.1f GFLOP/s  %3.0f %%\n", kernel, m, n, k, flops / time * 1e-9,
-                flops / time * 1e-7 / top);
+    std::printf("  %-24s %3d %3d %3d  %7.1f GFLOP/s  %3.0f %%\n", kernel, m, n, k, flops / time * 1e-9, flops / time * 1e-7 / top);
   };
   const int shapes[][3] = {{16, 128, 128}, {32, 128, 128}, {64, 128, 128}, {128, 128, 128}, {64, 64, 64},
                            {64, 64, 128},  {64, 128, 64},  {128, 128, 64}, {32, 64, 64}};
@@ -110,12 +108,10 @@ void bench(target t, const char* name) {
     line("tn_lower_left", m, n, m, half, seconds([&] { p.tn_lower_left(m, n, a, m, b, n, c, n); }));
     auto X = B;
     line("solve_lower", m, n, m, half, seconds([&] { p.solve_lower(m, n, L.data(), m, X.data(), n); }));
-    line("solve_lower_transposed", m, n, m, half,
-         seconds([&] { p.solve_lower_transposed(m, n, L.data(), m, X.data(), n); }));
+    line("solve_lower_transposed", m, n, m, half, seconds([&] { p.solve_lower_transposed(m, n, L.data(), m, X.data(), n); }));
   }
   auto rate = [&](const char* kernel, int m, int n, double bytes, double time) {
-    std::printf("  %-24s %3d %3d      %7.1f GB/s  %7.2f G entries/s\n", kernel, m, n, bytes / time * 1e-9,
-                1.0 * m * n / time * 1e-9);
+    std::printf("  %-24s %3d %3d      %7.1f GB/s  %7.2f G entries/s\n", kernel, m, n, bytes / time * 1e-9, 1.0 * m * n / time * 1e-9);
   };
   for (int m : {32, 64}) {
     const int n = 64;
@@ -130,8 +126,7 @@ void bench(target t, const char* name) {
   }
   for (int m : {16, 32}) {
     const double time = seconds([&] { p.decayed_gram_lower(m, 128, a, 128, b, 128, g.data(), 128, c, m); });
-    std::printf("  %-24s %3d %3d      %7.0f ns, %.0f a row\n", "decayed_gram_lower", m, 128, time * 1e9,
-                time * 1e9 / m);
+    std::printf("  %-24s %3d %3d      %7.0f ns, %.0f a row\n", "decayed_gram_lower", m, 128, time * 1e9, time * 1e9 / m);
   }
   for (int n : {64, 128}) {
     const double time = seconds([&] { p.step(n, n, g.data(), a, b, a + 128, c, n, y.data()); });

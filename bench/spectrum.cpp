@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include <sys/resource.h>
 
+#include <Eigen/Eigenvalues>
+#include <algorithm>
+#include <array>
+#include <chrono>
 #include <coefdyn/coefdyn.hpp>
 #include <coefdyn/cpu/targets.hpp>
 #include <coefdyn/spectrum/dense.hpp>
 #include <coefdyn/spectrum/eigenvalues.hpp>
 #include <coefdyn/spectrum/rank_one.hpp>
 #include <coefdyn/spectrum/small.hpp>
-
-#include <Eigen/Eigenvalues>
-#include <algorithm>
-#include <array>
-#include <chrono>
 #include <cstdio>
 #include <numeric>
 #include <random>
@@ -88,10 +87,10 @@ bool compare(const inputs& x) {
     }
   }
   const bool reached = slow >= x.floor * fast;
-  std::printf("%-32s n = %3zu  structured %8.2f us  dense %9.2f us  ratio %6.1f  floor %4.0f %s  error %.1e  dense path "
-              "taken %zu\n",
-              x.name, n, 1e6 * fast, 1e6 * slow, slow / fast, x.floor, reached ? "reached" : "MISSED ", error,
-              tally[how::dense]);
+  std::printf(
+      "%-32s n = %3zu  structured %8.2f us  dense %9.2f us  ratio %6.1f  floor %4.0f %s  error %.1e  dense path "
+      "taken %zu\n",
+      x.name, n, 1e6 * fast, 1e6 * slow, slow / fast, x.floor, reached ? "reached" : "MISSED ", error, tally[how::dense]);
   return reached;
 }
 
@@ -114,21 +113,25 @@ long peak_memory() {
 
 /// The same as a call on a mixer: gated Householder with b = 1 and no eta, float streams in memory.
 bool householder_mixer() {
-  using M = coefdyn::mixer<coefdyn::readout::linear, coefdyn::evolution::gated_householder<>, coefdyn::scaling::beta, coefdyn::normalization::one>;
+  using M = coefdyn::mixer<coefdyn::readout::linear, coefdyn::evolution::gated_householder<>, coefdyn::scaling::beta,
+                           coefdyn::normalization::one>;
   constexpr idx T = 4096, H = 16, n = 64;
   const auto k = normals(T * H * n, 0.125);
   const std::vector<float> beta(T * H, 0.7f), log_decay(T * H, -0.1f);
   coefdyn::tokens<M> x;
-  x.q = x.k = x.v = view(k.data(), idx(1), T, H, n), x.beta = view(beta.data(), idx(1), T, H), x.log_decay = view(log_decay.data(), idx(1), T, H);
+  x.q = x.k = x.v = view(k.data(), idx(1), T, H, n), x.beta = view(beta.data(), idx(1), T, H),
+  x.log_decay = view(log_decay.data(), idx(1), T, H);
   double sum = 0;
-  const double total = seconds_of(1, 10, [&](std::size_t) { eigenvalues(x, [&](const token_spectrum& s) { sum += s.values[n - 1].real(); }); });
-  std::printf("gated Householder, 4096 x 16, n = 64, eigenvalues(tokens): %.1f ms, floor 50 ms %s (check %.3f)\n", 1e3 * total, total <= 0.05 ? "reached" : "MISSED",
-              sum / (10 * 16 * 4096));
+  const double total =
+      seconds_of(1, 10, [&](std::size_t) { eigenvalues(x, [&](const token_spectrum& s) { sum += s.values[n - 1].real(); }); });
+  std::printf("gated Householder, 4096 x 16, n = 64, eigenvalues(tokens): %.1f ms, floor 50 ms %s (check %.3f)\n", 1e3 * total,
+              total <= 0.05 ? "reached" : "MISSED", sum / (10 * 16 * 4096));
   return total <= 0.05;
 }
 /// Softmax attention, T = 16384 and 65536, 8 heads of 64: time, and the memory that grows with T alone.
 void long_softmax() {
-  using M = coefdyn::mixer<coefdyn::readout::exponential, coefdyn::evolution::identity, coefdyn::scaling::inverse_sqrt_dim, coefdyn::normalization::sum>;
+  using M = coefdyn::mixer<coefdyn::readout::exponential, coefdyn::evolution::identity, coefdyn::scaling::inverse_sqrt_dim,
+                           coefdyn::normalization::sum>;
   constexpr idx H = 8, n = 64;
   for (const idx T : {idx(16384), idx(65536)}) {
     const auto q = normals(T * H * n, 1);
@@ -137,10 +140,13 @@ void long_softmax() {
     const long before = peak_memory();
     spectrum_histogram all;
     const auto start = std::chrono::steady_clock::now();
-    eigenvalues(x, [&](const token_spectrum& s) { for (const auto& z : s.values) all.add(z); });
+    eigenvalues(x, [&](const token_spectrum& s) {
+      for (const auto& z : s.values) all.add(z);
+    });
     const double passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    std::printf("softmax, T = %lld, 8 heads of 64: %.1f s, inputs %.0f MB, beyond them %.1f MB (T x T floats: %.0f MB)\n", static_cast<long long>(T), passed, double(T * H * n) * 4e-6,
-                double(peak_memory() - before) * 1e-3, double(T) * double(T) * 4e-6);
+    std::printf("softmax, T = %lld, 8 heads of 64: %.1f s, inputs %.0f MB, beyond them %.1f MB (T x T floats: %.0f MB)\n",
+                static_cast<long long>(T), passed, double(T * H * n) * 4e-6, double(peak_memory() - before) * 1e-3,
+                double(T) * double(T) * 4e-6);
   }
 }
 
@@ -156,11 +162,11 @@ bool householders() {
   const double beta = 0.7;
   double sum = 0;
   const double total = 16 * seconds_of(16, 10, [&](std::size_t head) {
-    for (std::size_t t = head * 4096; t < (head + 1) * 4096; ++t) {
-      householder_product_eigenvalues(0.9, {&beta, 1}, {z.data() + t % 64 * n, n}, n, out, work, nullptr);
-      sum += out[n - 1].real();
-    }
-  });
+                         for (std::size_t t = head * 4096; t < (head + 1) * 4096; ++t) {
+                           householder_product_eigenvalues(0.9, {&beta, 1}, {z.data() + t % 64 * n, n}, n, out, work, nullptr);
+                           sum += out[n - 1].real();
+                         }
+                       });
   std::printf("gated Householder, 4096 x 16, n = 64: %.1f ms, floor 50 ms %s (check %.3f)\n", 1e3 * total,
               total <= 0.05 ? "reached" : "MISSED", sum / (10 * 16 * 4096));
   return total <= 0.05;

@@ -35,7 +35,7 @@ int main() {
     for (std::size_t j = 0; j <= i; ++j) {
       double score = 0;
       for (std::size_t c = 0; c < n; ++c) {
-        double h = k[j * n + c];                                               // h_jj = b_j k_j
+        double h = k[j * n + c];                                                       // h_jj = b_j k_j
         for (std::size_t t = j + 1; t <= i; ++t) h *= std::exp(log_decay[t * n + c]);  // h_tj = A_t h_{t-1,j}
         score += q[i * n + c] * h;
       }

@@ -36,7 +36,9 @@ struct leak {
   using streams = list<fixed_per_head<rate>>;
   static constexpr structure_of structure{.decay = gate::scalar, .constant = true};
   template <class At>
-  COEFDYN_HD static auto log_decay(const At& at) { return -math::softplus(at.rate); }
+  COEFDYN_HD static auto log_decay(const At& at) {
+    return -math::softplus(at.rate);
+  }
 };
 
 using leaky = mixer<softsign, leak, scaling::inverse_sqrt_dim, normalization::one>;

@@ -18,7 +18,7 @@ using arrays = std::map<std::string, array>;
 struct options {
   std::string folder = "spectrum";  // where pictures and files go
   double near_zero = 1e-3;
-  long alpha_tokens = 256;          // of the coefficient map
+  long alpha_tokens = 256;  // of the coefficient map
 };
 
 struct known {

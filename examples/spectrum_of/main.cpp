@@ -20,8 +20,9 @@ std::vector<known>& table() {
 namespace {
 
 void usage() {
-  std::printf("usage: spectrum_of MIXER FILE.safetensors | NAME=FILE.npy ... [--out FOLDER] [--near-zero THRESHOLD]\n"
-              "MIXER is a name or its policies \"phi, A, b, eta[, psi]\"; arrays are (B, T, H, ...) under the streams' names:\n");
+  std::printf(
+      "usage: spectrum_of MIXER FILE.safetensors | NAME=FILE.npy ... [--out FOLDER] [--near-zero THRESHOLD]\n"
+      "MIXER is a name or its policies \"phi, A, b, eta[, psi]\"; arrays are (B, T, H, ...) under the streams' names:\n");
   for (const known& k : table()) {
     std::printf("  %-24s %s\n%26s", k.name.c_str(), k.policies.c_str(), "");
     for (const std::string& s : k.streams) std::printf(" %s", s.c_str());

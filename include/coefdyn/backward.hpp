@@ -18,23 +18,28 @@ namespace detail {
 template <class G, class... Need>
 bool repeats(const G& g, list<Need...>) {  // a gradient with a stride of 0 is a sum over items
   bool any = false;
-  ([&] {
-    const auto& v = g.template of<Need>();
-    if (v.data)
-      for (int a = 0; a < Need::rank; ++a) any = any || (v.strides[a] == 0 && v.extents[a] > 1);
-  }(), ...);
+  (
+      [&] {
+        const auto& v = g.template of<Need>();
+        if (v.data)
+          for (int a = 0; a < Need::rank; ++a) any = any || (v.strides[a] == 0 && v.extents[a] > 1);
+      }(),
+      ...);
   return any;
 }
 template <class M, class S>
 void check_gradient_state(const S& s, const extents& e, const std::string& name) {
   const idx S_want[] = {e.sequences, e.states, e.n, e.d}, z_want[] = {e.sequences, e.states, e.n};
   for (int a = 0; a < 4; ++a)
-    if (s.S.extents[a] != S_want[a]) throw invalid_input(name + " S", "shape " + shape_text(S_want, 4), "shape " + shape_text(s.S.extents, 4));
+    if (s.S.extents[a] != S_want[a])
+      throw invalid_input(name + " S", "shape " + shape_text(S_want, 4), "shape " + shape_text(s.S.extents, 4));
   for (int a = 0; a < 3; ++a)
-    if (s.z && s.z.extents[a] != z_want[a]) throw invalid_input(name + " z", "shape " + shape_text(z_want, 3), "shape " + shape_text(s.z.extents, 3));
+    if (s.z && s.z.extents[a] != z_want[a])
+      throw invalid_input(name + " z", "shape " + shape_text(z_want, 3), "shape " + shape_text(s.z.extents, 3));
 }
 template <class M, class X, class G, class DY, class Types>
-void check_backward(const X&, const extents& e, const DY& dy, const G& g, const carried<M, Types>& c, const carried_gradients<M, Types>& s) {
+void check_backward(const X&, const extents& e, const DY& dy, const G& g, const carried<M, Types>& c,
+                    const carried_gradients<M, Types>& s) {
   const idx want[] = {e.batch, e.time, e.readers, e.d};
   for (int a = 0; a < 4; ++a)
     if (dy.extents[a] != want[a]) throw invalid_input("dy", "shape " + shape_text(want, 4), "shape " + shape_text(dy.extents, 4));
@@ -55,8 +60,10 @@ void check_backward(const X&, const extents& e, const DY& dy, const G& g, const 
 /// which float would spoil, the tiled forms of a float mixer run in double (a scalar gate of the chunkwise form needs none).
 template <class M, class Form>
 constexpr bool gradients_by_differences =
-    (std::is_same_v<Form, form::chunkwise> && (traits<M>::structure.decay == gate::channel || traits<M>::structure.turns != turning::none || traits<M>::stabilised)) ||
-    (std::is_same_v<Form, form::parallel> && (traits<M>::structure.decay != gate::none || traits<M>::structure.turns != turning::none || traits<M>::stabilised));
+    (std::is_same_v<Form, form::chunkwise> &&
+     (traits<M>::structure.decay == gate::channel || traits<M>::structure.turns != turning::none || traits<M>::stabilised)) ||
+    (std::is_same_v<Form, form::parallel> &&
+     (traits<M>::structure.decay != gate::none || traits<M>::structure.turns != turning::none || traits<M>::stabilised));
 template <class M, class Form, class R>
 using backward_real = std::conditional_t<std::is_same_v<R, float> && gradients_by_differences<M, Form>, double, form_real<Form, R>>;
 
@@ -70,7 +77,8 @@ std::size_t backward_workspace_bytes(const device::cpu<Executor>& on, Form form_
     const extents e = check(x);
     return detail::with_form<M>(form_, e, cpu::longest_sequence(x, e), [&](auto f) {
       using W = backward_real<M, decltype(f), R>;
-      return cpu::constant_bytes<M, W, X>(e) + static_cast<std::size_t>(on.executor.workers()) * cpu::backward_bytes_per_worker<M, W, X>(f, x, e);
+      return cpu::constant_bytes<M, W, X>(e) +
+             static_cast<std::size_t>(on.executor.workers()) * cpu::backward_bytes_per_worker<M, W, X>(f, x, e);
     });
   } else {
     return 0;
@@ -78,7 +86,8 @@ std::size_t backward_workspace_bytes(const device::cpu<Executor>& on, Form form_
 }
 
 template <class Executor, class Form, class X, class DY, class G>
-void backward(const device::cpu<Executor>& on, Form form_, const X& x, const view<DY, 4>& dy, const G& g, const carried<typename X::mixer_type, typename X::types_type>& c,
+void backward(const device::cpu<Executor>& on, Form form_, const X& x, const view<DY, 4>& dy, const G& g,
+              const carried<typename X::mixer_type, typename X::types_type>& c,
               const carried_gradients<typename X::mixer_type, typename X::types_type>& s, workspace ws) {
   using M = typename X::mixer_type;
   theorem<Form, M>();
@@ -86,15 +95,18 @@ void backward(const device::cpu<Executor>& on, Form form_, const X& x, const vie
     const extents e = check(x);
     detail::check_backward<M>(x, e, dy, g, c, s);
     const std::size_t need = backward_workspace_bytes(on, form_, x);
-    if (ws.size() < need) throw invalid_input("workspace", std::to_string(need) + " bytes (backward_workspace_bytes)", std::to_string(ws.size()));
+    if (ws.size() < need)
+      throw invalid_input("workspace", std::to_string(need) + " bytes (backward_workspace_bytes)", std::to_string(ws.size()));
     detail::with_form<M>(form_, e, cpu::longest_sequence(x, e), [&](auto f) {
-      cpu::launch_backward<M, backward_real<M, decltype(f), typename X::real>, X>(on, f, x, e, dy, g, c, s, ws, detail::repeats(g, typename X::needs{}));
+      cpu::launch_backward<M, backward_real<M, decltype(f), typename X::real>, X>(on, f, x, e, dy, g, c, s, ws,
+                                                                                  detail::repeats(g, typename X::needs{}));
     });
   }
 }
 /// The same, allocating its workspace.
 template <class Device, class Form, class X, class DY, class G>
-void backward(const Device& on, Form form_, const X& x, const view<DY, 4>& dy, const G& g, const carried<typename X::mixer_type, typename X::types_type>& c = {},
+void backward(const Device& on, Form form_, const X& x, const view<DY, 4>& dy, const G& g,
+              const carried<typename X::mixer_type, typename X::types_type>& c = {},
               const carried_gradients<typename X::mixer_type, typename X::types_type>& s = {}) {
   std::vector<std::byte> memory(backward_workspace_bytes(on, form_, x) + 64);
   const std::size_t shift = (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) % 64;

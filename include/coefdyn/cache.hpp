@@ -49,7 +49,8 @@ class cache {
     same("batch", size_.batch, e.batch), same("heads of v", size_.states, e.states), same("heads of k", size_.keys, e.keys);
     same("n", size_.n, e.n), same("d", size_.d, e.d);
     if (length_ + e.time > capacity_)
-      throw invalid_input("cache", "room for " + std::to_string(length_ + e.time) + " tokens", "a capacity of " + std::to_string(capacity_));
+      throw invalid_input("cache", "room for " + std::to_string(length_ + e.time) + " tokens",
+                          "a capacity of " + std::to_string(capacity_));
     append(x, e, state_side{});
     tokens_type all = x;
     all.first_read = length_;
@@ -59,7 +60,8 @@ class cache {
   }
   /// Forgets all but the first `length` tokens.
   void truncate(idx length) {
-    if (length < 0 || length > length_) throw invalid_input("cache", "a length from 0 to " + std::to_string(length_), std::to_string(length));
+    if (length < 0 || length > length_)
+      throw invalid_input("cache", "a length from 0 to " + std::to_string(length_), std::to_string(length));
     length_ = length;
   }
 
@@ -80,49 +82,56 @@ class cache {
   }
   template <class... Need>
   void allocate(list<Need...>) {
-    ([&] {
-      if (Need::timed) held_.template of<Need>().resize(static_cast<std::size_t>(size_.batch * capacity_ * per_token<Need>() * row_size<Need>()));
-    }(), ...);
+    (
+        [&] {
+          if (Need::timed)
+            held_.template of<Need>().resize(static_cast<std::size_t>(size_.batch * capacity_ * per_token<Need>() * row_size<Need>()));
+        }(),
+        ...);
   }
   template <class... Need>
   void append(const tokens_type& x, const extents& e, list<Need...>) {
-    ([&] {
-      if (!Need::timed) return;
-      const auto& v = x.template of<Need>();
-      auto* out = held_.template of<Need>().data();
-      const idx rows = e.time * per_token<Need>(), first = length_ * per_token<Need>(), all = capacity_ * per_token<Need>();
-      idx inner[2] = {};
-      inner_extents<Need>(e.n, e.d, traits<M>::micro, inner);
-      constexpr int head_axis = 2, inner_axis = Need::headed ? 3 : 2;
-      const idx heads_here = Need::headed ? v.extents[Need::headed ? head_axis : 0] : 1;
-      for (idx b = 0; b < e.batch; ++b)
-        for (idx r = 0; r < rows; ++r)
-          for (idx h = 0; h < heads_here; ++h)
-            for (idx i = 0; i < inner[0]; ++i)
-              for (idx j = 0; j < inner[1]; ++j) {
-                idx from = b * v.strides[0] + r * v.strides[1];
-                if constexpr (Need::headed) from += h * v.strides[head_axis];
-                if constexpr (Need::inner_rank > 0) from += i * v.strides[inner_axis];
-                if constexpr (Need::inner_rank > 1) from += j * v.strides[inner_axis + 1];
-                out[((b * all + first + r) * heads_here + h) * inner[0] * inner[1] + i * inner[1] + j] = v.data[from];
-              }
-    }(), ...);
+    (
+        [&] {
+          if (!Need::timed) return;
+          const auto& v = x.template of<Need>();
+          auto* out = held_.template of<Need>().data();
+          const idx rows = e.time * per_token<Need>(), first = length_ * per_token<Need>(), all = capacity_ * per_token<Need>();
+          idx inner[2] = {};
+          inner_extents<Need>(e.n, e.d, traits<M>::micro, inner);
+          constexpr int head_axis = 2, inner_axis = Need::headed ? 3 : 2;
+          const idx heads_here = Need::headed ? v.extents[Need::headed ? head_axis : 0] : 1;
+          for (idx b = 0; b < e.batch; ++b)
+            for (idx r = 0; r < rows; ++r)
+              for (idx h = 0; h < heads_here; ++h)
+                for (idx i = 0; i < inner[0]; ++i)
+                  for (idx j = 0; j < inner[1]; ++j) {
+                    idx from = b * v.strides[0] + r * v.strides[1];
+                    if constexpr (Need::headed) from += h * v.strides[head_axis];
+                    if constexpr (Need::inner_rank > 0) from += i * v.strides[inner_axis];
+                    if constexpr (Need::inner_rank > 1) from += j * v.strides[inner_axis + 1];
+                    out[((b * all + first + r) * heads_here + h) * inner[0] * inner[1] + i * inner[1] + j] = v.data[from];
+                  }
+        }(),
+        ...);
   }
   template <class... Need>
   void bind(tokens_type& all, list<Need...>) {
-    ([&] {
-      if constexpr (Need::timed) {
-        auto v = all.template of<Need>();
-        v.data = held_.template of<Need>().data();
-        v.extents[1] = length_ * per_token<Need>();
-        idx stride = 1;
-        for (int a = Need::rank - 1; a >= 0; --a) {
-          v.strides[a] = stride;
-          stride *= a == 1 ? capacity_ * per_token<Need>() : v.extents[a];
-        }
-        all.template set<Need>(v);
-      }
-    }(), ...);
+    (
+        [&] {
+          if constexpr (Need::timed) {
+            auto v = all.template of<Need>();
+            v.data = held_.template of<Need>().data();
+            v.extents[1] = length_ * per_token<Need>();
+            idx stride = 1;
+            for (int a = Need::rank - 1; a >= 0; --a) {
+              v.strides[a] = stride;
+              stride *= a == 1 ? capacity_ * per_token<Need>() : v.extents[a];
+            }
+            all.template set<Need>(v);
+          }
+        }(),
+        ...);
   }
 };
 

@@ -25,7 +25,8 @@ decltype(auto) with_form(Form form_, const extents& e, idx longest, F f) {
         if constexpr (form_exists<form::recurrent, M>) return f(form::recurrent{});
       case cpu::chosen_form::parallel:
         if constexpr (form_exists<form::parallel, M>) return f(form::parallel{});
-      default: return f(form::definition{});
+      default:
+        return f(form::definition{});
     }
   } else if constexpr (std::is_same_v<Form, form::step>) {
     if constexpr (traits<M>::linear) return f(form::recurrent{});
@@ -43,7 +44,8 @@ void check_output(const Y& y, const extents& e) {
     if (y.extents[a] != want[a]) throw invalid_input("y", "shape " + shape_text(want, 4), "shape " + shape_text(y.extents, 4));
   if (!y.data && y.size() > 0) throw invalid_input("y", "a tensor of shape " + shape_text(want, 4), "none");
   for (int a = 0; a < 4; ++a)
-    if (y.strides[a] == 0 && y.extents[a] > 1 && y.size() > 0) throw invalid_input("y", "strides that do not repeat an element", "stride 0 along axis " + std::to_string(a));
+    if (y.strides[a] == 0 && y.extents[a] > 1 && y.size() > 0)
+      throw invalid_input("y", "strides that do not repeat an element", "stride 0 along axis " + std::to_string(a));
 }
 }  // namespace detail
 
@@ -55,7 +57,8 @@ std::size_t workspace_bytes(const device::cpu<Executor>& on, Form form_, const X
   if constexpr (form_exists<Form, M>) {
     const extents e = check(x);
     return detail::with_form<M>(form_, e, cpu::longest_sequence(x, e), [&](auto f) {
-      return static_cast<std::size_t>(on.executor.workers()) * cpu::bytes_per_worker<M, form_real<decltype(f), typename X::real>, X>(f, x, e);
+      return static_cast<std::size_t>(on.executor.workers()) *
+             cpu::bytes_per_worker<M, form_real<decltype(f), typename X::real>, X>(f, x, e);
     });
   } else {
     return 0;
@@ -63,8 +66,8 @@ std::size_t workspace_bytes(const device::cpu<Executor>& on, Form form_, const X
 }
 
 template <class Executor, class Form, class X, class Out>
-void run(const device::cpu<Executor>& on, Form form_, const X& x, const view<Out, 4>& y, const carried<typename X::mixer_type, typename X::types_type>& c,
-         workspace ws) {
+void run(const device::cpu<Executor>& on, Form form_, const X& x, const view<Out, 4>& y,
+         const carried<typename X::mixer_type, typename X::types_type>& c, workspace ws) {
   using M = typename X::mixer_type;
   theorem<Form, M>();
   if constexpr (form_exists<Form, M>) {
@@ -72,11 +75,15 @@ void run(const device::cpu<Executor>& on, Form form_, const X& x, const view<Out
     detail::check_output<M>(y, e);
     if constexpr (traits<M>::linear) detail::check_carry(c, e);
     else if (c.initial || c.final || !c.positions.empty())
-      throw invalid_input("carry", "no state of n x d: the readout is not linear (Lemma 1); its cache is the tokens before first_read", "a state");
+      throw invalid_input("carry", "no state of n x d: the readout is not linear (Lemma 1); its cache is the tokens before first_read",
+                          "a state");
     if constexpr (std::is_same_v<Form, form::parallel>)
-      if (!c.positions.empty()) throw invalid_input("positions", "none in the parallel form; use form::chunkwise, recurrent or definition", std::to_string(c.positions.size()));
+      if (!c.positions.empty())
+        throw invalid_input("positions", "none in the parallel form; use form::chunkwise, recurrent or definition",
+                            std::to_string(c.positions.size()));
     detail::with_form<M>(form_, e, cpu::longest_sequence(x, e), [&](auto f) {
-      const std::size_t need = static_cast<std::size_t>(on.executor.workers()) * cpu::bytes_per_worker<M, form_real<decltype(f), typename X::real>, X>(f, x, e);
+      const std::size_t need =
+          static_cast<std::size_t>(on.executor.workers()) * cpu::bytes_per_worker<M, form_real<decltype(f), typename X::real>, X>(f, x, e);
       if (ws.size() < need) throw invalid_input("workspace", std::to_string(need) + " bytes (workspace_bytes)", std::to_string(ws.size()));
       cpu::launch<M, form_real<decltype(f), typename X::real>, X>(on, f, x, e, y, c, ws);
     });
@@ -84,7 +91,8 @@ void run(const device::cpu<Executor>& on, Form form_, const X& x, const view<Out
 }
 /// The same, allocating its workspace.
 template <class Device, class Form, class X, class Out>
-void run(const Device& on, Form form_, const X& x, const view<Out, 4>& y, const carried<typename X::mixer_type, typename X::types_type>& c = {}) {
+void run(const Device& on, Form form_, const X& x, const view<Out, 4>& y,
+         const carried<typename X::mixer_type, typename X::types_type>& c = {}) {
   std::vector<std::byte> memory(workspace_bytes(on, form_, x) + 64);
   const std::size_t shift = (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) % 64;
   run(on, form_, x, y, c, workspace(memory).subspan(shift));

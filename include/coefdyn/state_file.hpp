@@ -40,7 +40,8 @@ struct byte_reader {
   std::size_t at = 0;
   template <class U>
   U integer() {
-    if (at + sizeof(U) > bytes.size()) throw invalid_input("state file", "at least " + std::to_string(at + sizeof(U)) + " bytes", std::to_string(bytes.size()));
+    if (at + sizeof(U) > bytes.size())
+      throw invalid_input("state file", "at least " + std::to_string(at + sizeof(U)) + " bytes", std::to_string(bytes.size()));
     U u = 0;
     for (std::size_t i = 0; i < sizeof(U); ++i) u = static_cast<U>(u | static_cast<U>(static_cast<U>(bytes[at + i]) << (8 * i)));
     at += sizeof(U);
@@ -65,8 +66,16 @@ std::vector<std::byte> save_state(const state<M, Types>& s) {
   using S = state<M, Types>;
   std::vector<std::byte> out;
   for (const char c : {'c', 'o', 'e', 'f', 'd', 'y', 'n', '\0'}) out.push_back(static_cast<std::byte>(c));
-  const std::uint64_t header[] = {detail::state_version, detail::number_code<typename S::element>(), detail::number_code<typename S::real>(),
-                                  std::uint64_t(s.sequences), std::uint64_t(s.heads), std::uint64_t(s.n), std::uint64_t(s.d), s.S.size(), s.z.size(), s.m.size()};
+  const std::uint64_t header[] = {detail::state_version,
+                                  detail::number_code<typename S::element>(),
+                                  detail::number_code<typename S::real>(),
+                                  std::uint64_t(s.sequences),
+                                  std::uint64_t(s.heads),
+                                  std::uint64_t(s.n),
+                                  std::uint64_t(s.d),
+                                  s.S.size(),
+                                  s.z.size(),
+                                  s.m.size()};
   for (const std::uint64_t h : header) detail::put_little_endian(out, h);
   for (const auto& x : s.S) detail::put_number(out, x);
   for (const auto& x : s.z) detail::put_number(out, x);
@@ -80,7 +89,8 @@ state<M, Types> load_state(std::span<const std::byte> bytes) {
   using S = state<M, Types>;
   detail::byte_reader in{bytes};
   for (const char c : {'c', 'o', 'e', 'f', 'd', 'y', 'n', '\0'})
-    if (in.integer<std::uint8_t>() != static_cast<std::uint8_t>(c)) throw invalid_input("state file", "the bytes \"coefdyn\" in front", "other bytes");
+    if (in.integer<std::uint8_t>() != static_cast<std::uint8_t>(c))
+      throw invalid_input("state file", "the bytes \"coefdyn\" in front", "other bytes");
   const auto expect = [&](const char* what, std::uint64_t want) {
     const auto given = in.integer<std::uint64_t>();
     if (given != want) throw invalid_input(std::string("state file ") + what, std::to_string(want), std::to_string(given));

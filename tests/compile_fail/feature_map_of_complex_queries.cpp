@@ -13,4 +13,6 @@ constexpr field over = field::complex;
 #else
 constexpr field over = field::real;
 #endif
-tokens<mixer<readout::linear, evolution::complex_diagonal, scaling::one, normalization::one, feature::elu_plus_one>, float, heads::grouped_queries, over> x;
+tokens<mixer<readout::linear, evolution::complex_diagonal, scaling::one, normalization::one, feature::elu_plus_one>, float,
+       heads::grouped_queries, over>
+    x;

@@ -121,7 +121,9 @@ TEST_CASE("a cache extended piece by piece gives the whole sequence's outputs, a
   std::vector<double> whole(B * T * H * d), piece(B * T * H * d, NAN);
   run(device::cpu{}, form::definition{}, between(0, T), view(whole.data(), B, T, H, d));
   cache<cached_like, double> past(B, H, H, n, d, T);
-  const auto y = [&](idx begin, idx end) { return view<double, 4>{piece.data() + begin * H * d, {B, end - begin, H, d}, {T * H * d, H * d, d, 1}}; };
+  const auto y = [&](idx begin, idx end) {
+    return view<double, 4>{piece.data() + begin * H * d, {B, end - begin, H, d}, {T * H * d, H * d, d, 1}};
+  };
   run(device::cpu{}, form::parallel{}, past.extend(between(0, 4)), y(0, 4));
   run(device::cpu{}, form::step{}, past.extend(between(7, 9)), y(7, 9));  // a wrong guess
   past.truncate(4);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The small number types: complex, dual, bf16, half, and the functions of math.hpp.
+#include <doctest/doctest.h>
+
+#include <cmath>
 #include <coefdyn/core/complex.hpp>
 #include <coefdyn/core/dual.hpp>
 #include <coefdyn/core/low_precision.hpp>
 #include <coefdyn/core/math.hpp>
-#include <doctest/doctest.h>
-
-#include <cmath>
 #include <complex>
 #include <cstring>
 #include <limits>
@@ -55,7 +55,7 @@ TEST_CASE("half and bf16 round to the nearest, ties to even") {
   CHECK(float(half(65519.0f)) == 65504.0f);
   CHECK(std::isinf(float(half(65520.0f))));
   CHECK(float(half(-1e30f)) == -std::numeric_limits<float>::infinity());
-  CHECK(float(bf16(1.0f + 1.0f / 256)) == 1.0f);           // tie, down to even
+  CHECK(float(bf16(1.0f + 1.0f / 256)) == 1.0f);               // tie, down to even
   CHECK(float(bf16(1.0f + 3.0f / 256)) == 1.0f + 4.0f / 256);  // tie, up to even
   CHECK(std::isnan(float(bf16(std::numeric_limits<float>::quiet_NaN()))));
   CHECK(std::isnan(float(half(std::numeric_limits<float>::quiet_NaN()))));

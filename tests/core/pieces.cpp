@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Views, arenas, offsets, lists of needs, executors and the version.
+#include <doctest/doctest.h>
+
 #include <coefdyn/core/arena.hpp>
 #include <coefdyn/core/device.hpp>
 #include <coefdyn/core/tokens.hpp>
@@ -12,15 +14,14 @@
 #include <coefdyn/readout/linear.hpp>
 #include <coefdyn/scaling/beta.hpp>
 #include <coefdyn/scaling/one.hpp>
-#include <doctest/doctest.h>
-
 #include <numeric>
 #include <string>
 #include <vector>
 
 namespace {
 using namespace coefdyn;
-using delta = mixer<readout::linear, evolution::householder<evolution::along::z>, scaling::beta, normalization::gate<normalization::psi::elu, normalization::offset::yes>>;
+using delta = mixer<readout::linear, evolution::householder<evolution::along::z>, scaling::beta,
+                    normalization::gate<normalization::psi::elu, normalization::offset::yes>>;
 
 template <class... Need>
 std::string names_of(list<Need...>) {
@@ -31,7 +32,8 @@ std::string names_of(list<Need...>) {
 }  // namespace
 
 TEST_CASE("the version of the headers is the project's") {
-  CHECK(std::to_string(COEFDYN_VERSION_MAJOR) + "." + std::to_string(COEFDYN_VERSION_MINOR) + "." + std::to_string(COEFDYN_VERSION_PATCH) == COEFDYN_PROJECT_VERSION);
+  CHECK(std::to_string(COEFDYN_VERSION_MAJOR) + "." + std::to_string(COEFDYN_VERSION_MINOR) + "." + std::to_string(COEFDYN_VERSION_PATCH) ==
+        COEFDYN_PROJECT_VERSION);
 }
 
 TEST_CASE("a view is row-major or has the strides that it is given") {
@@ -81,7 +83,8 @@ TEST_CASE("a mixer's streams are named once, whoever asks for them") {
   CHECK(names_of(needs{}) == "q k v beta z eta_gate eta_offset ");
   CHECK(names_of(reader_needs<needs>{}) == "q eta_gate eta_offset ");
   CHECK(names_of(state_needs<needs>{}) == "k v beta z ");
-  using product = mixer<readout::linear, evolution::householder_product<3, evolution::product_gate::scalar>, scaling::one, normalization::sqrt_dim>;
+  using product =
+      mixer<readout::linear, evolution::householder_product<3, evolution::product_gate::scalar>, scaling::one, normalization::sqrt_dim>;
   CHECK(names_of(needs_of<product>{}) == "q k v log_decay beta z ");
   CHECK(traits<product>::micro == 3);
   CHECK(traits<product>::writes == 1);

@@ -40,7 +40,8 @@ struct inputs {
   tokens<M, float> x;
   gradients<M, float> g;
 
-  inputs(idx batch, idx time) : B(batch), T(time), vectors(size(n)), gates(size(1), -0.1f), betas(size(1), 0.5f), y(size(d)), dy(size(d), 1.0f), dq(size(n)) {
+  inputs(idx batch, idx time)
+      : B(batch), T(time), vectors(size(n)), gates(size(1), -0.1f), betas(size(1), 0.5f), y(size(d)), dy(size(d), 1.0f), dq(size(n)) {
     for (std::size_t i = 0; i < vectors.size(); ++i) vectors[i] = 0.2f * std::sin(float(i));
     x.q = x.k = view(vectors.data(), B, T, H, n);
     x.v = view(vectors.data(), B, T, H, d);
@@ -79,8 +80,11 @@ TEST_CASE("a backward pass keeps ceil(c / save_every) + 1 states, and save_every
   inputs<delta_net> in(1, 4096);
   const device::cpu<serial> on;
   const auto bytes = [&](int save_every) { return double(backward_workspace_bytes(on, form::chunkwise{32, {save_every}}, in.x)); };
-  const auto states = [&](int save_every) { return (std::ceil(128.0 / save_every) + 1 + (save_every > 1 ? save_every + 1 : 0)) * in.n * in.d * double(sizeof(double)); };
-  for (int save_every : {1, 8, 16, 128}) CHECK(std::abs((bytes(save_every) - bytes(8)) - (states(save_every) - states(8))) <= 0.02 * states(1) + 1024);
+  const auto states = [&](int save_every) {
+    return (std::ceil(128.0 / save_every) + 1 + (save_every > 1 ? save_every + 1 : 0)) * in.n * in.d * double(sizeof(double));
+  };
+  for (int save_every : {1, 8, 16, 128})
+    CHECK(std::abs((bytes(save_every) - bytes(8)) - (states(save_every) - states(8))) <= 0.02 * states(1) + 1024);
 }
 
 TEST_CASE("forward memory does not grow with T in the chunkwise form, and grows as T (n + d) in the parallel one") {

@@ -3,13 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <coefdyn/core/dual.hpp>
+#include <coefdyn/cpu/targets.hpp>
 #include <cstring>
 #include <limits>
 #include <random>
 #include <vector>
-
-#include <coefdyn/core/dual.hpp>
-#include <coefdyn/cpu/targets.hpp>
 
 namespace {
 
@@ -71,8 +70,8 @@ void check_near(const matrix<R>& got, Expected expected, Terms terms) {
   bool surroundings = true;
   for (idx at = 0; at < idx(got.buffer.size()); ++at) {
     const idx inside = at - got.offset();
-    const bool is_entry = inside >= 0 && inside / std::max<idx>(got.stride, 1) < got.rows &&
-                          inside % std::max<idx>(got.stride, 1) < got.cols;
+    const bool is_entry =
+        inside >= 0 && inside / std::max<idx>(got.stride, 1) < got.rows && inside % std::max<idx>(got.stride, 1) < got.cols;
     if (!is_entry) surroundings &= std::isnan(got.buffer[static_cast<std::size_t>(at)]);
   }
   CHECK(surroundings);
@@ -105,8 +104,7 @@ TEST_CASE_TEMPLATE("products nn, nt, tn equal the loops", R, float, double) {
   on_every_target<R>([](const products<R>& p) {
     for_sizes([&](int m, int n, int k, std::mt19937& random) {
       for (int kind = 0; kind < 3; ++kind) {
-        const matrix<R> A(kind == 2 ? k : m, kind == 2 ? m : k, random),
-            B(kind == 1 ? n : k, kind == 1 ? k : n, random);
+        const matrix<R> A(kind == 2 ? k : m, kind == 2 ? m : k, random), B(kind == 1 ? n : k, kind == 1 ? k : n, random);
         matrix<R> C(m, n, random);
         const matrix<R> old = C;
         (p.*(kind == 0   ? &products<R>::nn
@@ -115,8 +113,7 @@ TEST_CASE_TEMPLATE("products nn, nt, tn equal the loops", R, float, double) {
         auto sum = [&](int i, int j, bool magnitude) {
           long double s = magnitude ? std::abs(old(i, j)) : old(i, j);
           for (int q = 0; q < k; ++q) {
-            const long double term =
-                static_cast<long double>(kind == 2 ? A(q, i) : A(i, q)) * (kind == 1 ? B(j, q) : B(q, j));
+            const long double term = static_cast<long double>(kind == 2 ? A(q, i) : A(i, q)) * (kind == 1 ? B(j, q) : B(q, j));
             s += magnitude ? std::abs(term) : term;
           }
           return s;
@@ -125,15 +122,13 @@ TEST_CASE_TEMPLATE("products nn, nt, tn equal the loops", R, float, double) {
         CAPTURE(n);
         CAPTURE(k);
         CAPTURE(kind);
-        check_near(
-            C, [&](int i, int j) { return sum(i, j, false); }, [&](int i, int j) { return sum(i, j, true); });
+        check_near(C, [&](int i, int j) { return sum(i, j, false); }, [&](int i, int j) { return sum(i, j, true); });
       }
     });
   });
 }
 
-TEST_CASE_TEMPLATE("products of a lower triangle equal the loops and use nothing above the diagonal", R, float,
-                   double) {
+TEST_CASE_TEMPLATE("products of a lower triangle equal the loops and use nothing above the diagonal", R, float, double) {
   on_every_target<R>([](const products<R>& p) {
     for_sizes([&](int m, int n, int, std::mt19937& random) {
       for (bool transposed : {false, true}) {
@@ -143,8 +138,8 @@ TEST_CASE_TEMPLATE("products of a lower triangle equal the loops and use nothing
         const matrix<R> old = C;
         for (int i = 0; i < m; ++i)
           for (int j = i + 1; j < m; ++j) A(i, j) = std::numeric_limits<R>::quiet_NaN();
-        (p.*(transposed ? &products<R>::tn_lower_left : &products<R>::nn_lower_left))(
-            m, n, A.data(), A.stride, B.data(), B.stride, C.data(), C.stride);
+        (p.*(transposed ? &products<R>::tn_lower_left : &products<R>::nn_lower_left))(m, n, A.data(), A.stride, B.data(), B.stride,
+                                                                                      C.data(), C.stride);
         auto sum = [&](int i, int j, bool magnitude) {
           long double s = magnitude ? std::abs(old(i, j)) : old(i, j);
           for (int q = transposed ? i : 0; q < (transposed ? m : i + 1); ++q) {
@@ -156,8 +151,7 @@ TEST_CASE_TEMPLATE("products of a lower triangle equal the loops and use nothing
         CAPTURE(m);
         CAPTURE(n);
         CAPTURE(transposed);
-        check_near(
-            C, [&](int i, int j) { return sum(i, j, false); }, [&](int i, int j) { return sum(i, j, true); });
+        check_near(C, [&](int i, int j) { return sum(i, j, false); }, [&](int i, int j) { return sum(i, j, true); });
       }
       const int k = n;
       const matrix<R> A(m, k, random), B(m, k, random);
@@ -184,8 +178,7 @@ TEST_CASE_TEMPLATE("products of a lower triangle equal the loops and use nothing
       };
       CAPTURE(m);
       CAPTURE(k);
-      check_near(
-          C, [&](int i, int j) { return sum(i, j, false); }, [&](int i, int j) { return sum(i, j, true); });
+      check_near(C, [&](int i, int j) { return sum(i, j, false); }, [&](int i, int j) { return sum(i, j, true); });
     });
   });
 }
@@ -198,8 +191,7 @@ TEST_CASE_TEMPLATE("products solve a unit triangle by substitution", R, float, d
         for (int i = 0; i < m; ++i)
           for (int j = i; j < m; ++j) L(i, j) = std::numeric_limits<R>::quiet_NaN();
         const matrix<R> given = X;
-        (p.*(transposed ? &products<R>::solve_lower_transposed : &products<R>::solve_lower))(m, n, L.data(), L.stride,
-                                                                                             X.data(), X.stride);
+        (p.*(transposed ? &products<R>::solve_lower_transposed : &products<R>::solve_lower))(m, n, L.data(), L.stride, X.data(), X.stride);
         std::vector<long double> exact(static_cast<std::size_t>(m * n));
         auto at = [&](int i, int j) -> long double& { return exact[static_cast<std::size_t>(i * n + j)]; };
         for (int step = 0; step < m; ++step)
@@ -224,8 +216,7 @@ TEST_CASE_TEMPLATE("products exp is within 2 ulp, to the ends of its range", R, 
   std::mt19937 random(3);
   std::vector<R> x = {R(0), -R(0), highest, std::numeric_limits<R>::denorm_min(), lowest + 1};
   for (R from : {lowest, R(-20), R(-1), R(-1e-3)})
-    for (int i = 0; i < 20000; ++i)
-      x.push_back(std::uniform_real_distribution<R>(from, from == lowest ? highest : -from)(random));
+    for (int i = 0; i < 20000; ++i) x.push_back(std::uniform_real_distribution<R>(from, from == lowest ? highest : -from)(random));
   on_every_target<R>([&](const products<R>& p) {
     std::vector<R> y(x.size(), std::numeric_limits<R>::quiet_NaN());
     p.exp(idx(x.size()), x.data(), y.data());
@@ -233,10 +224,9 @@ TEST_CASE_TEMPLATE("products exp is within 2 ulp, to the ends of its range", R, 
     for (std::size_t i = 0; i < x.size(); ++i) {
       const long double exact = std::exp(static_cast<long double>(x[i]));
       const R near = static_cast<R>(exact);
-      const long double ulp =
-          near < std::numeric_limits<R>::min()
-              ? static_cast<long double>(std::numeric_limits<R>::denorm_min())
-              : static_cast<long double>(std::ldexp(std::numeric_limits<R>::epsilon(), std::ilogb(near)));
+      const long double ulp = near < std::numeric_limits<R>::min()
+                                  ? static_cast<long double>(std::numeric_limits<R>::denorm_min())
+                                  : static_cast<long double>(std::ldexp(std::numeric_limits<R>::epsilon(), std::ilogb(near)));
       const double error = static_cast<double>(std::abs(static_cast<long double>(y[i]) - exact) / ulp);
       worst = error <= worst ? worst : error;  // a NaN stays
     }
@@ -267,19 +257,14 @@ TEST_CASE_TEMPLATE("products of entries equal the loops", R, float, double) {
       auto one = [](int, int) { return 1.0L; };
       CAPTURE(m);
       CAPTURE(n);
-      check_near(
-          scaled, [&](int i, int j) { return static_cast<long double>(f(0, i)) * X(i, j); }, one);
-      check_near(
-          product, [&](int i, int j) { return static_cast<long double>(F(i, j)) * X(i, j); }, one);
-      check_near(
-          sum, [&](int i, int j) { return static_cast<long double>(F(i, j)) * X(i, j) + old_sum(i, j); }, one);
-      check_near(
-          added, [&](int i, int j) { return static_cast<long double>(X(i, j)) + old_added(i, j); }, one);
+      check_near(scaled, [&](int i, int j) { return static_cast<long double>(f(0, i)) * X(i, j); }, one);
+      check_near(product, [&](int i, int j) { return static_cast<long double>(F(i, j)) * X(i, j); }, one);
+      check_near(sum, [&](int i, int j) { return static_cast<long double>(F(i, j)) * X(i, j) + old_sum(i, j); }, one);
+      check_near(added, [&](int i, int j) { return static_cast<long double>(X(i, j)) + old_added(i, j); }, one);
 
       matrix<R> in_place = X;
       p.multiply(m, n, F.data(), F.stride, in_place.data(), in_place.stride, in_place.data(), in_place.stride);
-      check_near(
-          in_place, [&](int i, int j) { return static_cast<long double>(product(i, j)); }, one);
+      check_near(in_place, [&](int i, int j) { return static_cast<long double>(product(i, j)); }, one);
     });
   });
 }
@@ -297,26 +282,20 @@ TEST_CASE_TEMPLATE("products dots and the decode step equal the loops", R, float
         const long double start = of_rows ? row_start(0, j) : column_start(0, j);
         long double s = magnitude ? std::abs(start) : start;
         for (int q = 0; q < (of_rows ? n : m); ++q) {
-          const long double term =
-              of_rows ? static_cast<long double>(X(j, q)) * Y(j, q) : static_cast<long double>(X(q, j)) * Y(q, j);
+          const long double term = of_rows ? static_cast<long double>(X(j, q)) * Y(j, q) : static_cast<long double>(X(q, j)) * Y(q, j);
           s += magnitude ? std::abs(term) : term;
         }
         return s + i;
       };
-      check_near(
-          rows, [&](int i, int j) { return dot(i, j, true, false); },
-          [&](int i, int j) { return dot(i, j, true, true); });
-      check_near(
-          columns, [&](int i, int j) { return dot(i, j, false, false); },
-          [&](int i, int j) { return dot(i, j, false, true); });
+      check_near(rows, [&](int i, int j) { return dot(i, j, true, false); }, [&](int i, int j) { return dot(i, j, true, true); });
+      check_near(columns, [&](int i, int j) { return dot(i, j, false, false); }, [&](int i, int j) { return dot(i, j, false, true); });
 
       const matrix<R> w(1, m, random), kb(1, m, random), v(1, n, random), q(1, m, random);
       for (bool decays : {true, false}) {
         matrix<R> S = X, y = column_start;
         p.step(m, n, decays ? w.data() : nullptr, kb.data(), v.data(), q.data(), S.data(), S.stride, y.data());
         auto state = [&](int i, int j) {
-          return (decays ? static_cast<long double>(w(0, i)) : 1.0L) * X(i, j) +
-                 static_cast<long double>(kb(0, i)) * v(0, j);
+          return (decays ? static_cast<long double>(w(0, i)) : 1.0L) * X(i, j) + static_cast<long double>(kb(0, i)) * v(0, j);
         };
         check_near(S, state, [](int, int) { return 1.0L; });
         check_near(
@@ -341,8 +320,7 @@ TEST_CASE_TEMPLATE("products decayed Gram matrix equals the loops, at any decay"
           const matrix<R> A(m, n, random), B(m, n, random);
           matrix<R> g(m, n, random), C(m, m, random);
           for (int i = 0; i < m; ++i)
-            for (int j = 0; j < n; ++j)
-              g(i, j) = g(i, j) > R(0.8) ? R(0) : static_cast<R>(-strength) * std::abs(g(i, j));
+            for (int j = 0; j < n; ++j) g(i, j) = g(i, j) > R(0.8) ? R(0) : static_cast<R>(-strength) * std::abs(g(i, j));
           for (int i = 0; i < m; ++i)
             for (int j = i + 1; j < m; ++j) C(i, j) = 0;
           const matrix<R> old = C;
@@ -360,8 +338,7 @@ TEST_CASE_TEMPLATE("products decayed Gram matrix equals the loops, at any decay"
           CAPTURE(m);
           CAPTURE(n);
           CAPTURE(strength);
-          check_near(
-              C, [&](int i, int j) { return sum(i, j, false); }, [&](int i, int j) { return sum(i, j, true); });
+          check_near(C, [&](int i, int j) { return sum(i, j, false); }, [&](int i, int j) { return sum(i, j, true); });
         }
     CHECK_THROWS_AS(p.decayed_gram_lower(33, 0, nullptr, 0, nullptr, 0, nullptr, 0, nullptr, 0), std::invalid_argument);
   });
@@ -414,8 +391,7 @@ TEST_CASE_TEMPLATE("products of a part of the rows and columns have the bits of 
   });
 }
 
-TEST_CASE_TEMPLATE("products of a triangle do not see what lies beyond it, nor how many rows follow", R, float,
-                   double) {
+TEST_CASE_TEMPLATE("products of a triangle do not see what lies beyond it, nor how many rows follow", R, float, double) {
   on_every_target<R>([](const products<R>& p) {
     std::mt19937 random(6);
     for (int m : {1, 7, 33, 64})
@@ -483,10 +459,8 @@ TEST_CASE_TEMPLATE("products by entries, dots and steps of a part have the bits 
     for (int rows : {1, 2, 9, 17}) {
       matrix<R> whole(m, m, random), leading = block(whole, 0, 0, rows, rows, random), row_sums(1, m, random);
       matrix<R> some = block(row_sums, 0, 3, 1, rows, random);
-      p.decayed_gram_lower(m, n, X.data(), X.stride, Y.data(), Y.stride, g.data(), g.stride, whole.data(),
-                           whole.stride);
-      p.decayed_gram_lower(rows, n, X.data(), X.stride, Y.data(), Y.stride, g.data(), g.stride, leading.data(),
-                           leading.stride);
+      p.decayed_gram_lower(m, n, X.data(), X.stride, Y.data(), Y.stride, g.data(), g.stride, whole.data(), whole.stride);
+      p.decayed_gram_lower(rows, n, X.data(), X.stride, Y.data(), Y.stride, g.data(), g.stride, leading.data(), leading.stride);
       CHECK(agree(whole, 0, 0, leading));
       p.row_dots(m, n, X.data(), X.stride, Y.data(), Y.stride, row_sums.data());
       p.row_dots(rows, n, &X(3, 0), X.stride, &Y(3, 0), Y.stride, some.data());
@@ -517,6 +491,5 @@ TEST_CASE("products of any other real are plain loops") {
 TEST_CASE("products refuse a target that the machine or the program lacks") {
   for (target t : {target::neon, target::avx2, target::avx512})
     if (!cpu::has_target(t)) CHECK_THROWS_AS(products<float>::on(t), std::invalid_argument);
-  if (cpu::best_target() != target::portable)
-    CHECK_THROWS_AS(products<long double>::on(cpu::best_target()), std::invalid_argument);
+  if (cpu::best_target() != target::portable) CHECK_THROWS_AS(products<long double>::on(cpu::best_target()), std::invalid_argument);
 }

@@ -102,7 +102,8 @@ void accumulate() {
   backward(device::cuda{}, form::chunkwise{}, p.x, d, summed);
   full.down(), dg.down();
   double worst = 0;
-  for (std::size_t i = 0; i < dg.host.size(); ++i) worst = std::fmax(worst, std::fabs(double(dg.host[i]) - double(full.host[i]) - double(full.host[i + dg.host.size()])));
+  for (std::size_t i = 0; i < dg.host.size(); ++i)
+    worst = std::fmax(worst, std::fabs(double(dg.host[i]) - double(full.host[i]) - double(full.host[i + dg.host.size()])));
   expect(worst < 1e-4, "a gradient with stride 0 is the sum");
 }
 void refusals() {
@@ -110,7 +111,10 @@ void refusals() {
   P p(c);
   both<float> y(p.e.batch * p.e.time * p.e.readers * p.e.d);
   const auto out = output(p, y);
-  expect(refused([&] { run(device::cuda{}, form::chunkwise{}, p.x, view<float, 4>(y.device, idx(1), p.e.time, idx(p.e.readers), idx(p.e.d))); }), "an output of another shape is refused");
+  expect(refused([&] {
+           run(device::cuda{}, form::chunkwise{}, p.x, view<float, 4>(y.device, idx(1), p.e.time, idx(p.e.readers), idx(p.e.d)));
+         }),
+         "an output of another shape is refused");
   auto wrong = p.x;
   wrong.beta = view<const float, 3>(wrong.beta.data, p.e.batch, p.e.time, idx(7));
   expect(refused([&] { run(device::cuda{}, form::recurrent{}, wrong, out); }), "a stream of another shape is refused");
@@ -118,7 +122,8 @@ void refusals() {
   try {
     cuda::checked(cudaErrorInvalidValue, "some call");
   } catch (const cuda_error& error) {
-    told = std::string(error.what()).find("some call") != std::string::npos && std::string(error.what()).find("calls.cu") != std::string::npos;
+    told =
+        std::string(error.what()).find("some call") != std::string::npos && std::string(error.what()).find("calls.cu") != std::string::npos;
   }
   expect(told, "a CUDA error names its call and place");
   expect(chosen_kernel(device::cuda{}, form::automatic{}, p.x) == "recurrent, generic", "short sequences take the recurrence");
@@ -141,14 +146,19 @@ void large() {
   using L = mixer<r::linear, ev::scalar, sc::one, no::one>;
   const idx B = 70000, T = 3, n = 8, d = 8;
   both<float> q(B * T * n), k(B * T * n), v(B * T * d), g(B * T), y(B * T * d);
-  for (std::size_t i = 0; i < q.host.size(); ++i) q.host[i] = float(i % 5) - 2, k.host[i] = float(i % 3) - 1, v.host[i] = float(i % 11) * 0.125f;
+  for (std::size_t i = 0; i < q.host.size(); ++i)
+    q.host[i] = float(i % 5) - 2, k.host[i] = float(i % 3) - 1, v.host[i] = float(i % 11) * 0.125f;
   for (std::size_t i = 0; i < g.host.size(); ++i) g.host[i] = -0.25f;
   q.up(), k.up(), v.up(), g.up(), y.spoil();
   tokens<L, float> x, h;
-  x.q = view<const float, 4>(static_cast<const float*>(q.device), B, T, idx(1), n), x.k = view<const float, 4>(static_cast<const float*>(k.device), B, T, idx(1), n);
-  x.v = view<const float, 4>(static_cast<const float*>(v.device), B, T, idx(1), d), x.log_decay = view<const float, 3>(static_cast<const float*>(g.device), B, T, idx(1));
-  h.q = view<const float, 4>(static_cast<const float*>(q.host.data()), B, T, idx(1), n), h.k = view<const float, 4>(static_cast<const float*>(k.host.data()), B, T, idx(1), n);
-  h.v = view<const float, 4>(static_cast<const float*>(v.host.data()), B, T, idx(1), d), h.log_decay = view<const float, 3>(static_cast<const float*>(g.host.data()), B, T, idx(1));
+  x.q = view<const float, 4>(static_cast<const float*>(q.device), B, T, idx(1), n),
+  x.k = view<const float, 4>(static_cast<const float*>(k.device), B, T, idx(1), n);
+  x.v = view<const float, 4>(static_cast<const float*>(v.device), B, T, idx(1), d),
+  x.log_decay = view<const float, 3>(static_cast<const float*>(g.device), B, T, idx(1));
+  h.q = view<const float, 4>(static_cast<const float*>(q.host.data()), B, T, idx(1), n),
+  h.k = view<const float, 4>(static_cast<const float*>(k.host.data()), B, T, idx(1), n);
+  h.v = view<const float, 4>(static_cast<const float*>(v.host.data()), B, T, idx(1), d),
+  h.log_decay = view<const float, 3>(static_cast<const float*>(g.host.data()), B, T, idx(1));
   std::vector<float> want(y.host.size());
   run(device::cpu{serial{}}, form::recurrent{}, h, view<float, 4>(want.data(), B, T, idx(1), d));
   for (int form = 0; form < 2; ++form) {
@@ -173,12 +183,16 @@ void large() {
   both<bf16> kb(2 * T * n), vb(2 * T * d), yb(2 * T * d);
   for (std::size_t i = 0; i < kb.host.size(); ++i) kb.host[i] = bf16(float(i % 3) - 1), vb.host[i] = bf16(float(i % 4));
   kb.up(), vb.up();
-  for (int b = 0; b < 2; ++b) cuda::checked(cudaMemcpy(big + b * far, kb.device, sizeof(bf16) * std::size_t(T * n), cudaMemcpyDeviceToDevice), "cudaMemcpy");
-  z.q = view<const bf16, 4>(big, {2, T, 1, n}, {far, n, n, 1}), z.k = view<const bf16, 4>(static_cast<const bf16*>(kb.device), idx(2), T, idx(1), n);
-  z.v = view<const bf16, 4>(static_cast<const bf16*>(vb.device), idx(2), T, idx(1), d), z.log_decay = view<const float, 3>(static_cast<const float*>(g.device), idx(2), T, idx(1));
+  for (int b = 0; b < 2; ++b)
+    cuda::checked(cudaMemcpy(big + b * far, kb.device, sizeof(bf16) * std::size_t(T * n), cudaMemcpyDeviceToDevice), "cudaMemcpy");
+  z.q = view<const bf16, 4>(big, {2, T, 1, n}, {far, n, n, 1}),
+  z.k = view<const bf16, 4>(static_cast<const bf16*>(kb.device), idx(2), T, idx(1), n);
+  z.v = view<const bf16, 4>(static_cast<const bf16*>(vb.device), idx(2), T, idx(1), d),
+  z.log_decay = view<const float, 3>(static_cast<const float*>(g.device), idx(2), T, idx(1));
   both<bf16> near(2 * T * d);
   run(device::cuda{}, form::chunkwise{}, z, view<bf16, 4>(yb.device, idx(2), T, idx(1), d));
-  for (int b = 0; b < 2; ++b) cuda::checked(cudaMemcpy(big + b * T * n, kb.device, sizeof(bf16) * std::size_t(T * n), cudaMemcpyDeviceToDevice), "cudaMemcpy");
+  for (int b = 0; b < 2; ++b)
+    cuda::checked(cudaMemcpy(big + b * T * n, kb.device, sizeof(bf16) * std::size_t(T * n), cudaMemcpyDeviceToDevice), "cudaMemcpy");
   z.q = view<const bf16, 4>(static_cast<const bf16*>(big), idx(2), T, idx(1), n);
   run(device::cuda{}, form::chunkwise{}, z, view<bf16, 4>(near.device, idx(2), T, idx(1), d));
   yb.down(), near.down();

@@ -56,8 +56,12 @@ struct config {
 };
 inline const std::vector<config>& configs() {
   static const std::vector<config> all = {
-      {"T65", 2, 65, 16, 24, true, false, {}, 0},      {"T63 strided", 2, 63, 20, 12, false, true, {}, 0}, {"packed", 1, 49, 16, 16, true, false, {0, 17, 17, 48, 49}, 0},
-      {"T0", 2, 0, 8, 8, true, false, {}, 0},          {"T1", 1, 1, 8, 8, true, false, {}, 0},             {"T150 wide", 1, 150, 72, 130, true, false, {}, 0},
+      {"T65", 2, 65, 16, 24, true, false, {}, 0},
+      {"T63 strided", 2, 63, 20, 12, false, true, {}, 0},
+      {"packed", 1, 49, 16, 16, true, false, {0, 17, 17, 48, 49}, 0},
+      {"T0", 2, 0, 8, 8, true, false, {}, 0},
+      {"T1", 1, 1, 8, 8, true, false, {}, 0},
+      {"T150 wide", 1, 150, 72, 130, true, false, {}, 0},
       {"cache", 1, 40, 16, 8, false, false, {}, 23},
   };
   return all;
@@ -121,7 +125,9 @@ struct problem {
     if (std::is_same_v<Tag, stream::v> || std::is_same_v<Tag, stream::q>) return normal(random);
     if (std::is_same_v<Tag, stream::A>) return 0.6 * root * normal(random);
     if (std::is_same_v<Tag, stream::input_gate>) return 2 * normal(random);
-    if (std::is_same_v<Tag, stream::k> || std::is_same_v<Tag, stream::z> || std::is_same_v<Tag, stream::a> || std::is_same_v<Tag, stream::c>) return root * normal(random);
+    if (std::is_same_v<Tag, stream::k> || std::is_same_v<Tag, stream::z> || std::is_same_v<Tag, stream::a> ||
+        std::is_same_v<Tag, stream::c>)
+      return root * normal(random);
     return 0.4 * normal(random);
   }
   /// Strides of a stream: row-major, or time-major with gaps.
@@ -186,7 +192,14 @@ struct device_state {
   both<real> m;
   both<idx> position;
   device_state(idx s, int h, int n_, int d_)
-      : sequences(s), heads(h), n(n_), d(d_), S(s * h * n * d), z(traits<M>::needs_sum ? s * h * n : 0), m(traits<M>::stabilised ? s * h : 0), position(s) {}
+      : sequences(s),
+        heads(h),
+        n(n_),
+        d(d_),
+        S(s * h * n * d),
+        z(traits<M>::needs_sum ? s * h * n : 0),
+        m(traits<M>::stabilised ? s * h : 0),
+        position(s) {}
   mutable_state<M, T> view_of() {
     mutable_state<M, T> v;
     v.S = view<element, 4>(S.device, sequences, heads, n, d);
@@ -210,7 +223,8 @@ struct law {
   static constexpr bool low = sizeof(S) == 2;
   double output_limit = low ? 5e-3 : std::is_same_v<R, double> ? 1e-11 : 1e-5;
   // quotients of sums that may cancel amplify rounding: a sum of signed weights gets a factor
-  static constexpr double factor = traits<M>::needs_sum && (traits<M>::structure.correction != rank_one::none || traits<M>::complex_state) && linear ? 10 : 1;
+  static constexpr double factor =
+      traits<M>::needs_sum && (traits<M>::structure.correction != rank_one::none || traits<M>::complex_state) && linear ? 10 : 1;
   double gradient_limit = low ? 5e-3 : factor * output_limit;
   double gate_limit = low ? 1e-2 : gradient_limit;
   std::string line;
@@ -244,8 +258,8 @@ struct law {
   };
 
   template <class Form>
-  void forward(P& p, Form f, const char* name, const std::vector<double>& y_ref, const std::vector<double>& S_ref, const std::vector<double>& captured_ref, worst& w,
-               device_state<M, T>* initial, const std::vector<idx>& positions) {
+  void forward(P& p, Form f, const char* name, const std::vector<double>& y_ref, const std::vector<double>& S_ref,
+               const std::vector<double>& captured_ref, worst& w, device_state<M, T>* initial, const std::vector<idx>& positions) {
     if constexpr (form_exists<Form, M>) {
       const extents& e = p.e;
       const idx rows = e.time - e.first_read;
@@ -273,7 +287,9 @@ struct law {
             see(where + " final state", error, low ? 5e-3 : output_limit);
             if (captures) see(where + " captured states", state_error(captured, captured_ref), low ? 5e-3 : output_limit);
             bool counted = true;
-            for (idx s = 0; s < e.sequences; ++s) counted = counted && final.position.host[std::size_t(s)] == 3 + (p.c.offsets.empty() ? e.time : p.c.offsets[std::size_t(s + 1)] - p.c.offsets[std::size_t(s)]);
+            for (idx s = 0; s < e.sequences; ++s)
+              counted = counted && final.position.host[std::size_t(s)] ==
+                                       3 + (p.c.offsets.empty() ? e.time : p.c.offsets[std::size_t(s + 1)] - p.c.offsets[std::size_t(s)]);
             see(where + " positions", counted ? 0 : 1, 0);
           }
         } else {
@@ -303,19 +319,22 @@ struct law {
   }
   template <class X, class... Need>
   static void row_alone(X& x, list<Need...>) {
-    ([&] {
-      if (!Need::timed) return;
-      auto& v = const_cast<stream_view<Need, const stored_t<Need, T>>&>(x.template of<Need>());
-      v.data += v.strides[0];
-      v.extents[0] = 1;
-    }(), ...);
+    (
+        [&] {
+          if (!Need::timed) return;
+          auto& v = const_cast<stream_view<Need, const stored_t<Need, T>>&>(x.template of<Need>());
+          v.data += v.strides[0];
+          v.extents[0] = 1;
+        }(),
+        ...);
   }
   static double state_error(const device_state<M, T>& s, const std::vector<double>& want) {
     error_sum sum;
     std::size_t k = 0;
     const idx per = idx(s.n) * s.d;
     const auto add = [&](const auto& x, double factor) {
-      if constexpr (parts<std::remove_cvref_t<decltype(x)>> == 2) sum.add(factor * double(x.re), want[k++]), sum.add(factor * double(x.im), want[k++]);
+      if constexpr (parts<std::remove_cvref_t<decltype(x)>> == 2)
+        sum.add(factor * double(x.re), want[k++]), sum.add(factor * double(x.im), want[k++]);
       else sum.add(factor * double(x), want[k++]);
     };
     const auto factor = [&](idx i) { return traits<M>::stabilised ? std::exp(double(s.m.host[std::size_t(i)])) : 1.0; };
@@ -342,53 +361,60 @@ struct law {
   template <class G, class... Need>
   static void bind(G& g, P& p, std::vector<both<unsigned char>>& memory, bool strided, list<Need...>) {
     memory.clear(), memory.reserve(20);
-    ([&] {
-      using E = stored_t<Need, T>;
-      auto& v = const_cast<stream_view<Need, E>&>(g.template of<Need>());
-      memory.emplace_back(p.template shape<Need>(v, strided) * idx(sizeof(E)));
-      memory.back().spoil();
-      v.data = reinterpret_cast<E*>(memory.back().device);
-    }(), ...);
+    (
+        [&] {
+          using E = stored_t<Need, T>;
+          auto& v = const_cast<stream_view<Need, E>&>(g.template of<Need>());
+          memory.emplace_back(p.template shape<Need>(v, strided) * idx(sizeof(E)));
+          memory.back().spoil();
+          v.data = reinterpret_cast<E*>(memory.back().device);
+        }(),
+        ...);
   }
   template <class G, class... Need>
   static void bind_ref(G& g, P& p, std::vector<std::vector<double>>& memory, list<Need...>) {
     memory.clear(), memory.reserve(20);
-    ([&] {
-      using E = stored_t<Need, types<double>>;
-      auto& v = const_cast<stream_view<Need, E>&>(g.template of<Need>());
-      memory.emplace_back(std::size_t(p.template shape<Need>(v, false) * parts<E>), double(NAN));
-      v.data = reinterpret_cast<E*>(memory.back().data());
-    }(), ...);
+    (
+        [&] {
+          using E = stored_t<Need, types<double>>;
+          auto& v = const_cast<stream_view<Need, E>&>(g.template of<Need>());
+          memory.emplace_back(std::size_t(p.template shape<Need>(v, false) * parts<E>), double(NAN));
+          v.data = reinterpret_cast<E*>(memory.back().data());
+        }(),
+        ...);
   }
   template <class G, class... Need>
-  void compare(const std::string& where, const G& g, P& p, std::vector<both<unsigned char>>& got, const std::vector<std::vector<double>>& want, worst& w, list<Need...>) {
+  void compare(const std::string& where, const G& g, P& p, std::vector<both<unsigned char>>& got,
+               const std::vector<std::vector<double>>& want, worst& w, list<Need...>) {
     int k = 0;
-    ([&] {
-      using E = stored_t<Need, T>;
-      got[std::size_t(k)].down();
-      const auto& v = g.template of<Need>();
-      const E* from = reinterpret_cast<const E*>(got[std::size_t(k)].host.data());
-      error_sum sum;
-      if (p.c.T <= 1) sum.floor = 1e-2;  // weights that add up to 1 have no gradient at one token
-      for (idx i = 0; i < v.size(); ++i) {
-        idx rest = i, at = 0;
-        for (int a = Need::rank - 1; a >= 0; --a) at += rest % v.extents[a] * v.strides[a], rest /= v.extents[a];
-        if constexpr (parts<E> == 2) {
-          sum.add(double(from[at].re), want[std::size_t(k)][std::size_t(2 * i)]);
-          sum.add(double(from[at].im), want[std::size_t(k)][std::size_t(2 * i + 1)]);
-        } else {
-          sum.add(double(from[at]), want[std::size_t(k)][std::size_t(i)]);
-        }
-      }
-      const double error = sum.relative();
-      if (!(error <= w.gradient)) w.gradient = error, w.stream = Need::tag::name;
-      see(where + " d" + Need::tag::name, error, p.gates[std::size_t(k)] ? gate_limit : gradient_limit);
-      ++k;
-    }(), ...);
+    (
+        [&] {
+          using E = stored_t<Need, T>;
+          got[std::size_t(k)].down();
+          const auto& v = g.template of<Need>();
+          const E* from = reinterpret_cast<const E*>(got[std::size_t(k)].host.data());
+          error_sum sum;
+          if (p.c.T <= 1) sum.floor = 1e-2;  // weights that add up to 1 have no gradient at one token
+          for (idx i = 0; i < v.size(); ++i) {
+            idx rest = i, at = 0;
+            for (int a = Need::rank - 1; a >= 0; --a) at += rest % v.extents[a] * v.strides[a], rest /= v.extents[a];
+            if constexpr (parts<E> == 2) {
+              sum.add(double(from[at].re), want[std::size_t(k)][std::size_t(2 * i)]);
+              sum.add(double(from[at].im), want[std::size_t(k)][std::size_t(2 * i + 1)]);
+            } else {
+              sum.add(double(from[at]), want[std::size_t(k)][std::size_t(i)]);
+            }
+          }
+          const double error = sum.relative();
+          if (!(error <= w.gradient)) w.gradient = error, w.stream = Need::tag::name;
+          see(where + " d" + Need::tag::name, error, p.gates[std::size_t(k)] ? gate_limit : gradient_limit);
+          ++k;
+        }(),
+        ...);
   }
   template <class Form>
-  void backward_of(P& p, Form f, const char* name, const both<S>& dy, const std::vector<std::vector<double>>& want, const std::vector<double>& dS0_ref, device_state<M, T>* initial,
-                   device_state<M, T>* dS, worst& w) {
+  void backward_of(P& p, Form f, const char* name, const both<S>& dy, const std::vector<std::vector<double>>& want,
+                   const std::vector<double>& dS0_ref, device_state<M, T>* initial, device_state<M, T>* dS, worst& w) {
     if constexpr (form_exists<Form, M>) {
       const extents& e = p.e;
       const std::string where = std::string(p.c.name) + " " + name + " backward";
@@ -490,7 +516,8 @@ struct law {
         if (gradients_too) {
           carry_ref.final = {}, carry_ref.captured = {}, carry_ref.positions = {};
           if (form_exists<form::chunkwise, M> && traits<M>::structured) {
-            if constexpr (form_exists<form::chunkwise, M>) backward(device::cpu{serial{}}, form::chunkwise{}, p.ref, dyv, gd, carry_ref, gradient_ref);
+            if constexpr (form_exists<form::chunkwise, M>)
+              backward(device::cpu{serial{}}, form::chunkwise{}, p.ref, dyv, gd, carry_ref, gradient_ref);
           } else {
             backward(device::cpu{serial{}}, form::recurrent{}, p.ref, dyv, gd, carry_ref, gradient_ref);
           }

@@ -64,7 +64,8 @@ std::vector<buffer<R>> buffers_of(const unit& u, const golden_case& c) {
     std::vector<idx> shape = t->shape;
     b.promoted = f.complex && static_cast<int>(shape.size()) == f.rank;
     if (b.promoted) shape.push_back(2);
-    if (static_cast<int>(shape.size()) != f.rank + (f.complex ? 1 : 0)) throw std::runtime_error("its tensor " + b.tensor_name + " has another rank than the stream " + f.name);
+    if (static_cast<int>(shape.size()) != f.rank + (f.complex ? 1 : 0))
+      throw std::runtime_error("its tensor " + b.tensor_name + " has another rank than the stream " + f.name);
     b.values.reserve(t->values.size() * (b.promoted ? 2 : 1));
     for (const double x : t->values) {
       b.values.push_back(static_cast<R>(x));
@@ -108,7 +109,8 @@ struct state_memory {
     S.assign(size(shape), value), position.assign(static_cast<std::size_t>(c.sequences()), 0);
     arrays.S = array_of(S.data(), shape, parts);
     if (u.needs_sum) z.assign(size(z_shape), value), arrays.z = array_of(z.data(), z_shape, parts);
-    if (u.stabilised) m.assign(static_cast<std::size_t>(c.sequences() * c.Hkv), value), arrays.m = array_of(m.data(), {c.sequences(), c.Hkv}, 1);
+    if (u.stabilised)
+      m.assign(static_cast<std::size_t>(c.sequences() * c.Hkv), value), arrays.m = array_of(m.data(), {c.sequences(), c.Hkv}, 1);
     arrays.position = array_of(position.data(), {c.sequences()}, 1);
   }
   state_memory(state_memory&&) = default;

@@ -52,7 +52,8 @@ golden_case revealing_eta(const unit& u, const golden_case& c) {
   e.tensors.erase("state0");
   if (!u.needs_sum) {
     e.writes = 1;
-    e.tensors["q"] = ones({c.B, c.T, c.Hq, c.n}), e.tensors["k"] = ones({c.B, c.T, c.Hkv, c.n}), e.tensors["v"] = ones({c.B, c.T, c.Hkv, 1});
+    e.tensors["q"] = ones({c.B, c.T, c.Hq, c.n}), e.tensors["k"] = ones({c.B, c.T, c.Hkv, c.n}),
+    e.tensors["v"] = ones({c.B, c.T, c.Hkv, 1});
     e.tensors.erase("zstate0");
   } else if (const tensor* z = c.find("zstate0")) {
     e.tensors["state0"] = *z;  // [.., n] and [.., n, 1] are the same numbers
@@ -116,7 +117,8 @@ void check_in(const unit& u, const golden_case& c, report& r) {
         for (idx b = 0, at = 0; b < c.B; ++b)
           for (idx i = 0; i < c.T; ++i)
             for (idx h = 0; h < c.Hq; ++h)
-              for (idx j = 0; j < rows; ++j) expected[static_cast<std::size_t>(at++)] = alpha->values[static_cast<std::size_t>(((b * c.Hq + h) * c.T + i) * rows + j)];
+              for (idx j = 0; j < rows; ++j)
+                expected[static_cast<std::size_t>(at++)] = alpha->values[static_cast<std::size_t>(((b * c.Hq + h) * c.T + i) * rows + j)];
         r.compare(what + " alpha", follow<R>(u, columns, p, functions_for<R>(u).run).y, expected, tolerance);
       }
       r.ran(p.label);
@@ -125,7 +127,8 @@ void check_in(const unit& u, const golden_case& c, report& r) {
     }
   }
   for (const char* eta : {"eta", "log_eta"})
-    if (const tensor* expected = c.find(eta)) r.compare(std::string(type_name(R())) + " " + eta, eta_of<R>(u, c, eta[0] == 'l'), expected->values, tolerance);
+    if (const tensor* expected = c.find(eta))
+      r.compare(std::string(type_name(R())) + " " + eta, eta_of<R>(u, c, eta[0] == 'l'), expected->values, tolerance);
 }
 
 }  // namespace

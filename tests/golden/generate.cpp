@@ -26,7 +26,8 @@ std::string source_of(const golden::combination& c) {
   if (c.eta) text += "#define GOLDEN_ETA\n";
   if (c.spectrum) text += "#define GOLDEN_SPECTRUM\n";
   text += "#include \"instantiate.hpp\"\n\nusing namespace coefdyn;\nusing combination = " + c.mixer + ";\n\n";
-  text += "extern \"C\" const golden::unit* golden_unit() {\n  return golden::unit_of<combination, field::" + std::string(c.complex_reads ? "complex" : "real");
+  text += "extern \"C\" const golden::unit* golden_unit() {\n  return golden::unit_of<combination, field::" +
+          std::string(c.complex_reads ? "complex" : "real");
   return text + ">(\"" + c.mixer + "\");\n}\n";
 }
 

@@ -6,7 +6,8 @@
 
 namespace golden {
 
-golden_case::golden_case(const coefdyn::safetensors& file) : name(std::filesystem::path(file.path).stem().string()), metadata(file.metadata) {
+golden_case::golden_case(const coefdyn::safetensors& file)
+    : name(std::filesystem::path(file.path).stem().string()), metadata(file.metadata) {
   kind = text("kind");
   for (const auto& [key, t] : file.tensors)
     if (key == "cu_seqlens") offsets = file.values<idx>(key);

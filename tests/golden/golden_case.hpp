@@ -65,8 +65,10 @@ struct report {
   void measure(const std::string& what, double error, double tolerance);
   /// max|got - expected| / max(max|expected|, floor) against the tolerance; NaN fails.
   template <class R>
-  void compare(const std::string& what, const std::vector<R>& got, const std::vector<double>& expected, double tolerance, double floor = 0) {
-    if (got.size() != expected.size()) return fail(what + ": " + std::to_string(got.size()) + " numbers instead of " + std::to_string(expected.size()));
+  void compare(const std::string& what, const std::vector<R>& got, const std::vector<double>& expected, double tolerance,
+               double floor = 0) {
+    if (got.size() != expected.size())
+      return fail(what + ": " + std::to_string(got.size()) + " numbers instead of " + std::to_string(expected.size()));
     double difference = 0;
     for (std::size_t i = 0; i < got.size(); ++i) {
       const double x = static_cast<double>(got[i]);

@@ -35,7 +35,8 @@ void check_in(const unit& u, const golden_case& c, report& r) {
       std::vector<buffer<R>> gradients = buffers_of<R>(u, c);
       for (buffer<R>& g : gradients) std::fill(g.values.begin(), g.values.end(), none);
       state_memory<R> initial_gradient;
-      if (initial.arrays.S.data) initial_gradient = state_memory<R>(u, c, none), initial_gradient.arrays.m = {}, initial_gradient.arrays.position = {};
+      if (initial.arrays.S.data)
+        initial_gradient = state_memory<R>(u, c, none), initial_gradient.arrays.m = {}, initial_gradient.arrays.position = {};
       const std::vector<named_array> all = cut(inputs, 0, c.T, 0, c.writes), outputs = cut(gradients, 0, c.T, 0, c.writes);
       call k;
       k.form = p.form, k.chunk = p.chunk, k.inputs = all, k.gradients = outputs;

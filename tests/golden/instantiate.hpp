@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "coefdyn/run.hpp"
 #include "coefdyn/evolution/identity.hpp"
 #include "coefdyn/normalization/one.hpp"
 #include "coefdyn/readout/linear.hpp"
+#include "coefdyn/run.hpp"
 #include "coefdyn/scaling/one.hpp"
 #if __has_include("coefdyn/backward.hpp") && !defined(GOLDEN_FORWARD_ONLY)
 #include "coefdyn/backward.hpp"
@@ -43,7 +43,9 @@ void bind(V& bound, std::span<const named_array> all) {
 /// Binds every stream, of inputs or of gradients, by its name.
 template <class Streams, class... Need>
 void bind_all(Streams& x, std::span<const named_array> all, list<Need...>) {
-  const auto member = [&]<class N>(list<N>) -> auto& { return const_cast<std::remove_cvref_t<decltype(x.template of<N>())>&>(x.template of<N>()); };
+  const auto member = [&]<class N>(list<N>) -> auto& {
+    return const_cast<std::remove_cvref_t<decltype(x.template of<N>())>&>(x.template of<N>());
+  };
   (bind<Need>(member(list<Need>{}), all), ...);
 }
 template <class M, class R, field Over>
@@ -80,12 +82,18 @@ void with_form_id(form_id id, int chunk, F f) {
     else throw std::runtime_error("this form does not exist for the combination");
   };
   switch (id) {
-    case form_id::definition: return if_exists(form::definition{});
-    case form_id::parallel: return if_exists(form::parallel{});
-    case form_id::recurrent: return if_exists(form::recurrent{});
-    case form_id::chunkwise: return if_exists(form::chunkwise{chunk});
-    case form_id::step: return if_exists(form::step{});
-    case form_id::automatic: return if_exists(form::automatic{});
+    case form_id::definition:
+      return if_exists(form::definition{});
+    case form_id::parallel:
+      return if_exists(form::parallel{});
+    case form_id::recurrent:
+      return if_exists(form::recurrent{});
+    case form_id::chunkwise:
+      return if_exists(form::chunkwise{chunk});
+    case form_id::step:
+      return if_exists(form::step{});
+    case form_id::automatic:
+      return if_exists(form::automatic{});
   }
 }
 template <class M, class R, field Over>
@@ -135,7 +143,8 @@ void run_spectrum(const call& c, const spectrum_arrays& out) {
     for (idx b = 0; b < e.batch; ++b)
       for (int h = 0; h < e.readers; ++h) {
         const auto ratios = spectrum::as_published::softmax_ratios(x, b, h);
-        for (idx i = 0; i + 1 < e.time; ++i) out.published_ratios[(b * (e.time - 1) + i) * e.readers + h] = ratios[static_cast<std::size_t>(i)];
+        for (idx i = 0; i + 1 < e.time; ++i)
+          out.published_ratios[(b * (e.time - 1) + i) * e.readers + h] = ratios[static_cast<std::size_t>(i)];
       }
 }
 #endif
@@ -149,7 +158,8 @@ void run_backward(const call& c) {
   s.final = state_of<M, R, const_state<M, R>>(c.final_gradient);
   s.initial = state_of<M, R, mutable_state<M, R>>(c.initial_gradient);
   const auto x = tokens_of<M, R, Over>(c);
-  with_form_id<M>(c.form, c.chunk, [&](auto form_) { backward(device::cpu{serial{}}, form_, x, view_of<const R, 4>(c.y), g, carry_of<M, R>(c), s); });
+  with_form_id<M>(c.form, c.chunk,
+                  [&](auto form_) { backward(device::cpu{serial{}}, form_, x, view_of<const R, 4>(c.y), g, carry_of<M, R>(c), s); });
 }
 #endif
 
@@ -177,11 +187,18 @@ constexpr functions functions_of() {
 template <class M, field Over>
 const unit* unit_of(const char* name) {
   using T = traits<M>;
-  static const unit u{
-      name, T::linear, T::needs_sum, T::stabilised, T::complex_state, Over == field::complex, T::writes,
-      {true, form_exists<form::parallel, M>, form_exists<form::recurrent, M>, form_exists<form::chunkwise, M>, true, true},
-      {true, form_exists<form::parallel, M>, form_exists<form::recurrent, M>, form_exists<form::chunkwise, M>, true, true},
-      facts_of<M, Over>(needs_of<M, Over>{}), functions_of<M, double, Over>(), functions_of<M, float, Over>()};
+  static const unit u{name,
+                      T::linear,
+                      T::needs_sum,
+                      T::stabilised,
+                      T::complex_state,
+                      Over == field::complex,
+                      T::writes,
+                      {true, form_exists<form::parallel, M>, form_exists<form::recurrent, M>, form_exists<form::chunkwise, M>, true, true},
+                      {true, form_exists<form::parallel, M>, form_exists<form::recurrent, M>, form_exists<form::chunkwise, M>, true, true},
+                      facts_of<M, Over>(needs_of<M, Over>{}),
+                      functions_of<M, double, Over>(),
+                      functions_of<M, float, Over>()};
   return &u;
 }
 

@@ -45,14 +45,16 @@ void check_with(const golden_case& c, report& r, Name... names) {
   const double tolerance = tolerances(c).y[sizeof(R) == sizeof(float)];
   const std::vector<double> expected = c.find("log_decay")->values;
   [&]<std::size_t... I>(std::index_sequence<I...>) {
-    p::log_decay<P>(out.as_view(out.values.data(), shape), arguments[I].as_view(static_cast<const R*>(arguments[I].values.data()), shape)...);
+    p::log_decay<P>(out.as_view(out.values.data(), shape),
+                    arguments[I].as_view(static_cast<const R*>(arguments[I].values.data()), shape)...);
     p::pull_back<P, R, 4, count>(upstream.as_view(static_cast<const R*>(upstream.values.data()), shape),
                                  {arguments[I].as_view(static_cast<const R*>(arguments[I].values.data()), shape)...},
                                  {arguments[I].as_view(arguments[I].gradient.data(), shape)...});
   }(std::make_index_sequence<count>{});
   r.compare(std::string(type_name(R())) + " log_decay", out.values, expected, tolerance);
   for (std::size_t i = 0; i < count; ++i)
-    if (const tensor* d = c.find(std::string("d_") + words[i])) r.compare(std::string(type_name(R())) + " d_" + words[i], arguments[i].gradient, d->values, tolerance);
+    if (const tensor* d = c.find(std::string("d_") + words[i]))
+      r.compare(std::string(type_name(R())) + " d_" + words[i], arguments[i].gradient, d->values, tolerance);
 }
 template <class P, class... Name>
 void check_both(const golden_case& c, report& r, Name... names) {

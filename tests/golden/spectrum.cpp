@@ -14,7 +14,8 @@ using number = std::complex<double>;
 double multiset_distance(std::vector<number> got, const number* expected) {
   double worst = 0;
   for (std::size_t i = 0, n = got.size(); i < n; ++i) {
-    const auto nearest = std::min_element(got.begin(), got.end(), [&](number a, number b) { return std::abs(a - expected[i]) < std::abs(b - expected[i]); });
+    const auto nearest =
+        std::min_element(got.begin(), got.end(), [&](number a, number b) { return std::abs(a - expected[i]) < std::abs(b - expected[i]); });
     const double distance = std::abs(*nearest - expected[i]);
     if (!(distance <= worst)) worst = distance;
     got.erase(nearest);
@@ -27,7 +28,8 @@ void compare_histogram(const char* tensor_name, const coefdyn::spectrum::histogr
   if (!expected) return;
   const auto percentages = h.percentages();
   double worst = percentages.size() == expected->values.size() ? 0 : INFINITY;
-  for (std::size_t i = 0; i < percentages.size() && std::isfinite(worst); ++i) worst = std::max(worst, std::abs(percentages[i] - expected->values[i]));
+  for (std::size_t i = 0; i < percentages.size() && std::isfinite(worst); ++i)
+    worst = std::max(worst, std::abs(percentages[i] - expected->values[i]));
   r.measure(tensor_name, worst, 1e-9);
 }
 /// S4's exact spectrum from its step sizes, [Hkv, n]: no matrix is formed.
@@ -57,7 +59,8 @@ void check_in(const unit& u, const golden_case& c, report& r) {
   k.inputs = all;
   functions_for<R>(u).spectrum(k, {eig.data(), ratios.data(), published.data()});
   if (const tensor* expected = c.find("eta_ratio")) r.compare(type + " eta_ratio", ratios, expected->values, t.y[single]);
-  if (const tensor* expected = c.find("eta_ratio_as_published")) r.compare(type + " eta_ratio_as_published", published, expected->values, t.y[single]);
+  if (const tensor* expected = c.find("eta_ratio_as_published"))
+    r.compare(type + " eta_ratio_as_published", published, expected->values, t.y[single]);
   const tensor* expected = c.find("eig");
   if (expected && !(single && c.text("evolution") == "dense_complex")) {  // S4 has no float32 tolerance
     double difference = expected->values.size() == 2 * eig.size() ? 0 : INFINITY, size = 0;
@@ -79,7 +82,8 @@ void check_in(const unit& u, const golden_case& c, report& r) {
   for (const number x : eig) h.add(x);
   compare_histogram("hist_radius", h.radius, c, r);
   compare_histogram("hist_phase", h.phase, c, r);
-  if (c.find("hist_radius_as_published")) compare_histogram("hist_radius_as_published", sp::as_published::histogram_of(sp::radius_edges, published), c, r);
+  if (c.find("hist_radius_as_published"))
+    compare_histogram("hist_radius_as_published", sp::as_published::histogram_of(sp::radius_edges, published), c, r);
 }
 
 }  // namespace

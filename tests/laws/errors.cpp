@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // A refused call names the tensor, what was expected and what came, and has written nothing.
+#include <doctest/doctest.h>
+
+#include <algorithm>
 #include <coefdyn/mixers/attention.hpp>
 #include <coefdyn/mixers/delta_rule.hpp>
 #include <coefdyn/mixers/mlstm.hpp>
 #include <coefdyn/mixers/state_space.hpp>
 #include <coefdyn/run.hpp>
-#include <doctest/doctest.h>
-
-#include <algorithm>
 
 namespace {
 using namespace coefdyn;
@@ -83,28 +83,93 @@ TEST_CASE("the call that the tests break is right") {
 }
 
 TEST_CASE("wrong shapes are refused by name") {
-  { delta a; a.x.k = view(a.p(), 1, 9, 2, 5); a.refused("k", "(1, 9, 2, 4)", "(1, 9, 2, 5)"); }
-  { delta a; a.x.k = view(a.p(), 1, 8, 2, 4); a.refused("k", "(1, 9, 2, 4)", "(1, 8, 2, 4)"); }
-  { delta a; a.x.v = view(a.p(), 2, 9, 2, 3); a.refused("v", "(1, 9, 2, 3)", "(2, 9, 2, 3)"); }
-  { delta a; a.x.beta = view(a.p(), 1, 9, 1); a.refused("beta", "(1, 9, 2)", "(1, 9, 1)"); }
-  { delta a; a.x.log_decay = view(a.p(), 1, 10, 2); a.refused("log_decay", "(1, 9, 2)", "(1, 10, 2)"); }
-  { attention a; a.x.q = view(a.p(), 1, 9, 3, 4); a.out = view(a.y.data(), 1, 9, 3, 3); a.refused("q", "a multiple of the 2 key/value heads", "3 heads"); }
-  { delta a; a.x.v = view(a.p(), 1, 9, 1, 3); a.refused("v", "as many heads as k (2)", "1"); }
+  {
+    delta a;
+    a.x.k = view(a.p(), 1, 9, 2, 5);
+    a.refused("k", "(1, 9, 2, 4)", "(1, 9, 2, 5)");
+  }
+  {
+    delta a;
+    a.x.k = view(a.p(), 1, 8, 2, 4);
+    a.refused("k", "(1, 9, 2, 4)", "(1, 8, 2, 4)");
+  }
+  {
+    delta a;
+    a.x.v = view(a.p(), 2, 9, 2, 3);
+    a.refused("v", "(1, 9, 2, 3)", "(2, 9, 2, 3)");
+  }
+  {
+    delta a;
+    a.x.beta = view(a.p(), 1, 9, 1);
+    a.refused("beta", "(1, 9, 2)", "(1, 9, 1)");
+  }
+  {
+    delta a;
+    a.x.log_decay = view(a.p(), 1, 10, 2);
+    a.refused("log_decay", "(1, 9, 2)", "(1, 10, 2)");
+  }
+  {
+    attention a;
+    a.x.q = view(a.p(), 1, 9, 3, 4);
+    a.out = view(a.y.data(), 1, 9, 3, 3);
+    a.refused("q", "a multiple of the 2 key/value heads", "3 heads");
+  }
+  {
+    delta a;
+    a.x.v = view(a.p(), 1, 9, 1, 3);
+    a.refused("v", "as many heads as k (2)", "1");
+  }
 }
 TEST_CASE("the other grouping of heads has its own rule") {
-  { call<mixers::gated_deltanet, heads::grouped_values> a; a.x.q = view(a.p(), 1, 9, 4, 4); a.refused("q", "as many heads as k (2)", "4"); }
-  { call<mixers::gated_deltanet, heads::grouped_values> a; a.x.v = view(a.p(), 1, 9, 3, 3); a.refused("v", "a multiple of the 2 query/key heads", "3"); }
+  {
+    call<mixers::gated_deltanet, heads::grouped_values> a;
+    a.x.q = view(a.p(), 1, 9, 4, 4);
+    a.refused("q", "as many heads as k (2)", "4");
+  }
+  {
+    call<mixers::gated_deltanet, heads::grouped_values> a;
+    a.x.v = view(a.p(), 1, 9, 3, 3);
+    a.refused("v", "a multiple of the 2 query/key heads", "3");
+  }
 }
 TEST_CASE("missing streams are refused by name") {
-  { delta a; a.x.log_decay = {}; a.refused("log_decay", "(1, 9, 2)", "(0, 0, 0)"); }
-  { delta a; a.x.beta.data = nullptr; a.refused("beta", "a tensor of shape (1, 9, 2)", "none"); }
-  { attention a; a.x.k.data = nullptr; a.refused("k", "a tensor", "none"); }
-  { mlstm a; a.x.input_gate = {}; a.refused("input_gate", "(1, 9, 2)", "(0, 0, 0)"); }
+  {
+    delta a;
+    a.x.log_decay = {};
+    a.refused("log_decay", "(1, 9, 2)", "(0, 0, 0)");
+  }
+  {
+    delta a;
+    a.x.beta.data = nullptr;
+    a.refused("beta", "a tensor of shape (1, 9, 2)", "none");
+  }
+  {
+    attention a;
+    a.x.k.data = nullptr;
+    a.refused("k", "a tensor", "none");
+  }
+  {
+    mlstm a;
+    a.x.input_gate = {};
+    a.refused("input_gate", "(1, 9, 2)", "(0, 0, 0)");
+  }
 }
 TEST_CASE("outputs of another shape, missing or repeated are refused") {
-  { delta a; a.out = view(a.y.data(), 1, 9, 2, 4); a.refused("y", "(1, 9, 2, 3)", "(1, 9, 2, 4)"); }
-  { delta a; a.out.data = nullptr; a.refused("y", "a tensor of shape (1, 9, 2, 3)", "none"); }
-  { attention a; a.out.strides[1] = 0; a.refused("y", "strides that do not repeat", "stride 0 along axis 1"); }
+  {
+    delta a;
+    a.out = view(a.y.data(), 1, 9, 2, 4);
+    a.refused("y", "(1, 9, 2, 3)", "(1, 9, 2, 4)");
+  }
+  {
+    delta a;
+    a.out.data = nullptr;
+    a.refused("y", "a tensor of shape (1, 9, 2, 3)", "none");
+  }
+  {
+    attention a;
+    a.out.strides[1] = 0;
+    a.refused("y", "strides that do not repeat", "stride 0 along axis 1");
+  }
 }
 TEST_CASE("offsets of packed sequences are checked before anything is written") {
   const auto with = [](std::vector<std::int64_t> offsets, const std::string& expected, const std::string& given) {
@@ -132,7 +197,12 @@ TEST_CASE("offsets of packed sequences are checked before anything is written") 
   a.refused("cu_seqlens", "B = 1", "B = 2");
 }
 TEST_CASE("a cache is not read before its start and not beside packed sequences") {
-  { attention a; a.x.first_read = -1; a.x.k = view(a.p(), 1, 8, 2, 4), a.x.v = view(a.p(), 1, 8, 2, 3); a.refused("first_read", ">= 0", "-1"); }
+  {
+    attention a;
+    a.x.first_read = -1;
+    a.x.k = view(a.p(), 1, 8, 2, 4), a.x.v = view(a.p(), 1, 8, 2, 3);
+    a.refused("first_read", ">= 0", "-1");
+  }
   {
     attention a;
     const std::int64_t offsets[] = {0, 10};
@@ -142,12 +212,38 @@ TEST_CASE("a cache is not read before its start and not beside packed sequences"
   }
 }
 TEST_CASE("states of another shape, or without what they need, are refused") {
-  { delta a; a.c.final.S = view(a.last.S.data(), 1, 2, 4, 2); a.refused("final state S", "(1, 2, 4, 3)", "(1, 2, 4, 2)"); }
-  { delta a; a.c.initial = a.last; a.c.initial.S.extents[1] = 1; a.refused("initial state S", "(1, 2, 4, 3)", "(1, 1, 4, 3)"); }
-  { mlstm a; a.c.initial = a.last; a.c.initial.z = {}; a.refused("initial state z", "beside S", "none"); }
-  { mlstm a; a.c.final.m = {}; a.refused("final state m", "running maximum", "none"); }
-  { mlstm a; a.c.final.z.extents[2] = 3; a.refused("final state z", "(1, 2, 4)", "(1, 2, 3)"); }
-  { delta a; a.c.final.position.extents[0] = 2; a.refused("final state position", "(1)", "(2)"); }
+  {
+    delta a;
+    a.c.final.S = view(a.last.S.data(), 1, 2, 4, 2);
+    a.refused("final state S", "(1, 2, 4, 3)", "(1, 2, 4, 2)");
+  }
+  {
+    delta a;
+    a.c.initial = a.last;
+    a.c.initial.S.extents[1] = 1;
+    a.refused("initial state S", "(1, 2, 4, 3)", "(1, 1, 4, 3)");
+  }
+  {
+    mlstm a;
+    a.c.initial = a.last;
+    a.c.initial.z = {};
+    a.refused("initial state z", "beside S", "none");
+  }
+  {
+    mlstm a;
+    a.c.final.m = {};
+    a.refused("final state m", "running maximum", "none");
+  }
+  {
+    mlstm a;
+    a.c.final.z.extents[2] = 3;
+    a.refused("final state z", "(1, 2, 4)", "(1, 2, 3)");
+  }
+  {
+    delta a;
+    a.c.final.position.extents[0] = 2;
+    a.refused("final state position", "(1)", "(2)");
+  }
   {
     attention a;
     std::vector<float> S(1 * 2 * 4 * 3), z(1 * 2 * 4);

@@ -12,7 +12,8 @@ TEST_CASE("every named mixer obeys the laws") {
     const std::string policies = name_of<typename named::mixer_type>(), name(named::name);
     bool found = false;
     for (const auto& s : subjects())
-      found = found || (s->types == "double" && s->info.policies == policies && s->info.complex_queries == (named::over == field::complex) && twin(*s, "float"));
+      found = found || (s->types == "double" && s->info.policies == policies &&
+                        s->info.complex_queries == (named::over == field::complex) && twin(*s, "float"));
     CHECK_MESSAGE(found, name << " is not registered in laws/mixers");
   });
 }

@@ -9,7 +9,7 @@ namespace {
 const std::vector<sizes>& odd_sizes() {
   static const std::vector<sizes> all = [] {
     std::vector<sizes> v{
-        {2, 0, 2, 2, 2, 8, 8}, {1, 1, 4, 2, 2, 16, 24}, {2, 15, 1, 1, 1, 1, 1},  {1, 16, 2, 1, 1, 17, 5},
+        {2, 0, 2, 2, 2, 8, 8},   {1, 1, 4, 2, 2, 16, 24},  {2, 15, 1, 1, 1, 1, 1},   {1, 16, 2, 1, 1, 17, 5},
         {2, 17, 2, 2, 2, 6, 33}, {1, 65, 2, 1, 1, 20, 13}, {1, 37, 4, 2, 2, 16, 24},
     };
     if (reduced()) v = {v[0], v[2], v[4], v[6]};
@@ -42,7 +42,8 @@ void agree_with_definition(const subject& s, const subject& truth) {
       for (form_choice f : s.forms()) {
         q.form = f;
         const outcome o = s.run(p, q);
-        const std::string where = to_string(f) + (carried ? " from a state" : "") + " at T = " + std::to_string(z.time) + ", n = " + std::to_string(z.n);
+        const std::string where =
+            to_string(f) + (carried ? " from a state" : "") + " at T = " + std::to_string(z.time) + ", n = " + std::to_string(z.n);
         check_close(relative_error(o.y, reference.y), limit.output, where);
         if (q.want_final) check_close(state_error(s.info, o.final, reference.final), limit.state, where + ", final state");
       }

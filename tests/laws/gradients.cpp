@@ -32,7 +32,8 @@ double loss(const subject& s, const problem& p, const std::optional<state_number
   for (std::size_t i = 0; i < o.y.size(); ++i) sum += w.dy[i] * o.y[i];
   if (!w.final) return sum;
   const auto add = [&](const std::vector<double>& g, const std::vector<double>& x) {
-    for (std::size_t i = 0; i < x.size(); ++i) sum += g[i] * x[i] * (s.info.stabilised ? std::exp(o.final.m[i / (x.size() / o.final.m.size())]) : 1.0);
+    for (std::size_t i = 0; i < x.size(); ++i)
+      sum += g[i] * x[i] * (s.info.stabilised ? std::exp(o.final.m[i / (x.size() / o.final.m.size())]) : 1.0);
   };
   add(w.final->S, o.final.S);
   add(w.final->z, o.final.z);
@@ -84,8 +85,7 @@ void gradients_are_slopes(const subject& s, idx time) {
     q.initial = initial;
     found.emplace_back(f, s.backward(p, q, w.dy, w.final ? &*w.final : nullptr));
   }
-  for (const auto& [name, g] : found.front().second.of)
-    largest = std::max(largest, size_of(g));
+  for (const auto& [name, g] : found.front().second.of) largest = std::max(largest, size_of(g));
   random_numbers random(29);
   const form_choice fast{s.info.linear ? form_name::recurrent : form_name::definition, 0};
   const auto compare = [&](const std::string& what, const std::vector<double>& direction, double slope, const auto& gradient_of) {
@@ -103,7 +103,8 @@ void gradients_are_slopes(const subject& s, idx time) {
       for (std::size_t i = 0; i < direction.size(); ++i) moved.x.at(stream.name).value[i] += h * direction[i];
       return loss(s, moved, initial, w, fast);
     });
-    compare("gradient of " + stream.name, direction, slope, [&](const gradient_numbers& g) -> const std::vector<double>& { return g.of.at(stream.name); });
+    compare("gradient of " + stream.name, direction, slope,
+            [&](const gradient_numbers& g) -> const std::vector<double>& { return g.of.at(stream.name); });
   }
   const auto compare_state = [&](bool of_z) {
     std::vector<double> direction = part_of(*initial, of_z);
@@ -115,7 +116,8 @@ void gradients_are_slopes(const subject& s, idx time) {
       for (std::size_t i = 0; i < direction.size(); ++i) values[i] += h * direction[i];
       return loss(s, p, moved, w, fast);
     });
-    compare(of_z ? "gradient of the initial z" : "gradient of the initial S", direction, slope, [&](const gradient_numbers& g) -> const std::vector<double>& { return part_of(g.initial, of_z); });
+    compare(of_z ? "gradient of the initial z" : "gradient of the initial S", direction, slope,
+            [&](const gradient_numbers& g) -> const std::vector<double>& { return part_of(g.initial, of_z); });
   };
   if (initial) compare_state(false), compare_state(true);
 }
@@ -136,9 +138,10 @@ TEST_CASE("gradients are the slopes of the loss, T = 1, 2, 3 and 5") {
   });
 }
 TEST_CASE("gradients are the slopes of the loss, T = 64 and 65") {
-  for_subjects([](const subject& s) { return differentiable(s) && !(reduced() && s.info.streams.size() % 2); }, [](const subject& s) {
-    for (idx time : {64, 65}) gradients_are_slopes(s, time);
-  });
+  for_subjects([](const subject& s) { return differentiable(s) && !(reduced() && s.info.streams.size() % 2); },
+               [](const subject& s) {
+                 for (idx time : {64, 65}) gradients_are_slopes(s, time);
+               });
 }
 
 TEST_CASE("a loss on outputs before p has a gradient of exactly zero from p on") {
@@ -194,7 +197,9 @@ TEST_CASE("gradients have the same bits for any strides, and a batch row's do no
 }
 
 TEST_CASE("strong and weak gates, keys that nearly coincide: finite gradients that agree with the definition's") {
-  const auto bounded = [](const subject& s) { return differentiable(s) && !((s.info.exponential_readout || s.info.exponential_input) && !s.info.normalised); };
+  const auto bounded = [](const subject& s) {
+    return differentiable(s) && !((s.info.exponential_readout || s.info.exponential_input) && !s.info.normalised);
+  };
   for_subjects(bounded, [](const subject& s) {
     for (double decay : {0.0, -1e-3, -20.0, -80.0})
       for (auto how : {recipe::decays::fixed, recipe::decays::strong_then_weak, recipe::decays::alternating}) {
@@ -217,8 +222,10 @@ TEST_CASE("strong and weak gates, keys that nearly coincide: finite gradients th
             const gradient_numbers g = s.backward(p, q, w.dy, nullptr);
             for (const auto& [name, v] : g.of) {
               double error = 0;
-              for (std::size_t i = 0; i < v.size(); ++i) error = std::max(error, std::isfinite(v[i]) ? std::abs(v[i] - truth.of.at(name)[i]) : INFINITY);
-              check_close(error, 1e-9 * std::max(largest, 1.0), to_string(f) + ", " + name + ": log decay " + std::to_string(decay) + ", beta " + std::to_string(beta));
+              for (std::size_t i = 0; i < v.size(); ++i)
+                error = std::max(error, std::isfinite(v[i]) ? std::abs(v[i] - truth.of.at(name)[i]) : INFINITY);
+              check_close(error, 1e-9 * std::max(largest, 1.0),
+                          to_string(f) + ", " + name + ": log decay " + std::to_string(decay) + ", beta " + std::to_string(beta));
             }
           }
         }

@@ -62,8 +62,11 @@ TEST_CASE("a batch row alone, and a head alone, give the same bits") {
           i.heads = states;
         }
         const outcome o = s.run(one_group(p, s.info, group), alone);
-        check_bits(same_bits(o.y, cut(whole.y, z, 2, group * readers, (group + 1) * readers)), to_string(f) + ", head " + std::to_string(group));
-        if (s.info.linear) check_bits(same_bits(o.final.S, state_heads(whole.final.S, z.batch, z.states, group * states, (group + 1) * states)), to_string(f) + ", its final state");
+        check_bits(same_bits(o.y, cut(whole.y, z, 2, group * readers, (group + 1) * readers)),
+                   to_string(f) + ", head " + std::to_string(group));
+        if (s.info.linear)
+          check_bits(same_bits(o.final.S, state_heads(whole.final.S, z.batch, z.states, group * states, (group + 1) * states)),
+                     to_string(f) + ", its final state");
       }
     }
   });
@@ -76,11 +79,12 @@ TEST_CASE("any executor and any number of threads give the same bits") {
     for (form_choice f : some_forms(s)) {
       request q{.form = f, .executor = {}, .initial = {}, .want_final = s.info.linear, .positions = {}};
       const outcome one = s.run(p, q);
-      for (test_executor other : {test_executor{kind::open_mp, 1}, test_executor{kind::open_mp, 2}, test_executor{kind::open_mp, 3}, test_executor{kind::backwards, 2},
-                                  test_executor{kind::backwards, 4}}) {
+      for (test_executor other : {test_executor{kind::open_mp, 1}, test_executor{kind::open_mp, 2}, test_executor{kind::open_mp, 3},
+                                  test_executor{kind::backwards, 2}, test_executor{kind::backwards, 4}}) {
         q.executor = other;
         const outcome o = s.run(p, q);
-        check_bits(same_bits(o.y, one.y) && same_bits(o.final, one.final), to_string(f) + " on " + std::to_string(other.threads) + " threads");
+        check_bits(same_bits(o.y, one.y) && same_bits(o.final, one.final),
+                   to_string(f) + " on " + std::to_string(other.threads) + " threads");
       }
       q.executor = {};
       check_bits(same_bits(s.run(p, q).y, one.y), to_string(f) + ", once more");
@@ -108,22 +112,24 @@ TEST_CASE("inputs at time p and after change no bit of the outputs before p") {
 }
 
 TEST_CASE("strides, offsets and repeated axes give the same bits") {
-  for_subjects([](const subject&) { return true; }, [](const subject& s) {
-    problem p = random_problem(s.info, fitted(s, usual));
-    // an axis without change can be repeated by stride 0: one value of beta and one gate for all heads
-    for (const char* name : {"beta", "eta_gate", "delta"})
-      if (p.x.count(name))
-        for (double& v : p.x.at(name).value) v = 0.5;
-    for (form_choice f : some_forms(s)) {
-      request q{.form = f, .executor = {}, .initial = {}, .want_final = s.info.linear, .positions = {}};
-      const outcome plain = s.run(p, q);
-      for (std::uint64_t seed : {1u, 2u, 3u}) {
-        q.strides = seed * 17;
-        const outcome o = s.run(p, q);
-        check_bits(same_bits(o.y, plain.y) && same_bits(o.final, plain.final), to_string(f) + ", layout " + std::to_string(seed));
-      }
-    }
-  });
+  for_subjects([](const subject&) { return true; },
+               [](const subject& s) {
+                 problem p = random_problem(s.info, fitted(s, usual));
+                 // an axis without change can be repeated by stride 0: one value of beta and one gate for all heads
+                 for (const char* name : {"beta", "eta_gate", "delta"})
+                   if (p.x.count(name))
+                     for (double& v : p.x.at(name).value) v = 0.5;
+                 for (form_choice f : some_forms(s)) {
+                   request q{.form = f, .executor = {}, .initial = {}, .want_final = s.info.linear, .positions = {}};
+                   const outcome plain = s.run(p, q);
+                   for (std::uint64_t seed : {1u, 2u, 3u}) {
+                     q.strides = seed * 17;
+                     const outcome o = s.run(p, q);
+                     check_bits(same_bits(o.y, plain.y) && same_bits(o.final, plain.final),
+                                to_string(f) + ", layout " + std::to_string(seed));
+                   }
+                 }
+               });
 }
 
 TEST_CASE("packed sequences are a loop over the sequences") {
@@ -144,10 +150,15 @@ TEST_CASE("packed sequences are a loop over the sequences") {
         request alone = q;
         if (q.initial) alone.initial = one_sequence(*q.initial, idx(i));
         const outcome o = s.run(tokens_between(batch_row(rows, s.info, idx(i)), s.info, 0, lengths[i]), alone);
-        const auto from = whole.y.begin() + std::ptrdiff_t(std::size_t(p.offsets[i]) * width), to = whole.y.begin() + std::ptrdiff_t(std::size_t(p.offsets[i + 1]) * width);
+        const auto from = whole.y.begin() + std::ptrdiff_t(std::size_t(p.offsets[i]) * width),
+                   to = whole.y.begin() + std::ptrdiff_t(std::size_t(p.offsets[i + 1]) * width);
         const std::string where = to_string(f) + ", sequence " + std::to_string(i);
         // automatic may pick another form for a shorter call
-        if (f.name == form_name::automatic) check_close(relative_error(o.y, std::vector<double>(from, to)), allowed(s, tokens_between(batch_row(rows, s.info, idx(i)), s.info, 0, lengths[i]), pass::forward, alone.initial).output, where);
+        if (f.name == form_name::automatic)
+          check_close(
+              relative_error(o.y, std::vector<double>(from, to)),
+              allowed(s, tokens_between(batch_row(rows, s.info, idx(i)), s.info, 0, lengths[i]), pass::forward, alone.initial).output,
+              where);
         else {
           check_bits(same_bits(o.y, std::vector<double>(from, to)), where);
           if (s.info.linear) check_bits(same_bits(o.final, one_sequence(whole.final, idx(i))), where + ", its final state");
@@ -158,15 +169,16 @@ TEST_CASE("packed sequences are a loop over the sequences") {
 }
 
 TEST_CASE("grouped heads are the heads written out") {
-  for_subjects([](const subject& s) { return ordinary(s); }, [](const subject& s) {
-    const problem p = random_problem(s.info, fitted(s, {2, 37, 6, 2, 2, 12, 5, 0}));
-    const problem written_out = ungrouped(p, s.info);
-    CHECK(p.size.readers() > p.size.keys);
-    for (form_choice f : some_forms(s)) {
-      const request q{.form = f, .executor = {}, .initial = {}, .positions = {}};
-      check_bits(same_bits(s.run(p, q).y, s.run(written_out, q).y), to_string(f));
-    }
-  });
+  for_subjects([](const subject& s) { return ordinary(s); },
+               [](const subject& s) {
+                 const problem p = random_problem(s.info, fitted(s, {2, 37, 6, 2, 2, 12, 5, 0}));
+                 const problem written_out = ungrouped(p, s.info);
+                 CHECK(p.size.readers() > p.size.keys);
+                 for (form_choice f : some_forms(s)) {
+                   const request q{.form = f, .executor = {}, .initial = {}, .positions = {}};
+                   check_bits(same_bits(s.run(p, q).y, s.run(written_out, q).y), to_string(f));
+                 }
+               });
 }
 
 }  // namespace coefdyn::laws

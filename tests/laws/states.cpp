@@ -38,7 +38,8 @@ TEST_CASE("a sequence split anywhere with carried state is the sequence") {
           rest.in_place = in_place;
           const outcome second = s.run(tokens_between(p, s.info, at, z.time), rest);
           check_close(relative_error(joined(first.y, second.y, z.batch), whole.y), limit.output, where);
-          check_close(state_error(s.info, second.final, whole.final), limit.state, where + (in_place ? ", state in place" : ", final state"));
+          check_close(state_error(s.info, second.final, whole.final), limit.state,
+                      where + (in_place ? ", state in place" : ", final state"));
         }
       }
     }
@@ -53,7 +54,11 @@ TEST_CASE("decoding token by token is the sequence") {
     const limits limit = allowed(s, p, pass::forward);
     for (idx piece : {1, 3}) {
       std::vector<double> y;
-      request q{.form = {form_name::step, 0}, .executor = {}, .initial = empty_state(s.info, z.batch, z.states, z.n, z.d, s.starting_maximum()), .in_place = true, .positions = {}};
+      request q{.form = {form_name::step, 0},
+                .executor = {},
+                .initial = empty_state(s.info, z.batch, z.states, z.n, z.d, s.starting_maximum()),
+                .in_place = true,
+                .positions = {}};
       for (idx t = 0; t < z.time; t += piece) {
         const outcome o = s.run(tokens_between(p, s.info, t, std::min(t + piece, z.time)), q);
         y.insert(y.end(), o.y.begin(), o.y.end());
@@ -72,19 +77,29 @@ TEST_CASE("states captured at chosen positions are those of the prefixes") {
     for (const problem* p : {&batch, &cut})
       for (form_choice f : s.forms()) {
         if (f.name == form_name::parallel) continue;  // refused there: see errors.cpp
-        request q{.form = f, .executor = {}, .initial = random_state(s.info, *p, 13), .want_final = true, .positions = {0, 1, 16, 33, 33, 64, 70}};
+        request q{.form = f,
+                  .executor = {},
+                  .initial = random_state(s.info, *p, 13),
+                  .want_final = true,
+                  .positions = {0, 1, 16, 33, 33, 64, 70}};
         const outcome o = s.run(*p, q);
         for (std::size_t i = 0; i < q.positions.size(); ++i)
           for (idx sequence = 0; sequence < p->sequences(); ++sequence) {
             const idx length = p->offsets.empty() ? z.time : p->offsets[std::size_t(sequence) + 1] - p->offsets[std::size_t(sequence)];
             const problem prefix = tokens_between(batch_row(batch, s.info, sequence), s.info, 0, std::min(q.positions[i], length));
-            const outcome wanted = s.run(prefix, {.form = {form_name::recurrent, 0}, .executor = {}, .initial = one_sequence(*q.initial, sequence), .want_final = true, .positions = {}});
-            check_close(state_error(s.info, one_sequence(o.captured, idx(i) * p->sequences() + sequence), wanted.final), allowed(s, prefix, pass::forward, one_sequence(*q.initial, sequence)).state,
+            const outcome wanted = s.run(prefix, {.form = {form_name::recurrent, 0},
+                                                  .executor = {},
+                                                  .initial = one_sequence(*q.initial, sequence),
+                                                  .want_final = true,
+                                                  .positions = {}});
+            check_close(state_error(s.info, one_sequence(o.captured, idx(i) * p->sequences() + sequence), wanted.final),
+                        allowed(s, prefix, pass::forward, one_sequence(*q.initial, sequence)).state,
                         to_string(f) + ", position " + std::to_string(q.positions[i]) + " of sequence " + std::to_string(sequence));
           }
         request without = q;
         without.positions.clear();
-        check_close(relative_error(o.y, s.run(*p, without).y), allowed(s, *p, pass::forward, q.initial).output, to_string(f) + ", outputs beside captured states");
+        check_close(relative_error(o.y, s.run(*p, without).y), allowed(s, *p, pass::forward, q.initial).output,
+                    to_string(f) + ", outputs beside captured states");
       }
   });
 }
@@ -105,7 +120,8 @@ TEST_CASE("tokens before first_read are a cache: written, not read") {
         std::vector<double> rest;
         const std::size_t row = std::size_t(z.readers() * z.d), each = std::size_t(z.time) * row;
         for (std::size_t b = 0; b < std::size_t(z.batch); ++b)
-          rest.insert(rest.end(), all.begin() + std::ptrdiff_t(b * each + std::size_t(first) * row), all.begin() + std::ptrdiff_t((b + 1) * each));
+          rest.insert(rest.end(), all.begin() + std::ptrdiff_t(b * each + std::size_t(first) * row),
+                      all.begin() + std::ptrdiff_t((b + 1) * each));
         check_bits(same_bits(s.run(q, r).y, rest), to_string(f) + ", first read " + std::to_string(first));
       }
     }

@@ -14,8 +14,8 @@ bool bounded(const subject& s) { return ordinary(s) && !((s.info.exponential_rea
 
 std::string text_of(const recipe& r, idx time) {
   static const char* const names[] = {"mild", "fixed", "strong then weak", "weak then strong", "alternating", "with resets"};
-  return std::string("decays ") + names[int(r.decay)] + " (" + std::to_string(r.log_decay) + "), cosine " + std::to_string(r.cosine) + ", beta " + std::to_string(r.beta) + ", norm " +
-         std::to_string(r.norm) + ", T = " + std::to_string(time);
+  return std::string("decays ") + names[int(r.decay)] + " (" + std::to_string(r.log_decay) + "), cosine " + std::to_string(r.cosine) +
+         ", beta " + std::to_string(r.beta) + ", norm " + std::to_string(r.norm) + ", T = " + std::to_string(time);
 }
 std::vector<recipe> grid(const subject& s) {
   std::vector<recipe> all;
@@ -94,25 +94,30 @@ TEST_CASE("stress grid in float, second half of the mixers") {
 }
 
 TEST_CASE("a log decay of -inf is a reset") {
-  for_subjects([](const subject& s) { return bounded(s) && s.info.has("log_decay") && s.info.at("log_decay").timed(); }, [](const subject& s) {
-    recipe r;
-    r.decay = decays::resets;
-    const sizes z = fitted(s, {2, 65, 1, 1, 1, 12, 8, 0});
-    const problem p = random_problem(s.info, z, r);
-    finite_and_agreeing(s, p, pass::stress, text_of(r, z.time));
-    // the last reset of 65 tokens is at 59: outputs from there on are those of a sequence that starts there
-    if (s.info.structure.row_sees == sees::undecayed || s.info.structure.order == reads::before_write || s.info.floored || !s.info.linear) return;
-    const problem tail = tokens_between(p, s.info, 59, z.time);
-    const limits limit = allowed(s, p, pass::forward);
-    for (form_choice f : s.forms()) {
-      const request q{.form = f, .executor = {}, .initial = {}, .positions = {}};
-      const std::vector<double> whole = s.run(p, q).y, alone = s.run(tail, q).y;
-      std::vector<double> end;
-      const std::size_t each = whole.size() / std::size_t(z.batch), kept = alone.size() / std::size_t(z.batch);
-      for (std::size_t b = 0; b < std::size_t(z.batch); ++b) end.insert(end.end(), whole.begin() + std::ptrdiff_t((b + 1) * each - kept), whole.begin() + std::ptrdiff_t((b + 1) * each));
-      check_close(relative_error(end, alone), limit.output, to_string(f) + ", after the reset");
-    }
-  });
+  for_subjects([](const subject& s) { return bounded(s) && s.info.has("log_decay") && s.info.at("log_decay").timed(); },
+               [](const subject& s) {
+                 recipe r;
+                 r.decay = decays::resets;
+                 const sizes z = fitted(s, {2, 65, 1, 1, 1, 12, 8, 0});
+                 const problem p = random_problem(s.info, z, r);
+                 finite_and_agreeing(s, p, pass::stress, text_of(r, z.time));
+                 // the last reset of 65 tokens is at 59: outputs from there on are those of a sequence that starts there
+                 if (s.info.structure.row_sees == sees::undecayed || s.info.structure.order == reads::before_write || s.info.floored ||
+                     !s.info.linear)
+                   return;
+                 const problem tail = tokens_between(p, s.info, 59, z.time);
+                 const limits limit = allowed(s, p, pass::forward);
+                 for (form_choice f : s.forms()) {
+                   const request q{.form = f, .executor = {}, .initial = {}, .positions = {}};
+                   const std::vector<double> whole = s.run(p, q).y, alone = s.run(tail, q).y;
+                   std::vector<double> end;
+                   const std::size_t each = whole.size() / std::size_t(z.batch), kept = alone.size() / std::size_t(z.batch);
+                   for (std::size_t b = 0; b < std::size_t(z.batch); ++b)
+                     end.insert(end.end(), whole.begin() + std::ptrdiff_t((b + 1) * each - kept),
+                                whole.begin() + std::ptrdiff_t((b + 1) * each));
+                   check_close(relative_error(end, alone), limit.output, to_string(f) + ", after the reset");
+                 }
+               });
 }
 
 namespace {
@@ -141,7 +146,8 @@ void long_range(const subject& s) {
     if (f.name == form_name::definition || f.length == 1 || f.length == 5) continue;
     const std::vector<double> y = s.run(p, {.form = f, .executor = {}, .initial = {}, .positions = {}}).y;
     CHECK_MESSAGE(all_finite(y), to_string(f) << " at T = " << time << " is not finite");
-    check_close(relative_error({y.end() - std::ptrdiff_t(reference.size()), y.end()}, reference), tolerance(s, pass::long_range), to_string(f) + " at T = " + std::to_string(time));
+    check_close(relative_error({y.end() - std::ptrdiff_t(reference.size()), y.end()}, reference), tolerance(s, pass::long_range),
+                to_string(f) + " at T = " + std::to_string(time));
   }
 }
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include <coefdyn/spectrum/dense.hpp>
 #include <doctest/doctest.h>
 
+#include <coefdyn/spectrum/dense.hpp>
 #include <limits>
 #include <random>
 
@@ -120,11 +120,11 @@ TEST_CASE("dense: complex entries, very large and very small ones, zero, nothing
 TEST_CASE("dense: entries that are not finite and wrong sizes are refused by position") {
   std::vector<double> matrix{1, 2, 3, std::nan("")};
   std::vector<number> out(2);
-  CHECK_THROWS_WITH_AS(dense_eigenvalues(matrix, 2, out),
-                       "dense_eigenvalues: matrix[1, 1] should be finite, but is nan.", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(dense_eigenvalues(matrix, 2, out), "dense_eigenvalues: matrix[1, 1] should be finite, but is nan.",
+                       std::invalid_argument);
   std::vector<number> complex_matrix{1, {0, std::numeric_limits<double>::infinity()}, 3, 4};
-  CHECK_THROWS_WITH_AS(dense_eigenvalues(complex_matrix, 2, out, {}),
-                       "dense_eigenvalues: matrix[0, 1] should be finite, but is inf.", std::invalid_argument);
-  CHECK_THROWS_WITH_AS(dense_eigenvalues(matrix, 3, out),
-                       "dense_eigenvalues: matrix should have 9 entries, but has 4.", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(dense_eigenvalues(complex_matrix, 2, out, {}), "dense_eigenvalues: matrix[0, 1] should be finite, but is inf.",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(dense_eigenvalues(matrix, 3, out), "dense_eigenvalues: matrix should have 9 entries, but has 4.",
+                       std::invalid_argument);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include <coefdyn/spectrum/histogram.hpp>
 #include <doctest/doctest.h>
 
+#include <coefdyn/spectrum/histogram.hpp>
 #include <numeric>
 #include <random>
 
@@ -63,8 +63,7 @@ TEST_CASE("histogram: percentages add up to 100 on the line, below and above inc
   CHECK(whole.counts()[0] > 0);
   CHECK(part.below() + part.above() + part.counts()[0] == 1000);
   CHECK(part.below() > 100);
-  CHECK(sum_of(part.percentages()) + part.share(part.below()) + part.share(part.above()) ==
-        doctest::Approx(100).epsilon(1e-14));
+  CHECK(sum_of(part.percentages()) + part.share(part.below()) + part.share(part.above()) == doctest::Approx(100).epsilon(1e-14));
 }
 
 TEST_CASE("histogram: excluded entries stand apart; an empty one has no percentages") {
@@ -112,8 +111,7 @@ TEST_CASE("histogram: mean and deviation over sequences") {
 TEST_CASE("histogram: NaN and edges that do not ascend are refused") {
   histogram h(radius_edges);
   h.add(1);
-  CHECK_THROWS_WITH_AS(h.add(std::nan("")), "histogram: value 1 should be a number, but is nan.",
-                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(h.add(std::nan("")), "histogram: value 1 should be a number, but is nan.", std::invalid_argument);
   CHECK(h.total() == 1);
   CHECK_THROWS_AS(histogram(std::vector<double>{0, 1, 1}), std::invalid_argument);
   CHECK_THROWS_AS(histogram(std::vector<double>{0}), std::invalid_argument);

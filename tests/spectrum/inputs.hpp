@@ -25,20 +25,22 @@ struct inputs {
     extents e;
     e.batch = B, e.time = T, e.readers = e.queries = readers, e.states = e.keys = H, e.n = n, e.d = d;
     held.reserve(sizeof...(Need));
-    ([&] {
-      idx shape[5] = {};
-      coefdyn::detail::expected_shape<Need, M>(e, shape);
-      idx count = 1;
-      for (int a = 0; a < Need::rank; ++a) count *= shape[a];
-      held.emplace_back(static_cast<std::size_t>(count * (Need::over == field::complex ? 2 : 1)));
-      for (double& v : held.back()) v = number<typename Need::tag>();
-      using E = const element_of<Need, double>;
-      view<E, Need::rank> v;
-      v.data = reinterpret_cast<E*>(held.back().data());
-      idx stride = 1;
-      for (int a = Need::rank - 1; a >= 0; --a) v.extents[a] = shape[a], v.strides[a] = stride, stride *= shape[a];
-      x.template set<Need>(v);
-    }(), ...);
+    (
+        [&] {
+          idx shape[5] = {};
+          coefdyn::detail::expected_shape<Need, M>(e, shape);
+          idx count = 1;
+          for (int a = 0; a < Need::rank; ++a) count *= shape[a];
+          held.emplace_back(static_cast<std::size_t>(count * (Need::over == field::complex ? 2 : 1)));
+          for (double& v : held.back()) v = number<typename Need::tag>();
+          using E = const element_of<Need, double>;
+          view<E, Need::rank> v;
+          v.data = reinterpret_cast<E*>(held.back().data());
+          idx stride = 1;
+          for (int a = Need::rank - 1; a >= 0; --a) v.extents[a] = shape[a], v.strides[a] = stride, stride *= shape[a];
+          x.template set<Need>(v);
+        }(),
+        ...);
   }
   template <class Tag>
   double number() {

@@ -10,8 +10,7 @@
 #include <vector>
 
 /// Pairs two multisets of eigenvalues, nearest first, and returns the largest |found - expected| / condition.
-inline double worst_match(const std::vector<std::complex<double>>& found,
-                          const std::vector<std::complex<double>>& expected,
+inline double worst_match(const std::vector<std::complex<double>>& found, const std::vector<std::complex<double>>& expected,
                           const std::vector<double>& condition = {}) {
   if (found.size() != expected.size()) return std::numeric_limits<double>::infinity();
   const std::size_t n = found.size();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include <coefdyn/spectrum/memory.hpp>
 #include <doctest/doctest.h>
 
+#include <coefdyn/spectrum/memory.hpp>
 #include <random>
 
 namespace {
@@ -110,8 +110,8 @@ TEST_CASE("Lyapunov exponents: diagonal gates give their means, a projection min
       3, 0, 500);
   for (std::size_t c = 0; c < 3; ++c) CHECK(found[c] == doctest::Approx(mean[c]).epsilon(1e-12));
 
-  const auto project = lyapunov_exponents(
-      [](std::size_t t, std::span<double> x) { x[t % 2] = 0; }, 3, 0, 20);  // both axes are annihilated in turn
+  const auto project =
+      lyapunov_exponents([](std::size_t t, std::span<double> x) { x[t % 2] = 0; }, 3, 0, 20);  // both axes are annihilated in turn
   CHECK(project[0] == doctest::Approx(0).epsilon(1e-12));
   CHECK(project[1] == -never);
   CHECK(project[2] == -never);
@@ -135,8 +135,8 @@ TEST_CASE("singular values, spectral norm and radius") {
   const std::vector<std::complex<double>> eigenvalues{0.5, {0.6, -0.8}, -0.9};
   CHECK(spectral_radius(eigenvalues) == doctest::Approx(1));
   matrix[4] = std::nan("");
-  CHECK_THROWS_WITH_AS(singular_values(matrix, n, n, out),
-                       "singular_values: matrix[4] should be finite, but is nan.", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(singular_values(matrix, n, n, out), "singular_values: matrix[4] should be finite, but is nan.",
+                       std::invalid_argument);
 }
 
 TEST_CASE("effective rank: 0 for zero, k for k equal values, between for the rest, the same for the transpose") {
@@ -160,10 +160,8 @@ TEST_CASE("effective rank: 0 for zero, k for k equal values, between for the res
 TEST_CASE("memory: NaN and growth without bound are refused by position") {
   const std::vector<double> logs{0, -1, std::nan("")};
   std::vector<double> out(3);
-  CHECK_THROWS_WITH_AS(horizons(logs, out), "horizons: log_decay[2] should be finite, but is nan.",
-                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(horizons(logs, out), "horizons: log_decay[2] should be finite, but is nan.", std::invalid_argument);
   const auto explode = [](std::size_t t, std::span<double> x) { x[0] = t == 4 ? never : x[0]; };
-  CHECK_THROWS_WITH_AS(horizon(explode, 1, 0, 10), "horizon: Lambda at t = 4 should be finite, but is inf.",
-                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(horizon(explode, 1, 0, 10), "horizon: Lambda at t = 4 should be finite, but is inf.", std::invalid_argument);
   CHECK_THROWS_AS(lyapunov_exponents(explode, 1, 0, 10), std::invalid_argument);
 }

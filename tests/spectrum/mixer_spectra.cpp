@@ -49,18 +49,18 @@ struct mixer_case {
   using type = M;
   static constexpr field over = Over;
 };
-#define MIXERS                                                                                                             \
-  mixer_case<mixer<r::linear, e::gated_householder<>, b::beta, eta::sqrt_dim>>,                                            \
-      mixer_case<mixer<r::linear, e::diagonal_householder<>, b::beta, eta::floored_sum>>,                                  \
-      mixer_case<mixer<r::linear, e::diagonal_plus_rank_one, b::one, eta::one>>,                                           \
-      mixer_case<mixer<r::linear, e::writes<3, e::gated_householder<>>, b::beta, eta::sqrt_dim>>,                          \
-      mixer_case<mixer<r::linear, e::householder_product<2, e::product_gate::scalar>, b::inverse_sqrt_dim, eta::floored_sum>>, \
+#define MIXERS                                                                                                                    \
+  mixer_case<mixer<r::linear, e::gated_householder<>, b::beta, eta::sqrt_dim>>,                                                   \
+      mixer_case<mixer<r::linear, e::diagonal_householder<>, b::beta, eta::floored_sum>>,                                         \
+      mixer_case<mixer<r::linear, e::diagonal_plus_rank_one, b::one, eta::one>>,                                                  \
+      mixer_case<mixer<r::linear, e::writes<3, e::gated_householder<>>, b::beta, eta::sqrt_dim>>,                                 \
+      mixer_case<mixer<r::linear, e::householder_product<2, e::product_gate::scalar>, b::inverse_sqrt_dim, eta::floored_sum>>,    \
       mixer_case<mixer<r::linear, e::read_before<e::diagonal>, b::product<b::exp_input, b::inverse_sqrt_dim>, eta::floored_sum>>, \
-      mixer_case<mixer<r::linear, e::diagonal, b::one, eta::sum, feature::elu_plus_one>>,                                  \
-      mixer_case<mixer<r::linear, e::rotation_decay<>, b::one, eta::gate<eta::psi::softplus>>>,                            \
-      mixer_case<mixer<r::linear, e::fixed_complex_diagonal, b::sqrt_one_minus_lambda2, eta::one>, field::complex>,        \
-      mixer_case<mixer<r::linear, e::dense<>, b::one, eta::one>>,                                                          \
-      mixer_case<mixer<r::exponential, e::identity, b::inverse_sqrt_dim, eta::sum>>,                                       \
+      mixer_case<mixer<r::linear, e::diagonal, b::one, eta::sum, feature::elu_plus_one>>,                                         \
+      mixer_case<mixer<r::linear, e::rotation_decay<>, b::one, eta::gate<eta::psi::softplus>>>,                                   \
+      mixer_case<mixer<r::linear, e::fixed_complex_diagonal, b::sqrt_one_minus_lambda2, eta::one>, field::complex>,               \
+      mixer_case<mixer<r::linear, e::dense<>, b::one, eta::one>>,                                                                 \
+      mixer_case<mixer<r::exponential, e::identity, b::inverse_sqrt_dim, eta::sum>>,                                              \
       mixer_case<mixer<r::tanh, e::householder_product<2>, b::exp_input, eta::gate<eta::psi::sigmoid, eta::offset::yes>>>
 
 /// One token's streams, as policies see them.
@@ -121,7 +121,8 @@ std::vector<Z> evolution_matrix(const In& in, idx batch, int head, idx t) {
   const auto& f = loaded.f;
   std::vector<E> matrix(static_cast<std::size_t>(size.n * size.n)), work(static_cast<std::size_t>(size.n));
   for (int c = 0; c < size.n; ++c) matrix[std::size_t(c * size.n + c)] = E(1.0);
-  for (int l = 0; l < traits<M>::micro; ++l) evolve<typename M::evolution, false>(f.at(0, l, t), state_matrix<E>{matrix.data(), size.n, size.n}, work.data());
+  for (int l = 0; l < traits<M>::micro; ++l)
+    evolve<typename M::evolution, false>(f.at(0, l, t), state_matrix<E>{matrix.data(), size.n, size.n}, work.data());
   std::vector<Z> out;
   for (const E& v : matrix) {
     if constexpr (is_complex<E>) out.emplace_back(v.re, v.im);
@@ -161,21 +162,26 @@ TEST_CASE_TEMPLATE("sum_j alpha_ij v_j is y_i, whatever the tiles", Case, MIXERS
   double worst = 0, largest = 0;
   for (idx s = 0; s < size.sequences; ++s)
     for (int reader = 0; reader < size.readers; ++reader)
-      alpha.rows(s, reader, [&](idx i, std::span<const double> row) {
-        for (int v = 0; v < size.d; ++v) {
-          double sum = 0;
-          for (std::size_t j = 0; j < row.size(); ++j) sum += row[j] * in.x.v(s, j, reader / 2, v);
-          const double truth = y[std::size_t(((s * size.time + i) * size.readers + reader) * size.d + v)];
-          worst = std::fmax(worst, std::abs(sum - truth)), largest = std::fmax(largest, std::abs(truth));
-        }
-      }, 7);
+      alpha.rows(
+          s, reader,
+          [&](idx i, std::span<const double> row) {
+            for (int v = 0; v < size.d; ++v) {
+              double sum = 0;
+              for (std::size_t j = 0; j < row.size(); ++j) sum += row[j] * in.x.v(s, j, reader / 2, v);
+              const double truth = y[std::size_t(((s * size.time + i) * size.readers + reader) * size.d + v)];
+              worst = std::fmax(worst, std::abs(sum - truth)), largest = std::fmax(largest, std::abs(truth));
+            }
+          },
+          7);
   CHECK(worst <= 1e-12 * largest);
   // an inner tile holds the same numbers as the rows
   std::vector<double> whole(static_cast<std::size_t>(size.time * size.time * traits<M>::writes)), part(6 * 5);
   alpha.tile(1, 3, 0, size.time, 0, size.time * traits<M>::writes, whole);
   alpha.tile(1, 3, 11, 17, 4, 9, part);
   for (idx i = 0; i < 6; ++i)
-    for (idx j = 0; j < 5; ++j) CHECK(part[std::size_t(i * 5 + j)] == doctest::Approx(whole[std::size_t((11 + i) * size.time * traits<M>::writes + 4 + j)]).epsilon(1e-13));
+    for (idx j = 0; j < 5; ++j)
+      CHECK(part[std::size_t(i * 5 + j)] ==
+            doctest::Approx(whole[std::size_t((11 + i) * size.time * traits<M>::writes + 4 + j)]).epsilon(1e-13));
   CHECK_THROWS_AS(alpha.tile(0, 0, 0, size.time + 1, 0, 1, part), invalid_input);
 }
 
@@ -219,7 +225,8 @@ TEST_CASE("histograms partition the plane, per sequence and head; packed sequenc
   };
   check_all(spectrum::eigenvalue_histograms(in.x));
   inputs<mixer<r::linear, e::diagonal_plus_rank_one, b::one, eta::sum>> packed;
-  packed.x.q.extents[0] = packed.x.k.extents[0] = packed.x.v.extents[0] = packed.x.log_decay.extents[0] = packed.x.a.extents[0] = packed.x.c.extents[0] = 1;
+  packed.x.q.extents[0] = packed.x.k.extents[0] = packed.x.v.extents[0] = packed.x.log_decay.extents[0] = packed.x.a.extents[0] =
+      packed.x.c.extents[0] = 1;
   const std::int32_t offsets[] = {0, 9, 9, 21};
   packed.x.cu_seqlens = std::span<const std::int32_t>(offsets);
   const auto all = spectrum::eigenvalue_histograms(packed.x);
@@ -232,7 +239,7 @@ TEST_CASE("histograms partition the plane, per sequence and head; packed sequenc
 
 TEST_CASE("rows without any weight have no ratio and are counted apart") {
   inputs<mixer<r::relu, e::identity, b::one, eta::sum>> in;
-  for (double& v : in.held[1]) v = 1;                                              // k
+  for (double& v : in.held[1]) v = 1;                                                   // k
   for (std::size_t i = 0; i < in.held[0].size(); ++i) in.held[0][i] = i % 2 ? -1 : -2;  // q: no positive score anywhere
   const auto report = spectrum::eigenvalues(in.x, [](const spectrum::token_spectrum& s) { CHECK((!s.has_ratio && s.values.empty())); });
   CHECK(report.no_ratio == report.spectra);
@@ -280,7 +287,9 @@ TEST_CASE("as published: the script's softmax ratio, which is not the definition
   inputs<mixer<r::exponential, e::identity, b::inverse_sqrt_dim, eta::sum>> in;
   const auto ratios = spectrum::as_published::softmax_ratios(in.x, 1, 2);
   std::vector<double> definition;
-  spectrum::eigenvalues(in.x, [&](const spectrum::token_spectrum& s) { if (s.sequence == 1 && s.reader == 2) definition.push_back(s.ratio); });
+  spectrum::eigenvalues(in.x, [&](const spectrum::token_spectrum& s) {
+    if (s.sequence == 1 && s.reader == 2) definition.push_back(s.ratio);
+  });
   CHECK(ratios.size() == definition.size());
   // the last row has no masked position: only the missing 1/sqrt(n) and M differ there; elsewhere they differ by O(1)
   double gap = 0;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <coefdyn/spectrum/dense.hpp>
-#include <coefdyn/spectrum/rank_one.hpp>
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <coefdyn/spectrum/dense.hpp>
+#include <coefdyn/spectrum/rank_one.hpp>
 #include <functional>
 #include <limits>
 #include <numbers>
@@ -78,84 +78,104 @@ const named_recipe recipes[] = {
        w = s.uniform(0, 1);
        p = -2 * w * std::pow(s.normal(), 2) / double(n);
      }},
-    {"all p positive", [](sampler& s, std::size_t, std::size_t, double& w, double& p) {
+    {"all p positive",
+     [](sampler& s, std::size_t, std::size_t, double& w, double& p) {
        w = s.normal();
        p = std::abs(s.normal());
      }},
-    {"random signs", [](sampler& s, std::size_t n, std::size_t, double& w, double& p) {
+    {"random signs",
+     [](sampler& s, std::size_t n, std::size_t, double& w, double& p) {
        w = s.uniform(0, 1);
        p = s.normal() * s.normal() / double(n);
      }},
-    {"random signs, large p", [](sampler& s, std::size_t, std::size_t, double& w, double& p) {
+    {"random signs, large p",
+     [](sampler& s, std::size_t, std::size_t, double& w, double& p) {
        w = s.uniform(0, 1);
        p = 1e3 * s.normal();
      }},
-    {"random signs, small p", [](sampler& s, std::size_t, std::size_t, double& w, double& p) {
+    {"random signs, small p",
+     [](sampler& s, std::size_t, std::size_t, double& w, double& p) {
        w = s.uniform(0, 1);
        p = 1e-7 * s.normal();
      }},
-    {"alternating signs on a grid", [](sampler&, std::size_t n, std::size_t c, double& w, double& p) {
+    {"alternating signs on a grid",
+     [](sampler&, std::size_t n, std::size_t c, double& w, double& p) {
        w = double(c) / double(n);
        p = c % 2 == 0 ? 0.3 : -0.3;
      }},
-    {"one sign on each side", [](sampler& s, std::size_t n, std::size_t c, double& w, double& p) {
+    {"one sign on each side",
+     [](sampler& s, std::size_t n, std::size_t c, double& w, double& p) {
        w = double(c) / double(n);
        p = (2 * c < n ? 1 : -1) * s.uniform(0.1, 1);
      }},
-    {"clustered to 1e-12, signs mixed", [](sampler& s, std::size_t, std::size_t c, double& w, double& p) {
+    {"clustered to 1e-12, signs mixed",
+     [](sampler& s, std::size_t, std::size_t c, double& w, double& p) {
        w = 0.25 * double(c % 4) + 1e-12 * s.normal();
        p = s.normal();
      }},
-    {"clustered to 1e-6, signs mixed", [](sampler& s, std::size_t, std::size_t c, double& w, double& p) {
+    {"clustered to 1e-6, signs mixed",
+     [](sampler& s, std::size_t, std::size_t c, double& w, double& p) {
        w = 0.25 * double(c % 4) + 1e-6 * s.normal();
        p = 0.1 * s.normal();
      }},
-    {"clustered to 1e-15, same sign", [](sampler& s, std::size_t, std::size_t c, double& w, double& p) {
+    {"clustered to 1e-15, same sign",
+     [](sampler& s, std::size_t, std::size_t c, double& w, double& p) {
        w = 0.25 * double(c % 4) + 1e-15 * s.normal();
        p = -std::abs(s.normal());
      }},
-    {"repeated w, signs mixed", [](sampler& s, std::size_t, std::size_t c, double& w, double& p) {
+    {"repeated w, signs mixed",
+     [](sampler& s, std::size_t, std::size_t c, double& w, double& p) {
        w = 0.125 * double(c % 8);
        p = s.normal();
      }},
-    {"all w equal", [](sampler& s, std::size_t, std::size_t, double& w, double& p) {
+    {"all w equal",
+     [](sampler& s, std::size_t, std::size_t, double& w, double& p) {
        w = 0.75;
        p = s.normal();
      }},
-    {"half of p zero", [](sampler& s, std::size_t, std::size_t c, double& w, double& p) {
+    {"half of p zero",
+     [](sampler& s, std::size_t, std::size_t c, double& w, double& p) {
        w = s.uniform(0, 1);
        p = c % 2 == 0 ? 0 : s.normal();
      }},
-    {"all p zero", [](sampler& s, std::size_t, std::size_t, double& w, double& p) {
+    {"all p zero",
+     [](sampler& s, std::size_t, std::size_t, double& w, double& p) {
        w = s.normal();
        p = 0;
      }},
     {"everything zero", [](sampler&, std::size_t, std::size_t, double& w, double& p) { w = p = 0; }},
-    {"p from 1e-40 to 1", [](sampler& s, std::size_t, std::size_t, double& w, double& p) {
+    {"p from 1e-40 to 1",
+     [](sampler& s, std::size_t, std::size_t, double& w, double& p) {
        w = s.uniform(0, 1);
        p = s.sign() * std::pow(10.0, s.uniform(-40, 0));
      }},
-    {"p from 1e-40 to 1, same sign", [](sampler& s, std::size_t, std::size_t, double& w, double& p) {
+    {"p from 1e-40 to 1, same sign",
+     [](sampler& s, std::size_t, std::size_t, double& w, double& p) {
        w = s.uniform(0, 1);
        p = -std::pow(10.0, s.uniform(-40, 0));
      }},
-    {"w from 1e-14 to 1", [](sampler& s, std::size_t, std::size_t, double& w, double& p) {
+    {"w from 1e-14 to 1",
+     [](sampler& s, std::size_t, std::size_t, double& w, double& p) {
        w = std::pow(10.0, s.uniform(-14, 0));
        p = s.sign() * std::pow(10.0, s.uniform(-14, 0));
      }},
-    {"near 1e150", [](sampler& s, std::size_t, std::size_t, double& w, double& p) {
+    {"near 1e150",
+     [](sampler& s, std::size_t, std::size_t, double& w, double& p) {
        w = 1e150 * s.normal();
        p = 1e150 * s.normal();
      }},
-    {"near 1e-200", [](sampler& s, std::size_t, std::size_t, double& w, double& p) {
+    {"near 1e-200",
+     [](sampler& s, std::size_t, std::size_t, double& w, double& p) {
        w = 1e-200 * s.normal();
        p = 1e-200 * s.normal();
      }},
-    {"double roots to 1e-10", [](sampler& s, std::size_t, std::size_t c, double& w, double& p) {
+    {"double roots to 1e-10",
+     [](sampler& s, std::size_t, std::size_t c, double& w, double& p) {
        w = 3.0 * double(c / 2) + double(c % 2);  // pairs 1 apart with sqrt(p) + sqrt(-p') = 1
        p = (c % 2 == 0 ? 0.25 : -0.25) * (1 + 1e-10 * s.normal());
      }},
-    {"w on roots of the rest", [](sampler&, std::size_t, std::size_t c, double& w, double& p) {
+    {"w on roots of the rest",
+     [](sampler&, std::size_t, std::size_t c, double& w, double& p) {
        w = c % 2 == 0 ? double(c) : double(c - 1) + 0.5;  // each weak pole sits where its neighbour's root is
        p = c % 2 == 0 ? 0.5 : 1e-18;
      }},
@@ -235,8 +255,7 @@ TEST_CASE("rank one: a root at 1e-30 of its pole, and small sizes by hand") {
   CHECK(report.deflated == 1);
   CHECK(out[0] == number(-0.25));
   CHECK(out[1] == number(0.5));
-  CHECK(rank_one_eigenvalues(std::span<const double>(), std::span<const double>(), {}, {}, nullptr).path ==
-        how::read_off);
+  CHECK(rank_one_eigenvalues(std::span<const double>(), std::span<const double>(), {}, {}, nullptr).path == how::read_off);
 }
 
 TEST_CASE("rank one: float input is solved in double") {
@@ -277,17 +296,16 @@ TEST_CASE("rank one: what is not finite or not the right size is refused by name
   const double nan = std::nan(""), inf = std::numeric_limits<double>::infinity();
   std::vector<number> out(3);
   std::vector<double> work(18), w{0, 1, 2}, p{1, nan, 1};
-  CHECK_THROWS_WITH_AS(rank_one_eigenvalues(w, p, out, work, nullptr),
-                       "rank_one_eigenvalues: p[1] should be finite, but is nan.", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(rank_one_eigenvalues(w, p, out, work, nullptr), "rank_one_eigenvalues: p[1] should be finite, but is nan.",
+                       std::invalid_argument);
   w[2] = -inf;
-  CHECK_THROWS_WITH_AS(rank_one_eigenvalues(w, p, out, work, nullptr),
-                       "rank_one_eigenvalues: w[2] should be finite, but is -inf.", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(rank_one_eigenvalues(w, p, out, work, nullptr), "rank_one_eigenvalues: w[2] should be finite, but is -inf.",
+                       std::invalid_argument);
   out.resize(2);
-  CHECK_THROWS_WITH_AS(rank_one_eigenvalues(w, p, out, work, nullptr),
-                       "rank_one_eigenvalues: out should have 3 entries, but has 2.", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(rank_one_eigenvalues(w, p, out, work, nullptr), "rank_one_eigenvalues: out should have 3 entries, but has 2.",
+                       std::invalid_argument);
   out.resize(3);
   work.resize(17);
   CHECK_THROWS_WITH_AS(rank_one_eigenvalues(w, p, out, work, nullptr),
-                       "rank_one_eigenvalues: work should have at least 18 entries, but has 17.",
-                       std::invalid_argument);
+                       "rank_one_eigenvalues: work should have at least 18 entries, but has 17.", std::invalid_argument);
 }

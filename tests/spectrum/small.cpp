@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include <doctest/doctest.h>
+
 #include <coefdyn/spectrum/dense.hpp>
 #include <coefdyn/spectrum/rank_one.hpp>
 #include <coefdyn/spectrum/small.hpp>
 #include <coefdyn/spectrum/ssm.hpp>
-#include <doctest/doctest.h>
-
 #include <limits>
 #include <random>
 
@@ -128,8 +128,7 @@ TEST_CASE("Householder products: without a dense solver rank 3 stays unsolved, a
   CHECK(std::isnan(out[3].real()));
   z[6] = std::numeric_limits<double>::infinity();
   CHECK_THROWS_WITH_AS(householder_product_eigenvalues(1, a.beta, z, 4, out, work, nullptr),
-                       "householder_product_eigenvalues: z[1, 2] should be finite, but is inf.",
-                       std::invalid_argument);
+                       "householder_product_eigenvalues: z[1, 2] should be finite, but is inf.", std::invalid_argument);
 }
 
 TEST_CASE("diagonal gate: one factor is diagonal plus rank one, more are dense") {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <coefdyn/spectrum/pictures.hpp>
-#include <coefdyn/spectrum/writers.hpp>
 #include <doctest/doctest.h>
 
 #include <array>
+#include <coefdyn/spectrum/pictures.hpp>
+#include <coefdyn/spectrum/writers.hpp>
 #include <filesystem>
 #include <iterator>
 
@@ -92,16 +92,13 @@ TEST_CASE("npy: files that are not what they should be are refused with the reas
   CHECK(message(folder.file("none.npy")).find("cannot be opened") != std::string::npos);
   put(path, "PK\x03\x04 and more bytes");
   CHECK(message(path).find("should begin with \\x93NUMPY") != std::string::npos);
-  CHECK(message(with_header("{'descr': '>f8', 'fortran_order': False, 'shape': (0,), }")).find("but is >f8") !=
+  CHECK(message(with_header("{'descr': '>f8', 'fortran_order': False, 'shape': (0,), }")).find("but is >f8") != std::string::npos);
+  CHECK(message(with_header("{'descr': '<f8', 'fortran_order': True, 'shape': (0,), }")).find("Fortran") != std::string::npos);
+  CHECK(message(with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }")).find("should have 24 bytes, but have 0") !=
         std::string::npos);
-  CHECK(message(with_header("{'descr': '<f8', 'fortran_order': True, 'shape': (0,), }")).find("Fortran") !=
+  CHECK(message(with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (x,), }")).find("whole numbers") != std::string::npos);
+  CHECK(message(with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (9999999999, 9999999999), }")).find("fit into memory") !=
         std::string::npos);
-  CHECK(message(with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }")).find(
-            "should have 24 bytes, but have 0") != std::string::npos);
-  CHECK(message(with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (x,), }")).find("whole numbers") !=
-        std::string::npos);
-  CHECK(message(with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (9999999999, 9999999999), }"))
-            .find("fit into memory") != std::string::npos);
   CHECK(message(with_header("{'descr': '<f8', 'fortran_order': False}")).find("'shape'") != std::string::npos);
   CHECK(message(with_header("{'descr': '<f8', 'shape': (3")).find("close 'shape'") == std::string::npos);
   put(path, std::string("\x93NUMPY\x01\x00\x76\x00", 10));
@@ -150,8 +147,8 @@ TEST_CASE("pictures: the script with its data stays; the image is there if and o
     CHECK(content(pictures[2].script).find("0 NaN\n-0.301029996 -6\n") != std::string::npos);
     CHECK(content(pictures[3].script).find("2 NaN 1\n") != std::string::npos);
   }
-  CHECK_THROWS_WITH_AS(draw_plane("plane.gif", sets, ""),
-                       "picture: the file should end in .png or .svg, but is plane.gif.", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(draw_plane("plane.gif", sets, ""), "picture: the file should end in .png or .svg, but is plane.gif.",
+                       std::invalid_argument);
 }
 
 TEST_CASE("pictures: without gnuplot nothing is drawn, and the note says where the script is") {

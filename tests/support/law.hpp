@@ -68,7 +68,9 @@ inline limits allowed(const subject& s, const problem& p, pass what, const std::
   return l;
 }
 
-inline void check_close(double error, double limit, const std::string& what) { CHECK_MESSAGE(error <= limit, what << ": error " << error << ", allowed " << limit); }
+inline void check_close(double error, double limit, const std::string& what) {
+  CHECK_MESSAGE(error <= limit, what << ": error " << error << ", allowed " << limit);
+}
 inline void check_bits(bool same, const std::string& what) { CHECK_MESSAGE(same, what << ": other bits"); }
 
 }  // namespace coefdyn::laws

@@ -42,13 +42,26 @@ std::vector<idx> shape_of(const mixer_info& m, const stream_info& s, const sizes
   }
   if (s.headed()) shape.push_back(z.heads_of(s.heads));
   switch (s.inner) {
-    case width::scalar: break;
-    case width::key: shape.push_back(z.n); break;
-    case width::value: shape.push_back(z.d); break;
-    case width::pairs: shape.push_back(z.n / 2); break;
-    case width::factors: shape.push_back(m.micro); break;
-    case width::factors_key: shape.insert(shape.end(), {m.micro, z.n}); break;
-    case width::matrix: shape.insert(shape.end(), {z.n, z.n}); break;
+    case width::scalar:
+      break;
+    case width::key:
+      shape.push_back(z.n);
+      break;
+    case width::value:
+      shape.push_back(z.d);
+      break;
+    case width::pairs:
+      shape.push_back(z.n / 2);
+      break;
+    case width::factors:
+      shape.push_back(m.micro);
+      break;
+    case width::factors_key:
+      shape.insert(shape.end(), {m.micro, z.n});
+      break;
+    case width::matrix:
+      shape.insert(shape.end(), {z.n, z.n});
+      break;
   }
   return shape;
 }
@@ -96,12 +109,18 @@ void fill_unit_rows(tensor& t, int n, double cosine, random_numbers& random) {
 
 double decay_at(const recipe& r, idx t, idx time, random_numbers& random) {
   switch (r.decay) {
-    case recipe::decays::mild: return -0.01 - 0.5 * random.uniform();
-    case recipe::decays::fixed: return r.log_decay;
-    case recipe::decays::strong_then_weak: return t < time / 2 ? r.log_decay : -1e-3;
-    case recipe::decays::weak_then_strong: return t < time / 2 ? -1e-3 : r.log_decay;
-    case recipe::decays::alternating: return random.uniform() < 0.5 ? r.log_decay : random.uniform() < 0.5 ? 0.0 : -1e-3;
-    case recipe::decays::resets: return t > 0 && t % 13 == 7 ? -std::numeric_limits<double>::infinity() : -0.05;
+    case recipe::decays::mild:
+      return -0.01 - 0.5 * random.uniform();
+    case recipe::decays::fixed:
+      return r.log_decay;
+    case recipe::decays::strong_then_weak:
+      return t < time / 2 ? r.log_decay : -1e-3;
+    case recipe::decays::weak_then_strong:
+      return t < time / 2 ? -1e-3 : r.log_decay;
+    case recipe::decays::alternating:
+      return random.uniform() < 0.5 ? r.log_decay : random.uniform() < 0.5 ? 0.0 : -1e-3;
+    case recipe::decays::resets:
+      return t > 0 && t % 13 == 7 ? -std::numeric_limits<double>::infinity() : -0.05;
   }
   return 0;
 }
@@ -119,7 +138,8 @@ void fill(const mixer_info& m, const sizes& z, const recipe& r, tensor& t, rando
   const auto signed_or_not = [&](double v) { return positive != 0 ? std::abs(v) + 0.1 : v; };
   if (name == "k" && m.corrects() && m.structure.correction == rank_one::along_key && !m.normalised_features) {
     fill_unit_rows(t, z.n, r.cosine, random);
-    if (positive != 0) for (double& v : t.value) v = std::abs(v);
+    if (positive != 0)
+      for (double& v : t.value) v = std::abs(v);
   } else if (name == "z" || name == "c") {
     fill_unit_rows(t, z.n, r.cosine, random);
   } else if (name == "a") {
@@ -187,7 +207,8 @@ tensor gathered(const tensor& t, const std::vector<idx>& shape, const std::funct
   return out;
 }
 /// The problem of other sizes whose every tensor is gathered from p's.
-problem regathered(const problem& p, const mixer_info& m, const sizes& z, const std::function<void(const tensor&, std::vector<idx>&)>& pick) {
+problem regathered(const problem& p, const mixer_info& m, const sizes& z,
+                   const std::function<void(const tensor&, std::vector<idx>&)>& pick) {
   problem out;
   out.size = z;
   for (const auto& [name, t] : p.x) {
@@ -289,7 +310,8 @@ state_numbers random_state(const mixer_info& m, const problem& p, std::uint64_t 
   random_numbers random(seed);
   state_numbers s = empty_state(m, p.sequences(), p.size.states, p.size.n, p.size.d, 0);
   for (double& v : s.S) v = random.normal();
-  for (double& v : s.z) v = m.complex_state || m.corrects() ? random.normal() : 0.1 + std::abs(random.normal());  // a sum that cannot cancel
+  for (double& v : s.z)
+    v = m.complex_state || m.corrects() ? random.normal() : 0.1 + std::abs(random.normal());  // a sum that cannot cancel
   for (double& v : s.m) v = random.uniform(0, 2);
   for (idx& v : s.position) v = 5 + random.below(100);
   return s;

@@ -15,7 +15,7 @@ class random_numbers {
  public:
   explicit random_numbers(std::uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15u + 1) {}
   std::uint64_t bits();
-  double uniform();                // [0, 1)
+  double uniform();  // [0, 1)
   double uniform(double a, double b) { return a + (b - a) * uniform(); }
   double normal();
   int below(int n) { return int(bits() % std::uint64_t(n)); }
@@ -40,8 +40,9 @@ struct mixer_info {
   std::string name, policies;
   std::vector<stream_info> streams;
   structure_of structure;
-  bool linear, structured, chunkable, needs_sum, floored, stabilised, exponential_input, complex_state, exponential_readout, normalised, nonnegative_features;
-  bool normalised_features;        // of unit norm or sum already
+  bool linear, structured, chunkable, needs_sum, floored, stabilised, exponential_input, complex_state, exponential_readout, normalised,
+      nonnegative_features;
+  bool normalised_features;  // of unit norm or sum already
   int micro, writes;
   bool grouped_values = false, complex_queries = false;
   bool has(const std::string& stream) const;
@@ -79,10 +80,10 @@ struct problem {
 /// What the numbers are like. A decay outside `mild` is the log decay of every token, or changes half way.
 struct recipe {
   enum class decays { mild, fixed, strong_then_weak, weak_then_strong, alternating, resets } decay = decays::mild;
-  double log_decay = -0.1;    // under `fixed`; others alternate between it and weaker ones
-  double cosine = 0;          // between successive unit keys, 0: independent
-  double beta = -1;           // negative: uniform in (0, 1)
-  double norm = 1;            // of q, v and other families' keys
+  double log_decay = -0.1;  // under `fixed`; others alternate between it and weaker ones
+  double cosine = 0;        // between successive unit keys, 0: independent
+  double beta = -1;         // negative: uniform in (0, 1)
+  double norm = 1;          // of q, v and other families' keys
   std::uint64_t seed = 1;
 };
 

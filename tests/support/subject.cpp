@@ -42,19 +42,28 @@ double get(const std::byte* p) {
 }
 void write_scalar(std::byte* p, scalar_kind kind, double v, double tangent) {
   switch (kind) {
-    case scalar_kind::float64: return put<double>(p, v);
-    case scalar_kind::float32: return put<float>(p, v);
-    case scalar_kind::brain16: return put<bf16>(p, v);
-    case scalar_kind::half16: return put<half>(p, v);
-    case scalar_kind::dual64: put<double>(p, v), put<double>(p + sizeof(double), tangent);
+    case scalar_kind::float64:
+      return put<double>(p, v);
+    case scalar_kind::float32:
+      return put<float>(p, v);
+    case scalar_kind::brain16:
+      return put<bf16>(p, v);
+    case scalar_kind::half16:
+      return put<half>(p, v);
+    case scalar_kind::dual64:
+      put<double>(p, v), put<double>(p + sizeof(double), tangent);
   }
 }
 double read_scalar(const std::byte* p, scalar_kind kind) {
   switch (kind) {
-    case scalar_kind::float32: return get<float>(p);
-    case scalar_kind::brain16: return get<bf16>(p);
-    case scalar_kind::half16: return get<half>(p);
-    default: return get<double>(p);
+    case scalar_kind::float32:
+      return get<float>(p);
+    case scalar_kind::brain16:
+      return get<bf16>(p);
+    case scalar_kind::half16:
+      return get<half>(p);
+    default:
+      return get<double>(p);
   }
 }
 std::size_t count_of(const std::vector<idx>& shape) {
@@ -100,7 +109,8 @@ double rounded_to(scalar_kind kind, double v) {
   return read_scalar(b, kind);
 }
 
-memory laid_out(const std::vector<idx>& shape, const std::vector<double>* value, const std::vector<double>* tangent, scalar_kind kind, int parts, std::uint64_t strides) {
+memory laid_out(const std::vector<idx>& shape, const std::vector<double>* value, const std::vector<double>* tangent, scalar_kind kind,
+                int parts, std::uint64_t strides) {
   memory m;
   idx size = 1;
   if (strides == 0) {
@@ -135,7 +145,8 @@ memory laid_out(const std::vector<idx>& shape, const std::vector<double>* value,
     });
   return m;
 }
-void read_back(const memory& m, const std::vector<idx>& shape, scalar_kind kind, int parts, std::vector<double>& value, std::vector<double>* tangent) {
+void read_back(const memory& m, const std::vector<idx>& shape, scalar_kind kind, int parts, std::vector<double>& value,
+               std::vector<double>* tangent) {
   const idx bytes = bytes_of(kind);
   value.resize(count_of(shape) * std::size_t(parts));
   const bool both = tangent && kind == scalar_kind::dual64;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <coefdyn/backward.hpp>
 #include <coefdyn/feature/l2.hpp>
 #include <coefdyn/feature/softmax.hpp>
 #include <coefdyn/names.hpp>
-#include <coefdyn/backward.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -41,13 +41,13 @@ struct test_executor {
 struct request {
   form_choice form;
   test_executor executor;
-  std::uint64_t strides = 0;                     // 0: row-major; else a seed of random strides, offsets and signs
+  std::uint64_t strides = 0;  // 0: row-major; else a seed of random strides, offsets and signs
   std::optional<state_numbers> initial;
   bool want_final = false;
-  bool in_place = false;                         // initial and final state in one memory
-  std::vector<idx> positions;                    // where states are captured
-  bool wide_output = false;                      // y in the arithmetic's type instead of the storage type
-  bool small_workspace = false;                  // one byte less than asked for
+  bool in_place = false;         // initial and final state in one memory
+  std::vector<idx> positions;    // where states are captured
+  bool wide_output = false;      // y in the arithmetic's type instead of the storage type
+  bool small_workspace = false;  // one byte less than asked for
 };
 /// Gradients by stream, as shaped as the streams; of the unscaled initial state where one came in.
 struct gradient_numbers {
@@ -55,7 +55,7 @@ struct gradient_numbers {
   state_numbers initial;
 };
 struct outcome {
-  std::vector<double> y, y_tangent;              // (B, T, readers, d)
+  std::vector<double> y, y_tangent;  // (B, T, readers, d)
   state_numbers final, captured;
 };
 
@@ -63,13 +63,15 @@ enum class scalar_kind { float64, float32, brain16, half16, dual64 };
 /// Numbers in a caller's memory: NaN wherever no element lies.
 struct memory {
   std::vector<std::byte> bytes;
-  idx offset = 0;                                // of the first element
+  idx offset = 0;  // of the first element
   idx strides[5] = {};
 };
 idx bytes_of(scalar_kind kind);
 /// A tensor laid out in memory, row-major or with strides from a seed; an axis along which nothing changes may get stride 0.
-memory laid_out(const std::vector<idx>& shape, const std::vector<double>* value, const std::vector<double>* tangent, scalar_kind kind, int parts, std::uint64_t strides);
-void read_back(const memory& m, const std::vector<idx>& shape, scalar_kind kind, int parts, std::vector<double>& value, std::vector<double>* tangent);
+memory laid_out(const std::vector<idx>& shape, const std::vector<double>* value, const std::vector<double>* tangent, scalar_kind kind,
+                int parts, std::uint64_t strides);
+void read_back(const memory& m, const std::vector<idx>& shape, scalar_kind kind, int parts, std::vector<double>& value,
+               std::vector<double>* tangent);
 double rounded_to(scalar_kind kind, double v);
 
 struct subject {
@@ -80,7 +82,8 @@ struct subject {
   virtual bool has(form_name f) const = 0;
   virtual outcome run(const problem& p, const request& r) const = 0;
   /// Gradients of <dy, y> + <final, S_T, z_T unscaled>; in double only.
-  virtual gradient_numbers backward(const problem& p, const request& r, const std::vector<double>& dy, const state_numbers* final) const = 0;
+  virtual gradient_numbers backward(const problem& p, const request& r, const std::vector<double>& dy,
+                                    const state_numbers* final) const = 0;
   std::string name() const { return info.name + " <" + types + ">"; }
   scalar_kind kind_of(const stream_info& s) const { return s.is_storage ? storage : gate; }
   double starting_maximum() const { return info.floored ? 0.0 : -1e30; }
@@ -100,14 +103,21 @@ const subject* twin(const subject& s, const std::string& types);
 namespace detail {
 
 template <class T>
-constexpr scalar_kind kind_v = std::is_same_v<T, double> ? scalar_kind::float64 : std::is_same_v<T, float> ? scalar_kind::float32
-                             : std::is_same_v<T, bf16>   ? scalar_kind::brain16 : std::is_same_v<T, half>  ? scalar_kind::half16 : scalar_kind::dual64;
+constexpr scalar_kind kind_v = std::is_same_v<T, double>  ? scalar_kind::float64
+                               : std::is_same_v<T, float> ? scalar_kind::float32
+                               : std::is_same_v<T, bf16>  ? scalar_kind::brain16
+                               : std::is_same_v<T, half>  ? scalar_kind::half16
+                                                          : scalar_kind::dual64;
 template <class T>
 constexpr const char* type_name = "double";
-template <> inline constexpr const char* type_name<float> = "float";
-template <> inline constexpr const char* type_name<bf16> = "bf16";
-template <> inline constexpr const char* type_name<half> = "half";
-template <> inline constexpr const char* type_name<dual<double>> = "dual";
+template <>
+inline constexpr const char* type_name<float> = "float";
+template <>
+inline constexpr const char* type_name<bf16> = "bf16";
+template <>
+inline constexpr const char* type_name<half> = "half";
+template <>
+inline constexpr const char* type_name<dual<double>> = "dual";
 
 template <class Need>
 stream_info info_of() {
@@ -137,7 +147,9 @@ struct held_state {
     m = laid_out({idx(s.m.size())}, &s.m, nullptr, real_kind, 1, 0);
   }
   template <class T>
-  static T* data(memory& x) { return reinterpret_cast<T*>(x.bytes.data()) + x.offset; }
+  static T* data(memory& x) {
+    return reinterpret_cast<T*>(x.bytes.data()) + x.offset;
+  }
   mutable_state<M, Types> view_() {
     mutable_state<M, Types> v;
     v.S = view<element, 4>(data<element>(S), shape.sequences, shape.heads, shape.n, shape.d);
@@ -176,8 +188,10 @@ struct subject_of final : subject {
     info.exponential_readout = T::needs_max;
     info.normalised = T::needs_sum || requires { M::normalization::log_inverse; };
     info.nonnegative_features = false;
-    if constexpr (requires { M::feature_map::is_nonnegative; }) info.nonnegative_features = M::feature_map::is_nonnegative && T::structure.correction == rank_one::none && !T::complex_state;
-    info.normalised_features = std::is_same_v<typename M::feature_map, feature::l2> || std::is_same_v<typename M::feature_map, feature::softmax>;
+    if constexpr (requires { M::feature_map::is_nonnegative; })
+      info.nonnegative_features = M::feature_map::is_nonnegative && T::structure.correction == rank_one::none && !T::complex_state;
+    info.normalised_features =
+        std::is_same_v<typename M::feature_map, feature::l2> || std::is_same_v<typename M::feature_map, feature::softmax>;
     info.micro = T::micro, info.writes = T::writes;
     info.grouped_values = std::is_same_v<Heads, heads::grouped_values>;
     storage = kind_v<typename Types::storage>, gate = kind_v<typename Types::gate>;
@@ -188,10 +202,14 @@ struct subject_of final : subject {
 
   bool has(form_name f) const override {
     switch (f) {
-      case form_name::parallel: return form_exists<form::parallel, M>;
-      case form_name::recurrent: return form_exists<form::recurrent, M>;
-      case form_name::chunkwise: return form_exists<form::chunkwise, M>;
-      default: return true;
+      case form_name::parallel:
+        return form_exists<form::parallel, M>;
+      case form_name::recurrent:
+        return form_exists<form::recurrent, M>;
+      case form_name::chunkwise:
+        return form_exists<form::chunkwise, M>;
+      default:
+        return true;
     }
   }
 
@@ -236,12 +254,24 @@ struct subject_of final : subject {
         }
       };
       switch (r.form.name) {
-        case form_name::definition: go(form::definition{}); break;
-        case form_name::parallel: go(form::parallel{}); break;
-        case form_name::recurrent: go(form::recurrent{}); break;
-        case form_name::chunkwise: go(form::chunkwise{r.form.length, {3}}); break;
-        case form_name::step: go(form::step{}); break;
-        case form_name::automatic: go(form::automatic{}); break;
+        case form_name::definition:
+          go(form::definition{});
+          break;
+        case form_name::parallel:
+          go(form::parallel{});
+          break;
+        case form_name::recurrent:
+          go(form::recurrent{});
+          break;
+        case form_name::chunkwise:
+          go(form::chunkwise{r.form.length, {3}});
+          break;
+        case form_name::step:
+          go(form::step{});
+          break;
+        case form_name::automatic:
+          go(form::automatic{});
+          break;
       }
       gradient_numbers out;
       for (std::size_t i = 0; i < info.streams.size(); ++i) {
@@ -260,30 +290,35 @@ struct subject_of final : subject {
   template <class... Need>
   void bind_all(X& x, const problem& p, std::uint64_t strides, std::vector<memory>& inputs, list<Need...>) const {
     std::uint64_t seed = strides;
-    ([&] {
-      using T = coefdyn::detail::stored_as<Need, Types>;
-      auto& v = const_cast<stream_view<Need, const T>&>(x.template of<Need>());
-      const tensor& t = p.x.at(Need::tag::name);
-      inputs.push_back(laid_out(t.shape, &t.value, t.tangent.empty() ? nullptr : &t.tangent, kind_of(t.info), t.parts(), seed ? seed++ : 0));
-      const memory& m = inputs.back();
-      v.data = reinterpret_cast<const T*>(m.bytes.data()) + m.offset;
-      for (int a = 0; a < Need::rank; ++a) v.extents[a] = t.shape[std::size_t(a)], v.strides[a] = m.strides[a];
-    }(), ...);
+    (
+        [&] {
+          using T = coefdyn::detail::stored_as<Need, Types>;
+          auto& v = const_cast<stream_view<Need, const T>&>(x.template of<Need>());
+          const tensor& t = p.x.at(Need::tag::name);
+          inputs.push_back(
+              laid_out(t.shape, &t.value, t.tangent.empty() ? nullptr : &t.tangent, kind_of(t.info), t.parts(), seed ? seed++ : 0));
+          const memory& m = inputs.back();
+          v.data = reinterpret_cast<const T*>(m.bytes.data()) + m.offset;
+          for (int a = 0; a < Need::rank; ++a) v.extents[a] = t.shape[std::size_t(a)], v.strides[a] = m.strides[a];
+        }(),
+        ...);
   }
 
   template <class G, class... Need>
   void bind_gradients(G& g, const problem& p, std::uint64_t strides, std::vector<memory>& outputs, list<Need...>) const {
     std::uint64_t seed = strides ? strides + 500 : 0;
-    ([&] {
-      using T = coefdyn::detail::stored_as<Need, Types>;
-      const tensor& t = p.x.at(Need::tag::name);
-      outputs.push_back(laid_out(t.shape, nullptr, nullptr, kind_of(t.info), t.parts(), seed ? seed++ : 0));
-      memory& m = outputs.back();
-      view<T, Need::rank> v;
-      v.data = reinterpret_cast<T*>(m.bytes.data()) + m.offset;
-      for (int a = 0; a < Need::rank; ++a) v.extents[a] = t.shape[std::size_t(a)], v.strides[a] = m.strides[a];
-      g.template set<Need>(v);
-    }(), ...);
+    (
+        [&] {
+          using T = coefdyn::detail::stored_as<Need, Types>;
+          const tensor& t = p.x.at(Need::tag::name);
+          outputs.push_back(laid_out(t.shape, nullptr, nullptr, kind_of(t.info), t.parts(), seed ? seed++ : 0));
+          memory& m = outputs.back();
+          view<T, Need::rank> v;
+          v.data = reinterpret_cast<T*>(m.bytes.data()) + m.offset;
+          for (int a = 0; a < Need::rank; ++a) v.extents[a] = t.shape[std::size_t(a)], v.strides[a] = m.strides[a];
+          g.template set<Need>(v);
+        }(),
+        ...);
   }
 
   template <class Out>
@@ -330,12 +365,18 @@ struct subject_of final : subject {
       }
     };
     switch (r.form.name) {
-      case form_name::definition: return go(form::definition{});
-      case form_name::parallel: return go(form::parallel{});
-      case form_name::recurrent: return go(form::recurrent{});
-      case form_name::chunkwise: return go(form::chunkwise{r.form.length});
-      case form_name::step: return go(form::step{});
-      case form_name::automatic: return go(form::automatic{});
+      case form_name::definition:
+        return go(form::definition{});
+      case form_name::parallel:
+        return go(form::parallel{});
+      case form_name::recurrent:
+        return go(form::recurrent{});
+      case form_name::chunkwise:
+        return go(form::chunkwise{r.form.length});
+      case form_name::step:
+        return go(form::step{});
+      case form_name::automatic:
+        return go(form::automatic{});
     }
   }
 };
@@ -347,22 +388,33 @@ struct entry {
   const char* name;
 };
 template <class M, field Over = field::real>
-constexpr entry<M, Over, heads::grouped_queries, double, float> one(const char* name) { return {name}; }
+constexpr entry<M, Over, heads::grouped_queries, double, float> one(const char* name) {
+  return {name};
+}
 template <class M, field Over = field::real>
-constexpr entry<M, Over, heads::grouped_values, double> grouped(const char* name) { return {name}; }
+constexpr entry<M, Over, heads::grouped_values, double> grouped(const char* name) {
+  return {name};
+}
 template <class M, field Over = field::real>
-constexpr entry<M, Over, heads::grouped_queries, bf16, half> low_precision(const char* name) { return {name}; }
+constexpr entry<M, Over, heads::grouped_queries, bf16, half> low_precision(const char* name) {
+  return {name};
+}
 template <class M, field Over = field::real>
-constexpr entry<M, Over, heads::grouped_queries, dual<double>> in_duals(const char* name) { return {name}; }
+constexpr entry<M, Over, heads::grouped_queries, dual<double>> in_duals(const char* name) {
+  return {name};
+}
 
 struct mixer_group {
   template <class... Entry>
-  explicit mixer_group(Entry... entries) { (add(entries), ...); }
+  explicit mixer_group(Entry... entries) {
+    (add(entries), ...);
+  }
 
  private:
   template <class M, field Over, class Heads, class... Types>
   static void add(entry<M, Over, Heads, Types...> e) {
-    (registered().push_back(std::make_unique<detail::subject_of<M, typename coefdyn::detail::as_types<Types>::type, Heads, Over>>(e.name)), ...);
+    (registered().push_back(std::make_unique<detail::subject_of<M, typename coefdyn::detail::as_types<Types>::type, Heads, Over>>(e.name)),
+     ...);
   }
 };
 

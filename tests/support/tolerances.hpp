@@ -23,12 +23,9 @@ struct tolerance_row {
   double limit;
 };
 constexpr tolerance_row tolerance_table[] = {
-    {scalar_kind::float64, pass::forward, 1e-12},
-    {scalar_kind::float64, pass::stress, 1e-11},
-    {scalar_kind::float64, pass::long_range, 1e-10},
-    {scalar_kind::float32, pass::forward, 2e-5},
-    {scalar_kind::float32, pass::stress, 1e-3},
-    {scalar_kind::float32, pass::long_range, 1e-3},
+    {scalar_kind::float64, pass::forward, 1e-12},    {scalar_kind::float64, pass::stress, 1e-11},
+    {scalar_kind::float64, pass::long_range, 1e-10}, {scalar_kind::float32, pass::forward, 2e-5},
+    {scalar_kind::float32, pass::stress, 1e-3},      {scalar_kind::float32, pass::long_range, 1e-3},
     {scalar_kind::dual64, pass::forward, 1e-12},
 };
 inline double tolerance(const subject& s, pass what) {

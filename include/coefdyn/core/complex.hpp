@@ -16,9 +16,7 @@ struct complex {
   COEFDYN_HD friend constexpr complex operator+(complex a, complex b) { return {a.re + b.re, a.im + b.im}; }
   COEFDYN_HD friend constexpr complex operator-(complex a, complex b) { return {a.re - b.re, a.im - b.im}; }
   COEFDYN_HD friend constexpr complex operator-(complex a) { return {-a.re, -a.im}; }
-  COEFDYN_HD friend constexpr complex operator*(complex a, complex b) {
-    return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
-  }
+  COEFDYN_HD friend constexpr complex operator*(complex a, complex b) { return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re}; }
   COEFDYN_HD friend constexpr complex operator*(R a, complex b) { return {a * b.re, a * b.im}; }
   COEFDYN_HD friend constexpr complex operator*(complex a, R b) { return {a.re * b, a.im * b}; }
   COEFDYN_HD constexpr complex& operator+=(complex b) { return *this = *this + b; }

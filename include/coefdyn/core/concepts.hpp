@@ -33,58 +33,86 @@ concept stateless_policy = std::is_empty_v<P> && std::is_trivially_default_const
 template <class P>
 concept declares_linearity = requires { std::bool_constant<P::is_linear>{}; };
 template <class P>
-concept maps_score_to_weight = requires(double s) { { P::apply(s) } -> std::same_as<double>; };
+concept maps_score_to_weight = requires(double s) {
+  { P::apply(s) } -> std::same_as<double>;
+};
 template <class P>
-concept generic_over_real = requires(dual<double> s) { { P::apply(s) } -> std::same_as<dual<double>>; };
+concept generic_over_real = requires(dual<double> s) {
+  { P::apply(s) } -> std::same_as<dual<double>>;
+};
 template <class P>
 concept readout_map = stateless_policy<P> && declares_linearity<P> && maps_score_to_weight<P> && generic_over_real<P>;
 
 // evolution
 template <class P>
-concept evolves_state = declares_structure<P> || requires(detail::own_token<P, double> at, column_view<detail::own_state_element<P>> x) { P::apply(at, x); };
+concept evolves_state =
+    declares_structure<P> || requires(detail::own_token<P, double> at, column_view<detail::own_state_element<P>> x) { P::apply(at, x); };
 template <class P>
-concept evolves_readout = declares_structure<P> || requires(detail::own_token<P, double> at, column_view<detail::own_state_element<P>> x) { P::apply_transposed(at, x); };
+concept evolves_readout = declares_structure<P> || requires(detail::own_token<P, double> at, column_view<detail::own_state_element<P>> x) {
+  P::apply_transposed(at, x);
+};
 template <class P>
-concept gives_log_decay = structure_v<P>.decay == gate::none ||
-    (structure_v<P>.decay == gate::scalar && requires(detail::own_token<P, double> at) { { P::log_decay(at) } -> std::convertible_to<double>; }) ||
-    (structure_v<P>.decay == gate::channel && requires(detail::own_token<P, double> at) { { P::log_decay(at, 0) } -> std::convertible_to<double>; });
+concept gives_log_decay =
+    structure_v<P>.decay == gate::none || (structure_v<P>.decay == gate::scalar && requires(detail::own_token<P, double> at) {
+      { P::log_decay(at) } -> std::convertible_to<double>;
+    }) || (structure_v<P>.decay == gate::channel && requires(detail::own_token<P, double> at) {
+      { P::log_decay(at, 0) } -> std::convertible_to<double>;
+    });
 template <class P>
-concept gives_angle = structure_v<P>.turns == turning::none || requires(detail::own_token<P, double> at) { { P::angle(at, 0) } -> std::convertible_to<double>; };
+concept gives_angle = structure_v<P>.turns == turning::none || requires(detail::own_token<P, double> at) {
+  { P::angle(at, 0) } -> std::convertible_to<double>;
+};
 template <class P>
 concept gives_strength_and_row = structure_v<P>.correction == rank_one::none || requires(detail::own_token<P, double> at) {
   { P::strength(at) } -> std::convertible_to<double>;
   { P::row(at, 0) } -> std::convertible_to<double>;
 };
 template <class P>
-concept gives_column = structure_v<P>.correction != rank_one::free || requires(detail::own_token<P, double> at) { { P::column(at, 0) } -> std::convertible_to<double>; };
+concept gives_column = structure_v<P>.correction != rank_one::free || requires(detail::own_token<P, double> at) {
+  { P::column(at, 0) } -> std::convertible_to<double>;
+};
 template <class P>
-concept gives_bonus = structure_v<P>.order == reads::after_write || requires(detail::own_token<P, double> at) { { P::bonus(at, 0) } -> std::convertible_to<double>; };
+concept gives_bonus = structure_v<P>.order == reads::after_write || requires(detail::own_token<P, double> at) {
+  { P::bonus(at, 0) } -> std::convertible_to<double>;
+};
 template <class P>
 concept evolution_map = stateless_policy<P> && evolves_state<P> && evolves_readout<P> && gives_log_decay<P> && gives_angle<P> &&
                         gives_strength_and_row<P> && gives_column<P> && gives_bonus<P>;
 
 // scaling and normalization see the mixer's whole token, since they may take streams as the evolution has them
 template <class P, class At>
-concept scales_write = requires(At at) { { P::scale(at) } -> std::convertible_to<typename At::real>; };
+concept scales_write = requires(At at) {
+  { P::scale(at) } -> std::convertible_to<typename At::real>;
+};
 template <class P, class At>
-concept scales_channels = requires(At at) { { P::scale(at, 0) } -> std::convertible_to<typename At::real>; };
+concept scales_channels = requires(At at) {
+  { P::scale(at, 0) } -> std::convertible_to<typename At::real>;
+};
 template <class P, class At>
-concept scales_by_exponent = requires(At at) { { P::log_scale(at) } -> std::convertible_to<typename At::real>; };
+concept scales_by_exponent = requires(At at) {
+  { P::log_scale(at) } -> std::convertible_to<typename At::real>;
+};
 template <class P, class At>
 concept scaling_rule = stateless_policy<P> && (scales_write<P, At> || scales_channels<P, At>);
 
 template <class P>
 concept declares_sum = requires { std::bool_constant<P::needs_sum>{}; };
 template <class P, class At>
-concept gives_eta = requires(At at, typename At::real s) { { P::eta(s, at) } -> std::convertible_to<typename At::real>; };
+concept gives_eta = requires(At at, typename At::real s) {
+  { P::eta(s, at) } -> std::convertible_to<typename At::real>;
+};
 template <class P, class At>
-concept gives_log_inverse = requires(At at) { { P::log_inverse(at) } -> std::convertible_to<typename At::real>; };
+concept gives_log_inverse = requires(At at) {
+  { P::log_inverse(at) } -> std::convertible_to<typename At::real>;
+};
 template <class P, class At>
 concept normalization_rule = stateless_policy<P> && declares_sum<P> && (gives_eta<P, At> || gives_log_inverse<P, At>);
 
 // feature map
 template <class P>
-concept maps_channels = requires(double x) { { P::apply(x) } -> std::same_as<double>; };
+concept maps_channels = requires(double x) {
+  { P::apply(x) } -> std::same_as<double>;
+};
 template <class P>
 concept maps_vectors = requires(const double* x, double* y) { P::apply(x, y, 1); };
 template <class P>

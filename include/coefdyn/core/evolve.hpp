@@ -26,19 +26,14 @@ struct column_view {
 template <class E, class At>
 COEFDYN_HD auto log_decay_of(const At& at, int c) {
   using R = typename At::real;
-  if constexpr (structure_v<E>.decay == gate::none)
-    return R(0);
-  else if constexpr (structure_v<E>.decay == gate::scalar)
-    return R(E::log_decay(at));
-  else
-    return R(E::log_decay(at, c));
+  if constexpr (structure_v<E>.decay == gate::none) return R(0);
+  else if constexpr (structure_v<E>.decay == gate::scalar) return R(E::log_decay(at));
+  else return R(E::log_decay(at, c));
 }
 template <class E, class At>
 COEFDYN_HD auto column_of(const At& at, int c) {
-  if constexpr (structure_v<E>.correction == rank_one::along_key)
-    return at.k[c];
-  else
-    return E::column(at, c);
+  if constexpr (structure_v<E>.correction == rank_one::along_key) return at.k[c];
+  else return E::column(at, c);
 }
 
 namespace detail {
@@ -85,10 +80,8 @@ template <class E, bool Transposed, class At, class X>
 COEFDYN_HD void evolve(const At& at, const state_matrix<X>& x, X* work, typename At::real extra = typename At::real(0)) {
   if constexpr (!declares_structure<E>) {
     for (int v = 0; v < x.columns; ++v) {
-      if constexpr (Transposed)
-        E::apply_transposed(at, column_view<X>{x.p + v, x.stride});
-      else
-        E::apply(at, column_view<X>{x.p + v, x.stride});
+      if constexpr (Transposed) E::apply_transposed(at, column_view<X>{x.p + v, x.stride});
+      else E::apply(at, column_view<X>{x.p + v, x.stride});
     }
     if (extra != typename At::real(0)) {
       const auto f = math::exp(extra);

@@ -12,21 +12,21 @@ struct memory_policy {
   int save_every = 8;
 };
 
-struct definition {};  // as written: T^2 applications of A, any mixer
-struct parallel {};    // tiled T^2, no T x T storage: any phi, A_t with structure
-struct recurrent {};   // token by token, state n x d: phi linear
-struct chunkwise {     // matrix products within chunks, state between them: phi linear, A_t with structure or constant
-  int length = 0;      // tokens per chunk; 0 takes the tuned one
+struct definition {};      // as written: T^2 applications of A, any mixer
+struct parallel {};        // tiled T^2, no T x T storage: any phi, A_t with structure
+struct recurrent {};       // token by token, state n x d: phi linear
+struct chunkwise {         // matrix products within chunks, state between them: phi linear, A_t with structure or constant
+  int length = 0;          // tokens per chunk; 0 takes the tuned one
   memory_policy memory{};  // of its backward pass
 };
-struct step {};        // few tokens, state in and out: recurrent, or one read of the cache for a nonlinear phi
-struct automatic {};   // picked by the cost table in tuning.hpp; `chosen` says which
+struct step {};       // few tokens, state in and out: recurrent, or one read of the cache for a nonlinear phi
+struct automatic {};  // picked by the cost table in tuning.hpp; `chosen` says which
 
 }  // namespace coefdyn::form
 
 namespace coefdyn {
 
-/// What a form computes in: its tokens' real number, and double for float tokens in the definition, which has to be the truth.
+/// What a form computes in: its tokens' real number, and double for float tokens in the CPU's definition, which has to be the truth.
 template <class Form, class R>
 using form_real = std::conditional_t<std::is_same_v<Form, form::definition> && std::is_same_v<R, float>, double, R>;
 

@@ -15,8 +15,7 @@ struct mixer;
 /// The streams a mixer takes, each once: q, k, v, then what its policies ask for.
 template <class M, field Over = field::real>
 using needs_of = merged<list<need<stream::q, ticks::token, width::key, owner::query, Over>,
-                             need<stream::k, ticks::write, width::key, owner::key, Over>,
-                             need<stream::v, ticks::write, width::value>>,
+                             need<stream::k, ticks::write, width::key, owner::key, Over>, need<stream::v, ticks::write, width::value>>,
                         detail::streams_t<typename M::evolution>, detail::streams_t<typename M::scaling>,
                         detail::streams_t<typename M::normalization>, detail::streams_t<typename M::readout>>;
 
@@ -39,7 +38,8 @@ struct mixer {
   static_assert(evolution_map<A>,
                 "coefdyn: the evolution (second policy) needs apply and apply_transposed, or a structure with the "
                 "functions that it names: log_decay, angle, strength, row, column, bonus.");
-  static_assert(coefdyn::feature_map<Psi>, "coefdyn: the feature map (fifth policy) needs `R apply(R x)`, or `apply(x, y, n)` for a map of whole vectors.");
+  static_assert(coefdyn::feature_map<Psi>,
+                "coefdyn: the feature map (fifth policy) needs `R apply(R x)`, or `apply(x, y, n)` for a map of whole vectors.");
 
  private:
   using all_needs = needs_of<mixer>;
@@ -55,12 +55,19 @@ struct mixer {
   static_assert(scaling_rule<B, state_token<double, mixer>>,
                 "coefdyn: the scaling (third policy) needs `scale(at)` or `scale(at, c)`; with 1 - lambda per channel the "
                 "evolution has to have a log_decay per channel.");
-  static_assert(normalization_rule<Eta, reader_token<double, mixer>>,
-                "coefdyn: the normalization (fourth policy) needs `static constexpr bool needs_sum` and `eta(sum, at)` or `log_inverse(at)`.");
+  static_assert(
+      normalization_rule<Eta, reader_token<double, mixer>>,
+      "coefdyn: the normalization (fourth policy) needs `static constexpr bool needs_sum` and `eta(sum, at)` or `log_inverse(at)`.");
 };
 
 template <class M>
-concept is_mixer = requires { typename M::readout; typename M::evolution; typename M::scaling; typename M::normalization; typename M::feature_map; };
+concept is_mixer = requires {
+  typename M::readout;
+  typename M::evolution;
+  typename M::scaling;
+  typename M::normalization;
+  typename M::feature_map;
+};
 
 /// Facts about a mixer that forms ask for.
 template <class M>
@@ -69,14 +76,14 @@ struct traits {
   static constexpr bool structured = declares_structure<typename M::evolution>;
   static constexpr bool linear = M::readout::is_linear;
   static constexpr bool complex_state = structure.over == field::complex;
-  static constexpr int micro = structure.micro_steps;                       // timeline rows a token has
-  static constexpr int writes = structure.writes_each ? micro : 1;          // rows of k, v and per-write streams a token has
+  static constexpr int micro = structure.micro_steps;               // timeline rows a token has
+  static constexpr int writes = structure.writes_each ? micro : 1;  // rows of k, v and per-write streams a token has
   static constexpr bool scale_is_scalar = scales_write<typename M::scaling, state_token<double, M>>;
   static constexpr bool exponential = scales_by_exponent<typename M::scaling, state_token<double, M>>;  // b has a factor e^(log_scale)
-  static constexpr bool stabilised = linear && exponential;                 // its running maximum is kept out of the state
+  static constexpr bool stabilised = linear && exponential;  // its running maximum is kept out of the state
   static constexpr bool needs_sum = M::normalization::needs_sum;
   static constexpr bool has_feature = !std::is_same_v<typename M::feature_map, feature::identity>;
-  static constexpr bool needs_max = [] {                                    // phi(s + c) = e^c phi(s)
+  static constexpr bool needs_max = [] {  // phi(s + c) = e^c phi(s)
     if constexpr (requires { M::readout::needs_max; }) return bool(M::readout::needs_max);
     else return false;
   }();
@@ -92,29 +99,28 @@ using state_element = std::conditional_t<traits<M>::complex_state, complex<R>, R
 /// phi'(s), by dual numbers where the policy gives none.
 template <class Phi, class R>
 COEFDYN_HD R slope(R s) {
-  if constexpr (requires { { Phi::derivative(s) } -> std::same_as<R>; })
+  if constexpr (requires {
+                  { Phi::derivative(s) } -> std::same_as<R>;
+                })
     return Phi::derivative(s);
-  else
-    return Phi::apply(dual<R>(s, R(1))).d;
+  else return Phi::apply(dual<R>(s, R(1))).d;
 }
 /// b of channel c without its exponential part.
 template <class B, class At>
 COEFDYN_HD auto scale_of(const At& at, int c) {
   using R = typename At::real;
-  if constexpr (scales_write<B, At>)
-    return R(B::scale(at));
-  else
-    return R(B::scale(at, c));
+  if constexpr (scales_write<B, At>) return R(B::scale(at));
+  else return R(B::scale(at, c));
 }
 /// Factor on the read that is kept scaled by e^-m: y = inverse * y~.
 template <class Eta, class R, class At>
 COEFDYN_HD R inverse_eta(R sum, R m, const At& at) {
-  if constexpr (requires { { Eta::inverse(sum, m, at) } -> std::convertible_to<R>; })
+  if constexpr (requires {
+                  { Eta::inverse(sum, m, at) } -> std::convertible_to<R>;
+                })
     return Eta::inverse(sum, m, at);
-  else if constexpr (requires { Eta::log_inverse(at); })
-    return math::exp(m + R(Eta::log_inverse(at)));
-  else
-    return math::exp(m) / R(Eta::eta(sum * math::exp(m), at));
+  else if constexpr (requires { Eta::log_inverse(at); }) return math::exp(m + R(Eta::log_inverse(at)));
+  else return math::exp(m) / R(Eta::eta(sum * math::exp(m), at));
 }
 /// Whether a read with this sum is one whose weights are all exactly zero under an eta of exactly zero: y = 0, gradients 0.
 template <class M, class R>
@@ -130,21 +136,21 @@ COEFDYN_HD R inverse_slope(R sum, R m, const At& lifted, R df) {
 /// log |eta| from the sum scaled by e^-m; its sign is that of `eta_sign`.
 template <class Eta, class R, class At>
 COEFDYN_HD R log_eta(R sum, R m, const At& at) {
-  if constexpr (requires { { Eta::log_eta(sum, m, at) } -> std::convertible_to<R>; })
+  if constexpr (requires {
+                  { Eta::log_eta(sum, m, at) } -> std::convertible_to<R>;
+                })
     return Eta::log_eta(sum, m, at);
-  else if constexpr (requires { Eta::log_inverse(at); })
-    return -R(Eta::log_inverse(at));
-  else
-    return math::log(math::abs(R(Eta::eta(sum * math::exp(m), at))));
+  else if constexpr (requires { Eta::log_inverse(at); }) return -R(Eta::log_inverse(at));
+  else return math::log(math::abs(R(Eta::eta(sum * math::exp(m), at))));
 }
 template <class Eta, class R, class At>
 COEFDYN_HD int eta_sign(R sum, R m, const At& at) {
-  if constexpr (requires { Eta::log_inverse(at); })
-    return 1;
-  else if constexpr (requires { { Eta::log_eta(sum, m, at) } -> std::convertible_to<R>; })
+  if constexpr (requires { Eta::log_inverse(at); }) return 1;
+  else if constexpr (requires {
+                       { Eta::log_eta(sum, m, at) } -> std::convertible_to<R>;
+                     })
     return Eta::is_signed && sum < R(0) ? -1 : 1;
-  else
-    return R(Eta::eta(sum * math::exp(m), at)) < R(0) ? -1 : 1;
+  else return R(Eta::eta(sum * math::exp(m), at)) < R(0) ? -1 : 1;
 }
 
 }  // namespace coefdyn

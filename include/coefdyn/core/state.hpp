@@ -25,9 +25,11 @@ struct state_view {
 };
 
 template <class M, class Types>
-using mutable_state = state_view<M, state_element<M, typename detail::as_types<Types>::type::state>, typename detail::as_types<Types>::type::accumulate>;
+using mutable_state =
+    state_view<M, state_element<M, typename detail::as_types<Types>::type::state>, typename detail::as_types<Types>::type::accumulate>;
 template <class M, class Types>
-using const_state = state_view<M, const state_element<M, typename detail::as_types<Types>::type::state>, const typename detail::as_types<Types>::type::accumulate>;
+using const_state = state_view<M, const state_element<M, typename detail::as_types<Types>::type::state>,
+                               const typename detail::as_types<Types>::type::accumulate>;
 
 /// A state that owns its memory, zero at first.
 template <class M, class Types = float>
@@ -42,14 +44,25 @@ struct state {
 
   state() = default;
   state(idx sequences_, int heads_, int n_, int d_)
-      : sequences(sequences_), heads(heads_), n(n_), d(d_), S(size_of(n_, d_)), z(traits<M>::needs_sum ? size_of(n_, 1) : 0),
-        m(traits<M>::stabilised ? size_of(1, 1) : 0, empty_maximum()), position(static_cast<std::size_t>(sequences_)) {
-    static_assert(traits<M>::linear, "coefdyn: a state of n x d exists only for a linear readout map (Lemma 1); for a nonlinear one use cache<M>.");
+      : sequences(sequences_),
+        heads(heads_),
+        n(n_),
+        d(d_),
+        S(size_of(n_, d_)),
+        z(traits<M>::needs_sum ? size_of(n_, 1) : 0),
+        m(traits<M>::stabilised ? size_of(1, 1) : 0, empty_maximum()),
+        position(static_cast<std::size_t>(sequences_)) {
+    static_assert(traits<M>::linear,
+                  "coefdyn: a state of n x d exists only for a linear readout map (Lemma 1); for a nonlinear one use cache<M>.");
   }
   explicit state(const extents& e) : state(e.sequences, e.states, e.n, e.d) {}
 
-  operator mutable_state<M, Types>() { return {view(S.data(), sequences, heads, n, d), z_view(z), m_view(m), view(position.data(), sequences)}; }
-  operator const_state<M, Types>() const { return {view(S.data(), sequences, heads, n, d), z_view(z), m_view(m), view(position.data(), sequences)}; }
+  operator mutable_state<M, Types>() {
+    return {view(S.data(), sequences, heads, n, d), z_view(z), m_view(m), view(position.data(), sequences)};
+  }
+  operator const_state<M, Types>() const {
+    return {view(S.data(), sequences, heads, n, d), z_view(z), m_view(m), view(position.data(), sequences)};
+  }
   /// m of a state that has seen nothing: no exponent is kept yet; a floored sum's floor starts it at 0.
   COEFDYN_HD static constexpr real empty_maximum() {
     if constexpr (requires { M::normalization::floors_at_one; }) return real(0);
@@ -58,7 +71,8 @@ struct state {
   /// S of one head without the factor e^-m.
   element unscaled(idx s, int h, int c, int v) const {
     const std::size_t head = static_cast<std::size_t>(s * heads + h);
-    const element x = S[(head * static_cast<std::size_t>(n) + static_cast<std::size_t>(c)) * static_cast<std::size_t>(d) + static_cast<std::size_t>(v)];
+    const element x =
+        S[(head * static_cast<std::size_t>(n) + static_cast<std::size_t>(c)) * static_cast<std::size_t>(d) + static_cast<std::size_t>(v)];
     return traits<M>::stabilised ? math::exp(m[head]) * x : x;
   }
 
@@ -82,7 +96,7 @@ struct carried {
   const_state<M, Types> initial{};
   mutable_state<M, Types> final{};
   std::span<const idx> positions{};    // ascending numbers of tokens of each sequence after which `captured` takes the state
-  mutable_state<M, Types> captured{};   // sequence axis: positions x N
+  mutable_state<M, Types> captured{};  // sequence axis: positions x N
 };
 template <class M, class Types = float>
 using carry = carried<M, typename detail::as_types<Types>::type>;
@@ -90,7 +104,7 @@ using carry = carried<M, typename detail::as_types<Types>::type>;
 /// Gradients of the states that enter and leave: of the unscaled S and z, the maximum m held constant.
 template <class M, class Types>
 struct carried_gradients {
-  const_state<M, Types> final{};     // in: gradient of the final state; empty: zero
+  const_state<M, Types> final{};      // in: gradient of the final state; empty: zero
   mutable_state<M, Types> initial{};  // out: gradient of the initial state; empty: not wanted
 };
 template <class M, class Types = float>
@@ -103,16 +117,19 @@ void check_state(const S& s, const extents& e, idx sequences, const std::string&
   const auto test = [&](const auto& v, const idx* want, const std::string& part) {
     constexpr int rank = std::remove_cvref_t<decltype(v)>::rank;
     for (int a = 0; a < rank; ++a)
-      if (v.extents[a] != want[a]) throw invalid_input(name + " " + part, "shape " + shape_text(want, rank), "shape " + shape_text(v.extents, rank));
+      if (v.extents[a] != want[a])
+        throw invalid_input(name + " " + part, "shape " + shape_text(want, rank), "shape " + shape_text(v.extents, rank));
   };
   test(s.S, S_want, "S");
   const idx z_want[] = {sequences, e.states, e.n}, m_want[] = {sequences, e.states}, p_want[] = {sequences};
   if (traits<M>::needs_sum) {
-    if (!s.z && s.S) throw invalid_input(name + " z", "the normalizer state z " + shape_text(z_want, 3) + " beside S, since eta is a sum", "none");
+    if (!s.z && s.S)
+      throw invalid_input(name + " z", "the normalizer state z " + shape_text(z_want, 3) + " beside S, since eta is a sum", "none");
     test(s.z, z_want, "z");
   }
   if (s.m) test(s.m, m_want, "m");
-  else if (!input && traits<M>::stabilised && s.S) throw invalid_input(name + " m", "the running maximum m " + shape_text(m_want, 2) + ", since S is kept scaled by e^-m", "none");
+  else if (!input && traits<M>::stabilised && s.S)
+    throw invalid_input(name + " m", "the running maximum m " + shape_text(m_want, 2) + ", since S is kept scaled by e^-m", "none");
   if (s.position) test(s.position, p_want, "position");
 }
 template <class M, class Types>
@@ -120,7 +137,8 @@ void check_carry(const carried<M, Types>& c, const extents& e) {
   if (c.initial) check_state<M>(c.initial, e, e.sequences, "initial state", true);
   if (c.final) check_state<M>(c.final, e, e.sequences, "final state", false);
   for (std::size_t i = 0; i < c.positions.size(); ++i)
-    if (c.positions[i] < (i ? c.positions[i - 1] : 0)) throw invalid_input("positions", "ascending numbers of tokens", std::to_string(c.positions[i]));
+    if (c.positions[i] < (i ? c.positions[i - 1] : 0))
+      throw invalid_input("positions", "ascending numbers of tokens", std::to_string(c.positions[i]));
   if (!c.positions.empty()) check_state<M>(c.captured, e, e.sequences * idx(c.positions.size()), "captured state", false);
 }
 }  // namespace detail

@@ -11,13 +11,13 @@ struct list {};
 
 enum class ticks { constant, token, write };  // rows in time: none, T, T * writes_per_token
 enum class width {                            // what one row of one head holds
-  scalar,       // one number
-  key,          // n
-  value,        // d
-  pairs,        // n / 2
-  factors,      // m, a policy sees that of its micro-step
-  factors_key,  // m x n, likewise
-  matrix        // n x n
+  scalar,                                     // one number
+  key,                                        // n
+  value,                                      // d
+  pairs,                                      // n / 2
+  factors,                                    // m, a policy sees that of its micro-step
+  factors_key,                                // m x n, likewise
+  matrix                                      // n x n
 };
 enum class owner { query, key, state, reader, shared };  // whose head index it has; shared has no head axis
 enum class field { real, complex };
@@ -33,8 +33,7 @@ struct need {
   static constexpr field over = Over;
   static constexpr bool timed = Ticks != ticks::constant;
   static constexpr bool headed = Owner != owner::shared;
-  static constexpr int inner_rank =
-      Width == width::scalar ? 0 : Width == width::matrix || Width == width::factors_key ? 2 : 1;
+  static constexpr int inner_rank = Width == width::scalar ? 0 : Width == width::matrix || Width == width::factors_key ? 2 : 1;
   static constexpr int rank = (timed ? 2 : 0) + (headed ? 1 : 0) + inner_rank;
 };
 /// A need that holds only if no policy before it named the stream (b = beta takes beta as the evolution has it).
@@ -58,32 +57,32 @@ template <class Tag>
 using fixed_per_channel = need<Tag, ticks::constant, width::key>;
 
 // A tag is a name, the heads it belongs to and its precision; `field<V>` gives the member of that name.
-#define COEFDYN_STREAM(NAME, HEADS, PRECISION)                     \
-  struct NAME {                                                    \
-    static constexpr owner belongs_to = owner::HEADS;              \
-    static constexpr precision held_in = precision::PRECISION;     \
-    static constexpr const char* name = #NAME;                     \
-    template <class V>                                             \
-    struct field {                                                 \
-      V NAME;                                                      \
-    };                                                             \
+#define COEFDYN_STREAM(NAME, HEADS, PRECISION)                 \
+  struct NAME {                                                \
+    static constexpr owner belongs_to = owner::HEADS;          \
+    static constexpr precision held_in = precision::PRECISION; \
+    static constexpr const char* name = #NAME;                 \
+    template <class V>                                         \
+    struct field {                                             \
+      V NAME;                                                  \
+    };                                                         \
   }
 namespace stream {
-COEFDYN_STREAM(q, query, storage);          // query
-COEFDYN_STREAM(k, key, storage);            // key
-COEFDYN_STREAM(v, state, storage);          // value
-COEFDYN_STREAM(log_decay, state, gate);     // log |lambda| <= 0
-COEFDYN_STREAM(theta, state, gate);         // arg lambda, radians
-COEFDYN_STREAM(beta, state, gate);          // strength of a Householder, 0..2
-COEFDYN_STREAM(z, state, storage);          // vector of a Householder, used as given
-COEFDYN_STREAM(a, state, storage);          // rank one: + a c'
-COEFDYN_STREAM(c, state, storage);          // rank one: + a c'
-COEFDYN_STREAM(A, state, gate);             // dense evolution
-COEFDYN_STREAM(u, state, gate);             // diagonal bonus of a mixer that reads before it writes
-COEFDYN_STREAM(delta, state, gate);         // step size Delta
-COEFDYN_STREAM(input_gate, state, gate);    // i of exp(i)
-COEFDYN_STREAM(eta_gate, reader, gate);     // w'u of a gate normalization
-COEFDYN_STREAM(eta_offset, reader, gate);   // its offset
+COEFDYN_STREAM(q, query, storage);         // query
+COEFDYN_STREAM(k, key, storage);           // key
+COEFDYN_STREAM(v, state, storage);         // value
+COEFDYN_STREAM(log_decay, state, gate);    // log |lambda| <= 0
+COEFDYN_STREAM(theta, state, gate);        // arg lambda, radians
+COEFDYN_STREAM(beta, state, gate);         // strength of a Householder, 0..2
+COEFDYN_STREAM(z, state, storage);         // vector of a Householder, used as given
+COEFDYN_STREAM(a, state, storage);         // rank one: + a c'
+COEFDYN_STREAM(c, state, storage);         // rank one: + a c'
+COEFDYN_STREAM(A, state, gate);            // dense evolution
+COEFDYN_STREAM(u, state, gate);            // diagonal bonus of a mixer that reads before it writes
+COEFDYN_STREAM(delta, state, gate);        // step size Delta
+COEFDYN_STREAM(input_gate, state, gate);   // i of exp(i)
+COEFDYN_STREAM(eta_gate, reader, gate);    // w'u of a gate normalization
+COEFDYN_STREAM(eta_offset, reader, gate);  // its offset
 }  // namespace stream
 #undef COEFDYN_STREAM
 
@@ -156,9 +155,7 @@ struct side {
 };
 template <bool Reading, class... Out, class H, class... T>
 struct side<Reading, list<Out...>, H, T...>
-    : side<Reading,
-           std::conditional_t<(H::heads == owner::query || H::heads == owner::reader) == Reading, list<Out..., H>,
-                              list<Out...>>,
+    : side<Reading, std::conditional_t<(H::heads == owner::query || H::heads == owner::reader) == Reading, list<Out..., H>, list<Out...>>,
            T...> {};
 template <bool Reading, class L>
 struct side_of;

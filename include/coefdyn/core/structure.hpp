@@ -9,10 +9,10 @@
 ///   D_t = diag(e^(log decay + i angle)), the angle on pairs of channels or on complex channels
 namespace coefdyn {
 
-enum class gate { none, scalar, channel };          // D_t: 1, lambda_t, diag(lambda_t)
-enum class rank_one { none, along_key, free };      // col_t: k_t, or the policy's column(at, c)
-enum class sees { decayed, undecayed };             // what row_t' multiplies
-enum class reads { after_write, before_write };     // before: y_i reads S_{i-1}, the diagonal has bonus(at, c)
+enum class gate { none, scalar, channel };                          // D_t: 1, lambda_t, diag(lambda_t)
+enum class rank_one { none, along_key, free };                      // col_t: k_t, or the policy's column(at, c)
+enum class sees { decayed, undecayed };                             // what row_t' multiplies
+enum class reads { after_write, before_write };                     // before: y_i reads S_{i-1}, the diagonal has bonus(at, c)
 enum class turning { none, half_pairs, adjacent_pairs, channels };  // which channels an angle turns: (m, m + n/2), (2m, 2m+1), complex c
 
 struct structure_of {
@@ -24,7 +24,7 @@ struct structure_of {
   int micro_steps = 1;      // m rank-one factors or writes in one token; the decay acts before the first
   bool writes_each = true;  // every micro-step writes (DeltaProduct), or only the last (product of Householders)
   field over = field::real;
-  bool constant = false;    // A_t does not depend on t
+  bool constant = false;  // A_t does not depend on t
 };
 
 template <class E>

@@ -91,8 +91,8 @@ struct value_at {
 template <class Need, class R, class Seed>
 struct dual_at {
   using E = element_of<Need, R>;
-  using type = std::conditional_t<is_scalar_at<Need>, dual<R>,
-                                  std::conditional_t<is_matrix_at<Need>, lifted_matrix<E, Seed>, lifted_row<E, Seed>>>;
+  using type =
+      std::conditional_t<is_scalar_at<Need>, dual<R>, std::conditional_t<is_matrix_at<Need>, lifted_matrix<E, Seed>, lifted_row<E, Seed>>>;
 };
 }  // namespace detail
 

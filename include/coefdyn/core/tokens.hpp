@@ -13,7 +13,8 @@ namespace coefdyn {
 /// stored in. Arithmetic is in Accumulate. Gates and what they accumulate to are never below float.
 template <class Storage, class Gate = Storage, class Accumulate = Gate, class State = Accumulate>
 struct types {
-  static_assert(!std::is_same_v<Gate, bf16> && !std::is_same_v<Gate, half> && !std::is_same_v<Accumulate, bf16> && !std::is_same_v<Accumulate, half>,
+  static_assert(!std::is_same_v<Gate, bf16> && !std::is_same_v<Gate, half> && !std::is_same_v<Accumulate, bf16> &&
+                    !std::is_same_v<Accumulate, half>,
                 "coefdyn: gates and accumulation are never below float; write types<bf16, float> for bf16 storage.");
   using storage = Storage;
   using gate = Gate;
@@ -75,10 +76,10 @@ struct stream_view : view<T, Need::rank> {
 };
 namespace detail {
 template <class Need, class Types>
-using stored_as = std::conditional_t<
-    Need::over == field::complex,
-    complex<std::conditional_t<Need::tag::held_in == precision::storage, typename Types::storage, typename Types::gate>>,
-    std::conditional_t<Need::tag::held_in == precision::storage, typename Types::storage, typename Types::gate>>;
+using stored_as =
+    std::conditional_t<Need::over == field::complex,
+                       complex<std::conditional_t<Need::tag::held_in == precision::storage, typename Types::storage, typename Types::gate>>,
+                       std::conditional_t<Need::tag::held_in == precision::storage, typename Types::storage, typename Types::gate>>;
 template <class Types, bool Writable, class Needs>
 struct bound_streams;
 template <class Types, bool Writable, class... Need>
@@ -125,8 +126,10 @@ struct tokens : detail::bound_streams<typename detail::as_types<Types>::type, fa
   using real = typename types_type::accumulate;
   static constexpr field over = Over;
   static_assert(Over == field::real || traits<M>::complex_state,
-                "coefdyn: complex q and k need an evolution over the complex numbers; use evolution::complex_diagonal, fixed_complex_diagonal or dense<field::complex>.");
-  static_assert(Over == field::real || !traits<M>::has_feature, "coefdyn: a feature map acts on real q and k only; use feature::identity with complex q and k.");
+                "coefdyn: complex q and k need an evolution over the complex numbers; use evolution::complex_diagonal, "
+                "fixed_complex_diagonal or dense<field::complex>.");
+  static_assert(Over == field::real || !traits<M>::has_feature,
+                "coefdyn: a feature map acts on real q and k only; use feature::identity with complex q and k.");
   sequence_offsets cu_seqlens;  // empty: every batch row is one sequence
   /// Tokens before this one are a cache: written, not read. q, the reader's streams and y then have T - first_read rows.
   idx first_read = 0;
@@ -140,10 +143,10 @@ struct gradients : detail::bound_streams<typename detail::as_types<Types>::type,
 
 /// Sizes of a call.
 struct extents {
-  idx batch = 0, time = 0, first_read = 0;                // B, T, tokens that are written only
-  int readers = 0, states = 0, queries = 0, keys = 0;     // heads that read, that hold a state, of q, of k
+  idx batch = 0, time = 0, first_read = 0;             // B, T, tokens that are written only
+  int readers = 0, states = 0, queries = 0, keys = 0;  // heads that read, that hold a state, of q, of k
   int n = 0, d = 0;
-  idx sequences = 0;                                      // B, or packed sequences
+  idx sequences = 0;  // B, or packed sequences
   COEFDYN_HD int heads_of(owner o) const {
     return o == owner::query ? queries : o == owner::key ? keys : o == owner::state ? states : o == owner::reader ? readers : 1;
   }
@@ -201,7 +204,11 @@ void check_streams(const X& x, const extents& e, list<Need...>) {
 }
 template <class M, class G, class... Need>
 void check_gradients(const G& g, const extents& e, list<Need...>) {
-  ([&] { if (g.template of<Need>().data) check_shape<M>(g.template of<Need>(), e, "gradient of "); }(), ...);
+  (
+      [&] {
+        if (g.template of<Need>().data) check_shape<M>(g.template of<Need>(), e, "gradient of ");
+      }(),
+      ...);
 }
 inline void check_offsets(const sequence_offsets& o, idx time, idx batch) {
   if (batch != 1) throw invalid_input("cu_seqlens", "B = 1 beside packed sequences", "B = " + std::to_string(batch));
@@ -209,7 +216,8 @@ inline void check_offsets(const sequence_offsets& o, idx time, idx batch) {
   if (o[0] != 0) throw invalid_input("cu_seqlens", "first offset 0", std::to_string(o[0]));
   for (idx i = 1; i < o.count; ++i)
     if (o[i] < o[i - 1])
-      throw invalid_input("cu_seqlens", "offsets that do not decrease", std::to_string(o[i]) + " after " + std::to_string(o[i - 1]) + " at " + std::to_string(i));
+      throw invalid_input("cu_seqlens", "offsets that do not decrease",
+                          std::to_string(o[i]) + " after " + std::to_string(o[i - 1]) + " at " + std::to_string(i));
   if (o[o.count - 1] != time) throw invalid_input("cu_seqlens", "last offset T = " + std::to_string(time), std::to_string(o[o.count - 1]));
 }
 }  // namespace detail
@@ -237,18 +245,23 @@ extents check(const X& x) {
   using M = typename X::mixer_type;
   const extents e = extents_of(x);
   if constexpr (std::is_same_v<typename X::heads_type, heads::grouped_queries>) {
-    if (e.keys != e.states) throw invalid_input("v", "as many heads as k (" + std::to_string(e.keys) + ") under heads::grouped_queries", std::to_string(e.states));
+    if (e.keys != e.states)
+      throw invalid_input("v", "as many heads as k (" + std::to_string(e.keys) + ") under heads::grouped_queries",
+                          std::to_string(e.states));
     if (e.states == 0 ? e.queries != 0 : e.queries % e.states != 0)
       throw invalid_input("q", "a multiple of the " + std::to_string(e.states) + " key/value heads", std::to_string(e.queries) + " heads");
   } else {
-    if (e.queries != e.keys) throw invalid_input("q", "as many heads as k (" + std::to_string(e.keys) + ") under heads::grouped_values", std::to_string(e.queries));
+    if (e.queries != e.keys)
+      throw invalid_input("q", "as many heads as k (" + std::to_string(e.keys) + ") under heads::grouped_values",
+                          std::to_string(e.queries));
     if (e.keys == 0 ? e.states != 0 : e.states % e.keys != 0)
       throw invalid_input("v", "a multiple of the " + std::to_string(e.keys) + " query/key heads", std::to_string(e.states) + " heads");
   }
   if constexpr (traits<M>::structure.turns == turning::half_pairs || traits<M>::structure.turns == turning::adjacent_pairs)
     if (e.n % 2) throw invalid_input("q", "an even n for pairs of channels", "n = " + std::to_string(e.n));
   if constexpr (requires { M::evolution::max_n; })
-    if (e.n > M::evolution::max_n) throw invalid_input("q", "n <= " + std::to_string(M::evolution::max_n) + " for this evolution", "n = " + std::to_string(e.n));
+    if (e.n > M::evolution::max_n)
+      throw invalid_input("q", "n <= " + std::to_string(M::evolution::max_n) + " for this evolution", "n = " + std::to_string(e.n));
   detail::check_streams<M>(x, e, typename X::needs{});
   if (x.first_read < 0 || (x.first_read > 0 && x.cu_seqlens))
     throw invalid_input("first_read", x.cu_seqlens ? "0 beside packed sequences" : "a number of tokens >= 0", std::to_string(x.first_read));

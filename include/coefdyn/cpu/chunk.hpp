@@ -23,11 +23,12 @@ struct chunk {
   products<R> px;
   gates<M, R> decays;
   int rows = 0, n = 0, e = 0;
-  R *W = nullptr, *u = nullptr, *X = nullptr;                                       // (rows, e)
-  R *Ark = nullptr, *Arc = nullptr, *Aqk = nullptr, *Aqc = nullptr, *L = nullptr;   // (rows, rows)
-  R *weighted = nullptr;                                                            // (rows, n) scratch
-  R *dW = nullptr, *du = nullptr, *dM = nullptr, *dR = nullptr, *flux = nullptr;    // backward: (rows, e), (rows, e), (rows, rows), (rows, n), (n)
-  R *pairs = nullptr, *inflow = nullptr, *outflow = nullptr;                        // gradients that a scalar gate adds up: (rows, rows), (rows), (rows)
+  R *W = nullptr, *u = nullptr, *X = nullptr;                                      // (rows, e)
+  R *Ark = nullptr, *Arc = nullptr, *Aqk = nullptr, *Aqc = nullptr, *L = nullptr;  // (rows, rows)
+  R* weighted = nullptr;                                                           // (rows, n) scratch
+  R *dW = nullptr, *du = nullptr, *dM = nullptr, *dR = nullptr,
+    *flux = nullptr;                                          // backward: (rows, e), (rows, e), (rows, rows), (rows, n), (n)
+  R *pairs = nullptr, *inflow = nullptr, *outflow = nullptr;  // gradients that a scalar gate adds up: (rows, rows), (rows), (rows)
 
   chunk() = default;
   chunk(arena& a, int rows_, int n_, int e_, bool backward) : px(products<R>::best()), decays(a, rows_, n_, px), rows(rows_), n(n_), e(e_) {
@@ -185,8 +186,7 @@ struct chunk {
     px.row_dots(rows, e, dW0, e, o.V, e, d.b);
     px.add_scaled_rows(rows, e, o.b, dW0, e, d.V, e);
     if constexpr (O::channel)  // dg_t = sum_{r >= t} dG_r + <S_end, dS_end>
-      for (int r = rows - 1; r >= 0; --r)
-        px.add(1, n, d.g + idx(r) * n, n, flux, n), copy(n, flux, d.g + idx(r) * n);
+      for (int r = rows - 1; r >= 0; --r) px.add(1, n, d.g + idx(r) * n, n, flux, n), copy(n, flux, d.g + idx(r) * n);
     decays.whole(e, dS);
     if constexpr (one_gate) px.row_dots(n, e, S, e, dS, e, flux), sum_gates(d);
     px.add(n, e, dS_start, e, dS, e);

@@ -20,10 +20,14 @@ struct chunkwise_head {
 
   chunkwise_head() = default;
   chunkwise_head(arena& a, const extents& e, int length_, bool backward = false)
-      : length(length_), in(a, shape(e, length_)), reads(a, shape(e, length_)), o(a, length_, e.n, padded_width<M>(e.d), T::micro > 1 && !T::structure.writes_each),
+      : length(length_),
+        in(a, shape(e, length_)),
+        reads(a, shape(e, length_)),
+        o(a, length_, e.n, padded_width<M>(e.d), T::micro > 1 && !T::structure.writes_each),
         k(a, length_ * T::micro, T::lowered(e.n), padded_width<M>(e.d), backward) {
     const idx rows = idx(length) * T::micro, n = T::lowered(e.n), width = padded_width<M>(e.d);
-    S = a.take<R>(n * width), Q = a.take<R>(rows * n), p = a.take<R>(length), Y = a.take<R>(rows * width), scratch = a.take<R>(3 * idx(e.n));
+    S = a.take<R>(n * width), Q = a.take<R>(rows * n), p = a.take<R>(length), Y = a.take<R>(rows * width),
+    scratch = a.take<R>(3 * idx(e.n));
   }
   static frame_shape shape(const extents& e, int length) { return {e.n, e.d, padded_width<M>(e.d), length}; }
 
@@ -84,7 +88,8 @@ void chunkwise_forward(const X& x, const extents& e, const head& hd, const Y& y,
       w.k.read(w.o, Q, w.p, w.S, w.Y);
       for (int i = from; i < count; ++i) {
         const R* row = w.Y + idx(read_row<M>(i)) * width;
-        finish_row<M, R>(row, T::needs_sum ? row[e.d] : R(0), w.o.m[i], w.reads.at(i - from, 0, start + t + i), y, hd.s.batch, hd.s.begin + t + i - e.first_read, hd.first_reader + r);
+        finish_row<M, R>(row, T::needs_sum ? row[e.d] : R(0), w.o.m[i], w.reads.at(i - from, 0, start + t + i), y, hd.s.batch,
+                         hd.s.begin + t + i - e.first_read, hd.first_reader + r);
       }
     }
     w.k.advance(w.o, w.S);

@@ -31,8 +31,14 @@ template <class M, class R>
 row_gradient<R> gradient_of(const operands<M, R>& d, int i, int l) {
   using O = operands<M, R>;
   const idx r = idx(i) * O::micro + l;
-  return {d.K + r * d.n, O::corrects ? d.row + r * d.n : nullptr, O::corrects && !O::tied ? d.col + r * d.n : nullptr, d.V + r * d.e,
-          O::has_gates ? d.g + r * d.gate_width() : nullptr, O::turns ? d.co + r * (d.n / 2) : nullptr, O::corrects ? d.s[r] : R(0), d.b[r],
+  return {d.K + r * d.n,
+          O::corrects ? d.row + r * d.n : nullptr,
+          O::corrects && !O::tied ? d.col + r * d.n : nullptr,
+          d.V + r * d.e,
+          O::has_gates ? d.g + r * d.gate_width() : nullptr,
+          O::turns ? d.co + r * (d.n / 2) : nullptr,
+          O::corrects ? d.s[r] : R(0),
+          d.b[r],
           O::before ? d.bonus + idx(i) * d.n : nullptr};
 }
 
@@ -48,11 +54,17 @@ struct chunkwise_backward_head {
 
   chunkwise_backward_head() = default;
   chunkwise_backward_head(arena& a, const extents& x, int length, idx tokens, int save_every_)
-      : f(a, x, length, true), d(a, length, x.n, padded_width<M>(x.d), true), grads(a, x, tokens), save_every(save_every_), n(T::lowered(x.n)), e(padded_width<M>(x.d)) {
+      : f(a, x, length, true),
+        d(a, length, x.n, padded_width<M>(x.d), true),
+        grads(a, x, tokens),
+        save_every(save_every_),
+        n(T::lowered(x.n)),
+        e(padded_width<M>(x.d)) {
     const idx rows = idx(length) * T::micro, chunks = (tokens + length - 1) / length, segments = (chunks + save_every - 1) / save_every;
     checkpoints = a.take<R>((segments + 1) * n * e), checkpoint_m = a.take<R>(segments);
     if (save_every > 1) inner = a.take<R>((save_every + 1) * idx(n) * e), inner_m = a.take<R>(save_every);
-    dS = a.take<R>(idx(n) * e), dS_start = a.take<R>(idx(n) * e), dY = a.take<R>(rows * e), dQ = a.take<R>(rows * n), dp = a.take<R>(length);
+    dS = a.take<R>(idx(n) * e), dS_start = a.take<R>(idx(n) * e), dY = a.take<R>(rows * e), dQ = a.take<R>(rows * n),
+    dp = a.take<R>(length);
   }
 };
 
@@ -113,8 +125,8 @@ void chunkwise_backward(const X& x, const extents& ex, const head& hd, const Cal
         for (int i = 0; i < count; ++i) {
           const R* row = f.Y + idx(read_row<M>(i)) * w.e;
           const R sum = T::needs_sum ? row[ex.d] : R(0);
-          const R df = finish_row_backward<M>(f.reads, i, start + t + i, row, sum, f.o.m[i], call.dy, hd.s.batch, hd.s.begin + t + i, hd.first_reader + r,
-                                              w.dY + idx(read_row<M>(i)) * w.e);
+          const R df = finish_row_backward<M>(f.reads, i, start + t + i, row, sum, f.o.m[i], call.dy, hd.s.batch, hd.s.begin + t + i,
+                                              hd.first_reader + r, w.dY + idx(read_row<M>(i)) * w.e);
           raise_eta<M>(f.reads, i, start + t + i, sum, f.o.m[i], df, w.grads.readers[r], t + i);
         }
         f.k.read_backward(f.o, Q, f.p, S, w.dY, w.dQ, w.dp, w.dS_start, w.d);
@@ -126,7 +138,9 @@ void chunkwise_backward(const X& x, const extents& ex, const head& hd, const Cal
       }
       f.k.finish_backward(f.o, S, w.dS, w.dS_start, w.d);
       for (int i = 0; i < count; ++i)
-        for (int l = 0; l < T::micro; ++l) raise_row<M>(f.in, i, l, start + t + i, gradient_of(w.d, i, l), f.o.b[i * T::micro + l], T::stabilised ? f.o.shift[i] : R(1), w.grads.state, t + i);
+        for (int l = 0; l < T::micro; ++l)
+          raise_row<M>(f.in, i, l, start + t + i, gradient_of(w.d, i, l), f.o.b[i * T::micro + l], T::stabilised ? f.o.shift[i] : R(1),
+                       w.grads.state, t + i);
     }
   }
   store_initial_gradient(call.s, hd.index, hd.state, ex.n, ex.d, w.e, m0, w.dS);

@@ -15,7 +15,7 @@ template <class M, class R>
 struct chunk<M, R> {
   using O = operands<M, R>;
   products<R> px;
-  int rows = 0, n = 0, e = 0;  // n of the lowered state
+  int rows = 0, n = 0, e = 0;                         // n of the lowered state
   R *A = nullptr, *power = nullptr, *next = nullptr;  // (n, n): A, A^capacity, scratch
   R *W = nullptr, *moved = nullptr, *H = nullptr;     // (rows, e), (rows, n), (rows, n)
   R *Z = nullptr, *T = nullptr;                       // (rows, rows), (n, e)
@@ -25,7 +25,8 @@ struct chunk<M, R> {
   chunk(arena& a, int rows_, int n_, int e_, bool) : px(products<R>::best()), n(n_), e(e_), capacity(rows_) {
     const idx square = idx(n) * n;
     A = a.take<R>(square), power = a.take<R>(square), next = a.take<R>(square);
-    W = a.take<R>(idx(capacity) * e), moved = a.take<R>(idx(capacity) * n), H = a.take<R>(idx(capacity) * n), Z = a.take<R>(idx(capacity) * capacity), T = a.take<R>(idx(n) * e);
+    W = a.take<R>(idx(capacity) * e), moved = a.take<R>(idx(capacity) * n), H = a.take<R>(idx(capacity) * n),
+    Z = a.take<R>(idx(capacity) * capacity), T = a.take<R>(idx(n) * e);
   }
 
   /// The map as a matrix, column by column, and its power of the chunk's length.
@@ -94,7 +95,8 @@ struct chunk<M, R> {
       copy(idx(n) * e, T, S);
     };
     if (rows == capacity) through(power);
-    else for (int j = 0; j < rows; ++j) through(A);
+    else
+      for (int j = 0; j < rows; ++j) through(A);
     for (idx i = 0; i < idx(n) * e; ++i) S[i] = whole * S[i];
     px.tn(n, e, rows, moved, n, W, e, S, e);
   }

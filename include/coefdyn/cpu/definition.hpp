@@ -18,17 +18,18 @@ struct impulses {
   using X = state_element<M, R>;
   using T = traits<M>;
   int n = 0, e = 0;
-  idx columns = 0;          // writes of the whole sequence
-  X *H = nullptr;           // (n, columns): h_{i,j}
-  X *P = nullptr;           // (n, e): what the initial state has become
-  X *now = nullptr;         // (n, e): the state between two tokens
-  X *work = nullptr;
-  R *exponent = nullptr;    // (columns): log_scale where the running maximum is kept out
+  idx columns = 0;   // writes of the whole sequence
+  X* H = nullptr;    // (n, columns): h_{i,j}
+  X* P = nullptr;    // (n, e): what the initial state has become
+  X* now = nullptr;  // (n, e): the state between two tokens
+  X* work = nullptr;
+  R* exponent = nullptr;                                        // (columns): log_scale where the running maximum is kept out
   R *score = nullptr, *weight = nullptr, *numerator = nullptr;  // (columns), (columns), (e)
 
   impulses() = default;
   impulses(arena& a, idx tokens, int n_, int d) : n(n_), e(value_width<M>(d)), columns(tokens * T::writes) {
-    H = a.take<X>(n * columns), P = a.take<X>(idx(n) * e), now = a.take<X>(idx(n) * e), work = a.take<X>(columns + e + 4 * n), exponent = a.take<R>(columns);
+    H = a.take<X>(n * columns), P = a.take<X>(idx(n) * e), now = a.take<X>(idx(n) * e), work = a.take<X>(columns + e + 4 * n),
+    exponent = a.take<R>(columns);
     score = a.take<R>(columns), weight = a.take<R>(columns), numerator = a.take<R>(e);
   }
   state_matrix<X> alive(idx count) const { return {H, columns, int(count)}; }
@@ -55,7 +56,8 @@ void scores_of(const Query& q, int n, const X* H, idx stride, idx count, R* scor
 }
 /// Whether a row's maximum is taken out of an exponential phi: where the normalization puts it back without forming it.
 template <class M>
-constexpr bool takes_maximum = traits<M>::needs_max && (traits<M>::needs_sum || requires { &M::normalization::template log_inverse<reader_token<double, M>>; });
+constexpr bool takes_maximum =
+    traits<M>::needs_max && (traits<M>::needs_sum || requires { &M::normalization::template log_inverse<reader_token<double, M>>; });
 /// phi of the scores, the running maximum m taken out where phi or b is an exponential; returns m.
 template <class M, class R>
 R weights_of(const R* score, const R* exponent, idx count, R m, R* weight) {
@@ -89,12 +91,15 @@ struct definition_head {
   reader_frame<M, R, X::over> reads;  // one token at a time
   impulses<M, R> h;
   R* scratch = nullptr;
-  R m0{};                             // the initial state's maximum
-  R top{};                            // the running maximum, as a state that leaves carries it
+  R m0{};   // the initial state's maximum
+  R top{};  // the running maximum, as a state that leaves carries it
 
   definition_head() = default;
   definition_head(arena& a, const extents& e, idx tokens)
-      : in(a, {e.n, e.d, value_width<M>(e.d), tokens}), reads(a, {e.n, e.d, value_width<M>(e.d), 1}), h(a, tokens, e.n, e.d), scratch(a.take<R>(3 * e.n)) {}
+      : in(a, {e.n, e.d, value_width<M>(e.d), tokens}),
+        reads(a, {e.n, e.d, value_width<M>(e.d), 1}),
+        h(a, tokens, e.n, e.d),
+        scratch(a.take<R>(3 * e.n)) {}
 
   const R* value(idx j) const {
     const auto& v = in.template of<need<stream::v, ticks::write, width::value>>();
@@ -182,7 +187,8 @@ void definition_forward(const X& x, const extents& e, const head& hd, const Y& y
         for (int r = 0; r < hd.readers; ++r) {
           gather<M>(x, e, hd.s, hd.at(r), i, 1, true, w.reads, w.scratch);
           const R m = w.read(i, position, alive);
-          finish_row<M, R>(w.h.numerator, T::needs_sum ? w.h.numerator[e.d] : R(0), m, w.reads.at(0, 0, position + i), y, hd.s.batch, hd.s.begin + i - e.first_read, hd.first_reader + r);
+          finish_row<M, R>(w.h.numerator, T::needs_sum ? w.h.numerator[e.d] : R(0), m, w.reads.at(0, 0, position + i), y, hd.s.batch,
+                           hd.s.begin + i - e.first_read, hd.first_reader + r);
         }
       },
       [&](idx seen, idx alive) {

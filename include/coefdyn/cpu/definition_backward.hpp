@@ -16,17 +16,18 @@ struct definition_backward_head {
   using E = state_element<M, R>;
   definition_head<M, R, X> f;
   gradient_frames<M, R, X> grads;
-  row_gradients<M, R> rows;      // of the whole sequence
-  E *G = nullptr;                // (T m + 1, n): G before each micro-step
+  row_gradients<M, R> rows;                                                               // of the whole sequence
+  E* G = nullptr;                                                                         // (T m + 1, n): G before each micro-step
   E *p = nullptr, *decayed = nullptr, *work = nullptr, *dS0 = nullptr, *start = nullptr;  // (n), (n), scratch, (n, e), (n)
-  E *S0 = nullptr;               // (n, e)
+  E* S0 = nullptr;                                                                        // (n, e)
   R *dZ = nullptr, *dY = nullptr, *q = nullptr;
 
   definition_backward_head() = default;
   definition_backward_head(arena& a, const extents& x, idx tokens)
       : f(a, x, tokens), grads(a, x, tokens), rows(a, tokens * T::micro, x.n, value_width<M>(x.d)) {
     const idx n = x.n, e = value_width<M>(x.d);
-    G = a.take<E>((tokens * T::micro + 1) * n), p = a.take<E>(n), decayed = a.take<E>(n), work = a.take<E>(4 + 8 * n), dS0 = a.take<E>(n * e), start = a.take<E>(n), S0 = a.take<E>(n * e);
+    G = a.take<E>((tokens * T::micro + 1) * n), p = a.take<E>(n), decayed = a.take<E>(n), work = a.take<E>(4 + 8 * n),
+    dS0 = a.take<E>(n * e), start = a.take<E>(n), S0 = a.take<E>(n * e);
     dZ = a.take<R>(f.h.columns + 1), dY = a.take<R>(e), q = a.take<R>(2 * n);
   }
 
@@ -74,7 +75,8 @@ struct definition_backward_head {
           add_lowered(rows.K + row * rows.n, n, c, (dZ[j] * b) * p[c]);
         }
       }
-      evolve_backward<M, R>(f.in, i, l, position + i, state_matrix<E>{G + row * n, 1, 1}, state_matrix<E>{p, 1, 1}, state_matrix<E>{decayed, 1, 1}, work, rows, grads.state, i);
+      evolve_backward<M, R>(f.in, i, l, position + i, state_matrix<E>{G + row * n, 1, 1}, state_matrix<E>{p, 1, 1},
+                            state_matrix<E>{decayed, 1, 1}, work, rows, grads.state, i);
     }
   }
 };
@@ -115,7 +117,8 @@ void definition_backward(const X& x, const extents& ex, const head& hd, const Ca
           const R m = f.read(i, position, alive);
           const auto q_at = f.reads.at(0, 0, position + i);
           const R sum = T::needs_sum ? f.h.numerator[ex.d] : R(0);
-          const R df = finish_row_backward<M>(f.reads, 0, position + i, f.h.numerator, sum, m, call.dy, hd.s.batch, hd.s.begin + i, hd.first_reader + r, w.dY);
+          const R df = finish_row_backward<M>(f.reads, 0, position + i, f.h.numerator, sum, m, call.dy, hd.s.batch, hd.s.begin + i,
+                                              hd.first_reader + r, w.dY);
           raise_eta<M>(f.reads, 0, position + i, sum, m, df, w.grads.readers[r], i);
           for (idx j = 0; j < alive; ++j) {
             const idx row = w.row_of_write(j);
@@ -124,7 +127,8 @@ void definition_backward(const X& x, const extents& ex, const head& hd, const Ca
               dw += w.dY[u] * f.value(j)[u];
               w.rows.V[row * e + u] += f.h.weight[j] * w.dY[u];
             }
-            w.dZ[j] = T::stabilised ? dw * math::exp(f.h.exponent[j] - m) : dw * slope<typename M::readout>(takes_maximum<M> ? f.h.score[j] - m : f.h.score[j]);
+            w.dZ[j] = T::stabilised ? dw * math::exp(f.h.exponent[j] - m)
+                                    : dw * slope<typename M::readout>(takes_maximum<M> ? f.h.score[j] - m : f.h.score[j]);
           }
           const R past = T::stabilised ? math::exp(f.m0 - m) : R(1);
           const idx at_end = transport(count, past, w.dY);

@@ -35,11 +35,13 @@ struct frame<M, R, list<Need...>> : Need::tag::template field<block<Need, R>>...
 
   frame() = default;
   frame(arena& memory, const frame_shape& s) : shape(s) {
-    ([&] {
-      auto& b = of<Need>();
-      b.stride = Need::inner == width::value ? s.e : inner_size<Need>(s.n, s.d, micro);
-      b.p = memory.take<element_of<Need, R>>(rows<Need>(s.tokens) * b.stride);
-    }(), ...);
+    (
+        [&] {
+          auto& b = of<Need>();
+          b.stride = Need::inner == width::value ? s.e : inner_size<Need>(s.n, s.d, micro);
+          b.p = memory.take<element_of<Need, R>>(rows<Need>(s.tokens) * b.stride);
+        }(),
+        ...);
   }
   template <class N>
   COEFDYN_HD static constexpr idx rows(idx tokens) {
@@ -65,11 +67,13 @@ struct frame<M, R, list<Need...>> : Need::tag::template field<block<Need, R>>...
   }
   /// `keep_shared`: leave what heads share (gradients of k and q under grouped values) as it is.
   void clear(bool keep_shared = false) {
-    ([&] {
-      if (keep_shared && (Need::heads == owner::key || Need::heads == owner::query)) return;
-      auto& b = of<Need>();
-      cpu::clear(b.p, rows<Need>(shape.tokens) * b.stride);
-    }(), ...);
+    (
+        [&] {
+          if (keep_shared && (Need::heads == owner::key || Need::heads == owner::query)) return;
+          auto& b = of<Need>();
+          cpu::clear(b.p, rows<Need>(shape.tokens) * b.stride);
+        }(),
+        ...);
   }
 
   /// Token i, micro-step l, as a policy sees it.
@@ -79,7 +83,8 @@ struct frame<M, R, list<Need...>> : Need::tag::template field<block<Need, R>>...
   /// The same in dual numbers with one stream seeded.
   template <class Tag, class Seed>
   COEFDYN_HD lifted_token<R, Tag, Seed, list<Need...>> lifted(idx i, int l, idx position, int element) const {
-    return {{dual_value<Need, std::conditional_t<std::is_same_v<Tag, typename Need::tag>, Seed, seed::none>>(i, l, element)}..., {position, shape.n, shape.d, l}};
+    return {{dual_value<Need, std::conditional_t<std::is_same_v<Tag, typename Need::tag>, Seed, seed::none>>(i, l, element)}...,
+            {position, shape.n, shape.d, l}};
   }
   /// Address of element c of a stream's row at token i, micro-step l (of the part that a policy sees there).
   template <class N>
@@ -120,11 +125,16 @@ struct head_index {
 template <class Need>
 COEFDYN_HD int head_of(const head_index& h, const extents& e) {
   switch (Need::heads) {
-    case owner::state: return h.state;
-    case owner::reader: return h.reader;
-    case owner::key: return h.state / (e.states / e.keys);
-    case owner::query: return h.reader / (e.readers / e.queries);
-    default: return 0;
+    case owner::state:
+      return h.state;
+    case owner::reader:
+      return h.reader;
+    case owner::key:
+      return h.state / (e.states / e.keys);
+    case owner::query:
+      return h.reader / (e.readers / e.queries);
+    default:
+      return 0;
   }
 }
 
@@ -159,33 +169,36 @@ constexpr bool is_featured = std::is_same_v<typename Need::tag, stream::q> || st
 template <class M, class R, class X, class... Need>
 void gather(const X& x, const extents& e, const sequence& s, const head_index& h, idx t, idx tokens, bool constants,
             frame<M, R, list<Need...>>& f, R* scratch) {
-  ([&] {
-    if (!Need::timed && !constants) return;
-    using E = element_of<Need, R>;
-    const auto& v = x.template of<Need>();
-    auto& b = f.template of<Need>();
-    idx size[2] = {};
-    inner_extents<Need>(e.n, e.d, f.micro, size);
-    const int head = head_of<Need>(h, e);
-    const idx per = Need::time == ticks::write ? f.writes : 1;
-    const idx first = (s.begin + t - (is_reading<Need> ? e.first_read : 0)) * per;
-    for (idx r = 0; r < f.template rows<Need>(tokens); ++r) {
-      idx inner[2];
-      const auto* p = row_pointer<Need>(v, s.batch, first + r, head, inner);
-      E* out = b.p + r * b.stride;
-      const bool featured = traits<M>::has_feature && is_featured<Need>;
-      E* in = out;
-      if constexpr (std::is_same_v<E, R>) in = featured ? scratch : out;
-      if constexpr (Need::inner_rank == 2) {
-        for (idx i = 0; i < size[0]; ++i) convert(size[1], p + i * inner[0], inner[1], in + i * size[1], idx(1));
-      } else {
-        convert(size[0], p, inner[0], in, idx(1));
-      }
-      if constexpr (traits<M>::has_feature && is_featured<Need> && std::is_same_v<E, R>) apply_feature<typename M::feature_map>(scratch, out, e.n);
-      if constexpr (Need::inner == width::value)
-        for (int c = e.d; c < b.stride; ++c) out[c] = E(R(1));
-    }
-  }(), ...);
+  (
+      [&] {
+        if (!Need::timed && !constants) return;
+        using E = element_of<Need, R>;
+        const auto& v = x.template of<Need>();
+        auto& b = f.template of<Need>();
+        idx size[2] = {};
+        inner_extents<Need>(e.n, e.d, f.micro, size);
+        const int head = head_of<Need>(h, e);
+        const idx per = Need::time == ticks::write ? f.writes : 1;
+        const idx first = (s.begin + t - (is_reading<Need> ? e.first_read : 0)) * per;
+        for (idx r = 0; r < f.template rows<Need>(tokens); ++r) {
+          idx inner[2];
+          const auto* p = row_pointer<Need>(v, s.batch, first + r, head, inner);
+          E* out = b.p + r * b.stride;
+          const bool featured = traits<M>::has_feature && is_featured<Need>;
+          E* in = out;
+          if constexpr (std::is_same_v<E, R>) in = featured ? scratch : out;
+          if constexpr (Need::inner_rank == 2) {
+            for (idx i = 0; i < size[0]; ++i) convert(size[1], p + i * inner[0], inner[1], in + i * size[1], idx(1));
+          } else {
+            convert(size[0], p, inner[0], in, idx(1));
+          }
+          if constexpr (traits<M>::has_feature && is_featured<Need> && std::is_same_v<E, R>)
+            apply_feature<typename M::feature_map>(scratch, out, e.n);
+          if constexpr (Need::inner == width::value)
+            for (int c = e.d; c < b.stride; ++c) out[c] = E(R(1));
+        }
+      }(),
+      ...);
 }
 
 }  // namespace coefdyn::cpu

@@ -17,18 +17,22 @@ struct gates {
   static constexpr int block = 16;  // rows that a channel-gated Gram matrix treats element by element
   const products<R>* px = nullptr;
   int rows = 0, n = 0;
-  R *D = nullptr, *reach = nullptr;                                    // scalar: (rows, rows), D_ij = e^(g_{j+1} + .. + g_i), 0 above; (rows)
-  R *prefix = nullptr, *before = nullptr, *suffix = nullptr, *all = nullptr;  // (rows, 1 or n): e^(g_0..g_i), e^(g_0..g_{i-1}), e^(g_{i+1}..); all: (1 or n)
+  R *D = nullptr, *reach = nullptr;  // scalar: (rows, rows), D_ij = e^(g_{j+1} + .. + g_i), 0 above; (rows)
+  R *prefix = nullptr, *before = nullptr, *suffix = nullptr,
+    *all = nullptr;  // (rows, 1 or n): e^(g_0..g_i), e^(g_0..g_{i-1}), e^(g_{i+1}..); all: (1 or n)
   R *anchored = nullptr, *factor = nullptr, *left = nullptr, *logs = nullptr;  // channel scratch: (rows, n), (rows, n), (3, block, n), (n)
-  R* product = nullptr;                                                // (rows, n)
-  R* wide = nullptr;                                                   // (n): the whole chunk's decay of every channel
+  R* product = nullptr;                                                        // (rows, n)
+  R* wide = nullptr;                                                           // (n): the whole chunk's decay of every channel
 
   gates() = default;
   gates(arena& a, int rows_, int n_, const products<R>& p) : px(&p), rows(rows_), n(n_) {
     const idx w = O::channel ? n : 1;
     if (!O::has_gates) return;
-    before = a.take<R>((rows + 1) * w), prefix = before ? before + w : nullptr, suffix = a.take<R>(rows * w), all = a.take<R>(w), logs = a.take<R>(w), wide = a.take<R>(n);
-    if (O::channel) anchored = a.take<R>(idx(rows) * n), factor = a.take<R>(idx(rows) * n), left = a.take<R>(3 * idx(block) * n), product = a.take<R>(idx(rows) * n);
+    before = a.take<R>((rows + 1) * w), prefix = before ? before + w : nullptr, suffix = a.take<R>(rows * w), all = a.take<R>(w),
+    logs = a.take<R>(w), wide = a.take<R>(n);
+    if (O::channel)
+      anchored = a.take<R>(idx(rows) * n), factor = a.take<R>(idx(rows) * n), left = a.take<R>(3 * idx(block) * n),
+      product = a.take<R>(idx(rows) * n);
     else D = a.take<R>(idx(rows) * rows), reach = a.take<R>(rows);
   }
 
@@ -87,12 +91,12 @@ struct gates {
       if constexpr (O::has_gates) px->multiply(rows - skip, rows, D, rows, out, rows, out, rows);
       else clear_above(rows, skip == 1, G);
     } else {
-      for_each_block(o, how, A, B, [&](int i0, int m, const R* left_rows) {
-        px->nt(m, i0, n, left_rows, n, anchored, n, G + idx(i0) * rows, rows);
-      });
+      for_each_block(o, how, A, B,
+                     [&](int i0, int m, const R* left_rows) { px->nt(m, i0, n, left_rows, n, anchored, n, G + idx(i0) * rows, rows); });
       for (int i0 = 0; i0 < rows; i0 += block) {
         const int m = (rows - i0 < block ? rows - i0 : block) - skip;
-        px->decayed_gram_lower(m, n, A + idx(i0 + skip) * n, n, B + idx(i0) * n, n, o.g + idx(i0) * n, n, G + idx(i0 + skip) * rows + i0, rows);
+        px->decayed_gram_lower(m, n, A + idx(i0 + skip) * n, n, B + idx(i0) * n, n, o.g + idx(i0) * n, n, G + idx(i0 + skip) * rows + i0,
+                               rows);
       }
     }
   }

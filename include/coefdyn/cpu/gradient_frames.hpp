@@ -55,8 +55,12 @@ struct constant_slots {
   template <class G>
   void add_all(const X& x, const extents& e, const G& g) const {
     for (idx s = 0; s < e.sequences; ++s) {
-      for (int h = 0; h < e.states; ++h) scatter<M, R>(x, g, e, sequence_at(x, e, s), {h, 0}, 0, 0, leaving{false, true, false}, states[s * e.states + h], static_cast<R*>(nullptr));
-      for (int h = 0; h < e.readers; ++h) scatter<M, R>(x, g, e, sequence_at(x, e, s), {0, h}, 0, 0, leaving{false, true, false}, readers[s * e.readers + h], static_cast<R*>(nullptr));
+      for (int h = 0; h < e.states; ++h)
+        scatter<M, R>(x, g, e, sequence_at(x, e, s), {h, 0}, 0, 0, leaving{false, true, false}, states[s * e.states + h],
+                      static_cast<R*>(nullptr));
+      for (int h = 0; h < e.readers; ++h)
+        scatter<M, R>(x, g, e, sequence_at(x, e, s), {0, h}, 0, 0, leaving{false, true, false}, readers[s * e.readers + h],
+                      static_cast<R*>(nullptr));
     }
   }
 
@@ -70,12 +74,14 @@ struct constant_slots {
   }
   template <class... Need>
   static void copy(const frame<M, R, list<Need...>>& from, frame<M, R, list<Need...>>& to) {
-    ([&] {
-      if (Need::timed) return;
-      const auto& b = from.template of<Need>();
-      auto& t = to.template of<Need>();
-      for (idx i = 0; i < b.stride; ++i) t.p[i] = b.p[i];
-    }(), ...);
+    (
+        [&] {
+          if (Need::timed) return;
+          const auto& b = from.template of<Need>();
+          auto& t = to.template of<Need>();
+          for (idx i = 0; i < b.stride; ++i) t.p[i] = b.p[i];
+        }(),
+        ...);
   }
 };
 
@@ -110,9 +116,11 @@ void store_initial_gradient(const carried_gradients<M, Types>& s, idx sequence, 
   using Out = std::remove_cvref_t<decltype(s.initial.S(0, 0, 0, 0))>;
   const R f = traits<M>::stabilised ? math::exp(-m) : R(1);
   for (int c = 0; c < n; ++c) {
-    for (int v = 0; v < d; ++v) s.initial.S(sequence, h, c, v) = converted<Out>(conjugate_if_complex<E>(scaled(f, state_out<state_element<M, R>>(dS, e, n, c, v))));
+    for (int v = 0; v < d; ++v)
+      s.initial.S(sequence, h, c, v) = converted<Out>(conjugate_if_complex<E>(scaled(f, state_out<state_element<M, R>>(dS, e, n, c, v))));
     if constexpr (traits<M>::needs_sum)
-      if (s.initial.z) s.initial.z(sequence, h, c) = converted<Out>(conjugate_if_complex<E>(scaled(f, state_out<state_element<M, R>>(dS, e, n, c, d))));
+      if (s.initial.z)
+        s.initial.z(sequence, h, c) = converted<Out>(conjugate_if_complex<E>(scaled(f, state_out<state_element<M, R>>(dS, e, n, c, d))));
   }
 }
 /// m before the first token when gradients of the initial state may be wanted without one: the state is then a zero with m = 0.

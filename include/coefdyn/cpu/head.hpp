@@ -9,7 +9,7 @@ namespace coefdyn::cpu {
 /// One sequence of one state head and the heads that read it.
 struct head {
   sequence s;
-  idx index = 0;        // of the sequence
+  idx index = 0;  // of the sequence
   int state = 0;
   int first_reader = 0, readers = 1;
   COEFDYN_HD idx tokens() const { return s.end - s.begin; }
@@ -154,7 +154,8 @@ void finish_row(const R* numerator, R sum, R m, const At& at, const Y& y, idx ba
 }
 /// Backward of finish_row: dnumerator (d, and the sum's at d), and df for the normalization's own streams.
 template <class M, class R, class Frame, class DY>
-COEFDYN_HD R finish_row_backward(const Frame& f, int i, idx position, const R* numerator, R sum, R m, const DY& dy, idx batch, idx t, int reader, R* dnumerator) {
+COEFDYN_HD R finish_row_backward(const Frame& f, int i, idx position, const R* numerator, R sum, R m, const DY& dy, idx batch, idx t,
+                                 int reader, R* dnumerator) {
   using Eta = typename M::normalization;
   const auto at = f.at(i, 0, position);
   const R factor = inverse_eta<Eta>(sum, m, at);
@@ -165,7 +166,8 @@ COEFDYN_HD R finish_row_backward(const Frame& f, int i, idx position, const R* n
   }
   const R df = sum_over<R>(at.d, [&](int v) { return dnumerator[v] * numerator[v]; });
   by_channel(at.d, dnumerator, [&](int v) { return factor * dnumerator[v]; });
-  if constexpr (traits<M>::needs_sum) dnumerator[at.d] = inverse_slope<Eta>(sum, m, f.template lifted<void, seed::none>(i, 0, position, 0), df);
+  if constexpr (traits<M>::needs_sum)
+    dnumerator[at.d] = inverse_slope<Eta>(sum, m, f.template lifted<void, seed::none>(i, 0, position, 0), df);
   return df;
 }
 

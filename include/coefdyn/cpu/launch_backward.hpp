@@ -43,8 +43,8 @@ std::size_t constant_bytes(const extents& e) {
 }
 
 template <class M, class R, class X, class Form, class Executor, class G, class DY, class Types>
-void launch_backward(const device::cpu<Executor>& on, Form f, const X& x, const extents& e, const DY& dy, const G& g, const carried<M, Types>& c,
-                     const carried_gradients<M, Types>& s, workspace ws, bool in_order) {
+void launch_backward(const device::cpu<Executor>& on, Form f, const X& x, const extents& e, const DY& dy, const G& g,
+                     const carried<M, Types>& c, const carried_gradients<M, Types>& s, workspace ws, bool in_order) {
   const std::size_t per_worker = backward_bytes_per_worker<M, R, X>(f, x, e);
   const idx longest = longest_sequence(x, e);
   clear_gradients<X>(g, typename X::needs{});
@@ -61,7 +61,8 @@ void launch_backward(const device::cpu<Executor>& on, Form f, const X& x, const 
       const head hd = head_of_group(x, e, group, member);
       w.grads.clear(member > 0);
       if constexpr (std::is_same_v<Form, form::definition>) definition_backward<M, R>(x, e, hd, call, w);
-      else if constexpr (std::is_same_v<Form, form::recurrent> || (std::is_same_v<Form, form::chunkwise> && !traits<M>::structured)) recurrent_backward<M, R>(x, e, hd, call, w);
+      else if constexpr (std::is_same_v<Form, form::recurrent> || (std::is_same_v<Form, form::chunkwise> && !traits<M>::structured))
+        recurrent_backward<M, R>(x, e, hd, call, w);
       else if constexpr (std::is_same_v<Form, form::parallel>) parallel_backward<M, R>(x, e, hd, call, w);
       else chunkwise_backward<M, R>(x, e, hd, call, w);
       const leaving which{true, false, member == members - 1};

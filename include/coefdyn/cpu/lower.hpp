@@ -23,18 +23,19 @@ struct operands {
   static constexpr int micro = T::micro;
   /// K is the frame's own key rows: nothing changes them.
   static constexpr bool keys_as_given = !T::complex_state && T::scale_is_scalar && !turns && T::writes == micro;
-  static_assert(!(corrects && T::complex_state), "coefdyn: a rank-one correction over the complex numbers is not offered; use a real evolution.");
+  static_assert(!(corrects && T::complex_state),
+                "coefdyn: a rank-one correction over the complex numbers is not offered; use a real evolution.");
 
   int tokens = 0, rows = 0, n = 0, e = 0;
-  R *K = nullptr, *row = nullptr, *col = nullptr;  // (rows, n)
-  R* V = nullptr;                                  // (rows, e)
-  R* g = nullptr;                                  // (rows, 1 or n)
-  R *s = nullptr, *b = nullptr;                    // (rows)
-  R* bonus = nullptr;                              // (tokens, n): diag(u) k, not turned
-  R *co = nullptr, *si = nullptr;                  // (rows, n / 2): cos P, sin P
-  wide<R>* angle = nullptr;                  // (n / 2): P so far
-  R* m = nullptr;                                  // (tokens)
-  R* shift = nullptr;                              // (tokens): e^(m_{t-1} - m_t)
+  R *K = nullptr, *row = nullptr, *col = nullptr;   // (rows, n)
+  R* V = nullptr;                                   // (rows, e)
+  R* g = nullptr;                                   // (rows, 1 or n)
+  R *s = nullptr, *b = nullptr;                     // (rows)
+  R* bonus = nullptr;                               // (tokens, n): diag(u) k, not turned
+  R *co = nullptr, *si = nullptr;                   // (rows, n / 2): cos P, sin P
+  wide<R>* angle = nullptr;                         // (n / 2): P so far
+  R* m = nullptr;                                   // (tokens)
+  R* shift = nullptr;                               // (tokens): e^(m_{t-1} - m_t)
   R *read_scale = nullptr, *bonus_scale = nullptr;  // (tokens): a read before the write brings both its parts to one m
 
   operands() = default;
@@ -115,7 +116,8 @@ COEFDYN_HD R next_maximum(const Frame& f, int i, idx position, R& m) {
   const R before = m;
   const bool none = before <= R(-1e29);
   R top = none ? no_maximum<M, R>() : before;
-  if constexpr (T::structure.decay != gate::none && !(T::structure.correction != rank_one::none && T::structure.row_sees == sees::undecayed)) {
+  if constexpr (T::structure.decay != gate::none &&
+                !(T::structure.correction != rank_one::none && T::structure.row_sees == sees::undecayed)) {
     const auto first = f.at(i, 0, position);
     R largest = log_decay_of<A>(first, 0);
     for (int c = 1; c < (T::structure.decay == gate::channel ? first.n : 1); ++c) largest = math::max(largest, log_decay_of<A>(first, c));
@@ -209,8 +211,8 @@ void lower(const Frame& f, idx position, R& m, operands<M, R>& o) {
   }
 }
 
-/// Queries of one reader on the same timeline, the frame's row 0 being token `from`: rows without a read stay zero. With a bonus, p (tokens) gets q'diag(u) b k / b.
-/// Returns where they are: in Q, or in the frame where nothing changes them.
+/// Queries of one reader on the same timeline, the frame's row 0 being token `from`: rows without a read stay zero. With a bonus, p
+/// (tokens) gets q'diag(u) b k / b. Returns where they are: in Q, or in the frame where nothing changes them.
 template <class M, class R, class Frame>
 R* lower_reads(const Frame& f, const operands<M, R>& o, int from, R* Q, R* p) {
   using O = operands<M, R>;
@@ -240,7 +242,8 @@ R* lower_reads(const Frame& f, const operands<M, R>& o, int from, R* Q, R* p) {
 
 /// A state (n, width) between the frame of turning of a chunk's start and that of its end.
 template <class M, class R>
-void turn_state([[maybe_unused]] const operands<M, R>& o, [[maybe_unused]] int sign, [[maybe_unused]] R* S, [[maybe_unused]] idx ld, [[maybe_unused]] int width) {
+void turn_state([[maybe_unused]] const operands<M, R>& o, [[maybe_unused]] int sign, [[maybe_unused]] R* S, [[maybe_unused]] idx ld,
+                [[maybe_unused]] int width) {
   using O = operands<M, R>;
   if constexpr (O::turns) {
     const R *co = o.co + idx(o.rows - 1) * (o.n / 2), *si = o.si + idx(o.rows - 1) * (o.n / 2);

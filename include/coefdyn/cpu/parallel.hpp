@@ -23,18 +23,25 @@ struct parallel_head {
   tile<M, R> t;
   R* summaries = nullptr;
   idx per_tile = 0;
-  R *values = nullptr;                                                     // (T writes, e): V of every tile
-  R* keys = nullptr;                                                       // (tiles, n, rows): each summary's moved, transposed
+  R* values = nullptr;  // (T writes, e): V of every tile
+  R* keys = nullptr;    // (tiles, n, rows): each summary's moved, transposed
   R *Q = nullptr, *p = nullptr, *Z = nullptr, *Y = nullptr, *m = nullptr, *factor = nullptr, *scratch = nullptr, *S = nullptr;
 
   parallel_head() = default;
   parallel_head(arena& a, const extents& x, idx tokens, int length_)
-      : length(length_), n(T::lowered(x.n)), e(padded_width<M>(x.d)), tiles((tokens + length_ - 1) / length_), in(a, {x.n, x.d, e, length_}),
-        reads(a, {x.n, x.d, e, length_}), o(a, length_, x.n, e, T::micro > 1 && !T::structure.writes_each), t(a, length_ * T::micro, n) {
+      : length(length_),
+        n(T::lowered(x.n)),
+        e(padded_width<M>(x.d)),
+        tiles((tokens + length_ - 1) / length_),
+        in(a, {x.n, x.d, e, length_}),
+        reads(a, {x.n, x.d, e, length_}),
+        o(a, length_, x.n, e, T::micro > 1 && !T::structure.writes_each),
+        t(a, length_ * T::micro, n) {
     const idx rows = idx(length) * T::micro;
     per_tile = tile_summary<M, R>::numbers(int(rows), n);
     summaries = a.take<R>(tiles * per_tile), values = a.take<R>(tiles * rows * e), keys = a.take<R>(tiles * rows * n);
-    Q = a.take<R>(rows * n), p = a.take<R>(length), Z = a.take<R>(rows * rows), Y = a.take<R>(rows * e), m = a.take<R>(rows), factor = a.take<R>(rows), scratch = a.take<R>(3 * idx(x.n)), S = a.take<R>(idx(n) * e);
+    Q = a.take<R>(rows * n), p = a.take<R>(length), Z = a.take<R>(rows * rows), Y = a.take<R>(rows * e), m = a.take<R>(rows),
+    factor = a.take<R>(rows), scratch = a.take<R>(3 * idx(x.n)), S = a.take<R>(idx(n) * e);
   }
   tile_summary<M, R> summary(idx j, int rows) const { return {summaries + j * per_tile, rows, n}; }
   R* value_rows(idx j) const { return values + j * idx(length) * T::micro * e; }
@@ -136,8 +143,11 @@ void parallel_forward(const X& x, const extents& e, const head& hd, const Y& y, 
       for (int i = from; i < count; ++i) {
         const int row = read_row<M>(i);
         const R* out = w.Y + idx(row) * width;
-        finish_row<M, R>(out, T::needs_sum ? out[e.d] : R(0), T::stabilised ? w.o.m[i] : takes_maximum<M> ? w.m[row] : R(0), w.reads.at(i - from, 0, start + at + i), y,
-                         hd.s.batch, hd.s.begin + at + i - e.first_read, hd.first_reader + r);
+        finish_row<M, R>(out, T::needs_sum ? out[e.d] : R(0),
+                         T::stabilised      ? w.o.m[i]
+                         : takes_maximum<M> ? w.m[row]
+                                            : R(0),
+                         w.reads.at(i - from, 0, start + at + i), y, hd.s.batch, hd.s.begin + at + i - e.first_read, hd.first_reader + r);
       }
     }
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "gradient_frames.hpp"
 #include "chunkwise_backward.hpp"
+#include "gradient_frames.hpp"
 #include "parallel.hpp"
 #include "tile_backward.hpp"
 
@@ -18,9 +18,11 @@ struct parallel_backward_head {
   operands<M, R> d;
   gradient_frames<M, R, X> grads;
   tile_backward<M, R> back;
-  R *summary_grads = nullptr, *dV = nullptr, *passing = nullptr, *running = nullptr;       // per tile: gradients, (rows, e), (rows, n), m at its start
+  R *summary_grads = nullptr, *dV = nullptr, *passing = nullptr,
+    *running = nullptr;  // per tile: gradients, (rows, e), (rows, n), m at its start
   R *Q0 = nullptr, *dQ = nullptr, *dQ_own = nullptr, *dY = nullptr, *dP = nullptr, *flux = nullptr;
-  R *states = nullptr, *dS = nullptr, *dS0 = nullptr, *u = nullptr, *du = nullptr;         // (tiles + 1, n, e), (n, e), (n, e), (rows, e), (rows, e)
+  R *states = nullptr, *dS = nullptr, *dS0 = nullptr, *u = nullptr,
+    *du = nullptr;  // (tiles + 1, n, e), (n, e), (n, e), (rows, e), (rows, e)
   idx per_tile = 0;
 
   parallel_backward_head() = default;
@@ -28,9 +30,13 @@ struct parallel_backward_head {
       : f(a, x, tokens, length), d(a, length, x.n, padded_width<M>(x.d), true), grads(a, x, tokens), back(a, f.t, length * T::micro, f.n) {
     const idx rows = idx(length) * T::micro, n = f.n, e = f.e;
     per_tile = tile_summary_gradient<M, R>::numbers(int(rows), f.n);
-    summary_grads = a.take<R>(f.tiles * per_tile), dV = a.take<R>(f.tiles * rows * e), passing = a.take<R>(f.tiles * rows * n), running = a.take<R>(f.tiles + 1);
-    Q0 = a.take<R>(rows * n), dQ = a.take<R>(rows * n), dQ_own = a.take<R>(rows * n), dY = a.take<R>(rows * e), dP = a.take<R>(rows * rows), flux = a.take<R>(n);
-    if (T::linear) states = a.take<R>((f.tiles + 1) * n * e), dS = a.take<R>(n * e), dS0 = a.take<R>(n * e), u = a.take<R>(rows * e), du = a.take<R>(rows * e);
+    summary_grads = a.take<R>(f.tiles * per_tile), dV = a.take<R>(f.tiles * rows * e), passing = a.take<R>(f.tiles * rows * n),
+    running = a.take<R>(f.tiles + 1);
+    Q0 = a.take<R>(rows * n), dQ = a.take<R>(rows * n), dQ_own = a.take<R>(rows * n), dY = a.take<R>(rows * e), dP = a.take<R>(rows * rows),
+    flux = a.take<R>(n);
+    if (T::linear)
+      states = a.take<R>((f.tiles + 1) * n * e), dS = a.take<R>(n * e), dS0 = a.take<R>(n * e), u = a.take<R>(rows * e),
+      du = a.take<R>(rows * e);
   }
   parallel_backward_head(const parallel_backward_head&) = delete;
   tile_summary_gradient<M, R> gradient(idx j, int rows) const { return {summary_grads + j * per_tile, rows, f.n}; }
@@ -108,7 +114,8 @@ void parallel_backward(const X& x, const extents& ex, const head& hd, const Call
         const int row = read_row<M>(i);
         const R* out = f.Y + idx(row) * e;
         const R sum = T::needs_sum ? out[ex.d] : R(0), top = T::stabilised ? f.o.m[i] : takes_maximum<M> ? f.m[row] : R(0);
-        const R df = finish_row_backward<M>(f.reads, i, start + at + i, out, sum, top, call.dy, hd.s.batch, hd.s.begin + at + i, hd.first_reader + r, w.dY + idx(row) * e);
+        const R df = finish_row_backward<M>(f.reads, i, start + at + i, out, sum, top, call.dy, hd.s.batch, hd.s.begin + at + i,
+                                            hd.first_reader + r, w.dY + idx(row) * e);
         raise_eta<M>(f.reads, i, start + at + i, sum, top, df, w.grads.readers[r], at + i);
       }
       clear(w.dQ, idx(rows) * n);
@@ -148,12 +155,14 @@ void parallel_backward(const X& x, const extents& ex, const head& hd, const Call
       }
     }
     if constexpr (T::linear)
-      if (call.s.final) state_through_tile_backward(f, f.summary(j, rows), rows, f.value_rows(j), w.states + j * size, w, ds, w.value_gradients(j));
+      if (call.s.final)
+        state_through_tile_backward(f, f.summary(j, rows), rows, f.value_rows(j), w.states + j * size, w, ds, w.value_gradients(j));
     w.back.finish(f.o, f.summary(j, rows), ds, w.flux, w.d);
     for (idx i = 0; i < idx(rows) * e; ++i) w.d.V[i] += w.value_gradients(j)[i];
     for (int i = 0; i < count; ++i)
       for (int l = 0; l < T::micro; ++l)
-        raise_row<M>(f.in, i, l, start + at + i, gradient_of(w.d, i, l), f.o.b[i * T::micro + l], T::stabilised ? f.o.shift[i] : R(1), w.grads.state, at + i);
+        raise_row<M>(f.in, i, l, start + at + i, gradient_of(w.d, i, l), f.o.b[i * T::micro + l], T::stabilised ? f.o.shift[i] : R(1),
+                     w.grads.state, at + i);
   }
   if constexpr (T::linear) {
     for (idx i = 0; i < size; ++i) w.dS0[i] += w.dS[i];
@@ -183,8 +192,8 @@ void parallel_row_sums(parallel_head<M, R, X>& f, idx j, int rows, const paralle
 }
 /// dS at a tile's end becomes dS at its start; S: the state at its start.
 template <class M, class R, class X>
-void state_through_tile_backward(parallel_head<M, R, X>& f, const tile_summary<M, R>& s, int rows, const R* V, const R* S, const parallel_backward_head<M, R, X>& w,
-                                 tile_summary_gradient<M, R>& ds, R* dV) {
+void state_through_tile_backward(parallel_head<M, R, X>& f, const tile_summary<M, R>& s, int rows, const R* V, const R* S,
+                                 const parallel_backward_head<M, R, X>& w, tile_summary_gradient<M, R>& ds, R* dV) {
   using O = operands<M, R>;
   const auto& px = f.t.px;
   const int n = f.n, e = f.e;

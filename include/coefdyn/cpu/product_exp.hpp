@@ -20,8 +20,7 @@ struct vector_exp {
   static constexpr R lowest = static_cast<R>(is_single ? -105 : -747), highest = static_cast<R>(is_single ? 90 : 711);
   static constexpr R log2_e = static_cast<R>(1.442695040888963407359924681);
   static constexpr R ln2_high = static_cast<R>(is_single ? 0.693145751953125 : 0.693147180559662956511601805686950684);
-  static constexpr R ln2_low =
-      static_cast<R>(is_single ? 1.428606765330187045e-06 : 2.8235290563031577122588448175e-13);
+  static constexpr R ln2_low = static_cast<R>(is_single ? 1.428606765330187045e-06 : 2.8235290563031577122588448175e-13);
 
   /// v := e^v for `together` vectors, step by step, because a single one leaves the multipliers waiting.
   [[gnu::always_inline]] static inline void at(V* v) { at(v, std::make_integer_sequence<int, together>{}); }
@@ -92,8 +91,7 @@ struct exp_row {
   [[gnu::always_inline]] static inline void run(idx count, const R* x, R* y) {
     constexpr int step = vector_exp<R, T::bytes>::together * P::width;
     for (idx i = 0; i < count; i += step)
-      several(count - i < step ? static_cast<int>(count - i) : step, x + i, y + i,
-              std::make_integer_sequence<int, step / P::width>{});
+      several(count - i < step ? static_cast<int>(count - i) : step, x + i, y + i, std::make_integer_sequence<int, step / P::width>{});
   }
 
  private:

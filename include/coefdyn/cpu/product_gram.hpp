@@ -21,8 +21,8 @@ struct decayed_gram {
   static constexpr int together = exponential::together;
   static constexpr int width = P::width, span = 1024 / static_cast<int>(sizeof(R)), most_rows = 16;
 
-  [[gnu::always_inline]] static inline void run(int m, int n, const R* a, idx lda, const R* b, idx ldb, const R* g,
-                                                idx ldg, R* c, idx ldc) {
+  [[gnu::always_inline]] static inline void run(int m, int n, const R* a, idx lda, const R* b, idx ldb, const R* g, idx ldg, R* c,
+                                                idx ldc) {
     alignas(T::bytes) R left[most_rows * span], right[most_rows * span];  // decayed A and B: (side of a square, span)
     for (int c0 = 0; c0 < n; c0 += span, a += span, b += span, g += span) {
       const int cols = n - c0 < span ? n - c0 : span;
@@ -37,8 +37,7 @@ struct decayed_gram {
           for (const operands& side : sides) decay(cols, side, std::make_integer_sequence<int, together>{});
           for (int i = 0; i < below; i += 2)
             for (int j = 0; j < h; j += 4)
-              dots(cols, least(2, below - i), least(4, h - j), left + i * span, right + j * span,
-                   c + (mid + i) * ldc + mid - h + j, ldc);
+              dots(cols, least(2, below - i), least(4, h - j), left + i * span, right + j * span, c + (mid + i) * ldc + mid - h + j, ldc);
         }
     }
   }
@@ -72,8 +71,7 @@ struct decayed_gram {
         const R *x = o.x + row * o.ldx + q, *g = o.g + row * o.ldg + q;
         ((P::load(v, g + J * width, cols - q - J * width), factor[J] = exponent[J] += v), ...);
         exponential::at(factor);
-        ((P::load(v, x + J * width, cols - q - J * width), P::store(factor[J] * v, o.y + row * o.ldy + q + J * width)),
-         ...);
+        ((P::load(v, x + J * width, cols - q - J * width), P::store(factor[J] * v, o.y + row * o.ldy + q + J * width)), ...);
       }
     }
   }
@@ -93,8 +91,7 @@ struct decayed_gram {
   /// C[i][j] += <X_i, Y_j> for i < rows <= 2, j < cols <= 4, rows of X and Y `span` apart.
   [[gnu::always_inline]] static inline void dots(int terms, int rows, int cols, const R* x, const R* y, R* c, idx ldc) {
     const R* const x1 = rows > 1 ? x + span : x;
-    const R* const yj[4] = {y, y + (cols > 1 ? 1 : 0) * span, y + (cols > 2 ? 2 : 0) * span,
-                            y + (cols > 3 ? 3 : 0) * span};
+    const R* const yj[4] = {y, y + (cols > 1 ? 1 : 0) * span, y + (cols > 2 ? 2 : 0) * span, y + (cols > 3 ? 3 : 0) * span};
     V sum[8] = {}, u0, u1, v;
     for (int q = 0; q < terms; q += width) {
       P::load(u0, x + q);

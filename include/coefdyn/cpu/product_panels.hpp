@@ -37,8 +37,7 @@ struct transpose_panel {
 
   [[gnu::always_inline]] static inline void run(int k, int cols, const R* b, idx ldb, R* panel, idx ldp) {
     for (int j = 0; j < cols; j += width)
-      for (int p = 0; p < k; p += width)
-        block(k - p, cols - j, b + j * ldb + p, ldb, panel + p * ldp + j, ldp, typename P::lanes{});
+      for (int p = 0; p < k; p += width) block(k - p, cols - j, b + j * ldb + p, ldb, panel + p * ldp + j, ldp, typename P::lanes{});
   }
 
  private:
@@ -111,20 +110,16 @@ struct panels {
   enum class side { plain, transposed };
 
   /// C += A B with A (m, k) of strides (a_row, a_k), B (k, n) or stored (n, k); only the columns <= row if `lower`.
-  static void product(int m, int n, int k, const R* a, idx a_row, idx a_k, const R* b, idx ldb, side b_side, R* c,
-                      idx ldc, bool lower) {
+  static void product(int m, int n, int k, const R* a, idx a_row, idx a_k, const R* b, idx ldb, side b_side, R* c, idx ldc, bool lower) {
     alignas(64) R panel[depth * cols];
     for (int k0 = 0; k0 < k && m > 0; k0 += depth)
       for (int j = 0; j < n; j += cols) {
         const int terms = least(k - k0, depth), width = least(n - j, cols);
         const R *from = panel, *given = b + (b_side == side::plain ? k0 * ldb + j : j * ldb + k0);
         idx ldf = cols;
-        if (b_side == side::transposed)
-          T::template enter<transpose_panel<T, true>>(terms, width, given, ldb, &panel[0], idx(cols));
-        else if (width < cols || (is_far(ldb) && m > 2 * rows))
-          T::template enter<copy_panel<T>>(terms, width, given, ldb, &panel[0]);
-        else
-          from = given, ldf = ldb;
+        if (b_side == side::transposed) T::template enter<transpose_panel<T, true>>(terms, width, given, ldb, &panel[0], idx(cols));
+        else if (width < cols || (is_far(ldb) && m > 2 * rows)) T::template enter<copy_panel<T>>(terms, width, given, ldb, &panel[0]);
+        else from = given, ldf = ldb;
         for (int i = lower ? j / rows * rows : 0; i < m; i += rows)
           run({least(m - i, rows), width, terms, a + i * a_row + k0 * a_k, a_row, a_k, from, ldf, c + i * ldc + j, ldc,
                lower ? i - j : cols, tile_end::add});
@@ -145,8 +140,8 @@ struct panels {
         }
         for (int i = k0; i < m; i += rows) {
           const bool crosses = i < k0 + terms;
-          tile<T>::at({least(m - i, rows), width, crosses ? i - k0 : terms, a + i * a_row + k0 * a_k, a_row, a_k, from,
-                       ldf, c + i * ldc + j, ldc, cols, crosses ? tile_end::triangle : tile_end::add});
+          tile<T>::at({least(m - i, rows), width, crosses ? i - k0 : terms, a + i * a_row + k0 * a_k, a_row, a_k, from, ldf,
+                       c + i * ldc + j, ldc, cols, crosses ? tile_end::triangle : tile_end::add});
         }
       }
   }
@@ -157,12 +152,9 @@ struct panels {
       const int terms = least(m - k0, depth), next = k0 + terms;
       const R* const diagonal = l + k0 * l_row + k0 * l_k;
       for (int j = 0; j < n; j += cols)
-        if (n - j < cols || is_far(ldx))
-          solve_copy(terms, least(n - j, cols), diagonal, l_row, l_k, x + k0 * ldx + j, ldx);
-        else
-          solve_panel(terms, diagonal, l_row, l_k, x + k0 * ldx + j, ldx);
-      product(m - next, n, terms, l + next * l_row + k0 * l_k, l_row, l_k, x + k0 * ldx, ldx, side::plain,
-              x + next * ldx, ldx, false);
+        if (n - j < cols || is_far(ldx)) solve_copy(terms, least(n - j, cols), diagonal, l_row, l_k, x + k0 * ldx + j, ldx);
+        else solve_panel(terms, diagonal, l_row, l_k, x + k0 * ldx + j, ldx);
+      product(m - next, n, terms, l + next * l_row + k0 * l_k, l_row, l_k, x + k0 * ldx, ldx, side::plain, x + next * ldx, ldx, false);
     }
   }
 
@@ -172,23 +164,20 @@ struct panels {
 
   static void solve_panel(int m, const R* l, idx l_row, idx l_k, R* x, idx ldx) {
     for (int i = 0; i < m; i += rows)
-      tile<T>::at(
-          {least(m - i, rows), cols, i, l + i * l_row, l_row, l_k, x, ldx, x + i * ldx, ldx, cols, tile_end::solve});
+      tile<T>::at({least(m - i, rows), cols, i, l + i * l_row, l_row, l_k, x, ldx, x + i * ldx, ldx, cols, tile_end::solve});
   }
   static void solve_copy(int m, int width, const R* l, idx l_row, idx l_k, R* x, idx ldx) {
     alignas(64) R panel[depth * cols];
     T::template enter<copy_panel<T>>(m, width, static_cast<const R*>(x), ldx, &panel[0]);
     solve_panel(m, l, l_row, l_k, panel, cols);
-    T::template enter<entrywise<T, copy_of>>(m, width, static_cast<const R*>(nullptr), idx(0),
-                                             static_cast<const R*>(panel), idx(cols), x, ldx);
+    T::template enter<entrywise<T, copy_of>>(m, width, static_cast<const R*>(nullptr), idx(0), static_cast<const R*>(panel), idx(cols), x,
+                                             ldx);
   }
 
   /// A tile of a plain product, by the narrow kernel where one vector holds its columns.
   static void run(const tile_operands<R>& t) {
-    if (least(t.cols, t.last + t.rows) <= cols / T::vectors)
-      tile<T, 1>::at(t);
-    else
-      tile<T>::at(t);
+    if (least(t.cols, t.last + t.rows) <= cols / T::vectors) tile<T, 1>::at(t);
+    else tile<T>::at(t);
   }
   static int least(int a, int b) { return a < b ? a : b; }
 };

@@ -153,8 +153,7 @@ struct dots_of_columns {
   using R = typename T::real;
   using P = pack<R, T::bytes>;
   template <int N>
-  [[gnu::always_inline]] static inline void strip(int m, int c, int count, const R* x, idx ldx, const R* y, idx ldy,
-                                                  R* out) {
+  [[gnu::always_inline]] static inline void strip(int m, int c, int count, const R* x, idx ldx, const R* y, idx ldy, R* out) {
     strip(m, count, x + c, ldx, y + c, ldy, out + c, std::make_integer_sequence<int, N>{});
   }
 
@@ -185,7 +184,8 @@ struct state_row {
 
  private:
   template <int... J>
-  [[gnu::always_inline]] static inline void strip(int n, int c, int count, const state_row_operands<R> o, std::integer_sequence<int, J...>) {
+  [[gnu::always_inline]] static inline void strip(int n, int c, int count, const state_row_operands<R> o,
+                                                  std::integer_sequence<int, J...>) {
     constexpr int N = sizeof...(J);
     V along[N] = {}, more[N] = {}, write[N], sum[N] = {}, old;
     const R* from = o.from + c;
@@ -214,7 +214,8 @@ struct state_row {
   }
   /// Row i of the state: decayed, corrected, written, read.
   template <int... J>
-  [[gnu::always_inline]] static inline void pass(const state_row_operands<R>& o, int i, int count, const R* from, R* to, const V* write, const V* along, V* total) {
+  [[gnu::always_inline]] static inline void pass(const state_row_operands<R>& o, int i, int count, const R* from, R* to, const V* write,
+                                                 const V* along, V* total) {
     const R w = o.w == nullptr ? R(1) : o.w[i], k = o.k[i], q = o.q == nullptr ? R(0) : o.q[i], a = o.col == nullptr ? R(0) : o.col[i];
     V x[sizeof...(J)];
     ((P::load(x[J], from + J * P::width, count), x[J] = w * x[J], P::multiply_add(x[J], k, write[J])), ...);

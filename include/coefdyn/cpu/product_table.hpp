@@ -3,10 +3,9 @@
 
 #include <array>
 #include <cmath>
-#include <type_traits>
-
 #include <coefdyn/core/math.hpp>
 #include <coefdyn/cpu/simd.hpp>
+#include <type_traits>
 
 namespace coefdyn::cpu::detail {
 
@@ -110,8 +109,7 @@ struct plain_products {
     for (int i = 0; i < m; ++i)
       for (int c = 0; c < n; ++c) out[c] = out[c] + x[i * ldx + c] * y[i * ldy + c];
   }
-  static void decayed_gram_lower(int m, int n, const R* a, idx lda, const R* b, idx ldb, const R* g, idx ldg, R* c,
-                                 idx ldc) {
+  static void decayed_gram_lower(int m, int n, const R* a, idx lda, const R* b, idx ldb, const R* g, idx ldg, R* c, idx ldc) {
     for (int j = 0; j < m; ++j)
       for (int q = 0; q < n; ++q) {
         R exponent = R(0);
@@ -159,10 +157,8 @@ struct plain_products {
 
  private:
   static R exp_of(const R& x) {
-    if constexpr (std::is_same_v<R, long double>)
-      return std::exp(x);
-    else
-      return math::exp(x);
+    if constexpr (std::is_same_v<R, long double>) return std::exp(x);
+    else return math::exp(x);
   }
   static void add_row(int n, const R& f, const R* x, R* y) {
     for (int c = 0; c < n; ++c) y[c] = y[c] + f * x[c];

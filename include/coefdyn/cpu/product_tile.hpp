@@ -62,8 +62,7 @@ struct tile {
     V sum[rows * vectors];
     if (t.end == tile_end::solve)
       ((P::load(sum[I], t.c + (I / vectors < t.rows ? I / vectors : t.rows - 1) * t.ldc + I % vectors * width)), ...);
-    else
-      ((sum[I] = V{}), ...);
+    else ((sum[I] = V{}), ...);
     for (const R* const stop = t.b + t.k * t.ldb; o.b != stop; o.b += t.ldb, o.offset += t.a_k) {
       (P::load(o.row[J], o.b + J * width), ...);
       (P::multiply_add(sum[I], o.a[I / vectors][o.offset], o.row[I % vectors]), ...);
@@ -72,8 +71,7 @@ struct tile {
     if (t.end == tile_end::solve) (solve_term<Row, I...>(sum, o, t), ...);
     if (t.cols == cols && t.last >= cols - 1)
       ((I / vectors < t.rows ? add(t.c + I / vectors * t.ldc + I % vectors * width, sum[I], t.end) : void()), ...);
-    else
-      store_edge(t, sum, std::integer_sequence<int, I...>{});
+    else store_edge(t, sum, std::integer_sequence<int, I...>{});
   }
 
   /// sum[r] += A[r][s] B[s] for the rows r >= s.
@@ -103,8 +101,7 @@ struct tile {
 
   /// The store of a tile that crosses the diagonal or the last column. Entries above the diagonal keep their value.
   template <int... I>
-  [[gnu::always_inline]] static inline void store_edge(const tile_operands<R>& t, const V* sum,
-                                                       std::integer_sequence<int, I...>) {
+  [[gnu::always_inline]] static inline void store_edge(const tile_operands<R>& t, const V* sum, std::integer_sequence<int, I...>) {
     alignas(T::bytes) R edge[rows * cols];
     (P::store(sum[I], edge + I * width), ...);
     for (int r = 0; r < t.rows; ++r) {

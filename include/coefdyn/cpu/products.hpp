@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <coefdyn/cpu/product_table.hpp>
 #include <cstddef>
 #include <stdexcept>
-
-#include <coefdyn/cpu/product_table.hpp>
 
 namespace coefdyn::cpu {
 
@@ -64,9 +63,7 @@ struct products {
     table_->tn_lower_left(m, n, A, lda, B, ldb, C, ldc);
   }
   /// X (m, n) := (I - L)^{-1} X by forward substitution; only the entries of L below the diagonal are used.
-  void solve_lower(int m, int n, const R* L, idx ldl, R* X, idx ldx) const {
-    table_->solve_lower(m, n, L, ldl, X, ldx);
-  }
+  void solve_lower(int m, int n, const R* L, idx ldl, R* X, idx ldx) const { table_->solve_lower(m, n, L, ldl, X, ldx); }
   /// X (m, n) := (I - L')^{-1} X by backward substitution; L as above.
   void solve_lower_transposed(int m, int n, const R* L, idx ldl, R* X, idx ldx) const {
     table_->solve_lower_transposed(m, n, L, ldl, X, ldx);
@@ -74,9 +71,7 @@ struct products {
   /// y = e^x within 2 ulp; 0 for -inf, +inf beyond the largest R.
   void exp(idx count, const R* x, R* y) const { table_->exp(count, x, y); }
   /// Y[i][c] = f[i] X[i][c].
-  void scale_rows(int m, int n, const R* f, const R* X, idx ldx, R* Y, idx ldy) const {
-    table_->scale_rows(m, n, f, X, ldx, Y, ldy);
-  }
+  void scale_rows(int m, int n, const R* f, const R* X, idx ldx, R* Y, idx ldy) const { table_->scale_rows(m, n, f, X, ldx, Y, ldy); }
   /// Y = F o X, entry by entry.
   void multiply(int m, int n, const R* F, idx ldf, const R* X, idx ldx, R* Y, idx ldy) const {
     table_->multiply(m, n, F, ldf, X, ldx, Y, ldy);
@@ -88,17 +83,12 @@ struct products {
   /// Y += X.
   void add(int m, int n, const R* X, idx ldx, R* Y, idx ldy) const { table_->add(m, n, X, ldx, Y, ldy); }
   /// out[i] += <X_i, Y_i>.
-  void row_dots(int m, int n, const R* X, idx ldx, const R* Y, idx ldy, R* out) const {
-    table_->row_dots(m, n, X, ldx, Y, ldy, out);
-  }
+  void row_dots(int m, int n, const R* X, idx ldx, const R* Y, idx ldy, R* out) const { table_->row_dots(m, n, X, ldx, Y, ldy, out); }
   /// out[c] += sum_i X[i][c] Y[i][c].
-  void col_dots(int m, int n, const R* X, idx ldx, const R* Y, idx ldy, R* out) const {
-    table_->col_dots(m, n, X, ldx, Y, ldy, out);
-  }
+  void col_dots(int m, int n, const R* X, idx ldx, const R* Y, idx ldy, R* out) const { table_->col_dots(m, n, X, ldx, Y, ldy, out); }
   /// C[i][j] += sum_c A[i][c] B[j][c] exp(sum_{j<t<=i} g[t][c]) for j <= i < m <= 32; A, B, g (m, n). The exponents are
   /// sums of the given g, never differences: with g <= 0 none is positive. Entries above the diagonal are untouched.
-  void decayed_gram_lower(int m, int n, const R* A, idx lda, const R* B, idx ldb, const R* g, idx ldg, R* C,
-                          idx ldc) const {
+  void decayed_gram_lower(int m, int n, const R* A, idx lda, const R* B, idx ldb, const R* g, idx ldg, R* C, idx ldc) const {
     if (m > 32) throw std::invalid_argument("coefdyn: decayed_gram_lower takes at most 32 rows; call it per block.");
     table_->decayed_gram_lower(m, n, A, lda, B, ldb, g, ldg, C, ldc);
   }

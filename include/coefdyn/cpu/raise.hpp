@@ -12,9 +12,9 @@ struct row_gradient {
   const R *K, *row, *col;  // (n lowered)
   const R* V;              // (e)
   const R* g;              // (1 or n)
-  const R *angle;          // (n lowered / 2)
+  const R* angle;          // (n lowered / 2)
   R s, b;
-  const R* bonus;          // (n lowered), of diag(u) k b_c
+  const R* bonus;  // (n lowered), of diag(u) k b_c
 };
 
 /// Adds to row `to` of the gradient frame `d` what micro-step l of token i of `f` contributes. `o_b`, `shift`: b and
@@ -32,98 +32,101 @@ COEFDYN_HD void put(Frame& d, idx i, int l, int element, R value) {
 }
 
 template <class M, class R, class Frame, class... Need>
-COEFDYN_HD void raise_row_streams(const Frame& f, idx i, int l, idx position, const row_gradient<R>& g, R o_b, R shift, Frame& d, idx to, list<Need...>) {
+COEFDYN_HD void raise_row_streams(const Frame& f, idx i, int l, idx position, const row_gradient<R>& g, R o_b, R shift, Frame& d, idx to,
+                                  list<Need...>) {
   using A = typename M::evolution;
   using B = typename M::scaling;
   using T = traits<M>;
   using O = operands<M, R>;
   const int n = f.shape.n;
   const bool writes = T::structure.writes_each || l == T::micro - 1;
-  ([&] {
-    using Tag = typename Need::tag;
-    if constexpr (Need::inner == width::value) {
-      auto* p = d.template where<Need>(to, l);
-      if (writes) by_channel(f.shape.d, p, [&](int c) { return p[c] + g.V[c]; });
-    } else if constexpr (Need::over == field::complex && std::is_same_v<Tag, stream::k>) {
-      if (writes) {
-        auto* p = d.template where<Need>(to, l);
-        const auto at = f.at(i, l, position);
-        for (int c = 0; c < n; ++c) {
-          R bc = R(1);
-          if constexpr (!T::scale_is_scalar) bc = R(B::scale(at, c));
-          p[c].re += bc * g.K[c];
-          p[c].im += bc * g.K[n + c];
-          if constexpr (O::before) {
-            const R u = R(A::bonus(at, c));
-            p[c].re += bc * u * g.bonus[c];
-            p[c].im += bc * u * g.bonus[n + c];
-          }
-        }
-      }
-    } else if constexpr (Need::over == field::real && Need::inner != width::matrix) {
-      constexpr bool per_channel = !coefdyn::detail::is_scalar_at<Need>;
-      using Seed = seed::every;
-      const auto at = f.template lifted<Tag, Seed>(i, l, position, 0);
-      using D = dual<R>;
-      R whole(0);  // gradient of a stream that holds one number
-      auto* p = d.template where<Need>(to, l);
-      const auto each = [&](int count, auto value) {  // value(c): what channel c gives
-        const int held = Need::inner == width::pairs ? n / 2 : n;
-        if constexpr (per_channel) by_channel(count < held ? count : held, p, [&](int c) { return p[c] + value(c); });
-        else whole += sum_over<R>(count, value);
-      };
-      if constexpr (O::gated)
-        if (l == 0)
-          each(O::channel ? n : 1, [&](int c) {
-            R total = g.g[c];
-            if constexpr (T::complex_state && O::channel) total += g.g[n + c];
-            return total * D(log_decay_of<A>(at, c)).d;
-          });
-      if constexpr (O::turns)
-        if (l == 0) each(T::complex_state ? n : n / 2, [&](int c) { return g.angle[c] * D(A::angle(at, c)).d; });
-      if constexpr (O::corrects) {
-        R factor = g.s;
-        if constexpr (T::stabilised && T::structure.row_sees == sees::undecayed)
-          if (l == 0) factor = factor * shift;
-        if constexpr (!per_channel) whole += factor * D(A::strength(at)).d;
-        each(n, [&](int c) {
-          R t = g.row[c] * D(A::row(at, c)).d;
-          if constexpr (!O::tied) t += g.col[c] * D(column_of<A>(at, c)).d;
-          return t;
-        });
-      }
-      if (writes || O::tied) {
-        if constexpr (T::exponential && !per_channel) whole += g.b * o_b * D(B::log_scale(at)).d;
-        if constexpr (T::scale_is_scalar && !per_channel) {
-          const D scale = B::scale(at);
-          if constexpr (T::exponential) whole += scale.v == R(0) ? R(0) : g.b * o_b / scale.v * scale.d;
-          else whole += g.b * scale.d;
-        }
-        each(n, [&](int c) {
-          const auto k = at.k[c];
-          if constexpr (is_complex<std::remove_cvref_t<decltype(k)>>) {
-            R t(0);
-            if constexpr (!T::scale_is_scalar) {
-              const D bc = B::scale(at, c);
-              t = bc.d * (g.K[c] * k.re.v + g.K[n + c] * k.im.v);
-              if constexpr (O::before) t += (D(A::bonus(at, c)) * bc).d * (g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v);
-            } else if constexpr (O::before) {
-              t = D(A::bonus(at, c)).d * (g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v);
+  (
+      [&] {
+        using Tag = typename Need::tag;
+        if constexpr (Need::inner == width::value) {
+          auto* p = d.template where<Need>(to, l);
+          if (writes) by_channel(f.shape.d, p, [&](int c) { return p[c] + g.V[c]; });
+        } else if constexpr (Need::over == field::complex && std::is_same_v<Tag, stream::k>) {
+          if (writes) {
+            auto* p = d.template where<Need>(to, l);
+            const auto at = f.at(i, l, position);
+            for (int c = 0; c < n; ++c) {
+              R bc = R(1);
+              if constexpr (!T::scale_is_scalar) bc = R(B::scale(at, c));
+              p[c].re += bc * g.K[c];
+              p[c].im += bc * g.K[n + c];
+              if constexpr (O::before) {
+                const R u = R(A::bonus(at, c));
+                p[c].re += bc * u * g.bonus[c];
+                p[c].im += bc * u * g.bonus[n + c];
+              }
             }
-            return t;
-          } else {
-            D kc = k;
-            if constexpr (!T::scale_is_scalar) kc = kc * D(B::scale(at, c));
-            R t = g.K[c] * kc.d;
-            if constexpr (O::before)
-              if (l == T::micro - 1) t += g.bonus[c] * (D(A::bonus(at, c)) * kc).d;
-            return t;
           }
-        });
-      }
-      if constexpr (!per_channel) p[0] += whole;
-    }
-  }(), ...);
+        } else if constexpr (Need::over == field::real && Need::inner != width::matrix) {
+          constexpr bool per_channel = !coefdyn::detail::is_scalar_at<Need>;
+          using Seed = seed::every;
+          const auto at = f.template lifted<Tag, Seed>(i, l, position, 0);
+          using D = dual<R>;
+          R whole(0);  // gradient of a stream that holds one number
+          auto* p = d.template where<Need>(to, l);
+          const auto each = [&](int count, auto value) {  // value(c): what channel c gives
+            const int held = Need::inner == width::pairs ? n / 2 : n;
+            if constexpr (per_channel) by_channel(count < held ? count : held, p, [&](int c) { return p[c] + value(c); });
+            else whole += sum_over<R>(count, value);
+          };
+          if constexpr (O::gated)
+            if (l == 0)
+              each(O::channel ? n : 1, [&](int c) {
+                R total = g.g[c];
+                if constexpr (T::complex_state && O::channel) total += g.g[n + c];
+                return total * D(log_decay_of<A>(at, c)).d;
+              });
+          if constexpr (O::turns)
+            if (l == 0) each(T::complex_state ? n : n / 2, [&](int c) { return g.angle[c] * D(A::angle(at, c)).d; });
+          if constexpr (O::corrects) {
+            R factor = g.s;
+            if constexpr (T::stabilised && T::structure.row_sees == sees::undecayed)
+              if (l == 0) factor = factor * shift;
+            if constexpr (!per_channel) whole += factor * D(A::strength(at)).d;
+            each(n, [&](int c) {
+              R t = g.row[c] * D(A::row(at, c)).d;
+              if constexpr (!O::tied) t += g.col[c] * D(column_of<A>(at, c)).d;
+              return t;
+            });
+          }
+          if (writes || O::tied) {
+            if constexpr (T::exponential && !per_channel) whole += g.b * o_b * D(B::log_scale(at)).d;
+            if constexpr (T::scale_is_scalar && !per_channel) {
+              const D scale = B::scale(at);
+              if constexpr (T::exponential) whole += scale.v == R(0) ? R(0) : g.b * o_b / scale.v * scale.d;
+              else whole += g.b * scale.d;
+            }
+            each(n, [&](int c) {
+              const auto k = at.k[c];
+              if constexpr (is_complex<std::remove_cvref_t<decltype(k)>>) {
+                R t(0);
+                if constexpr (!T::scale_is_scalar) {
+                  const D bc = B::scale(at, c);
+                  t = bc.d * (g.K[c] * k.re.v + g.K[n + c] * k.im.v);
+                  if constexpr (O::before) t += (D(A::bonus(at, c)) * bc).d * (g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v);
+                } else if constexpr (O::before) {
+                  t = D(A::bonus(at, c)).d * (g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v);
+                }
+                return t;
+              } else {
+                D kc = k;
+                if constexpr (!T::scale_is_scalar) kc = kc * D(B::scale(at, c));
+                R t = g.K[c] * kc.d;
+                if constexpr (O::before)
+                  if (l == T::micro - 1) t += g.bonus[c] * (D(A::bonus(at, c)) * kc).d;
+                return t;
+              }
+            });
+          }
+          if constexpr (!per_channel) p[0] += whole;
+        }
+      }(),
+      ...);
 }
 
 /// Gradient of a lowered query to the reader's frame: q real or complex ([Re; -Im]).
@@ -133,17 +136,19 @@ COEFDYN_HD void raise_query(idx i, const R* dQ, Frame& d) {
 }
 template <class M, class R, class Frame, class... Need>
 COEFDYN_HD void raise_query_streams(idx i, const R* dQ, Frame& d, list<Need...>) {
-  ([&] {
-    if constexpr (std::is_same_v<typename Need::tag, stream::q>) {
-      auto* p = d.template where<Need>(i, 0);
-      if constexpr (Need::over == field::complex)
-        for (int c = 0; c < d.shape.n; ++c) {
-          p[c].re += dQ[c];
-          p[c].im -= dQ[d.shape.n + c];
+  (
+      [&] {
+        if constexpr (std::is_same_v<typename Need::tag, stream::q>) {
+          auto* p = d.template where<Need>(i, 0);
+          if constexpr (Need::over == field::complex)
+            for (int c = 0; c < d.shape.n; ++c) {
+              p[c].re += dQ[c];
+              p[c].im -= dQ[d.shape.n + c];
+            }
+          else by_channel(d.shape.n, p, [&](int c) { return p[c] + dQ[c]; });
         }
-      else by_channel(d.shape.n, p, [&](int c) { return p[c] + dQ[c]; });
-    }
-  }(), ...);
+      }(),
+      ...);
 }
 /// Gradient of the normalization's own streams: df is that of the factor on the read.
 template <class M, class R, class Frame>
@@ -151,13 +156,17 @@ COEFDYN_HD void raise_eta(const Frame& f, idx i, idx position, R sum, R m, R df,
   raise_eta_streams<M>(f, i, position, sum, m, df, d, to, coefdyn::detail::streams_t<typename M::normalization>{});
 }
 template <class M, class R, class Frame, class... Need>
-COEFDYN_HD void raise_eta_streams([[maybe_unused]] const Frame& f, [[maybe_unused]] idx i, [[maybe_unused]] idx position, [[maybe_unused]] R sum,
-                       [[maybe_unused]] R m, [[maybe_unused]] R df, [[maybe_unused]] Frame& d, [[maybe_unused]] idx to, list<Need...>) {
-  ([&] {
-    static_assert(Need::inner == width::scalar, "coefdyn: a normalization's streams hold one number per head; a vector stream is not offered there.");
-    const auto at = f.template lifted<typename Need::tag, seed::every>(i, 0, position, 0);
-    put<Need>(d, to, 0, 0, df * dual<R>(inverse_eta<typename M::normalization>(dual<R>(sum), dual<R>(m), at)).d);
-  }(), ...);
+COEFDYN_HD void raise_eta_streams([[maybe_unused]] const Frame& f, [[maybe_unused]] idx i, [[maybe_unused]] idx position,
+                                  [[maybe_unused]] R sum, [[maybe_unused]] R m, [[maybe_unused]] R df, [[maybe_unused]] Frame& d,
+                                  [[maybe_unused]] idx to, list<Need...>) {
+  (
+      [&] {
+        static_assert(Need::inner == width::scalar,
+                      "coefdyn: a normalization's streams hold one number per head; a vector stream is not offered there.");
+        const auto at = f.template lifted<typename Need::tag, seed::every>(i, 0, position, 0);
+        put<Need>(d, to, 0, 0, df * dual<R>(inverse_eta<typename M::normalization>(dual<R>(sum), dual<R>(m), at)).d);
+      }(),
+      ...);
 }
 
 // ---- frames of gradients to the caller's tensors ------------------------------------------------------------------------
@@ -170,8 +179,9 @@ COEFDYN_HD void feature_backward(const R* x, const R* dy, R* dx, R* y, int n) {
     Psi::apply(x, y, n);
     Psi::pull_back(x, static_cast<const R*>(y), dy, dx, n);
   } else {
-    static_assert(requires { Psi::pull_back(x, x, dy, dx, n); },
-                  "coefdyn: a feature map of whole vectors needs pull_back(x, y, dy, dx, n) for gradients.");
+    static_assert(
+        requires { Psi::pull_back(x, x, dy, dx, n); },
+        "coefdyn: a feature map of whole vectors needs pull_back(x, y, dy, dx, n) for gradients.");
   }
 }
 /// Which streams of a frame leave at once: those with a row in time, those without, and of the timed ones those of a head that
@@ -186,67 +196,72 @@ constexpr bool is_shared = Need::heads == owner::key || Need::heads == owner::qu
 template <class M, class R, class X, class G, class... Need>
 void scatter(const X& x, const G& g, const extents& e, const sequence& s, const head_index& h, idx t, idx tokens, leaving which,
              const frame<M, R, list<Need...>>& d, R* raw) {
-  ([&] {
-    if (Need::timed ? !which.timed || (is_shared<Need> && !which.shared) : !which.constants) return;
-    const auto& v = g.template of<Need>();
-    if (!v.data) return;
-    using E = element_of<Need, R>;
-    using Stored = std::remove_cvref_t<decltype(*v.data)>;
-    const auto& b = d.template of<Need>();
-    idx size[2] = {};
-    inner_extents<Need>(e.n, e.d, d.micro, size);
-    const int head = head_of<Need>(h, e);
-    const idx per = Need::time == ticks::write ? d.writes : 1;
-    const idx first = (s.begin + t - (is_reading<Need> ? e.first_read : 0)) * per;
-    for (idx r = 0; r < d.template rows<Need>(tokens); ++r) {
-      idx inner[2];
-      auto* p = row_pointer<Need>(v, s.batch, first + r, head, inner);
-      const E* from = b.p + r * b.stride;
-      if constexpr (traits<M>::has_feature && is_featured<Need> && std::is_same_v<E, R>) {
-        idx in[2];
-        const auto* q = row_pointer<Need>(x.template of<Need>(), s.batch, first + r, head, in);
-        for (int c = 0; c < e.n; ++c) raw[c] = converted<R>(q[c * in[0]]);
-        feature_backward<typename M::feature_map>(raw, from, raw + e.n, raw + 2 * e.n, e.n);
-        from = raw + e.n;
-      }
-      const int outer = Need::inner_rank == 2 ? static_cast<int>(size[0]) : 1, count = static_cast<int>(Need::inner_rank == 2 ? size[1] : size[0]);
-      const idx stride = Need::inner_rank == 2 ? inner[1] : inner[0];
-      for (int i = 0; i < outer; ++i) {
-        auto* out = p + i * inner[0];
-        const E* add = from + idx(i) * count;
-        if (stride == 1) by_channel(count, out, [&](int c) { return converted<Stored>(converted<E>(out[c]) + add[c]); });
-        else
-          for (int c = 0; c < count; ++c) out[c * stride] = converted<Stored>(converted<E>(out[c * stride]) + add[c]);
-      }
-    }
-  }(), ...);
+  (
+      [&] {
+        if (Need::timed ? !which.timed || (is_shared<Need> && !which.shared) : !which.constants) return;
+        const auto& v = g.template of<Need>();
+        if (!v.data) return;
+        using E = element_of<Need, R>;
+        using Stored = std::remove_cvref_t<decltype(*v.data)>;
+        const auto& b = d.template of<Need>();
+        idx size[2] = {};
+        inner_extents<Need>(e.n, e.d, d.micro, size);
+        const int head = head_of<Need>(h, e);
+        const idx per = Need::time == ticks::write ? d.writes : 1;
+        const idx first = (s.begin + t - (is_reading<Need> ? e.first_read : 0)) * per;
+        for (idx r = 0; r < d.template rows<Need>(tokens); ++r) {
+          idx inner[2];
+          auto* p = row_pointer<Need>(v, s.batch, first + r, head, inner);
+          const E* from = b.p + r * b.stride;
+          if constexpr (traits<M>::has_feature && is_featured<Need> && std::is_same_v<E, R>) {
+            idx in[2];
+            const auto* q = row_pointer<Need>(x.template of<Need>(), s.batch, first + r, head, in);
+            for (int c = 0; c < e.n; ++c) raw[c] = converted<R>(q[c * in[0]]);
+            feature_backward<typename M::feature_map>(raw, from, raw + e.n, raw + 2 * e.n, e.n);
+            from = raw + e.n;
+          }
+          const int outer = Need::inner_rank == 2 ? static_cast<int>(size[0]) : 1,
+                    count = static_cast<int>(Need::inner_rank == 2 ? size[1] : size[0]);
+          const idx stride = Need::inner_rank == 2 ? inner[1] : inner[0];
+          for (int i = 0; i < outer; ++i) {
+            auto* out = p + i * inner[0];
+            const E* add = from + idx(i) * count;
+            if (stride == 1) by_channel(count, out, [&](int c) { return converted<Stored>(converted<E>(out[c]) + add[c]); });
+            else
+              for (int c = 0; c < count; ++c) out[c * stride] = converted<Stored>(converted<E>(out[c * stride]) + add[c]);
+          }
+        }
+      }(),
+      ...);
 }
 /// Gradients start from zero unless the caller accumulates.
 template <class X, class G, class... Need>
 void clear_gradients(const G& g, list<Need...>) {
   if (g.accumulate) return;
-  ([&] {
-    const auto& v = g.template of<Need>();
-    if (!v.data) return;
-    constexpr int rank = Need::rank;
-    idx at[5] = {};
-    if (v.size() == 0) return;
-    bool by_row = false;
-    idx count = 1;
-    if constexpr (rank > 0)
-      if (v.strides[rank - 1] == 1) by_row = true, count = v.extents[rank - 1];
-    for (;;) {
-      idx offset = 0;
-      for (int a = 0; a < rank; ++a) offset += at[a] * v.strides[a];
-      cpu::clear(v.data + offset, count);
-      int a = by_row ? rank - 2 : rank - 1;
-      for (; a >= 0; --a) {
-        if (++at[a] < v.extents[a]) break;
-        at[a] = 0;
-      }
-      if (a < 0) break;
-    }
-  }(), ...);
+  (
+      [&] {
+        const auto& v = g.template of<Need>();
+        if (!v.data) return;
+        constexpr int rank = Need::rank;
+        idx at[5] = {};
+        if (v.size() == 0) return;
+        bool by_row = false;
+        idx count = 1;
+        if constexpr (rank > 0)
+          if (v.strides[rank - 1] == 1) by_row = true, count = v.extents[rank - 1];
+        for (;;) {
+          idx offset = 0;
+          for (int a = 0; a < rank; ++a) offset += at[a] * v.strides[a];
+          cpu::clear(v.data + offset, count);
+          int a = by_row ? rank - 2 : rank - 1;
+          for (; a >= 0; --a) {
+            if (++at[a] < v.extents[a]) break;
+            at[a] = 0;
+          }
+          if (a < 0) break;
+        }
+      }(),
+      ...);
 }
 
 }  // namespace coefdyn::cpu

@@ -43,7 +43,8 @@ void apply_readout(const products<R>& px, idx count, R* z) {
 template <class Phi, class R>
 void slope_readout(const products<R>& px, idx count, R* z, R* g) {
   constexpr int block = 256;
-  constexpr bool by_sigmoid = std::is_same_v<Phi, readout::sigmoid> || std::is_same_v<Phi, readout::silu> || std::is_same_v<Phi, readout::softplus>;
+  constexpr bool by_sigmoid =
+      std::is_same_v<Phi, readout::sigmoid> || std::is_same_v<Phi, readout::silu> || std::is_same_v<Phi, readout::softplus>;
   for (idx i = 0; i < count; i += block, z += block, g += block) {
     const int here = count - i < block ? static_cast<int>(count - i) : block;
     if constexpr (std::is_same_v<Phi, readout::exponential>) {

@@ -23,8 +23,14 @@ struct recurrent_head {
 
   recurrent_head() = default;
   recurrent_head(arena& a, const extents& x, idx tokens)
-      : in(a, {x.n, x.d, value_width<M>(x.d), tokens < window ? tokens : window}), reads(a, {x.n, x.d, value_width<M>(x.d), 1}),
-        n(x.n), e(value_width<M>(x.d)), S(a.take<E>(idx(x.n) * e)), work(a.take<E>(4 * idx(e) + 4 * x.n)), numerator(a.take<R>(e)), scratch(a.take<R>(3 * x.n)) {}
+      : in(a, {x.n, x.d, value_width<M>(x.d), tokens < window ? tokens : window}),
+        reads(a, {x.n, x.d, value_width<M>(x.d), 1}),
+        n(x.n),
+        e(value_width<M>(x.d)),
+        S(a.take<E>(idx(x.n) * e)),
+        work(a.take<E>(4 * idx(e) + 4 * x.n)),
+        numerator(a.take<R>(e)),
+        scratch(a.take<R>(3 * x.n)) {}
 
   /// Token i of the window: evolve and write at each micro-step. With exp(i) scaling, S stays scaled by e^-m.
   void advance(int i, idx position) {
@@ -45,7 +51,8 @@ struct recurrent_head {
   }
   /// The maximum of a read of a state scaled by e^-m; reading before the write, the bonus's own exponent joins it.
   R read_maximum(int i, idx position) const {
-    if constexpr (T::stabilised && T::structure.order == reads::before_write) return math::max(m, R(M::scaling::log_scale(in.at(i, T::micro - 1, position))));
+    if constexpr (T::stabilised && T::structure.order == reads::before_write)
+      return math::max(m, R(M::scaling::log_scale(in.at(i, T::micro - 1, position))));
     else return m;
   }
   /// numerator (and the sum) of one read of `from`, scaled by e^-top; a mixer that reads first adds diag(u) on the token's own write.
@@ -90,7 +97,8 @@ void recurrent_forward(const X& x, const extents& e, const head& hd, const Y& y,
       const auto at = w.reads.at(0, 0, start + t);
       const R top = w.read_maximum(i, start + t);
       w.read(at, i, start + t, w.S, top);
-      finish_row<M, R>(w.numerator, T::needs_sum ? w.numerator[e.d] : R(0), top, at, y, hd.s.batch, hd.s.begin + t - e.first_read, hd.first_reader + r);
+      finish_row<M, R>(w.numerator, T::needs_sum ? w.numerator[e.d] : R(0), top, at, y, hd.s.batch, hd.s.begin + t - e.first_read,
+                       hd.first_reader + r);
     }
   };
   capture(0);

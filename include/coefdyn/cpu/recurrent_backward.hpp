@@ -23,7 +23,8 @@ struct recurrent_backward_head {
     const idx size = idx(f.n) * f.e, windows = (tokens + f.window - 1) / f.window;
     checkpoints = a.take<E>(windows * size), checkpoint_m = a.take<R>(windows);
     inner = a.take<E>((f.window * T::micro + 1) * size), dS = a.take<E>(size), decayed = a.take<E>(size);
-    work = a.take<E>(4 * idx(f.e) + 8 * f.n), m = a.take<R>(f.window + 1), extra = a.take<R>(f.window), dY = a.take<R>(f.e), q = a.take<R>(2 * idx(f.n));
+    work = a.take<E>(4 * idx(f.e) + 8 * f.n), m = a.take<R>(f.window + 1), extra = a.take<R>(f.window), dY = a.take<R>(f.e),
+    q = a.take<R>(2 * idx(f.n));
   }
   state_matrix<E> inner_state(idx row) const { return {inner + row * f.n * f.e, f.e, f.e}; }
 };
@@ -41,8 +42,8 @@ COEFDYN_HD void add_lowered(R* out, int n, int c, const E& p) {
 
 /// Reads of token i (row `last` writes its bonus) from state S, scaled by e^-f.m: gradients of q, the bonus and the state.
 template <class M, class R, class X, class Call>
-void recurrent_read_backward(const X& x, const extents& ex, const head& hd, const Call& call, recurrent_backward_head<M, R, X>& w, int i, idx t, idx position,
-                             const state_element<M, R>* S) {
+void recurrent_read_backward(const X& x, const extents& ex, const head& hd, const Call& call, recurrent_backward_head<M, R, X>& w, int i,
+                             idx t, idx position, const state_element<M, R>* S) {
   using T = traits<M>;
   using E = state_element<M, R>;
   auto& f = w.f;
@@ -57,7 +58,8 @@ void recurrent_read_backward(const X& x, const extents& ex, const head& hd, cons
     const auto q_at = f.reads.at(0, 0, position);
     f.read(q_at, i, position, S, top);
     const R sum = T::needs_sum ? f.numerator[ex.d] : R(0);
-    const R df = finish_row_backward<M>(f.reads, 0, position, f.numerator, sum, top, call.dy, hd.s.batch, hd.s.begin + t, hd.first_reader + r, w.dY);
+    const R df =
+        finish_row_backward<M>(f.reads, 0, position, f.numerator, sum, top, call.dy, hd.s.batch, hd.s.begin + t, hd.first_reader + r, w.dY);
     raise_eta<M>(f.reads, 0, position, sum, top, df, w.grads.readers[r], t);
     for (int c = 0; c < n; ++c) {
       E dq{};
@@ -91,7 +93,9 @@ void recurrent_backward(const X& x, const extents& ex, const head& hd, const Cal
   auto& f = w.f;
   const idx tokens = hd.tokens(), start = initial_position(call.c, hd.index), size = idx(f.n) * f.e;
   const int e = f.e;
-  const auto copy = [&](const E* from, E* to) { for (idx i = 0; i < size; ++i) to[i] = from[i]; };
+  const auto copy = [&](const E* from, E* to) {
+    for (idx i = 0; i < size; ++i) to[i] = from[i];
+  };
   const R m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
   f.m = m0;
   load_state<M>(call.c, hd.index, hd.state, ex.n, ex.d, value_width<M>(ex.d), f.S);
@@ -131,15 +135,17 @@ void recurrent_backward(const X& x, const extents& ex, const head& hd, const Cal
       for (int l = T::micro - 1; l >= 0; --l) {
         const idx row = idx(i) * T::micro + l;
         if (T::structure.writes_each || l == T::micro - 1) write_backward(w, i, l, position);
-        evolve_backward<M, R>(f.in, i, l, position, state_matrix<E>{w.inner + row * size, e, e}, state_matrix<E>{w.dS, e, e}, state_matrix<E>{w.decayed, e, e}, w.work,
-                              w.rows, w.grads.state, t0 + i, l == 0 ? w.extra[i] : R(0));
+        evolve_backward<M, R>(f.in, i, l, position, state_matrix<E>{w.inner + row * size, e, e}, state_matrix<E>{w.dS, e, e},
+                              state_matrix<E>{w.decayed, e, e}, w.work, w.rows, w.grads.state, t0 + i, l == 0 ? w.extra[i] : R(0));
       }
       f.m = w.m[i];
-      if constexpr (T::structure.order == reads::before_write) recurrent_read_backward<M, R>(x, ex, hd, call, w, i, t0 + i, position, w.inner + idx(i) * T::micro * size);
+      if constexpr (T::structure.order == reads::before_write)
+        recurrent_read_backward<M, R>(x, ex, hd, call, w, i, t0 + i, position, w.inner + idx(i) * T::micro * size);
     }
     for (int i = 0; i < count; ++i)
       for (int l = 0; l < T::micro; ++l)
-        raise_row<M>(f.in, i, l, start + t0 + i, w.rows.at(idx(i) * T::micro + l), write_b<M>(f.in.at(i, l, start + t0 + i), w.m[i + 1]), math::exp(w.extra[i]), w.grads.state, t0 + i);
+        raise_row<M>(f.in, i, l, start + t0 + i, w.rows.at(idx(i) * T::micro + l), write_b<M>(f.in.at(i, l, start + t0 + i), w.m[i + 1]),
+                     math::exp(w.extra[i]), w.grads.state, t0 + i);
   }
   store_initial_gradient(call.s, hd.index, hd.state, ex.n, ex.d, value_width<M>(ex.d), m0, w.dS);
 }

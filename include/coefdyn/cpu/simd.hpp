@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <coefdyn/core/config.hpp>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
-
-#include <coefdyn/core/config.hpp>
 
 /// Instruction sets, and the vectors that kernels for them are written in.
 ///
@@ -21,8 +20,8 @@ inline bool has_target(target t) {
 #if defined(__x86_64__) && defined(__GNUC__)
   if (t == target::avx2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (t == target::avx512)
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
 #elif defined(__aarch64__) && defined(__GNUC__)
   if (t == target::neon) return true;
 #endif
@@ -111,8 +110,7 @@ struct pack {
   [[gnu::always_inline]] static inline void hide(int& i) { asm("" : "+r"(i)); }
 
   template <int... I>
-  [[gnu::always_inline]] static inline void replace_first(type& v, int count, const type& first,
-                                                          std::integer_sequence<int, I...>) {
+  [[gnu::always_inline]] static inline void replace_first(type& v, int count, const type& first, std::integer_sequence<int, I...>) {
     v = bits{I...} < static_cast<lane_bits>(count) ? first : v;
   }
 
@@ -130,8 +128,7 @@ struct pack {
     }
   }
   template <class Map, int... I>
-  [[gnu::always_inline]] static inline void shuffle(type& out, const type& a, const type& b,
-                                                    std::integer_sequence<int, I...>) {
+  [[gnu::always_inline]] static inline void shuffle(type& out, const type& a, const type& b, std::integer_sequence<int, I...>) {
 #if defined(__clang__)
     out = __builtin_shufflevector(a, b, Map::at(I)...);
 #else

@@ -28,12 +28,18 @@ struct state_rows_head {
 
   state_rows_head() = default;
   state_rows_head(arena& a, const extents& e, int length_)
-      : length(length_), n(T::lowered(e.n)), d(e.d), in(a, shape(e, length_)), reads(a, shape(e, length_)),
-        o(a, length_, e.n, value_width<M>(e.d), T::micro > 1 && !T::structure.writes_each), px(products<R>::best()) {
+      : length(length_),
+        n(T::lowered(e.n)),
+        d(e.d),
+        in(a, shape(e, length_)),
+        reads(a, shape(e, length_)),
+        o(a, length_, e.n, value_width<M>(e.d), T::micro > 1 && !T::structure.writes_each),
+        px(products<R>::best()) {
     const idx rows = idx(length) * T::micro, readers = readers_per_state(e);
     own = a.take<R>(idx(n) * d), z = a.take<R>(n), wide = a.take<R>(n), row = a.take<R>(n);
     if (O::has_gates) w = a.take<R>(rows * (O::channel ? n : 1));
-    Q = a.take<R>(readers * rows * n), p = a.take<R>(readers * length), Y = a.take<R>(readers * length * (d + 1)), scratch = a.take<R>(3 * idx(e.n)), queries = a.take<const R*>(readers);
+    Q = a.take<R>(readers * rows * n), p = a.take<R>(readers * length), Y = a.take<R>(readers * length * (d + 1)),
+    scratch = a.take<R>(3 * idx(e.n)), queries = a.take<const R*>(readers);
     if (readers > 1) nothing = a.take<R>(n > d ? n : d), sink = a.take<R>(idx(n) * d);
   }
   static frame_shape shape(const extents& e, int length) { return {e.n, e.d, value_width<M>(e.d), length}; }
@@ -57,8 +63,8 @@ struct state_rows_head {
       const R* col = O::corrects && !O::tied ? o.col + idx(r) * n : nullptr;
       const bool fused = !O::before && readers > 0 && l == T::micro - 1;
       if (fused) clear(result(0, i), d + 1);
-      px.state_row(n, {decay, left, col, o.K + idx(r) * n, o.V + idx(r) * o.e, fused ? queries[0] + idx(r) * n : nullptr, O::corrects ? o.s[r] : R(0), o.b[r], from, ld_from,
-                          to, ld_to, result(0, i), d});
+      px.state_row(n, {decay, left, col, o.K + idx(r) * n, o.V + idx(r) * o.e, fused ? queries[0] + idx(r) * n : nullptr,
+                       O::corrects ? o.s[r] : R(0), o.b[r], from, ld_from, to, ld_to, result(0, i), d});
       from = to, ld_from = ld_to;
       if constexpr (T::needs_sum) sum_row(r, decay, left, col);
       if (fused) read_sum(0, i, queries[0] + idx(r) * n);
@@ -118,8 +124,10 @@ void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y
   w.from = w.to = w.own, w.ld_from = w.ld_to = d;
   bool in_place = false;
   if constexpr (same) {
-    if (c.final && c.final.S.strides[3] == 1 && tokens > 0) w.to = &c.final.S(hd.index, hd.state, 0, 0), w.ld_to = c.final.S.strides[2], in_place = true;
-    if (c.initial && c.initial.S.strides[3] == 1 && tokens > 0) w.from = &c.initial.S(hd.index, hd.state, 0, 0), w.ld_from = c.initial.S.strides[2];
+    if (c.final && c.final.S.strides[3] == 1 && tokens > 0)
+      w.to = &c.final.S(hd.index, hd.state, 0, 0), w.ld_to = c.final.S.strides[2], in_place = true;
+    if (c.initial && c.initial.S.strides[3] == 1 && tokens > 0)
+      w.from = &c.initial.S(hd.index, hd.state, 0, 0), w.ld_from = c.initial.S.strides[2];
   }
   if (w.from == w.own) {
     clear(w.own, idx(n) * d);
@@ -134,14 +142,16 @@ void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y
     for (int r = 0; r < e.n; ++r)
       for (int v = 0; v < d; ++v) {
         using E = std::remove_cvref_t<decltype(out.S(0, 0, 0, 0))>;
-        if constexpr (is_complex<E>) out.S(slot, hd.state, r, v) = converted<E>(complex<R>{w.from[r * w.ld_from + v], w.from[(r + e.n) * w.ld_from + v]});
+        if constexpr (is_complex<E>)
+          out.S(slot, hd.state, r, v) = converted<E>(complex<R>{w.from[r * w.ld_from + v], w.from[(r + e.n) * w.ld_from + v]});
         else if (v == 0) convert(d, w.from + r * w.ld_from, idx(1), &out.S(slot, hd.state, r, 0), out.S.strides[3]);
       }
     store_rest<M>(out, slot, hd.state, e.n, 1, w.z, m);
   };
   std::size_t next = 0;
   const auto capture = [&](idx seen) {
-    for (; next < c.positions.size() && (c.positions[next] <= seen || seen == tokens); ++next) keep(c.captured, idx(next) * e.sequences + hd.index);
+    for (; next < c.positions.size() && (c.positions[next] <= seen || seen == tokens); ++next)
+      keep(c.captured, idx(next) * e.sequences + hd.index);
   };
   const auto load_reads = [&](int k, idx t, int count, int from) {
     gather<M>(x, e, hd.s, hd.at(k), t + from, count - from, true, w.reads, w.scratch);
@@ -171,7 +181,8 @@ void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y
       if (readers > 1) gather<M>(x, e, hd.s, hd.at(k), t + from, count - from, true, w.reads, w.scratch);
       for (int i = from; i < count; ++i) {
         const R* out = w.result(k, i);
-        finish_row<M, R>(out, T::needs_sum ? out[d] : R(0), w.o.m[i], w.reads.at(i - from, 0, start + t + i), y, hd.s.batch, hd.s.begin + t + i - e.first_read, hd.first_reader + k);
+        finish_row<M, R>(out, T::needs_sum ? out[d] : R(0), w.o.m[i], w.reads.at(i - from, 0, start + t + i), y, hd.s.batch,
+                         hd.s.begin + t + i - e.first_read, hd.first_reader + k);
       }
     }
     capture(t + count);

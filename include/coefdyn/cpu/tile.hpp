@@ -17,10 +17,12 @@ struct tile_summary {
   using O = operands<M, R>;
   int rows = 0, n = 0;
   R *moved = nullptr, *ends = nullptr, *U = nullptr;  // (rows, n)
-  R *all = nullptr;                                   // (1 or n): e^Gamma
+  R* all = nullptr;                                   // (1 or n): e^Gamma
   R *co = nullptr, *si = nullptr;                     // (n / 2): the tile's whole angle
 
-  static idx numbers(int rows, int n) { return idx(rows) * n * (O::corrects ? 3 : 1) + (O::has_gates ? (O::channel ? n : 1) : 0) + (O::turns ? n : 0); }
+  static idx numbers(int rows, int n) {
+    return idx(rows) * n * (O::corrects ? 3 : 1) + (O::has_gates ? (O::channel ? n : 1) : 0) + (O::turns ? n : 0);
+  }
   tile_summary(R* base, int rows_, int n_) : rows(rows_), n(n_) {
     const auto take = [&](idx count) {
       R* p = base;

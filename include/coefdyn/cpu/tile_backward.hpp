@@ -10,7 +10,8 @@ template <class M, class R>
 struct tile_summary_gradient : tile_summary<M, R> {
   R* angle = nullptr;  // (n / 2): of the whole tile's angle
   static idx numbers(int rows_, int n_) { return tile_summary<M, R>::numbers(rows_, n_) + n_; }
-  tile_summary_gradient(R* base, int rows_, int n_) : tile_summary<M, R>(base, rows_, n_), angle(base + tile_summary<M, R>::numbers(rows_, n_)) {}
+  tile_summary_gradient(R* base, int rows_, int n_)
+      : tile_summary<M, R>(base, rows_, n_), angle(base + tile_summary<M, R>::numbers(rows_, n_)) {}
 };
 
 template <class M, class R>

@@ -10,12 +10,15 @@ namespace coefdyn::cpu {
 template <class M, class R>
 struct row_gradients {
   using O = operands<M, R>;
-  R *K = nullptr, *row = nullptr, *col = nullptr, *V = nullptr, *g = nullptr, *angle = nullptr, *s = nullptr, *b = nullptr, *bonus = nullptr;
+  R *K = nullptr, *row = nullptr, *col = nullptr, *V = nullptr, *g = nullptr, *angle = nullptr, *s = nullptr, *b = nullptr,
+    *bonus = nullptr;
   int n = 0, e = 0, width = 1;
   row_gradients() = default;
   row_gradients(arena& a, idx rows, int n_, int e_) : n(traits<M>::lowered(n_)), e(e_), width(O::channel ? n : 1) {
-    K = a.take<R>(rows * n), row = a.take<R>(O::corrects ? rows * n : 0), col = a.take<R>(O::corrects ? rows * n : 0), V = a.take<R>(rows * e);
-    g = a.take<R>(rows * width), angle = a.take<R>(O::turns ? rows * (n / 2) : 0), s = a.take<R>(rows), b = a.take<R>(rows), bonus = a.take<R>(O::before ? rows * n : 0);
+    K = a.take<R>(rows * n), row = a.take<R>(O::corrects ? rows * n : 0), col = a.take<R>(O::corrects ? rows * n : 0),
+    V = a.take<R>(rows * e);
+    g = a.take<R>(rows * width), angle = a.take<R>(O::turns ? rows * (n / 2) : 0), s = a.take<R>(rows), b = a.take<R>(rows),
+    bonus = a.take<R>(O::before ? rows * n : 0);
   }
   void clear(idx rows) {
     const auto zero = [](R* p, idx count) {
@@ -30,8 +33,15 @@ struct row_gradients {
   COEFDYN_HD row_gradient<R> at(idx r) const {
     if constexpr (O::tied)
       for (int c = 0; c < n; ++c) K[r * n + c] += col[r * n + c];
-    return {K + r * n, O::corrects ? row + r * n : nullptr, O::corrects ? col + r * n : nullptr, V + r * e, g + r * width,
-            O::turns ? angle + r * (n / 2) : nullptr, s[r], b[r], O::before ? bonus + r * n : nullptr};
+    return {K + r * n,
+            O::corrects ? row + r * n : nullptr,
+            O::corrects ? col + r * n : nullptr,
+            V + r * e,
+            g + r * width,
+            O::turns ? angle + r * (n / 2) : nullptr,
+            s[r],
+            b[r],
+            O::before ? bonus + r * n : nullptr};
   }
 };
 
@@ -59,7 +69,8 @@ template <class R, class... Need>
 struct writers<R, list<Need...>> : Need::tag::template field<writer<element_of<Need, R>>>... {};
 
 template <class M, class R, class Frame, class X, class... Need>
-void map_parameters(const Frame& f, idx i, idx position, const state_matrix<X>& x, const state_matrix<X>& p, X* work, Frame& d, idx to, list<Need...>) {
+void map_parameters(const Frame& f, idx i, idx position, const state_matrix<X>& x, const state_matrix<X>& p, X* work, Frame& d, idx to,
+                    list<Need...>) {
   using A = typename M::evolution;
   const auto at = f.at(i, 0, position);
   writers<R, list<Need...>> out{{writer<element_of<Need, R>>{d.template where<Need>(to, 0), at.n}}...};
@@ -70,22 +81,24 @@ void map_parameters(const Frame& f, idx i, idx position, const state_matrix<X>& 
     } else {
       using D = std::conditional_t<is_complex<X>, complex<dual<R>>, dual<R>>;
       D* lifted = reinterpret_cast<D*>(work);
-      ([&] {
-        const int count = int(inner_size<Need>(at.n, at.d, 1)) * (Need::over == field::complex ? 2 : 1);
-        for (int element = 0; element < count; ++element) {
-          for (int c = 0; c < at.n; ++c) {
-            if constexpr (is_complex<X>) lifted[c] = D{dual<R>(xv[c].re), dual<R>(xv[c].im)};
-            else lifted[c] = D(xv[c]);
-          }
-          A::apply(f.template lifted<typename Need::tag, seed::single>(i, 0, position, element), column_view<D>{lifted, 1});
-          R total(0);
-          for (int c = 0; c < at.n; ++c) {
-            if constexpr (is_complex<X>) total += pv[c].re * lifted[c].re.d - pv[c].im * lifted[c].im.d;
-            else total += pv[c] * lifted[c].d;
-          }
-          put<Need>(d, to, 0, element, total);
-        }
-      }(), ...);
+      (
+          [&] {
+            const int count = int(inner_size<Need>(at.n, at.d, 1)) * (Need::over == field::complex ? 2 : 1);
+            for (int element = 0; element < count; ++element) {
+              for (int c = 0; c < at.n; ++c) {
+                if constexpr (is_complex<X>) lifted[c] = D{dual<R>(xv[c].re), dual<R>(xv[c].im)};
+                else lifted[c] = D(xv[c]);
+              }
+              A::apply(f.template lifted<typename Need::tag, seed::single>(i, 0, position, element), column_view<D>{lifted, 1});
+              R total(0);
+              for (int c = 0; c < at.n; ++c) {
+                if constexpr (is_complex<X>) total += pv[c].re * lifted[c].re.d - pv[c].im * lifted[c].im.d;
+                else total += pv[c] * lifted[c].d;
+              }
+              put<Need>(d, to, 0, element, total);
+            }
+          }(),
+          ...);
     }
   }
 }
@@ -93,8 +106,8 @@ void map_parameters(const Frame& f, idx i, idx position, const state_matrix<X>& 
 /// p becomes A_t' p; gradients of the row's operands (structured) or of the map's streams (into `d`) are added.
 /// x: the state before. `decayed`: scratch like x; `work`: 2 x.columns + 2 n numbers. `extra` as in evolve; `to`: row of `d`.
 template <class M, class R, class Frame, class X>
-void evolve_backward(const Frame& f, idx i, int l, idx position, const state_matrix<X>& x, const state_matrix<X>& p, const state_matrix<X>& decayed,
-                     X* work, row_gradients<M, R>& g, Frame& d, idx to, R extra = R(0)) {
+void evolve_backward(const Frame& f, idx i, int l, idx position, const state_matrix<X>& x, const state_matrix<X>& p,
+                     const state_matrix<X>& decayed, X* work, row_gradients<M, R>& g, Frame& d, idx to, R extra = R(0)) {
   using A = typename M::evolution;
   const auto at = f.at(i, l, position);
   const int n = at.n, columns = x.columns;

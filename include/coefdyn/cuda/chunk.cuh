@@ -23,12 +23,13 @@ struct chunk {
   int rows = 0, n = 0, e = 0, ln = 0, le = 0, lr = 0;
   R *W = nullptr, *u = nullptr, *X = nullptr;                                      // (rows, e)
   R *Ark = nullptr, *Arc = nullptr, *Aqk = nullptr, *Aqc = nullptr, *L = nullptr;  // (rows, rows)
-  R *weighted = nullptr;                                                           // (rows, n)
-  R *dW = nullptr, *du = nullptr, *dM = nullptr, *dR = nullptr, *flux = nullptr;   // backward: (rows, e) twice, (rows, rows), (rows, n), (n)
+  R* weighted = nullptr;                                                           // (rows, n)
+  R *dW = nullptr, *du = nullptr, *dM = nullptr, *dR = nullptr, *flux = nullptr;  // backward: (rows, e) twice, (rows, rows), (rows, n), (n)
   gates<M, R, Passes> decays;
 
   /// A forward chunk needs its Gram matrices one after the other; a backward one keeps them.
-  COEFDYN_HD chunk(memory& a, int rows_, int n_, int e_, bool backward) : rows(rows_), n(n_), e(e_), ln(padded(n_)), le(padded(e_)), lr(padded(rows_)) {
+  COEFDYN_HD chunk(memory& a, int rows_, int n_, int e_, bool backward)
+      : rows(rows_), n(n_), e(e_), ln(padded(n_)), le(padded(e_)), lr(padded(rows_)) {
     const idx square = idx(rows) * lr, wide = idx(rows) * le;
     W = a.take<R>(wide), weighted = a.take<R>(idx(rows) * ln), Aqk = a.take<R>(square);
     if (untied) u = a.take<R>(wide);
@@ -120,10 +121,13 @@ struct chunk {
     each_sum(n, e, [&](int c, int v) { return S_end[c * le + v] * dS[c * le + v]; }, [&](int c, R sum) { flux[c] = sum; });
     if constexpr (O::turns) {  // d(angle of the whole chunk), from the state at its end
       R* dP = d.co + (rows - 1) * (n / 2);
-      each_sum(n / 2, e, [&](int p, int v) {
-        const channel_pair i = pair_of(O::pairs, p, n);
-        return dS[i.y * le + v] * S_end[i.x * le + v] - dS[i.x * le + v] * S_end[i.y * le + v];
-      }, [&](int p, R sum) { dP[p] += sum; });
+      each_sum(
+          n / 2, e,
+          [&](int p, int v) {
+            const channel_pair i = pair_of(O::pairs, p, n);
+            return dS[i.y * le + v] * S_end[i.x * le + v] - dS[i.x * le + v] * S_end[i.y * le + v];
+          },
+          [&](int p, R sum) { dP[p] += sum; });
       turn_state(o, -1, dS);
     }
     clear(dW, rows * le);
@@ -137,7 +141,8 @@ struct chunk {
   }
   /// dQ (rows, ln) overwritten, dp set; dS_start += what this reader's reads of the start's state add.
   template <class Value>
-  __device__ void read_backward(const O& o, const R* Q, const R* p, const R* S, const R* dY, R* dQ, R* dp, R* dS_start, const O& d, Value value) {
+  __device__ void read_backward(const O& o, const R* Q, const R* p, const R* S, const R* dY, R* dQ, R* dp, R* dS_start, const O& d,
+                                Value value) {
     clear(dQ, rows * ln);
     P::nt(rows, n, e, dY, le, S, le, dQ, ln);
     decays.from_start(read_seen, dQ, dQ);
@@ -159,12 +164,13 @@ struct chunk {
         const int w = (i + 1) * O::micro - 1;
         d.V[w * le + v] += p[i] * o.b[w] * dY[cpu::read_row<M>(i) * le + v];
       });
-      each_sum(o.tokens, e, [&](int i, int v) { return dY[cpu::read_row<M>(i) * le + v] * value((i + 1) * O::micro - 1, v); },
-               [&](int i, R dot) {
-                 const int w = (i + 1) * O::micro - 1;
-                 d.b[w] += p[i] * dot;
-                 dp[i] = o.b[w] * dot;
-               });
+      each_sum(
+          o.tokens, e, [&](int i, int v) { return dY[cpu::read_row<M>(i) * le + v] * value((i + 1) * O::micro - 1, v); },
+          [&](int i, R dot) {
+            const int w = (i + 1) * O::micro - 1;
+            d.b[w] += p[i] * dot;
+            dp[i] = o.b[w] * dot;
+          });
     }
     if constexpr (O::turns)
       each_unsynced(n / 2, [&](int k) {
@@ -205,12 +211,16 @@ struct chunk {
     // dK is complete: its dots with K reach the gates; V and b take what the writes got
     if constexpr (O::has_gates) gate_dots(o, seen::inclusive, o.K, d.K, R(-1), d);
     if constexpr (O::has_gates && untied) gate_dots(o, seen::inclusive, o.col, d.col, R(-1), d);
-    each_sum(rows, e, [&](int r, int v) { return dW[r * le + v] * value(r, v); },
-             [&](int r, R sum) { d.b[r] = T::structure.writes_each || r % T::micro == T::micro - 1 ? d.b[r] + sum : R(0); });
+    each_sum(
+        rows, e, [&](int r, int v) { return dW[r * le + v] * value(r, v); },
+        [&](int r, R sum) { d.b[r] = T::structure.writes_each || r % T::micro == T::micro - 1 ? d.b[r] + sum : R(0); });
     each2(rows, e, [&](int r, int v) { d.V[r * le + v] += o.b[r] * dW[r * le + v]; });
     if constexpr (O::has_gates) {  // dg_t = sum_{r >= t} dG_r + <S_end, dS_end>
       const int w = o.gate_width();
-      if (w == 1) each(1, [&](int) { for (int c = 1; c < n; ++c) flux[0] += flux[c]; });
+      if (w == 1)
+        each(1, [&](int) {
+          for (int c = 1; c < n; ++c) flux[0] += flux[c];
+        });
       each(O::channel ? n : 1, [&](int c) {
         R sum = flux[c];
         for (int r = rows - 1; r >= 0; --r) d.g[r * w + c] = sum += d.g[r * w + c];
@@ -245,7 +255,9 @@ struct chunk {
     if constexpr (O::channel) {
       each2(rows - skip, n, [&](int r, int c) { d.g[r * ln + c] += sign * x[(r + skip) * ln + c] * dx[(r + skip) * ln + c]; });
     } else {
-      each_sum(rows - skip, n, [&](int r, int c) { return x[(r + skip) * ln + c] * dx[(r + skip) * ln + c]; }, [&](int r, R sum) { d.g[r] += sign * sum; });
+      each_sum(
+          rows - skip, n, [&](int r, int c) { return x[(r + skip) * ln + c] * dx[(r + skip) * ln + c]; },
+          [&](int r, R sum) { d.g[r] += sign * sum; });
     }
   }
   __device__ __noinline__ void turn_state(const O& o, int sign, R* S) const {

@@ -17,7 +17,8 @@ struct chunk_source {
   state_frame_of<M, R, X> in;
   reader_frame_of<M, R, X> reads;
 
-  COEFDYN_HD chunk_source(memory& a, const extents& e, int length_, int threads) : length(length_), o(a, length_, e.n, value_width<M>(e.d), false) {
+  COEFDYN_HD chunk_source(memory& a, const extents& e, int length_, int threads)
+      : length(length_), o(a, length_, e.n, value_width<M>(e.d), false) {
     Q = a.take<R>(idx(o.rows) * o.ln), p = a.take<R>(length);
     const frame_shape shape{e.n, e.d, value_width<M>(e.d), length};
     lay(a, in, shape), lay(a, reads, shape);
@@ -55,14 +56,18 @@ struct chunkwise_block {
   chunk<M, R, passes<X>> k;
   chunk_source<M, R, X> source;
   COEFDYN_HD chunkwise_block(memory& a, const extents& e, int length, int columns)
-      : le(padded(width(e, columns))), S(a.take<R>(idx(traits<M>::lowered(e.n)) * le)), Y(a.take<R>(idx(length) * traits<M>::micro * le)),
-        k(a, length * traits<M>::micro, traits<M>::lowered(e.n), width(e, columns), false), source(a, e, length, threads) {}
+      : le(padded(width(e, columns))),
+        S(a.take<R>(idx(traits<M>::lowered(e.n)) * le)),
+        Y(a.take<R>(idx(length) * traits<M>::micro * le)),
+        k(a, length * traits<M>::micro, traits<M>::lowered(e.n), width(e, columns), false),
+        source(a, e, length, threads) {}
   static COEFDYN_HD int width(const extents& e, int columns) { return (e.d < columns ? e.d : columns) + (traits<M>::needs_sum ? 1 : 0); }
 };
 
 template <class M, class R, class X, class Y, class Carry>
-__global__ void __launch_bounds__(chunk_threads) chunkwise_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, int length, int columns, const __grid_constant__ Y y,
-                                                        const __grid_constant__ Carry carry, std::byte* slow, idx slow_bytes, idx fast_bytes, idx items) {
+__global__ void __launch_bounds__(chunk_threads)
+    chunkwise_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, int length, int columns, const __grid_constant__ Y y,
+                     const __grid_constant__ Carry carry, std::byte* slow, idx slow_bytes, idx fast_bytes, idx items) {
   using T = traits<M>;
   extern __shared__ __align__(16) std::byte fast[];
   memory a{fast, slow + idx(blockIdx.x) * slow_bytes, fast_bytes};
@@ -84,12 +89,14 @@ __global__ void __launch_bounds__(chunk_threads) chunkwise_kernel(const __grid_c
       __syncthreads();
     };
     const auto capture = [&](idx seen) {
-      for (; next < carry.captures && (carry.positions[next] <= seen || seen == tokens); ++next) store(carry.captured, idx(next) * e.sequences + hd.index, seen);
+      for (; next < carry.captures && (carry.positions[next] <= seen || seen == tokens); ++next)
+        store(carry.captured, idx(next) * e.sequences + hd.index, seen);
     };
     capture(0);
     for (idx t = 0; t < tokens;) {
       int count = int(tokens - t < length ? tokens - t : length);
-      if (next < carry.captures && carry.positions[next] < t + count) count = int(carry.positions[next] - t);  // chunks end where a state is captured
+      if (next < carry.captures && carry.positions[next] < t + count)
+        count = int(carry.positions[next] - t);  // chunks end where a state is captured
       m = f.load(x, e, hd, t, count, start, m);
       w.k.prepare(f.o, w.S, value);
       const int from = int(e.first_read - t <= 0 ? 0 : e.first_read - t < count ? e.first_read - t : count);
@@ -99,7 +106,8 @@ __global__ void __launch_bounds__(chunk_threads) chunkwise_kernel(const __grid_c
         each2(count - from, s.count, [&](int k, int v) {
           const int i = from + k;
           const R* row = w.Y + cpu::read_row<M>(i) * le;
-          finish_element<M>(row[v], T::needs_sum ? row[s.count] : R(0), f.o.m[i], f.reads.at(i, 0, start + t + i), y, hd.s.batch, hd.s.begin + t + i - e.first_read, hd.first_reader + r, s.first + v);
+          finish_element<M>(row[v], T::needs_sum ? row[s.count] : R(0), f.o.m[i], f.reads.at(i, 0, start + t + i), y, hd.s.batch,
+                            hd.s.begin + t + i - e.first_read, hd.first_reader + r, s.first + v);
         });
       }
       w.k.advance(f.o, w.S);
@@ -136,7 +144,8 @@ struct chunkwise_plan {
   idx bytes() const { return slow * blocks; }
   template <class Y, class Carry>
   void run(cudaStream_t stream, const X& x, const extents& e, idx, const Y& y, const Carry& c, std::byte* memory) const {
-    launch(stream, chunkwise_kernel<M, R, X, Y, Carry>, "chunkwise_kernel", blocks, chunkwise_block<M, R, X>::threads, std::size_t(fast), x, e, length, columns, y, c, memory, slow, fast, items);
+    launch(stream, chunkwise_kernel<M, R, X, Y, Carry>, "chunkwise_kernel", blocks, chunkwise_block<M, R, X>::threads, std::size_t(fast), x,
+           e, length, columns, y, c, memory, slow, fast, items);
   }
 };
 

@@ -23,24 +23,35 @@ __device__ void bonus_backward(const Frame& reads, const operands<M, R>& o, cons
 }
 /// Operands' gradients of a chunk to the streams' frame, tokens from `to`.
 template <class M, class R, class X>
-__device__ __noinline__ void raise_chunk(const chunk_source<M, R, X>& f, const operands<M, R>& d, const gradient_frames<M, R, X>& grads, idx position, idx to) {
+__device__ __noinline__ void raise_chunk(const chunk_source<M, R, X>& f, const operands<M, R>& d, const gradient_frames<M, R, X>& grads,
+                                         idx position, idx to) {
   using O = operands<M, R>;
   raise(f.in, f.o.tokens, position, grads.state, to, [&](int i, int l) {
     const int r = i * O::micro + l;
-    return row_gradient<R>{d.K + r * d.ln, O::corrects ? d.row + r * d.ln : nullptr, O::corrects && !O::tied ? d.col + r * d.ln : nullptr, d.V + r * d.le,
-                           O::has_gates ? d.g + r * d.gate_width() : nullptr, O::turns ? d.co + r * (d.n / 2) : nullptr, O::corrects ? d.s[r] : R(0), d.b[r],
-                           O::before ? d.bonus + i * d.ln : nullptr, f.o.b[r], traits<M>::stabilised ? f.o.shift[i] : R(1), false};
+    return row_gradient<R>{d.K + r * d.ln,
+                           O::corrects ? d.row + r * d.ln : nullptr,
+                           O::corrects && !O::tied ? d.col + r * d.ln : nullptr,
+                           d.V + r * d.le,
+                           O::has_gates ? d.g + r * d.gate_width() : nullptr,
+                           O::turns ? d.co + r * (d.n / 2) : nullptr,
+                           O::corrects ? d.s[r] : R(0),
+                           d.b[r],
+                           O::before ? d.bonus + i * d.ln : nullptr,
+                           f.o.b[r],
+                           traits<M>::stabilised ? f.o.shift[i] : R(1),
+                           false};
   });
 }
 /// dY (rows, le) from the caller's dy and the read's numerators Y; the normalization's own streams get theirs.
 template <class M, class R, class X, class Call, class Maximum>
-__device__ __noinline__ void finish_chunk_backward(const chunk_source<M, R, X>& f, const head& hd, const Call& call, const gradient_frames<M, R, X>& grads, R* df, int r, idx t, idx start, const R* Y,
-                                      R* dY, Maximum maximum) {
+__device__ __noinline__ void finish_chunk_backward(const chunk_source<M, R, X>& f, const head& hd, const Call& call,
+                                                   const gradient_frames<M, R, X>& grads, R* df, int r, idx t, idx start, const R* Y, R* dY,
+                                                   Maximum maximum) {
   const int le = f.o.le;
   clear(dY, f.o.rows * le);
   finish_rows_backward<M>(
-      f.reads, f.o.tokens, start + t, [&](int i) { return Y + cpu::read_row<M>(i) * le; }, maximum, call.dy, hd.s.batch, hd.s.begin + t, hd.first_reader + r,
-      [&](int i) { return dY + cpu::read_row<M>(i) * le; }, df, grads.reader(r), t);
+      f.reads, f.o.tokens, start + t, [&](int i) { return Y + cpu::read_row<M>(i) * le; }, maximum, call.dy, hd.s.batch, hd.s.begin + t,
+      hd.first_reader + r, [&](int i) { return dY + cpu::read_row<M>(i) * le; }, df, grads.reader(r), t);
 }
 
 template <class M, class R, class X>
@@ -57,19 +68,34 @@ struct chunkwise_backward_block {
   R *checkpoints = nullptr, *inner = nullptr, *checkpoint_m = nullptr, *inner_m = nullptr;
 
   COEFDYN_HD chunkwise_backward_block(memory& a, const extents& x, idx tokens, int length_)
-      : grads(a, x, tokens), length(length_), n(T::lowered(x.n)), e(value_width<M>(x.d)), le(padded(e)), dS(a.take<R>(idx(n) * le)), dS_start(a.take<R>(idx(n) * le)),
-        Y(a.take<R>(idx(length) * T::micro * le)), dY(a.take<R>(idx(length) * T::micro * le)), dQ(a.take<R>(idx(length) * T::micro * padded(n))), dp(a.take<R>(length)), df(a.take<R>(length)),
-        k(a, length * T::micro, n, e, true), d(a, length, x.n, e, true), f(a, x, length, threads) {
+      : grads(a, x, tokens),
+        length(length_),
+        n(T::lowered(x.n)),
+        e(value_width<M>(x.d)),
+        le(padded(e)),
+        dS(a.take<R>(idx(n) * le)),
+        dS_start(a.take<R>(idx(n) * le)),
+        Y(a.take<R>(idx(length) * T::micro * le)),
+        dY(a.take<R>(idx(length) * T::micro * le)),
+        dQ(a.take<R>(idx(length) * T::micro * padded(n))),
+        dp(a.take<R>(length)),
+        df(a.take<R>(length)),
+        k(a, length * T::micro, n, e, true),
+        d(a, length, x.n, e, true),
+        f(a, x, length, threads) {
     const idx chunks = (tokens + length - 1) / length, segments = (chunks + save_every - 1) / save_every, size = idx(n) * le;
     raw = f.raw;
     checkpoint_m = a.take<R>(segments), inner_m = a.take<R>(save_every);
     checkpoints = a.take_slow<R>(segments * size), inner = a.take_slow<R>((save_every + 1) * size);
   }
-  __device__ void copy(const R* from, R* to) const { each(n * le, [&](int i) { to[i] = from[i]; }); }
+  __device__ void copy(const R* from, R* to) const {
+    each(n * le, [&](int i) { to[i] = from[i]; });
+  }
 
   template <class Call>
   __device__ void go(const X& x, const extents& ex, const head& hd, const Call& call) {
-    const idx tokens = hd.tokens(), start = call.initial.S.data && call.initial.position.data ? call.initial.position(hd.index) : 0, size = idx(n) * le;
+    const idx tokens = hd.tokens(), start = call.initial.S.data && call.initial.position.data ? call.initial.position(hd.index) : 0,
+              size = idx(n) * le;
     const idx chunks = (tokens + length - 1) / length;
     const auto count_of = [&](idx c) { return int(tokens - c * length < length ? tokens - c * length : length); };
     const slice all{0, ex.d, ex.d, e};

@@ -70,7 +70,9 @@ struct definition_block {
     }
   }
   /// The write whose value impulse j carries: a bonus stands before the token's writes but has the last one's.
-  static __device__ idx value_of(idx j, idx alive) { return T::structure.order == reads::before_write && j == alive - 1 ? j + T::writes - 1 : j; }
+  static __device__ idx value_of(idx j, idx alive) {
+    return T::structure.order == reads::before_write && j == alive - 1 ? j + T::writes - 1 : j;
+  }
   /// Largest exponent of the first `alive` impulses, at least m.
   __device__ R top_exponent(R m, idx alive) const {
     for (int j = int(threadIdx.x); j < alive; j += int(blockDim.x)) m = math::max(m, exponent[j]);
@@ -115,12 +117,15 @@ struct value_reader {
   const X& x;
   const extents& e;
   const head& hd;
-  __device__ R operator()(idx j, int u) const { return u < e.d ? R(x.v(hd.s.batch, hd.s.begin * traits<M>::writes + j, hd.state, u)) : R(1); }
+  __device__ R operator()(idx j, int u) const {
+    return u < e.d ? R(x.v(hd.s.batch, hd.s.begin * traits<M>::writes + j, hd.state, u)) : R(1);
+  }
 };
 
 template <class M, class R, class X, class Y, class Carry>
-__global__ void __launch_bounds__(256) definition_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, idx longest, const __grid_constant__ Y y,
-                                                         const __grid_constant__ Carry carry, std::byte* slow, idx slow_bytes, idx fast_bytes, idx items) {
+__global__ void __launch_bounds__(256)
+    definition_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, idx longest, const __grid_constant__ Y y,
+                      const __grid_constant__ Carry carry, std::byte* slow, idx slow_bytes, idx fast_bytes, idx items) {
   using T = traits<M>;
   using Block = definition_block<M, R, X>;
   using E = typename Block::E;
@@ -143,7 +148,8 @@ __global__ void __launch_bounds__(256) definition_kernel(const __grid_constant__
         using Stored = std::remove_cvref_t<decltype(out.S(0, 0, 0, 0))>;
         each2(e.n, w.e, [&](int c, int u) {
           E s = past * w.P[c * w.e + u];
-          for (idx j = 0; j < alive; ++j) s += ((T::stabilised ? math::exp(w.exponent[j] - m) : R(1)) * value(j, u)) * w.H[c * w.columns + j];
+          for (idx j = 0; j < alive; ++j)
+            s += ((T::stabilised ? math::exp(w.exponent[j] - m) : R(1)) * value(j, u)) * w.H[c * w.columns + j];
           if (u < e.d) out.S(slot, hd.state, c, u) = cpu::converted<Stored>(s);
           else if constexpr (T::needs_sum) out.z(slot, hd.state, c) = cpu::converted<Stored>(s);
         });
@@ -158,11 +164,15 @@ __global__ void __launch_bounds__(256) definition_kernel(const __grid_constant__
             gather<M>(x, e, hd.s, hd.at(r), i, 0, 1, w.reads, w.raw);
             const R m = w.read(start + i, alive, m0, value);
             const auto at = w.reads.at(0, 0, start + i);
-            each(e.d, [&](int v) { finish_element<M>(w.numerator[v], T::needs_sum ? w.numerator[e.d] : R(0), m, at, y, hd.s.batch, hd.s.begin + i - e.first_read, hd.first_reader + r, v); });
+            each(e.d, [&](int v) {
+              finish_element<M>(w.numerator[v], T::needs_sum ? w.numerator[e.d] : R(0), m, at, y, hd.s.batch, hd.s.begin + i - e.first_read,
+                                hd.first_reader + r, v);
+            });
           }
         },
         [&](idx seen, idx alive) {
-          for (; next < carry.captures && (carry.positions[next] <= seen || seen == tokens); ++next) keep(carry.captured, idx(next) * e.sequences + hd.index, seen, alive);
+          for (; next < carry.captures && (carry.positions[next] <= seen || seen == tokens); ++next)
+            keep(carry.captured, idx(next) * e.sequences + hd.index, seen, alive);
           if (seen == tokens && carry.final.S.data) keep(carry.final, hd.index, seen, alive);
         });
   });
@@ -181,7 +191,8 @@ struct definition_plan {
   idx bytes() const { return slow * blocks; }
   template <class Y, class Carry>
   void run(cudaStream_t stream, const X& x, const extents& e, idx longest, const Y& y, const Carry& c, std::byte* memory) const {
-    launch(stream, definition_kernel<M, R, X, Y, Carry>, "definition_kernel", blocks, definition_block<M, R, X>::threads, std::size_t(fast), x, e, longest, y, c, memory, slow, fast, items);
+    launch(stream, definition_kernel<M, R, X, Y, Carry>, "definition_kernel", blocks, definition_block<M, R, X>::threads, std::size_t(fast),
+           x, e, longest, y, c, memory, slow, fast, items);
   }
 };
 

@@ -15,8 +15,8 @@ namespace coefdyn::cuda::generic {
 template <class M, class R, class X>
 struct definition_backward_block : reverse_block<M, R, X> {
   using base = reverse_block<M, R, X>;
-  using typename base::A, typename base::E, typename base::O, typename base::T;
   using base::dS, base::e, base::grads, base::in, base::K, base::n, base::q, base::raw, base::reads, base::rows, base::window;
+  using typename base::A, typename base::E, typename base::O, typename base::T;
   definition_block<M, R, X> f;
   R *dZ = nullptr, *dV = nullptr, *dY = nullptr, *one = nullptr;  // (writes, e), (writes, d), (d), (4)
   E *checkpoints = nullptr, *inner = nullptr;                     // (windows, n, e), (window m + 1, n, e)
@@ -32,8 +32,12 @@ struct definition_backward_block : reverse_block<M, R, X> {
   template <class At>
   static __device__ R plain_b(const At& at) {
     R b(1);
-    if constexpr (T::scale_is_scalar) { b = R(M::scaling::scale(at)); }
-    if constexpr (T::exponential) { b = b * math::exp(R(M::scaling::log_scale(at))); }
+    if constexpr (T::scale_is_scalar) {
+      b = R(M::scaling::scale(at));
+    }
+    if constexpr (T::exponential) {
+      b = b * math::exp(R(M::scaling::log_scale(at)));
+    }
     return b;
   }
   static __device__ bool writes_at(int l) { return T::structure.writes_each || l == T::micro - 1; }
@@ -67,11 +71,14 @@ struct definition_backward_block : reverse_block<M, R, X> {
             gather<M>(x, ex, hd.s, hd.at(r), i, 0, 1, f.reads, raw);
             const R m = f.read(i, alive, R(0), value);
             finish_rows_backward<M>(
-                f.reads, 1, i, [&](int) { return static_cast<const R*>(f.numerator); }, [&](int) { return m; }, call.dy, hd.s.batch, hd.s.begin + i, hd.first_reader + r, [&](int) { return dY; }, one,
-                grads.reader(r), i);
+                f.reads, 1, i, [&](int) { return static_cast<const R*>(f.numerator); }, [&](int) { return m; }, call.dy, hd.s.batch,
+                hd.s.begin + i, hd.first_reader + r, [&](int) { return dY; }, one, grads.reader(r), i);
             const int column = int(i) * readers + r;
-            each_sum(int(alive), values, [&](int j, int u) { return dY[u] * value(f.value_of(j, alive), u); },
-                     [&](int j, R dw) { dZ[idx(j) * e + column] = dw * slope<typename M::readout>(cpu::takes_maximum<M> ? f.score[j] - m : f.score[j]); });
+            each_sum(
+                int(alive), values, [&](int j, int u) { return dY[u] * value(f.value_of(j, alive), u); },
+                [&](int j, R dw) {
+                  dZ[idx(j) * e + column] = dw * slope<typename M::readout>(cpu::takes_maximum<M> ? f.score[j] - m : f.score[j]);
+                });
             each2(int(alive), values, [&](int j, int u) { dV[f.value_of(j, alive) * values + u] += f.weight[j] * dY[u]; });
           }
         },
@@ -99,7 +106,8 @@ struct definition_backward_block : reverse_block<M, R, X> {
       each(e, [&](int u) {
         for (int c = 0; c < n; ++c) inner[idx(c) * e + u] = checkpoints[k * size + idx(c) * e + u];
         for (int i = 0; i < count; ++i) {
-          for (int l = 0; l < T::micro; ++l) step(i, l, t0 + i, t0 + i, u, inner + (idx(i) * T::micro + l) * size, inner + (idx(i) * T::micro + l + 1) * size);
+          for (int l = 0; l < T::micro; ++l)
+            step(i, l, t0 + i, t0 + i, u, inner + (idx(i) * T::micro + l) * size, inner + (idx(i) * T::micro + l + 1) * size);
         }
       });
       this->clear_rows(count * T::micro);
@@ -129,8 +137,11 @@ struct definition_backward_block : reverse_block<M, R, X> {
               if (c == 0) rows.b[last] += g * own_score<M, R, E>(q_at, at);
               cpu::add_lowered(rows.bonus + last * rows.n, n, c, (g * b) * E(q_at.q[c]));
               const E dk = (g * b * R(A::bonus(at, c))) * cpu::write_key<M, E>(at, c);
-              if constexpr (is_complex<E>) { q[c] = dk.re, q[n + c] = dk.im; }
-              else { q[c] = dk; }
+              if constexpr (is_complex<E>) {
+                q[c] = dk.re, q[n + c] = dk.im;
+              } else {
+                q[c] = dk;
+              }
             });
             raise_queries<M, R>(1, grads.reader(r), t, [&](int) { return static_cast<const R*>(q); });
           }
@@ -147,8 +158,11 @@ struct definition_backward_block : reverse_block<M, R, X> {
       const auto at = reads.at(0, 0, t);
       each(n, [&](int c) {
         const E dq = G[idx(c) * e + column];
-        if constexpr (is_complex<E>) { q[c] = dq.re, q[n + c] = dq.im; }
-        else { q[c] = dq; }
+        if constexpr (is_complex<E>) {
+          q[c] = dq.re, q[n + c] = dq.im;
+        } else {
+          q[c] = dq;
+        }
         dS[idx(c) * e + column] = E(at.q[c]);
       });
       raise_queries<M, R>(1, grads.reader(r), t, [&](int) { return static_cast<const R*>(q); });

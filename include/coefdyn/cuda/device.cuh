@@ -14,7 +14,9 @@ namespace coefdyn {
 struct cuda_error : std::runtime_error {
   cudaError_t code;
   cuda_error(cudaError_t code_, const std::string& call, const std::source_location& at)
-      : std::runtime_error("coefdyn: " + call + " failed: " + cudaGetErrorString(code_) + " (" + at.file_name() + ":" + std::to_string(at.line()) + ")"), code(code_) {}
+      : std::runtime_error("coefdyn: " + call + " failed: " + cudaGetErrorString(code_) + " (" + at.file_name() + ":" +
+                           std::to_string(at.line()) + ")"),
+        code(code_) {}
 };
 
 namespace device {
@@ -36,7 +38,8 @@ inline void checked(cudaError_t code, const char* call, const std::source_locati
 
 /// Launches on a one-dimensional grid; kernels stride over their items, so any number of items fits.
 template <class... Parameter, class... Argument>
-void launch(cudaStream_t stream, void (*kernel)(Parameter...), const char* name, idx blocks, int threads, std::size_t shared, const Argument&... arguments) {
+void launch(cudaStream_t stream, void (*kernel)(Parameter...), const char* name, idx blocks, int threads, std::size_t shared,
+            const Argument&... arguments) {
   if (blocks <= 0) return;
   constexpr idx largest = 0x7fffffff;
   if (shared > 48 * 1024) checked(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared)), name);

@@ -21,50 +21,62 @@ template <class M, class R, class... Need>
 COEFDYN_HD void lay(memory& a, frame<M, R, list<Need...>>& f, const frame_shape& s) {
   using F = frame<M, R, list<Need...>>;
   f.shape = s;
-  ([&] {
-    auto& b = f.template of<Need>();
-    b.stride = Need::inner == width::value ? s.e : inner_size<Need>(s.n, s.d, F::micro);
-    b.p = a.template take<element_of<Need, R>>(F::template rows<Need>(s.tokens) * b.stride);
-  }(), ...);
+  (
+      [&] {
+        auto& b = f.template of<Need>();
+        b.stride = Need::inner == width::value ? s.e : inner_size<Need>(s.n, s.d, F::micro);
+        b.p = a.template take<element_of<Need, R>>(F::template rows<Need>(s.tokens) * b.stride);
+      }(),
+      ...);
 }
 
-/// Reads tokens [t + from, t + tokens) of one head into rows `from`.. of a frame that starts at t. `raw`: tokens * writes * n numbers where the feature map is of whole vectors.
+/// Reads tokens [t + from, t + tokens) of one head into rows `from`.. of a frame that starts at t. `raw`: tokens * writes * n numbers where
+/// the feature map is of whole vectors.
 template <class M, class R, class X, class... Need>
-__device__ __noinline__ void gather(const X& x, const extents& e, const sequence& s, const head_index& h, idx t, int from, int tokens, const frame<M, R, list<Need...>>& f, R* raw) {
+__device__ __noinline__ void gather(const X& x, const extents& e, const sequence& s, const head_index& h, idx t, int from, int tokens,
+                                    const frame<M, R, list<Need...>>& f, R* raw) {
   using F = frame<M, R, list<Need...>>;
   using Psi = typename M::feature_map;
-  ([&] {
-    using E = element_of<Need, R>;
-    constexpr bool featured = traits<M>::has_feature && cpu::is_featured<Need> && std::is_same_v<E, R>;
-    constexpr int inner_rank = Need::inner_rank;
-    const auto v = x.template of<Need>();
-    const auto b = f.template of<Need>();
-    idx size[2] = {};
-    inner_extents<Need>(e.n, e.d, F::micro, size);
-    const int given = int(size[0] * size[1]), across = int(size[1]), stride = int(b.stride);
-    const int begin = Need::timed ? int(F::template rows<Need>(from)) : 0, rows = int(F::template rows<Need>(tokens)) - begin;
-    const int head = cpu::head_of<Need>(h, e);
-    const idx first = (s.begin + t - (cpu::is_reading<Need> ? e.first_read : 0)) * (Need::time == ticks::write ? F::writes : 1);
-    const auto load = [&](int r, int i) {
-      idx inner[2];
-      const auto* p = cpu::row_pointer<Need>(v, s.batch, first + begin + r, head, inner);
-      if constexpr (inner_rank == 2) { return cpu::converted<E>(p[idx(i / across) * inner[0] + idx(i % across) * inner[1]]); }
-      else { return cpu::converted<E>(p[i * inner[0]]); }
-    };
-    if constexpr (featured && !maps_channels<Psi>) {
-      each2(rows, given, [&](int r, int i) { raw[r * given + i] = load(r, i); });
-      each_unsynced(rows, [&](int r) { Psi::apply(static_cast<const R*>(raw + idx(r) * given), b.p + idx(begin + r) * stride, given); });
-    } else if constexpr (inner_rank == 0) {
-      each_unsynced(rows, [&](int r) { b.p[begin + r] = load(r, 0); });
-    } else {
-      each2_unsynced(rows, stride, [&](int r, int i) {
-        E value(R(1));  // beyond the values, the normalizer's column of ones
-        if (i < given) value = load(r, i);
-        if constexpr (featured) { value = Psi::apply(value); }
-        b.p[idx(begin + r) * stride + i] = value;
-      });
-    }
-  }(), ...);
+  (
+      [&] {
+        using E = element_of<Need, R>;
+        constexpr bool featured = traits<M>::has_feature && cpu::is_featured<Need> && std::is_same_v<E, R>;
+        constexpr int inner_rank = Need::inner_rank;
+        const auto v = x.template of<Need>();
+        const auto b = f.template of<Need>();
+        idx size[2] = {};
+        inner_extents<Need>(e.n, e.d, F::micro, size);
+        const int given = int(size[0] * size[1]), across = int(size[1]), stride = int(b.stride);
+        const int begin = Need::timed ? int(F::template rows<Need>(from)) : 0, rows = int(F::template rows<Need>(tokens)) - begin;
+        const int head = cpu::head_of<Need>(h, e);
+        const idx first = (s.begin + t - (cpu::is_reading<Need> ? e.first_read : 0)) * (Need::time == ticks::write ? F::writes : 1);
+        const auto load = [&](int r, int i) {
+          idx inner[2];
+          const auto* p = cpu::row_pointer<Need>(v, s.batch, first + begin + r, head, inner);
+          if constexpr (inner_rank == 2) {
+            return cpu::converted<E>(p[idx(i / across) * inner[0] + idx(i % across) * inner[1]]);
+          } else {
+            return cpu::converted<E>(p[i * inner[0]]);
+          }
+        };
+        if constexpr (featured && !maps_channels<Psi>) {
+          each2(rows, given, [&](int r, int i) { raw[r * given + i] = load(r, i); });
+          each_unsynced(rows,
+                        [&](int r) { Psi::apply(static_cast<const R*>(raw + idx(r) * given), b.p + idx(begin + r) * stride, given); });
+        } else if constexpr (inner_rank == 0) {
+          each_unsynced(rows, [&](int r) { b.p[begin + r] = load(r, 0); });
+        } else {
+          each2_unsynced(rows, stride, [&](int r, int i) {
+            E value(R(1));  // beyond the values, the normalizer's column of ones
+            if (i < given) value = load(r, i);
+            if constexpr (featured) {
+              value = Psi::apply(value);
+            }
+            b.p[idx(begin + r) * stride + i] = value;
+          });
+        }
+      }(),
+      ...);
   __syncthreads();
 }
 

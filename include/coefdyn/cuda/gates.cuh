@@ -15,14 +15,17 @@ struct gates {
   using P = products<R, Passes>;
   static constexpr int block = 16;
   int rows = 0, n = 0, ln = 0, lr = 0;
-  R *D = nullptr;                                          // scalar: (rows, rows), e^(g_{j+1} + .. + g_i), 0 above
-  R *prefix = nullptr, *suffix = nullptr, *all = nullptr;  // (rows, 1 or n): e^(g_0..g_i), e^(g_{i+1}..); (1 or n)
+  R* D = nullptr;                                                              // scalar: (rows, rows), e^(g_{j+1} + .. + g_i), 0 above
+  R *prefix = nullptr, *suffix = nullptr, *all = nullptr;                      // (rows, 1 or n): e^(g_0..g_i), e^(g_{i+1}..); (1 or n)
   R *anchored = nullptr, *factor = nullptr, *left = nullptr, *logs = nullptr;  // channel: (rows, n), (rows, n), (block, n), (n)
 
   /// Of a sum of log decays; where products are rounded to tf32 the hardware's own is exact enough.
   static __device__ R exp(R x) {
-    if constexpr (std::is_same_v<R, float> && Passes == 1) { return __expf(x); }
-    else { return math::exp(x); }
+    if constexpr (std::is_same_v<R, float> && Passes == 1) {
+      return __expf(x);
+    } else {
+      return math::exp(x);
+    }
   }
 
   gates() = default;
@@ -31,7 +34,8 @@ struct gates {
     const int w = O::channel ? ln : 1;
     all = a.take<R>(w), prefix = a.take<R>(idx(rows) * w), suffix = a.take<R>(idx(rows) * w);
     if (!O::channel) D = a.take<R>(idx(rows) * lr);
-    if (O::channel && rows > block) left = a.take<R>(idx(block) * ln), anchored = a.take<R>(idx(rows) * ln), factor = a.take<R>(idx(rows) * ln), logs = a.take<R>(ln);
+    if (O::channel && rows > block)
+      left = a.take<R>(idx(block) * ln), anchored = a.take<R>(idx(rows) * ln), factor = a.take<R>(idx(rows) * ln), logs = a.take<R>(ln);
   }
 
   // Each kernel function works on a copy of its object, so that the object's members are registers to it, not memory.

@@ -12,7 +12,9 @@ namespace coefdyn::cuda {
 struct stream_memory {
   cudaStream_t stream;
   std::byte* data = nullptr;
-  stream_memory(cudaStream_t s, std::size_t bytes) : stream(s) { checked(cudaMallocAsync(reinterpret_cast<void**>(&data), bytes ? bytes : 16, stream), "cudaMallocAsync"); }
+  stream_memory(cudaStream_t s, std::size_t bytes) : stream(s) {
+    checked(cudaMallocAsync(reinterpret_cast<void**>(&data), bytes ? bytes : 16, stream), "cudaMallocAsync");
+  }
   ~stream_memory() { cudaFreeAsync(data, stream); }
   stream_memory(const stream_memory&) = delete;
 };
@@ -116,7 +118,8 @@ std::byte* place_tables(const device::cuda& on, X& x, const carried<M, Types>& c
 }
 
 template <class M, class R, class Form, class X, class Y, class Types>
-void forward(const device::cuda& on, Form f, const X& x, const extents& e, idx longest, const Y& y, const carried<M, Types>& c, std::byte* ws) {
+void forward(const device::cuda& on, Form f, const X& x, const extents& e, idx longest, const Y& y, const carried<M, Types>& c,
+             std::byte* ws) {
   X moved = x;
   carry_view<M, Types> carry = view_of(c);
   std::byte* rest = place_tables(on, moved, c, carry, ws);
@@ -126,8 +129,10 @@ void forward(const device::cuda& on, Form f, const X& x, const extents& e, idx l
 template <class M, class R, class Form>
 std::string kernel_name(Form f, const extents& e) {
   if constexpr (std::is_same_v<Form, form::definition>) return "definition, generic";
-  else if constexpr (std::is_same_v<Form, form::chunkwise>) return "chunkwise, generic, chunks of " + std::to_string(f.length > 0 ? f.length : tuning_for<M, R>(e.n, e.d).chunk);
-  else if constexpr (std::is_same_v<Form, form::parallel>) return "parallel, generic, tiles of " + std::to_string(tuning_for<M, R>(e.n, e.d).chunk);
+  else if constexpr (std::is_same_v<Form, form::chunkwise>)
+    return "chunkwise, generic, chunks of " + std::to_string(f.length > 0 ? f.length : tuning_for<M, R>(e.n, e.d).chunk);
+  else if constexpr (std::is_same_v<Form, form::parallel>)
+    return "parallel, generic, tiles of " + std::to_string(tuning_for<M, R>(e.n, e.d).chunk);
   else return "recurrent, generic";
 }
 

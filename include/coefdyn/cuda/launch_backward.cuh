@@ -16,8 +16,9 @@ COEFDYN_HD Block lay_block(memory& a, const extents& e, idx longest, int length)
   else return Block(a, e, longest);
 }
 template <class Block, class M, class R, class X, class Call>
-__global__ void __launch_bounds__(Block::threads) backward_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, idx longest, const __grid_constant__ Call call,
-                                                                  int length, std::byte* slow, idx slow_bytes, idx fast_bytes, R* slots, idx items) {
+__global__ void __launch_bounds__(Block::threads)
+    backward_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, idx longest, const __grid_constant__ Call call,
+                    int length, std::byte* slow, idx slow_bytes, idx fast_bytes, R* slots, idx items) {
   extern __shared__ __align__(16) std::byte fast[];
   memory a{fast, slow + idx(blockIdx.x) * slow_bytes, fast_bytes};
   Block w = lay_block<Block>(a, e, longest, length);
@@ -66,10 +67,13 @@ struct backward_plan {
     using G = std::remove_cvref_t<decltype(call.g)>;
     clear_gradients(stream, call.g, typename X::needs{});
     R* const slot = reinterpret_cast<R*>(ws);
-    launch(stream, backward_kernel<Block, M, R, X, Call>, "backward_kernel", in_order && blocks > 1 ? 1 : blocks, Block::threads, std::size_t(fast), x, e, longest, call, length, ws + slots, slow, fast, slot, items);
-    if (state_numbers) launch(stream, add_constants<M, R, X, G, false>, "add_constants", 64, 256, 0, call.g, e, static_cast<const R*>(slot), state_numbers);
+    launch(stream, backward_kernel<Block, M, R, X, Call>, "backward_kernel", in_order && blocks > 1 ? 1 : blocks, Block::threads,
+           std::size_t(fast), x, e, longest, call, length, ws + slots, slow, fast, slot, items);
+    if (state_numbers)
+      launch(stream, add_constants<M, R, X, G, false>, "add_constants", 64, 256, 0, call.g, e, static_cast<const R*>(slot), state_numbers);
     if (reader_numbers)
-      launch(stream, add_constants<M, R, X, G, true>, "add_constants", 64, 256, 0, call.g, e, static_cast<const R*>(slot + e.sequences * e.states * state_numbers), reader_numbers);
+      launch(stream, add_constants<M, R, X, G, true>, "add_constants", 64, 256, 0, call.g, e,
+             static_cast<const R*>(slot + e.sequences * e.states * state_numbers), reader_numbers);
   }
 };
 

@@ -12,7 +12,8 @@ template <class M, class R>
 struct operands {
   using T = traits<M>;
   using O = cpu::operands<M, R>;
-  static constexpr bool gated = O::gated, channel = O::channel, corrects = O::corrects, tied = O::tied, turns = O::turns, before = O::before, has_gates = O::has_gates;
+  static constexpr bool gated = O::gated, channel = O::channel, corrects = O::corrects, tied = O::tied, turns = O::turns,
+                        before = O::before, has_gates = O::has_gates;
   static constexpr int micro = T::micro;
   static constexpr turning pairs = O::pairs;
   int tokens = 0, rows = 0, n = 0, e = 0, ln = 0, le = 0;  // n of the lowered state; strides of rows of n and of e
@@ -25,7 +26,8 @@ struct operands {
   R *m = nullptr, *shift = nullptr, *lift = nullptr, *read_scale = nullptr, *bonus_scale = nullptr;  // (tokens)
 
   operands() = default;
-  COEFDYN_HD operands(memory& a, int tokens_, int n_, int e_, bool gradient) : tokens(tokens_), rows(tokens_ * micro), n(T::lowered(n_)), e(e_), ln(padded(n)), le(padded(e_)) {
+  COEFDYN_HD operands(memory& a, int tokens_, int n_, int e_, bool gradient)
+      : tokens(tokens_), rows(tokens_ * micro), n(T::lowered(n_)), e(e_), ln(padded(n)), le(padded(e_)) {
     K = a.take<R>(idx(rows) * ln);
     if (corrects) row = a.take<R>(idx(rows) * ln), s = a.take<R>(rows);
     if (corrects && !tied) col = a.take<R>(idx(rows) * ln);
@@ -82,10 +84,12 @@ __device__ R lower_maxima(const Frame& f, idx position, R m, const operands<M, R
   } else {
     each(o.tokens, [&](int i) {
       R largest(0), top = cpu::no_maximum<M, R>();
-      if constexpr (T::structure.decay != gate::none && !(T::structure.correction != rank_one::none && T::structure.row_sees == sees::undecayed)) {
+      if constexpr (T::structure.decay != gate::none &&
+                    !(T::structure.correction != rank_one::none && T::structure.row_sees == sees::undecayed)) {
         const auto first = f.at(i, 0, position + i);
         largest = log_decay_of<A>(first, 0);
-        for (int c = 1; c < (T::structure.decay == gate::channel ? first.n : 1); ++c) largest = math::max(largest, R(log_decay_of<A>(first, c)));
+        for (int c = 1; c < (T::structure.decay == gate::channel ? first.n : 1); ++c)
+          largest = math::max(largest, R(log_decay_of<A>(first, c)));
       }
       for (int l = 0; l < T::micro; ++l)
         if (T::structure.writes_each || l == T::micro - 1) top = math::max(top, R(M::scaling::log_scale(f.at(i, l, position + i))));
@@ -128,7 +132,8 @@ __device__ __noinline__ R lower(const Frame& frame_there, idx position, R m, con
       R pc(1), ps(0);
       for (int r = 0; r < o.rows; ++r) {
         if (r % T::micro == 0) {
-          const R angle = R(A::angle(f.at(r / T::micro, 0, position + r / T::micro), p)), ac = math::cos(angle), as = math::sin(angle), c = pc;
+          const R angle = R(A::angle(f.at(r / T::micro, 0, position + r / T::micro), p)), ac = math::cos(angle), as = math::sin(angle),
+                  c = pc;
           pc = c * ac - ps * as;
           ps = ps * ac + c * as;
         }
@@ -155,7 +160,8 @@ __device__ __noinline__ R lower(const Frame& frame_there, idx position, R m, con
     R k = lowered_element<M, R>(at.k, n, c, +1);
     if constexpr (!T::scale_is_scalar) k = k * R(B::scale(at, c % n));
     o.K[r * o.ln + c] = k;
-    if constexpr (O::has_gates && O::channel) o.g[r * o.ln + c] = l == 0 ? R(log_decay_of<A>(at, c % n)) + (T::stabilised ? o.shift[i] : R(0)) : R(0);
+    if constexpr (O::has_gates && O::channel)
+      o.g[r * o.ln + c] = l == 0 ? R(log_decay_of<A>(at, c % n)) + (T::stabilised ? o.shift[i] : R(0)) : R(0);
     if constexpr (O::corrects) {
       o.row[r * o.ln + c] = R(A::row(at, c));
       if constexpr (!O::tied) o.col[r * o.ln + c] = R(column_of<A>(at, c));
@@ -191,12 +197,14 @@ __device__ __noinline__ void lower_reads(const Frame& frame_there, const operand
     Q[r * o.ln + c] = reads_here ? lowered_element<M, R>(f.at(i, 0, 0).q, f.shape.n, c, -1) : R(0);
   });
   if constexpr (O::before) {
-    each_sum(o.tokens, o.n, [&](int i, int c) { return Q[cpu::read_row<M>(i) * o.ln + c] * o.bonus[i * o.ln + c]; },
-             [&](int i, R sum) {
-               if constexpr (traits<M>::stabilised) sum = sum * o.bonus_scale[i];
-               p[i] = sum;
-             });
-    if constexpr (traits<M>::stabilised) each2(o.tokens, o.n, [&](int i, int c) { Q[cpu::read_row<M>(i) * o.ln + c] = Q[cpu::read_row<M>(i) * o.ln + c] * o.read_scale[i]; });
+    each_sum(
+        o.tokens, o.n, [&](int i, int c) { return Q[cpu::read_row<M>(i) * o.ln + c] * o.bonus[i * o.ln + c]; },
+        [&](int i, R sum) {
+          if constexpr (traits<M>::stabilised) sum = sum * o.bonus_scale[i];
+          p[i] = sum;
+        });
+    if constexpr (traits<M>::stabilised)
+      each2(o.tokens, o.n, [&](int i, int c) { Q[cpu::read_row<M>(i) * o.ln + c] = Q[cpu::read_row<M>(i) * o.ln + c] * o.read_scale[i]; });
   }
   if constexpr (O::turns)
     each2(o.tokens, half, [&](int i, int k) {

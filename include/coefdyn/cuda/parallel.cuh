@@ -16,12 +16,18 @@ struct tile_store {
   idx per_tile = 0, per_values = 0, tiles = 0;                    // tiles of a sequence, at most
   int full = 0, n = 0, le = 0;
   COEFDYN_HD tile_store(memory& a, const extents& e, idx longest, int length, idx heads)
-      : per_tile(tile_summary<M, R>::numbers(length * traits<M>::micro, traits<M>::lowered(e.n))), tiles((longest + length - 1) / length), full(length * traits<M>::micro),
-        n(traits<M>::lowered(e.n)), le(padded(value_width<M>(e.d))) {
+      : per_tile(tile_summary<M, R>::numbers(length * traits<M>::micro, traits<M>::lowered(e.n))),
+        tiles((longest + length - 1) / length),
+        full(length * traits<M>::micro),
+        n(traits<M>::lowered(e.n)),
+        le(padded(value_width<M>(e.d))) {
     per_values = idx(full) * le;
-    summaries = a.take_slow<R>(heads * tiles * per_tile), values = a.take_slow<R>(heads * tiles * per_values), running = a.take_slow<R>(heads * (tiles + 1));
+    summaries = a.take_slow<R>(heads * tiles * per_tile), values = a.take_slow<R>(heads * tiles * per_values),
+    running = a.take_slow<R>(heads * (tiles + 1));
   }
-  __device__ tile_summary<M, R> summary(idx head, idx j, int rows) const { return {summaries + (head * tiles + j) * per_tile, full, rows, n}; }
+  __device__ tile_summary<M, R> summary(idx head, idx j, int rows) const {
+    return {summaries + (head * tiles + j) * per_tile, full, rows, n};
+  }
   __device__ R* value_rows(idx head, idx j) const { return values + (head * tiles + j) * per_values; }
   __device__ R& m(idx head, idx j) const { return running[head * (tiles + 1) + j]; }
 };
@@ -39,9 +45,19 @@ struct parallel_block {
   chunk_source<M, R, X> f;
 
   COEFDYN_HD parallel_block(memory& a, const extents& x, int length)
-      : n(T::lowered(x.n)), e(value_width<M>(x.d)), ln(padded(n)), le(padded(e)), lr(padded(length * T::micro)), Y(a.take<R>(idx(length) * T::micro * le)),
-        Z(a.take<R>(idx(length) * T::micro * lr)), dots(a.take<R>(O::corrects ? idx(length) * T::micro * lr : 0)), m(a.take<R>(length * T::micro)), factor(a.take<R>(length * T::micro)),
-        mine(a.take<R>(tile_summary<M, R>::numbers(length * T::micro, n))), t(a, length * T::micro, n), f(a, x, length, threads) {}
+      : n(T::lowered(x.n)),
+        e(value_width<M>(x.d)),
+        ln(padded(n)),
+        le(padded(e)),
+        lr(padded(length * T::micro)),
+        Y(a.take<R>(idx(length) * T::micro * le)),
+        Z(a.take<R>(idx(length) * T::micro * lr)),
+        dots(a.take<R>(O::corrects ? idx(length) * T::micro * lr : 0)),
+        m(a.take<R>(length * T::micro)),
+        factor(a.take<R>(length * T::micro)),
+        mine(a.take<R>(tile_summary<M, R>::numbers(length * T::micro, n))),
+        t(a, length * T::micro, n),
+        f(a, x, length, threads) {}
 
   __device__ tile_summary<M, R> own_summary(int full) const { return {mine, full, f.o.rows, n}; }
   static __device__ bool writes_at(int row) { return T::structure.writes_each || row % T::micro == T::micro - 1; }
@@ -106,7 +122,8 @@ struct parallel_block {
 
 /// Streams, operands and summary of tile j; the values are kept too. Returns the running maximum at its end.
 template <class M, class R, class X>
-__device__ R load_tile(parallel_block<M, R, X>& w, const tile_store<M, R>& store, const X& x, const extents& e, const head& hd, idx head_at, idx j, int length, idx start, R m) {
+__device__ R load_tile(parallel_block<M, R, X>& w, const tile_store<M, R>& store, const X& x, const extents& e, const head& hd, idx head_at,
+                       idx j, int length, idx start, R m) {
   const idx at = j * length, tokens = hd.tokens();
   const int count = int(tokens - at < length ? tokens - at : length);
   m = w.f.load(x, e, hd, at, count, start, m);
@@ -138,8 +155,9 @@ __device__ void through_tile(P, const tile_summary<M, R>& s, int rows, int e, in
 
 /// The summaries of all tiles of a state head, and its final state.
 template <class M, class R, class X, class Carry>
-__global__ void __launch_bounds__(chunk_threads) summaries_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, int length, const __grid_constant__ Carry carry,
-                                                        const __grid_constant__ tile_store<M, R> store, std::byte* slow, idx slow_bytes, idx fast_bytes, idx items) {
+__global__ void __launch_bounds__(chunk_threads)
+    summaries_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, int length, const __grid_constant__ Carry carry,
+                     const __grid_constant__ tile_store<M, R> store, std::byte* slow, idx slow_bytes, idx fast_bytes, idx items) {
   using T = traits<M>;
   extern __shared__ __align__(16) std::byte fast[];
   memory a{fast, slow + idx(blockIdx.x) * slow_bytes, fast_bytes};
@@ -147,7 +165,8 @@ __global__ void __launch_bounds__(chunk_threads) summaries_kernel(const __grid_c
   R* const S = T::linear ? a.take<R>(idx(w.n) * w.le) : nullptr;
   each_item(items, [&](idx item) {
     const head hd = head_at(x, e, item);
-    const idx tokens = hd.tokens(), start = T::linear && carry.initial.S.data && carry.initial.position.data ? carry.initial.position(hd.index) : 0;
+    const idx tokens = hd.tokens(),
+              start = T::linear && carry.initial.S.data && carry.initial.position.data ? carry.initial.position(hd.index) : 0;
     const slice all{0, e.d, e.d, w.e};
     R m = initial_maximum_of<M, R>(carry.initial, hd.index, hd.state);
     if constexpr (T::linear) load_state<M>(carry.initial, hd.index, hd.state, e.n, all, w.le, S);
@@ -156,7 +175,9 @@ __global__ void __launch_bounds__(chunk_threads) summaries_kernel(const __grid_c
       if (threadIdx.x == 0) store.m(item, j) = m;
       m = load_tile(w, store, x, e, hd, item, j, length, start, m);
       if constexpr (T::linear) {
-        if (carry.final.S.data) through_tile(products<R, passes<X>>{}, store.summary(item, j, w.f.o.rows), w.f.o.rows, w.e, w.le, static_cast<const R*>(store.value_rows(item, j)), w.Y, S);
+        if (carry.final.S.data)
+          through_tile(products<R, passes<X>>{}, store.summary(item, j, w.f.o.rows), w.f.o.rows, w.e, w.le,
+                       static_cast<const R*>(store.value_rows(item, j)), w.Y, S);
       }
     }
     if constexpr (T::linear) {
@@ -169,8 +190,10 @@ __global__ void __launch_bounds__(chunk_threads) summaries_kernel(const __grid_c
 }
 
 template <class M, class R, class X, class Y, class Carry>
-__global__ void __launch_bounds__(chunk_threads) parallel_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, int length, const __grid_constant__ Y y, const __grid_constant__ Carry carry,
-                                                       const __grid_constant__ tile_store<M, R> store, std::byte* slow, idx slow_bytes, idx fast_bytes, idx items) {
+__global__ void __launch_bounds__(chunk_threads)
+    parallel_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, int length, const __grid_constant__ Y y,
+                    const __grid_constant__ Carry carry, const __grid_constant__ tile_store<M, R> store, std::byte* slow, idx slow_bytes,
+                    idx fast_bytes, idx items) {
   using T = traits<M>;
   extern __shared__ __align__(16) std::byte fast[];
   memory a{fast, slow + idx(blockIdx.x) * slow_bytes, fast_bytes};
@@ -180,9 +203,12 @@ __global__ void __launch_bounds__(chunk_threads) parallel_kernel(const __grid_co
   each_item(items, [&](idx item) {
     const idx heads = e.sequences * e.states, head_index_at = item % heads, j = store.tiles - 1 - item / heads;  // the longest first
     const head hd = head_at(x, e, head_index_at);
-    const idx tokens = hd.tokens(), at = j * length, start = T::linear && carry.initial.S.data && carry.initial.position.data ? carry.initial.position(hd.index) : 0;
+    const idx tokens = hd.tokens(), at = j * length,
+              start = T::linear && carry.initial.S.data && carry.initial.position.data ? carry.initial.position(hd.index) : 0;
     if (at >= tokens) return;
-    const int count = int(tokens - at < length ? tokens - at : length), from = int(e.first_read - at <= 0 ? 0 : e.first_read - at < count ? e.first_read - at : count);
+    const int count = int(tokens - at < length ? tokens - at : length), from = int(e.first_read - at <= 0      ? 0
+                                                                                   : e.first_read - at < count ? e.first_read - at
+                                                                                                               : count);
     if (from == count) return;
     f.load(x, e, hd, at, count, start, store.m(head_index_at, j));
     const int rows = f.o.rows;
@@ -205,8 +231,11 @@ __global__ void __launch_bounds__(chunk_threads) parallel_kernel(const __grid_co
       each2(count - from, e.d, [&](int k, int v) {
         const int i = from + k, row = cpu::read_row<M>(i);
         const R* out = w.Y + row * w.le;
-        finish_element<M>(out[v], T::needs_sum ? out[e.d] : R(0), T::stabilised ? f.o.m[i] : cpu::takes_maximum<M> ? w.m[row] : R(0), f.reads.at(i, 0, start + at + i), y, hd.s.batch,
-                          hd.s.begin + at + i - e.first_read, hd.first_reader + r, v);
+        finish_element<M>(out[v], T::needs_sum ? out[e.d] : R(0),
+                          T::stabilised           ? f.o.m[i]
+                          : cpu::takes_maximum<M> ? w.m[row]
+                                                  : R(0),
+                          f.reads.at(i, 0, start + at + i), y, hd.s.batch, hd.s.begin + at + i - e.first_read, hd.first_reader + r, v);
       });
     }
   });
@@ -236,8 +265,10 @@ struct parallel_plan {
     memory all{nullptr, ws};
     const tile_store<M, R> store(all, e, longest, length, heads);
     std::byte* const rest = ws + shared_bytes;
-    launch(stream, summaries_kernel<M, R, X, Carry>, "summaries_kernel", heads < blocks ? heads : blocks, chunk_threads, std::size_t(fast), x, e, length, c, store, rest, slow, fast, heads);
-    launch(stream, parallel_kernel<M, R, X, Y, Carry>, "parallel_kernel", items < blocks ? items : blocks, chunk_threads, std::size_t(fast), x, e, length, y, c, store, rest, slow, fast, items);
+    launch(stream, summaries_kernel<M, R, X, Carry>, "summaries_kernel", heads < blocks ? heads : blocks, chunk_threads, std::size_t(fast),
+           x, e, length, c, store, rest, slow, fast, heads);
+    launch(stream, parallel_kernel<M, R, X, Y, Carry>, "parallel_kernel", items < blocks ? items : blocks, chunk_threads, std::size_t(fast),
+           x, e, length, y, c, store, rest, slow, fast, items);
   }
 };
 

@@ -21,20 +21,38 @@ struct parallel_backward_block {
   parallel_block<M, R, X> f;
   tile_backward<M, R, passes<X>> back;
   O d;
-  R *dS = nullptr, *dS0 = nullptr, *u = nullptr, *du = nullptr;                      // (n, e), (n, e), (rows, e), (rows, e)
+  R *dS = nullptr, *dS0 = nullptr, *u = nullptr, *du = nullptr;  // (n, e), (n, e), (rows, e), (rows, e)
   tile_store<M, R> store;
-  R *summary_grads = nullptr, *dV = nullptr, *passing = nullptr, *states = nullptr;  // per tile: gradients, (rows, e), (rows, n); (tiles + 1, n, e)
+  R *summary_grads = nullptr, *dV = nullptr, *passing = nullptr,
+    *states = nullptr;  // per tile: gradients, (rows, e), (rows, n); (tiles + 1, n, e)
   idx per_tile = 0;
 
   COEFDYN_HD parallel_backward_block(memory& a, const extents& x, idx tokens, int length_)
-      : grads(a, x, tokens), length(length_), n(T::lowered(x.n)), e(value_width<M>(x.d)), ln(padded(n)), le(padded(e)), lr(padded(length * T::micro)),
-        Q0(a.take<R>(idx(length) * T::micro * ln)), dQ(a.take<R>(idx(length) * T::micro * ln)), dQ_own(a.take<R>(idx(length) * T::micro * ln)),
-        dY(a.take<R>(idx(length) * T::micro * le)), dP(a.take<R>(idx(length) * T::micro * lr)), dp(a.take<R>(length)), df(a.take<R>(length)),
-        f(a, x, length), back(a, length * T::micro, n), d(a, length, x.n, e, true),
-        dS(T::linear ? a.take<R>(idx(n) * le) : nullptr), dS0(T::linear ? a.take<R>(idx(n) * le) : nullptr), u(T::linear ? a.take<R>(idx(length) * T::micro * le) : nullptr),
-        du(T::linear ? a.take<R>(idx(length) * T::micro * le) : nullptr), store(a, x, tokens, length, 1) {
+      : grads(a, x, tokens),
+        length(length_),
+        n(T::lowered(x.n)),
+        e(value_width<M>(x.d)),
+        ln(padded(n)),
+        le(padded(e)),
+        lr(padded(length * T::micro)),
+        Q0(a.take<R>(idx(length) * T::micro * ln)),
+        dQ(a.take<R>(idx(length) * T::micro * ln)),
+        dQ_own(a.take<R>(idx(length) * T::micro * ln)),
+        dY(a.take<R>(idx(length) * T::micro * le)),
+        dP(a.take<R>(idx(length) * T::micro * lr)),
+        dp(a.take<R>(length)),
+        df(a.take<R>(length)),
+        f(a, x, length),
+        back(a, length * T::micro, n),
+        d(a, length, x.n, e, true),
+        dS(T::linear ? a.take<R>(idx(n) * le) : nullptr),
+        dS0(T::linear ? a.take<R>(idx(n) * le) : nullptr),
+        u(T::linear ? a.take<R>(idx(length) * T::micro * le) : nullptr),
+        du(T::linear ? a.take<R>(idx(length) * T::micro * le) : nullptr),
+        store(a, x, tokens, length, 1) {
     per_tile = tile_summary_gradient<M, R>::numbers(store.full, n);
-    summary_grads = a.take_slow<R>(store.tiles * per_tile), dV = a.take_slow<R>(store.tiles * store.per_values), passing = a.take_slow<R>(store.tiles * store.full * idx(ln));
+    summary_grads = a.take_slow<R>(store.tiles * per_tile), dV = a.take_slow<R>(store.tiles * store.per_values),
+    passing = a.take_slow<R>(store.tiles * store.full * idx(ln));
     if (T::linear) states = a.take_slow<R>((store.tiles + 1) * n * idx(le));
     raw = f.f.raw;
   }
@@ -60,7 +78,9 @@ struct parallel_backward_block {
 
   template <class Call>
   __device__ void go(const X& x, const extents& ex, const head& hd, const Call& call) {
-    const idx tokens = hd.tokens(), start = T::linear && call.initial.S.data && call.initial.position.data ? call.initial.position(hd.index) : 0, size = idx(n) * le;
+    const idx tokens = hd.tokens(),
+              start = T::linear && call.initial.S.data && call.initial.position.data ? call.initial.position(hd.index) : 0,
+              size = idx(n) * le;
     const idx tiles = (tokens + length - 1) / length;
     const int full = store.full;
     const slice all{0, ex.d, ex.d, e};
@@ -109,7 +129,9 @@ struct parallel_backward_block {
         if constexpr (T::linear) {
           if (from_state) P::nn(rows, e, n, source.Q, ln, states, le, f.Y, le);
         }
-        finish_chunk_backward(source, hd, call, grads, df, r, at, start, static_cast<const R*>(f.Y), dY, [&](int i) { return T::stabilised ? source.o.m[i] : cpu::takes_maximum<M> ? f.m[cpu::read_row<M>(i)] : R(0); });
+        finish_chunk_backward(source, hd, call, grads, df, r, at, start, static_cast<const R*>(f.Y), dY, [&](int i) {
+          return T::stabilised ? source.o.m[i] : cpu::takes_maximum<M> ? f.m[cpu::read_row<M>(i)] : R(0);
+        });
         clear(dQ, rows * ln);
         if constexpr (T::linear) {
           if (from_state) {  // source.Q holds the queries at the sequence's start
@@ -160,13 +182,17 @@ struct parallel_backward_block {
   }
 
   /// dS at a tile's end becomes dS at its start; S: the state at its start.
-  __device__ void state_backward(const tile_summary<M, R>& s, int rows, const R* V, const R* S, const tile_summary_gradient<M, R>& ds, R* dV_here) const {
+  __device__ void state_backward(const tile_summary<M, R>& s, int rows, const R* V, const R* S, const tile_summary_gradient<M, R>& ds,
+                                 R* dV_here) const {
     if constexpr (O::turns) {
       const R* end = S + n * le;
-      each_sum(n / 2, e, [&](int p, int v) {
-        const channel_pair i = pair_of(O::pairs, p, n);
-        return dS[i.y * le + v] * end[i.x * le + v] - dS[i.x * le + v] * end[i.y * le + v];
-      }, [&](int p, R sum) { ds.angle[p] += sum; });
+      each_sum(
+          n / 2, e,
+          [&](int p, int v) {
+            const channel_pair i = pair_of(O::pairs, p, n);
+            return dS[i.y * le + v] * end[i.x * le + v] - dS[i.x * le + v] * end[i.y * le + v];
+          },
+          [&](int p, R sum) { ds.angle[p] += sum; });
       each2(n / 2, e, [&](int p, int v) {
         const channel_pair i = pair_of(O::pairs, p, n);
         const R a = dS[i.x * le + v], b = dS[i.y * le + v];
@@ -187,7 +213,8 @@ struct parallel_backward_block {
       if constexpr (O::channel) {
         each_sum(n, e, [&](int c, int v) { return S[c * le + v] * dS[c * le + v]; }, [&](int c, R sum) { ds.all[c] += sum; });
       } else {
-        each_sum(1, n * e, [&](int, int k) { return S[k / e * le + k % e] * dS[k / e * le + k % e]; }, [&](int, R sum) { ds.all[0] += sum; });
+        each_sum(
+            1, n * e, [&](int, int k) { return S[k / e * le + k % e] * dS[k / e * le + k % e]; }, [&](int, R sum) { ds.all[0] += sum; });
       }
       each2(n, e, [&](int c, int v) { dS[c * le + v] = s.through(c) * dS[c * le + v]; });
     }

@@ -14,9 +14,9 @@ COEFDYN_HD constexpr int padded(int columns) { return (columns + 3) / 4 * 4 + 4;
 /// Which part of a product is known to be zero.
 enum class part {
   all,
-  lower_left,   // A is lower triangular: C_i takes B_k, k <= i
-  upper_left,   // A transposed is lower triangular: C_i takes B_k, k >= i
-  lower_out     // only C_ij with j <= i is wanted (others may or may not be added)
+  lower_left,  // A is lower triangular: C_i takes B_k, k <= i
+  upper_left,  // A transposed is lower triangular: C_i takes B_k, k >= i
+  lower_out    // only C_ij with j <= i is wanted (others may or may not be added)
 };
 
 __device__ __forceinline__ void mma_tf32(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
@@ -40,7 +40,8 @@ __device__ __forceinline__ unsigned rounded(float x) {
 template <class R, int Passes>
 struct products {
   /// C (m, n) += A (m, k) B (k, n); A_ik at A[i ai + k ak], B_kj at B[k bk + j bj], C_ij at C[i ldc + j].
-  static __device__ __noinline__ void multiply(part how, int m, int n, int k, const R* A, int ai, int ak, const R* B, int bk, int bj, R* C, int ldc) {
+  static __device__ __noinline__ void multiply(part how, int m, int n, int k, const R* A, int ai, int ak, const R* B, int bk, int bj, R* C,
+                                               int ldc) {
     if constexpr (std::is_same_v<R, float>) {
       constexpr int across = 4;  // tiles of 8 columns that a warp has at once
       const int warp = int(threadIdx.x) / 32, warps = int(blockDim.x) / 32, g = int(threadIdx.x) % 32 / 4, t = int(threadIdx.x) % 4;
@@ -58,7 +59,8 @@ struct products {
           const int k1 = k0 + t, k2 = k1 + 4;
           const bool in1 = k1 < end, in2 = k2 < end;
           unsigned a[4], a_rest[4], b[2], b_rest[2];
-          const float x[4] = {low_row && in1 ? a_low[k1 * ak] : 0.f, high_row && in1 ? a_high[k1 * ak] : 0.f, low_row && in2 ? a_low[k2 * ak] : 0.f, high_row && in2 ? a_high[k2 * ak] : 0.f};
+          const float x[4] = {low_row && in1 ? a_low[k1 * ak] : 0.f, high_row && in1 ? a_high[k1 * ak] : 0.f,
+                              low_row && in2 ? a_low[k2 * ak] : 0.f, high_row && in2 ? a_high[k2 * ak] : 0.f};
 #pragma unroll
           for (int i = 0; i < 4; ++i) {
             if constexpr (Passes == 3) split(x[i], a[i], a_rest[i]);
@@ -98,9 +100,15 @@ struct products {
     }
     __syncthreads();
   }
-  static __device__ void nn(int m, int n, int k, const R* A, int lda, const R* B, int ldb, R* C, int ldc, part how = part::all) { multiply(how, m, n, k, A, lda, 1, B, ldb, 1, C, ldc); }
-  static __device__ void nt(int m, int n, int k, const R* A, int lda, const R* B, int ldb, R* C, int ldc, part how = part::all) { multiply(how, m, n, k, A, lda, 1, B, 1, ldb, C, ldc); }
-  static __device__ void tn(int m, int n, int k, const R* A, int lda, const R* B, int ldb, R* C, int ldc, part how = part::all) { multiply(how, m, n, k, A, 1, lda, B, ldb, 1, C, ldc); }
+  static __device__ void nn(int m, int n, int k, const R* A, int lda, const R* B, int ldb, R* C, int ldc, part how = part::all) {
+    multiply(how, m, n, k, A, lda, 1, B, ldb, 1, C, ldc);
+  }
+  static __device__ void nt(int m, int n, int k, const R* A, int lda, const R* B, int ldb, R* C, int ldc, part how = part::all) {
+    multiply(how, m, n, k, A, lda, 1, B, 1, ldb, C, ldc);
+  }
+  static __device__ void tn(int m, int n, int k, const R* A, int lda, const R* B, int ldb, R* C, int ldc, part how = part::all) {
+    multiply(how, m, n, k, A, 1, lda, B, ldb, 1, C, ldc);
+  }
 
   /// X (m, n) <- (I - L)^-1 X by substitution in blocks of 16 rows; L (m, m) strictly lower triangular.
   static __device__ __noinline__ void solve_lower(int m, int n, const R* L, int ldl, R* X, int ldx) {

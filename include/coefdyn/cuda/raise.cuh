@@ -16,9 +16,9 @@ struct row_gradient {
   const R *K, *row, *col;  // (n lowered); of a tied column: col added to K
   const R *V, *g, *angle;  // (e), (1 or n), (n lowered / 2)
   R s, b;
-  const R* bonus;          // (n lowered)
-  R o_b, shift;            // b and e^(m_{t-1} - m_t) as lowered
-  bool column_apart;       // a tied column's gradient still stands in col
+  const R* bonus;     // (n lowered)
+  R o_b, shift;       // b and e^(m_{t-1} - m_t) as lowered
+  bool column_apart;  // a tied column's gradient still stands in col
 };
 
 /// What channel c of micro-step l gives to the stream that `at` seeds.
@@ -33,22 +33,30 @@ __device__ R channel_gradient(const At& at, int n, int l, int c, const row_gradi
   if constexpr (O::gated) {
     if (l == 0 && c < (O::channel ? n : 1)) {
       R total = g.g[c];
-      if constexpr (T::complex_state && O::channel) { total += g.g[n + c]; }
+      if constexpr (T::complex_state && O::channel) {
+        total += g.g[n + c];
+      }
       sum += total * D(log_decay_of<A>(at, c)).d;
     }
   }
   if constexpr (O::turns) {
-    if (l == 0 && c < (T::complex_state ? n : n / 2)) { sum += g.angle[c] * D(A::angle(at, c)).d; }
+    if (l == 0 && c < (T::complex_state ? n : n / 2)) {
+      sum += g.angle[c] * D(A::angle(at, c)).d;
+    }
   }
   if constexpr (O::corrects) {
     sum += g.row[c] * D(A::row(at, c)).d;
-    if constexpr (!O::tied) { sum += g.col[c] * D(column_of<A>(at, c)).d; }
+    if constexpr (!O::tied) {
+      sum += g.col[c] * D(column_of<A>(at, c)).d;
+    }
   }
   if (T::structure.writes_each || l == T::micro - 1 || O::tied) {
     const auto k = at.k[c];
     if constexpr (is_complex<std::remove_cvref_t<decltype(k)>>) {
       D bc(R(1)), uc(R(0));
-      if constexpr (!T::scale_is_scalar) { bc = D(B::scale(at, c)); }
+      if constexpr (!T::scale_is_scalar) {
+        bc = D(B::scale(at, c));
+      }
       sum += bc.d * (g.K[c] * k.re.v + g.K[n + c] * k.im.v);
       if constexpr (O::before) {
         uc = D(A::bonus(at, c)) * bc;
@@ -56,12 +64,18 @@ __device__ R channel_gradient(const At& at, int n, int l, int c, const row_gradi
       }
     } else {
       D kc = k;
-      if constexpr (!T::scale_is_scalar) { kc = kc * D(B::scale(at, c)); }
+      if constexpr (!T::scale_is_scalar) {
+        kc = kc * D(B::scale(at, c));
+      }
       R dK = g.K[c];
-      if constexpr (O::tied) { dK += g.column_apart ? g.col[c] : R(0); }
+      if constexpr (O::tied) {
+        dK += g.column_apart ? g.col[c] : R(0);
+      }
       sum += dK * kc.d;
       if constexpr (O::before) {
-        if (l == T::micro - 1) { sum += g.bonus[c] * (D(A::bonus(at, c)) * kc).d; }
+        if (l == T::micro - 1) {
+          sum += g.bonus[c] * (D(A::bonus(at, c)) * kc).d;
+        }
       }
     }
   }
@@ -78,15 +92,22 @@ __device__ R number_gradient(const At& at, int l, const row_gradient<R>& g) {
   R sum(0);
   if constexpr (O::corrects) {
     R factor = g.s;
-    if constexpr (T::stabilised && T::structure.row_sees == sees::undecayed) { factor = l == 0 ? factor * g.shift : factor; }
+    if constexpr (T::stabilised && T::structure.row_sees == sees::undecayed) {
+      factor = l == 0 ? factor * g.shift : factor;
+    }
     sum += factor * D(A::strength(at)).d;
   }
   if (T::structure.writes_each || l == T::micro - 1) {
-    if constexpr (T::exponential) { sum += g.b * g.o_b * D(B::log_scale(at)).d; }
+    if constexpr (T::exponential) {
+      sum += g.b * g.o_b * D(B::log_scale(at)).d;
+    }
     if constexpr (T::scale_is_scalar) {
       const D scale = B::scale(at);
-      if constexpr (T::exponential) { sum += scale.v == R(0) ? R(0) : g.b * g.o_b / scale.v * scale.d; }
-      else { sum += g.b * scale.d; }
+      if constexpr (T::exponential) {
+        sum += scale.v == R(0) ? R(0) : g.b * g.o_b / scale.v * scale.d;
+      } else {
+        sum += g.b * scale.d;
+      }
     }
   }
   return sum;
@@ -99,126 +120,152 @@ __device__ void raise_streams(const Frame& f, int count, idx position, const Fra
   using B = typename M::scaling;
   using O = cpu::operands<M, R>;
   const int n = f.shape.n;
-  ([&] {
-    using Tag = typename Need::tag;
-    constexpr bool writes_all = T::structure.writes_each;
-    // rows of the stream: one for each step, one for each token, or one
-    constexpr bool by_step = Need::inner == width::factors || Need::inner == width::factors_key || (Need::time == ticks::write && T::writes > 1);
-    const int rows = !Need::timed ? 1 : by_step ? count * T::micro : count;
-    constexpr bool constant = !Need::timed;
-    const auto over_steps = [&](int r, auto step) {  // all steps that read row r
-      const int token = by_step ? r / T::micro : r, first = constant ? 0 : token, last = constant ? count : token + 1;
-      const int begin = by_step && !constant ? r % T::micro : 0, end = by_step && !constant ? begin + 1 : T::micro;
-      for (int i = first; i < last; ++i) {
-        for (int l = begin; l < end; ++l) step(i, l);
-      }
-    };
-    const auto to_row = [&](int r) { return d.template where<Need>(to + (by_step ? r / T::micro : r), by_step ? r % T::micro : 0); };
-    if constexpr (Need::inner == width::value) {
-      each2(rows, f.shape.d, [&](int r, int c) {
-        R sum(0);
-        over_steps(r, [&](int i, int l) {
-          if (writes_all || l == T::micro - 1) sum += row(i, l).V[c];
-        });
-        to_row(r)[c] += sum;
-      });
-    } else if constexpr (Need::over == field::complex && std::is_same_v<Tag, stream::k>) {
-      each2(rows, n, [&](int r, int c) {
-        complex<R> sum;
-        over_steps(r, [&](int i, int l) {
-          if (!(writes_all || l == T::micro - 1)) return;
-          const auto at = f.at(i, l, position + i);
-          const row_gradient<R> g = row(i, l);
-          R bc(1);
-          if constexpr (!T::scale_is_scalar) { bc = R(B::scale(at, c)); }
-          sum += complex<R>{bc * g.K[c], bc * g.K[n + c]};
-          if constexpr (O::before) {
-            const R u = bc * R(M::evolution::bonus(at, c));
-            sum += complex<R>{u * g.bonus[c], u * g.bonus[n + c]};
+  (
+      [&] {
+        using Tag = typename Need::tag;
+        constexpr bool writes_all = T::structure.writes_each;
+        // rows of the stream: one for each step, one for each token, or one
+        constexpr bool by_step =
+            Need::inner == width::factors || Need::inner == width::factors_key || (Need::time == ticks::write && T::writes > 1);
+        const int rows = !Need::timed ? 1 : by_step ? count * T::micro : count;
+        constexpr bool constant = !Need::timed;
+        const auto over_steps = [&](int r, auto step) {  // all steps that read row r
+          const int token = by_step ? r / T::micro : r, first = constant ? 0 : token, last = constant ? count : token + 1;
+          const int begin = by_step && !constant ? r % T::micro : 0, end = by_step && !constant ? begin + 1 : T::micro;
+          for (int i = first; i < last; ++i) {
+            for (int l = begin; l < end; ++l) step(i, l);
           }
-        });
-        to_row(r)[c] += sum;
-      });
-    } else if constexpr (Need::over == field::real && Need::inner != width::matrix) {
-      if constexpr (!coefdyn::detail::is_scalar_at<Need>) {
-        each2(rows, Need::inner == width::pairs ? n / 2 : n, [&](int r, int c) {
-          R sum(0);
-          over_steps(r, [&](int i, int l) { sum += channel_gradient<M, R>(f.template lifted<Tag, seed::every>(i, l, position + i, 0), n, l, c, row(i, l)); });
-          to_row(r)[c] += sum;
-        });
-      } else {
-        each_sum(rows, n, [&](int r, int c) {
-          R sum(0);
-          over_steps(r, [&](int i, int l) {
-            const auto at = f.template lifted<Tag, seed::every>(i, l, position + i, 0);
-            const row_gradient<R> g = row(i, l);
-            sum += channel_gradient<M, R>(at, n, l, c, g);
-            if (c == 0) sum += number_gradient<M, R>(at, l, g);
+        };
+        const auto to_row = [&](int r) { return d.template where<Need>(to + (by_step ? r / T::micro : r), by_step ? r % T::micro : 0); };
+        if constexpr (Need::inner == width::value) {
+          each2(rows, f.shape.d, [&](int r, int c) {
+            R sum(0);
+            over_steps(r, [&](int i, int l) {
+              if (writes_all || l == T::micro - 1) sum += row(i, l).V[c];
+            });
+            to_row(r)[c] += sum;
           });
-          return sum;
-        }, [&](int r, R sum) { *to_row(r) += sum; });
-      }
-    }
-  }(), ...);
+        } else if constexpr (Need::over == field::complex && std::is_same_v<Tag, stream::k>) {
+          each2(rows, n, [&](int r, int c) {
+            complex<R> sum;
+            over_steps(r, [&](int i, int l) {
+              if (!(writes_all || l == T::micro - 1)) return;
+              const auto at = f.at(i, l, position + i);
+              const row_gradient<R> g = row(i, l);
+              R bc(1);
+              if constexpr (!T::scale_is_scalar) {
+                bc = R(B::scale(at, c));
+              }
+              sum += complex<R>{bc * g.K[c], bc * g.K[n + c]};
+              if constexpr (O::before) {
+                const R u = bc * R(M::evolution::bonus(at, c));
+                sum += complex<R>{u * g.bonus[c], u * g.bonus[n + c]};
+              }
+            });
+            to_row(r)[c] += sum;
+          });
+        } else if constexpr (Need::over == field::real && Need::inner != width::matrix) {
+          if constexpr (!coefdyn::detail::is_scalar_at<Need>) {
+            each2(rows, Need::inner == width::pairs ? n / 2 : n, [&](int r, int c) {
+              R sum(0);
+              over_steps(r, [&](int i, int l) {
+                sum += channel_gradient<M, R>(f.template lifted<Tag, seed::every>(i, l, position + i, 0), n, l, c, row(i, l));
+              });
+              to_row(r)[c] += sum;
+            });
+          } else {
+            each_sum(
+                rows, n,
+                [&](int r, int c) {
+                  R sum(0);
+                  over_steps(r, [&](int i, int l) {
+                    const auto at = f.template lifted<Tag, seed::every>(i, l, position + i, 0);
+                    const row_gradient<R> g = row(i, l);
+                    sum += channel_gradient<M, R>(at, n, l, c, g);
+                    if (c == 0) sum += number_gradient<M, R>(at, l, g);
+                  });
+                  return sum;
+                },
+                [&](int r, R sum) { *to_row(r) += sum; });
+          }
+        }
+      }(),
+      ...);
 }
 template <class M, class R, class... Need, class Row>
-__device__ __noinline__ void raise(const frame<M, R, list<Need...>>& f, int count, idx position, const frame<M, R, list<Need...>>& d, idx to, Row row) {
+__device__ __noinline__ void raise(const frame<M, R, list<Need...>>& f, int count, idx position, const frame<M, R, list<Need...>>& d,
+                                   idx to, Row row) {
   raise_streams<M, R>(f, count, position, d, to, row, list<Need...>{});
 }
 
 /// Gradients of lowered queries (row r of token i at dQ + r(i) * stride) to the reader's frame: q real or complex ([Re; -Im]).
 template <class M, class R, class... Need, class At>
 __device__ void raise_queries(int count, const frame<M, R, list<Need...>>& d, idx to, At at) {
-  ([&] {
-    if constexpr (std::is_same_v<typename Need::tag, stream::q>) {
-      const int n = d.shape.n;
-      each2(count, n, [&](int i, int c) {
-        const R* dq = at(i);
-        auto& p = d.template where<Need>(to + i, 0)[c];
-        if constexpr (Need::over == field::complex) { p += element_of<Need, R>{dq[c], -dq[n + c]}; }
-        else { p += dq[c]; }
-      });
-    }
-  }(), ...);
+  (
+      [&] {
+        if constexpr (std::is_same_v<typename Need::tag, stream::q>) {
+          const int n = d.shape.n;
+          each2(count, n, [&](int i, int c) {
+            const R* dq = at(i);
+            auto& p = d.template where<Need>(to + i, 0)[c];
+            if constexpr (Need::over == field::complex) {
+              p += element_of<Need, R>{dq[c], -dq[n + c]};
+            } else {
+              p += dq[c];
+            }
+          });
+        }
+      }(),
+      ...);
 }
 
 template <class M, class R, class Frame, class Y, class Maximum, class... Need>
-__device__ void raise_eta(const Frame& f, int count, idx position, Y numerator, Maximum maximum, const R* df, const Frame& d, idx to, list<Need...>) {
-  ([&] {
-    static_assert(Need::inner == width::scalar, "coefdyn: a normalization's streams hold one number per head; a vector stream is not offered there.");
-    const auto gradient = [&](int i) {
-      const R sum = traits<M>::needs_sum ? numerator(i)[f.shape.d] : R(0);
-      const auto at = f.template lifted<typename Need::tag, seed::every>(i, 0, position + i, 0);
-      return df[i] * dual<R>(inverse_eta<typename M::normalization>(dual<R>(sum), dual<R>(R(maximum(i))), at)).d;
-    };
-    if constexpr (Need::timed) {
-      each(count, [&](int i) { *d.template where<Need>(to + i, 0) += gradient(i); });
-    } else {
-      each_sum(1, count, [&](int, int i) { return gradient(i); }, [&](int, R sum) { *d.template where<Need>(0, 0) += sum; });
-    }
-  }(), ...);
+__device__ void raise_eta(const Frame& f, int count, idx position, Y numerator, Maximum maximum, const R* df, const Frame& d, idx to,
+                          list<Need...>) {
+  (
+      [&] {
+        static_assert(Need::inner == width::scalar,
+                      "coefdyn: a normalization's streams hold one number per head; a vector stream is not offered there.");
+        const auto gradient = [&](int i) {
+          const R sum = traits<M>::needs_sum ? numerator(i)[f.shape.d] : R(0);
+          const auto at = f.template lifted<typename Need::tag, seed::every>(i, 0, position + i, 0);
+          return df[i] * dual<R>(inverse_eta<typename M::normalization>(dual<R>(sum), dual<R>(R(maximum(i))), at)).d;
+        };
+        if constexpr (Need::timed) {
+          each(count, [&](int i) { *d.template where<Need>(to + i, 0) += gradient(i); });
+        } else {
+          each_sum(1, count, [&](int, int i) { return gradient(i); }, [&](int, R sum) { *d.template where<Need>(0, 0) += sum; });
+        }
+      }(),
+      ...);
 }
 
 /// The last step of reads backward. From a token's numerators Y (d, and its sum at d) and dy: dY in its place in `dY`, and the
 /// gradients of the normalization's own streams. `df`: a number for each token.
 template <class M, class R, class Frame, class DY, class Y, class Out, class Maximum>
-__device__ void finish_rows_backward(const Frame& f, int count, idx position, Y numerator, Maximum maximum, const DY& dy, idx batch, idx t, int reader, Out dY, R* df, const Frame& d, idx to) {
+__device__ void finish_rows_backward(const Frame& f, int count, idx position, Y numerator, Maximum maximum, const DY& dy, idx batch, idx t,
+                                     int reader, Out dY, R* df, const Frame& d, idx to) {
   using Eta = typename M::normalization;
   const int width = f.shape.d;
-  each_sum(count, width, [&](int i, int v) {
-    const R* y = numerator(i);
-    const R sum = traits<M>::needs_sum ? y[width] : R(0);
-    const R g = cpu::converted<R>(dy(batch, t + i, reader, v)), factor = inverse_eta<Eta>(sum, R(maximum(i)), f.at(i, 0, position + i));
-    const bool empty = empty_row<M>(sum, factor);
-    dY(i)[v] = empty ? R(0) : factor * g;
-    return empty ? R(0) : g * y[v];
-  }, [&](int i, R total) {
-    df[i] = total;
-    if constexpr (traits<M>::needs_sum) {
-      const R sum = numerator(i)[width], factor = inverse_eta<Eta>(sum, R(maximum(i)), f.at(i, 0, position + i));
-      dY(i)[width] = empty_row<M>(sum, factor) ? R(0) : inverse_slope<Eta>(sum, R(maximum(i)), f.template lifted<void, seed::none>(i, 0, position + i, 0), total);
-    }
-  });
+  each_sum(
+      count, width,
+      [&](int i, int v) {
+        const R* y = numerator(i);
+        const R sum = traits<M>::needs_sum ? y[width] : R(0);
+        const R g = cpu::converted<R>(dy(batch, t + i, reader, v)), factor = inverse_eta<Eta>(sum, R(maximum(i)), f.at(i, 0, position + i));
+        const bool empty = empty_row<M>(sum, factor);
+        dY(i)[v] = empty ? R(0) : factor * g;
+        return empty ? R(0) : g * y[v];
+      },
+      [&](int i, R total) {
+        df[i] = total;
+        if constexpr (traits<M>::needs_sum) {
+          const R sum = numerator(i)[width], factor = inverse_eta<Eta>(sum, R(maximum(i)), f.at(i, 0, position + i));
+          dY(i)[width] = empty_row<M>(sum, factor)
+                             ? R(0)
+                             : inverse_slope<Eta>(sum, R(maximum(i)), f.template lifted<void, seed::none>(i, 0, position + i, 0), total);
+        }
+      });
   raise_eta<M, R>(f, count, position, numerator, maximum, df, d, to, coefdyn::detail::streams_t<Eta>{});
 }
 

@@ -17,7 +17,7 @@ struct recurrent_block {
   std::byte* reader_memory = nullptr;
   idx reader_bytes = 0;
   int n = 0, window = 0, width = 0, readers = 0;
-  E* S = nullptr;                                        // (n, width)
+  E* S = nullptr;                                          // (n, width)
   R *numerator = nullptr, *top = nullptr, *raw = nullptr;  // (window, readers, width), (window)
 
   COEFDYN_HD recurrent_block(memory& a, const extents& e, idx longest) : n(e.n), readers(cpu::readers_per_state(e)) {
@@ -60,8 +60,7 @@ __device__ R read_maximum(const Frame& in, int i, idx position, R m) {
   using T = traits<M>;
   if constexpr (T::stabilised && T::structure.order == reads::before_write)
     return math::max(m, R(M::scaling::log_scale(in.at(i, T::micro - 1, position))));
-  else
-    return m;
+  else return m;
 }
 template <class R>
 __device__ R past_factor(R m, R top) {
@@ -88,8 +87,9 @@ __device__ R read_column(const Frame& in, const Q& q_at, int i, idx position, R 
 }
 
 template <class M, class R, class X, class Y, class Carry>
-__global__ void __launch_bounds__(128) recurrent_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, idx longest, const __grid_constant__ Y y,
-                                                        const __grid_constant__ Carry carry, std::byte* slow, idx slow_bytes, idx fast_bytes, idx items) {
+__global__ void __launch_bounds__(128)
+    recurrent_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, idx longest, const __grid_constant__ Y y,
+                     const __grid_constant__ Carry carry, std::byte* slow, idx slow_bytes, idx fast_bytes, idx items) {
   using T = traits<M>;
   using Block = recurrent_block<M, R, X>;
   using E = typename Block::E;
@@ -130,12 +130,14 @@ __global__ void __launch_bounds__(128) recurrent_kernel(const __grid_constant__ 
             const R top = read_maximum<M>(w.in, i, position, m);
             if (u == 0) w.top[i] = top;
             for (int r = 0; r < w.readers; ++r)
-              w.numerator[(idx(i) * w.readers + r) * w.width + u] = read_column<M, R, E>(w.in, w.reader(r).at(i, 0, position), i, position, m, top, column, w.S + u, w.width);
+              w.numerator[(idx(i) * w.readers + r) * w.width + u] =
+                  read_column<M, R, E>(w.in, w.reader(r).at(i, 0, position), i, position, m, top, column, w.S + u, w.width);
           };
           if constexpr (T::structure.order == reads::before_write) read();
           R extra(0);
           if constexpr (T::stabilised) extra = cpu::next_maximum<M>(w.in, i, position, m);
-          for (int l = 0; l < T::micro; ++l) advance_column<M, R, E>(w.in, i, l, position, l == 0 ? extra : R(0), m, column, w.S + u, w.width);
+          for (int l = 0; l < T::micro; ++l)
+            advance_column<M, R, E>(w.in, i, l, position, l == 0 ? extra : R(0), m, column, w.S + u, w.width);
           if constexpr (T::structure.order == reads::after_write) read();
           capture(t0 + i + 1);
         }
@@ -143,8 +145,8 @@ __global__ void __launch_bounds__(128) recurrent_kernel(const __grid_constant__ 
       each((count - from) * w.readers * s.count, [&](int k) {
         const int i = from + k / (w.readers * s.count), r = k / s.count % w.readers, v = k % s.count;
         const R* row = w.numerator + (idx(i) * w.readers + r) * w.width;
-        finish_element<M>(row[v], T::needs_sum ? row[s.count] : R(0), w.top[i], w.reader(r).at(i, 0, start + t0 + i), y, hd.s.batch, hd.s.begin + t0 + i - e.first_read,
-                          hd.first_reader + r, s.first + v);
+        finish_element<M>(row[v], T::needs_sum ? row[s.count] : R(0), w.top[i], w.reader(r).at(i, 0, start + t0 + i), y, hd.s.batch,
+                          hd.s.begin + t0 + i - e.first_read, hd.first_reader + r, s.first + v);
       });
     }
     if (carry.final.S.data) {
@@ -167,7 +169,8 @@ struct recurrent_plan {
   idx bytes() const { return slow * blocks; }
   template <class Y, class Carry>
   void run(cudaStream_t stream, const X& x, const extents& e, idx longest, const Y& y, const Carry& c, std::byte* memory) const {
-    launch(stream, recurrent_kernel<M, R, X, Y, Carry>, "recurrent_kernel", blocks, recurrent_block<M, R, X>::threads, std::size_t(fast), x, e, longest, y, c, memory, slow, fast, items);
+    launch(stream, recurrent_kernel<M, R, X, Y, Carry>, "recurrent_kernel", blocks, recurrent_block<M, R, X>::threads, std::size_t(fast), x,
+           e, longest, y, c, memory, slow, fast, items);
   }
 };
 

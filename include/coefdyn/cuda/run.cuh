@@ -33,13 +33,15 @@ idx longest_sequence(const device::cuda& on, const X& x, const extents& e) {
 
 /// Bytes of device memory that `run` needs in its workspace; `c`: the carry of the call, where it captures states.
 template <class Form, class X>
-std::size_t workspace_bytes(const device::cuda& on, Form form_, const X& x, const carried<typename X::mixer_type, typename X::types_type>& c = {}) {
+std::size_t workspace_bytes(const device::cuda& on, Form form_, const X& x,
+                            const carried<typename X::mixer_type, typename X::types_type>& c = {}) {
   using M = typename X::mixer_type;
   theorem<Form, M>();
   if constexpr (form_exists<Form, M>) {
     const extents e = cuda::checked_extents(on, x);
     const idx longest = cuda::longest_sequence(on, x, e);
-    return cuda::with_form<M>(form_, e, longest, [&](auto f) { return std::size_t(cuda::generic::forward_bytes<M, form_real<decltype(f), typename X::real>, X>(f, x, e, longest)); }) +
+    return cuda::with_form<M>(form_, e, longest,
+                              [&](auto f) { return std::size_t(cuda::generic::forward_bytes<M, typename X::real, X>(f, x, e, longest)); }) +
            cuda::generic::table_bytes(x, c, on.trusted);
   } else {
     return 0;
@@ -47,7 +49,8 @@ std::size_t workspace_bytes(const device::cuda& on, Form form_, const X& x, cons
 }
 
 template <class Form, class X, class Out>
-void run(const device::cuda& on, Form form_, const X& x, const view<Out, 4>& y, const carried<typename X::mixer_type, typename X::types_type>& c, workspace ws) {
+void run(const device::cuda& on, Form form_, const X& x, const view<Out, 4>& y,
+         const carried<typename X::mixer_type, typename X::types_type>& c, workspace ws) {
   using M = typename X::mixer_type;
   theorem<Form, M>();
   if constexpr (form_exists<Form, M>) {
@@ -56,19 +59,23 @@ void run(const device::cuda& on, Form form_, const X& x, const view<Out, 4>& y, 
     detail::check_output<M>(y, e);
     if constexpr (traits<M>::linear) detail::check_carry(c, e);
     else if (c.initial || c.final || !c.positions.empty())
-      throw invalid_input("carry", "no state of n x d: the readout is not linear (Lemma 1); its cache is the tokens before first_read", "a state");
+      throw invalid_input("carry", "no state of n x d: the readout is not linear (Lemma 1); its cache is the tokens before first_read",
+                          "a state");
     if constexpr (std::is_same_v<Form, form::parallel>)
-      if (!c.positions.empty()) throw invalid_input("positions", "none in the parallel form; use form::chunkwise, recurrent or definition", std::to_string(c.positions.size()));
+      if (!c.positions.empty())
+        throw invalid_input("positions", "none in the parallel form; use form::chunkwise, recurrent or definition",
+                            std::to_string(c.positions.size()));
     const std::size_t need = workspace_bytes(on, form_, x, c);
-    if (ws.size() < need) throw invalid_input("workspace", std::to_string(need) + " bytes of device memory (workspace_bytes)", std::to_string(ws.size()));
-    cuda::with_form<M>(form_, e, longest, [&](auto f) {
-      cuda::generic::forward<M, form_real<decltype(f), typename X::real>>(on, f, x, e, longest, y, c, ws.data());
-    });
+    if (ws.size() < need)
+      throw invalid_input("workspace", std::to_string(need) + " bytes of device memory (workspace_bytes)", std::to_string(ws.size()));
+    cuda::with_form<M>(form_, e, longest,
+                       [&](auto f) { cuda::generic::forward<M, typename X::real>(on, f, x, e, longest, y, c, ws.data()); });
   }
 }
 /// The same, allocating its workspace on the stream.
 template <class Form, class X, class Out>
-void run(const device::cuda& on, Form form_, const X& x, const view<Out, 4>& y, const carried<typename X::mixer_type, typename X::types_type>& c = {}) {
+void run(const device::cuda& on, Form form_, const X& x, const view<Out, 4>& y,
+         const carried<typename X::mixer_type, typename X::types_type>& c = {}) {
   const std::size_t bytes = workspace_bytes(on, form_, x, c);
   cuda::stream_memory memory(on.stream, bytes);
   run(on, form_, x, y, c, workspace(memory.data, bytes));
@@ -79,7 +86,8 @@ std::string chosen_kernel(const device::cuda& on, Form form_, const X& x) {
   using M = typename X::mixer_type;
   theorem<Form, M>();
   const extents e = cuda::checked_extents(on, x);
-  return cuda::with_form<M>(form_, e, cuda::longest_sequence(on, x, e), [&](auto f) { return cuda::generic::kernel_name<M, typename X::real>(f, e); });
+  return cuda::with_form<M>(form_, e, cuda::longest_sequence(on, x, e),
+                            [&](auto f) { return cuda::generic::kernel_name<M, typename X::real>(f, e); });
 }
 
 }  // namespace coefdyn

@@ -17,7 +17,9 @@ struct tile_summary {
   R *all = nullptr, *co = nullptr, *si = nullptr;     // (1 or n): e^Gamma; (n / 2): the tile's whole angle
 
   /// Numbers for tiles of up to `rows` rows; a shorter last tile uses their first part.
-  static COEFDYN_HD idx numbers(int rows, int n) { return (idx(rows) * padded(n) * (O::corrects ? 3 : 1) + (O::has_gates ? (O::channel ? n : 1) : 0) + (O::turns ? n : 0) + 3) / 4 * 4; }
+  static COEFDYN_HD idx numbers(int rows, int n) {
+    return (idx(rows) * padded(n) * (O::corrects ? 3 : 1) + (O::has_gates ? (O::channel ? n : 1) : 0) + (O::turns ? n : 0) + 3) / 4 * 4;
+  }
   COEFDYN_HD tile_summary(R* base, int full, int rows_, int n_) : rows(rows_), n(n_), ln(padded(n_)) {
     moved = base;
     base += idx(full) * ln;
@@ -26,8 +28,11 @@ struct tile_summary {
     if (O::turns) co = base, si = base + n / 2;
   }
   __device__ R through(int c) const {
-    if constexpr (!O::has_gates) { return R(1); }
-    else { return all[O::channel ? c : 0]; }
+    if constexpr (!O::has_gates) {
+      return R(1);
+    } else {
+      return all[O::channel ? c : 0];
+    }
   }
   /// Queries to the tile's end, in its frame of turning, or back out of it.
   __device__ void turn(int count, int sign, R* Q) const {

@@ -10,7 +10,8 @@ template <class M, class R>
 struct tile_summary_gradient : tile_summary<M, R> {
   R* angle = nullptr;  // (n / 2): of the whole tile's angle
   static COEFDYN_HD idx numbers(int full, int n_) { return tile_summary<M, R>::numbers(full, n_) + n_; }
-  COEFDYN_HD tile_summary_gradient(R* base, int full, int rows_, int n_) : tile_summary<M, R>(base, full, rows_, n_), angle(base + tile_summary<M, R>::numbers(full, n_)) {}
+  COEFDYN_HD tile_summary_gradient(R* base, int full, int rows_, int n_)
+      : tile_summary<M, R>(base, full, rows_, n_), angle(base + tile_summary<M, R>::numbers(full, n_)) {}
 };
 
 template <class M, class R, int Passes>
@@ -26,7 +27,9 @@ struct tile_backward {
   COEFDYN_HD tile_backward(memory& a, int rows, int n_) : n(n_), ln(padded(n_)), lr(padded(rows)) {
     const idx square = idx(rows) * lr, wide = idx(rows) * ln;
     dbK = a.take<R>(wide), weighted = a.take<R>(wide), flux = a.take<R>(n);
-    if (O::corrects) dots = a.take<R>(square), more = a.take<R>(square), dA = a.take<R>(square), dw = a.take<R>(square), dL = a.take<R>(square), Ark = a.take<R>(square), dR = a.take<R>(wide);
+    if (O::corrects)
+      dots = a.take<R>(square), more = a.take<R>(square), dA = a.take<R>(square), dw = a.take<R>(square), dL = a.take<R>(square),
+      Ark = a.take<R>(square), dR = a.take<R>(wide);
   }
   __device__ void begin(const O& o) const {
     clear(dbK, o.rows * ln);
@@ -34,7 +37,8 @@ struct tile_backward {
   }
   /// Own tile of one reader: Q the queries as lowered; dZ (rows, rows) of its scores, dQ_start of the queries at the tile's
   /// start. dQ is overwritten; sums go to dbK, dw, d and the summary's gradient.
-  __device__ __noinline__ void own(const T& t, const O& o, const tile_summary<M, R>& s, const R* Q, R* dZ, const R* dQ_start, R* dQ, const O& d, const tile_summary_gradient<M, R>& ds) const {
+  __device__ __noinline__ void own(const T& t, const O& o, const tile_summary<M, R>& s, const R* Q, R* dZ, const R* dQ_start, R* dQ,
+                                   const O& d, const tile_summary_gradient<M, R>& ds) const {
     const int rows = o.rows;
     constexpr seen how = T::read_seen;
     t.decays.from_start(how, dQ_start, dQ);
@@ -61,7 +65,8 @@ struct tile_backward {
   }
   /// Queries on their way through an earlier tile: Q (count, n) as they came to its end, in its frame; dQ: at its start in, at
   /// its end (not yet turned back) out; dZ (count, rows) of the scores there.
-  __device__ __noinline__ void through(const tile_summary<M, R>& s, int count, const R* Q, const R* dZ, R* dQ, const tile_summary_gradient<M, R>& ds) const {
+  __device__ __noinline__ void through(const tile_summary<M, R>& s, int count, const R* Q, const R* dZ, R* dQ,
+                                       const tile_summary_gradient<M, R>& ds) const {
     const int rows = s.rows;
     if constexpr (O::corrects) {
       clear(dots, count * lr), clear(more, count * lr);
@@ -74,7 +79,9 @@ struct tile_backward {
       if constexpr (O::channel) {
         each_sum(n, count, [&](int c, int i) { return Q[i * ln + c] * dQ[i * ln + c]; }, [&](int c, R sum) { ds.all[c] += sum; });
       } else {
-        each_sum(1, count * n, [&](int, int k) { return Q[k / n * ln + k % n] * dQ[k / n * ln + k % n]; }, [&](int, R sum) { ds.all[0] += sum; });
+        each_sum(
+            1, count * n, [&](int, int k) { return Q[k / n * ln + k % n] * dQ[k / n * ln + k % n]; },
+            [&](int, R sum) { ds.all[0] += sum; });
       }
       each2(count, n, [&](int i, int c) { dQ[i * ln + c] = s.through(c) * dQ[i * ln + c]; });
     }
@@ -85,15 +92,19 @@ struct tile_backward {
   /// Out of the tile's frame of turning: dQ at its end, and the angle's gradient.
   __device__ void leave(const tile_summary<M, R>& s, int count, const R* Q, R* dQ, const tile_summary_gradient<M, R>& ds) const {
     if constexpr (O::turns) {
-      each_sum(n / 2, count, [&](int p, int i) {
-        const channel_pair a = pair_of(O::pairs, p, n);
-        return dQ[i * ln + a.x] * Q[i * ln + a.y] - dQ[i * ln + a.y] * Q[i * ln + a.x];
-      }, [&](int p, R sum) { ds.angle[p] += sum; });
+      each_sum(
+          n / 2, count,
+          [&](int p, int i) {
+            const channel_pair a = pair_of(O::pairs, p, n);
+            return dQ[i * ln + a.x] * Q[i * ln + a.y] - dQ[i * ln + a.y] * Q[i * ln + a.x];
+          },
+          [&](int p, R sum) { ds.angle[p] += sum; });
       s.turn(count, +1, dQ);
     }
   }
   /// The summary's and the keys' gradients to the tile's operands; t has been prepared for it.
-  __device__ __noinline__ void finish(const T& t, const O& o, const tile_summary<M, R>& s, const tile_summary_gradient<M, R>& ds, const O& d) const {
+  __device__ __noinline__ void finish(const T& t, const O& o, const tile_summary<M, R>& s, const tile_summary_gradient<M, R>& ds,
+                                      const O& d) const {
     const int rows = o.rows, width = O::has_gates ? (O::channel ? n : 1) : 0;
     each(width, [&](int c) { flux[c] = ds.all[c] * s.all[c]; });
     if constexpr (O::corrects) {  // moved = F bK + w' ends
@@ -148,7 +159,9 @@ struct tile_backward {
           if constexpr (O::corrects) {
             const int seen_row = undecayed ? r - 1 : r;
             if (seen_row >= 0) o.turn_back_pair(seen_row, p, o.row + r * ln, d.row + r * ln, d.co + seen_row * half);
-            if constexpr (!O::tied) { o.turn_back_pair(r, p, o.col + r * ln, d.col + r * ln, d.co + r * half); }
+            if constexpr (!O::tied) {
+              o.turn_back_pair(r, p, o.col + r * ln, d.col + r * ln, d.co + r * half);
+            }
           }
         }
         for (int r = rows - 2; r >= 0; --r) d.co[r * half + p] += d.co[(r + 1) * half + p];
@@ -170,15 +183,21 @@ struct tile_backward {
     const int rows = o.rows;
     t.decays.to_end(dy, weighted);
     each2(rows, n, [&](int r, int c) { dx[r * ln + c] += weighted[r * ln + c]; });
-    if constexpr (O::has_gates && O::channel) each_sum(n, rows, [&](int c, int r) { return x[r * ln + c] * weighted[r * ln + c]; }, [&](int c, R sum) { flux[c] += sum; });
-    if constexpr (O::has_gates && !O::channel) each_sum(1, rows * n, [&](int, int k) { return x[k / n * ln + k % n] * weighted[k / n * ln + k % n]; }, [&](int, R sum) { flux[0] += sum; });
+    if constexpr (O::has_gates && O::channel)
+      each_sum(n, rows, [&](int c, int r) { return x[r * ln + c] * weighted[r * ln + c]; }, [&](int c, R sum) { flux[c] += sum; });
+    if constexpr (O::has_gates && !O::channel)
+      each_sum(
+          1, rows * n, [&](int, int k) { return x[k / n * ln + k % n] * weighted[k / n * ln + k % n]; },
+          [&](int, R sum) { flux[0] += sum; });
   }
   __device__ __noinline__ void gate_dots(const O& o, seen how, const R* x, const R* dx, R sign, const O& d) const {
     const int skip = how == seen::exclusive ? 1 : 0, rows = o.rows;
     if constexpr (O::channel) {
       each2(rows - skip, n, [&](int r, int c) { d.g[r * ln + c] += sign * x[(r + skip) * ln + c] * dx[(r + skip) * ln + c]; });
     } else {
-      each_sum(rows - skip, n, [&](int r, int c) { return x[(r + skip) * ln + c] * dx[(r + skip) * ln + c]; }, [&](int r, R sum) { d.g[r] += sign * sum; });
+      each_sum(
+          rows - skip, n, [&](int r, int c) { return x[(r + skip) * ln + c] * dx[(r + skip) * ln + c]; },
+          [&](int r, R sum) { d.g[r] += sign * sum; });
     }
   }
 };

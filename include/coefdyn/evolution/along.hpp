@@ -17,10 +17,8 @@ using z_need = per_write_channel<stream::z>;
 
 template <along Vector, class At>
 COEFDYN_HD auto householder_vector(const At& at, int c) {
-  if constexpr (Vector == along::key)
-    return at.k[c];
-  else
-    return at.z[c];
+  if constexpr (Vector == along::key) return at.k[c];
+  else return at.z[c];
 }
 
 }  // namespace coefdyn::evolution

@@ -16,7 +16,9 @@ struct diagonal {
   static constexpr structure_of structure{.decay = gate::channel};
   static constexpr contraction contractive = contraction::yes;
   template <class At>
-  COEFDYN_HD static auto log_decay(const At& at, int c) { return at.log_decay[c]; }
+  COEFDYN_HD static auto log_decay(const At& at, int c) {
+    return at.log_decay[c];
+  }
 };
 
 }  // namespace coefdyn::evolution

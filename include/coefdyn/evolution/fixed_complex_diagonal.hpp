@@ -17,9 +17,13 @@ struct fixed_complex_diagonal {
   static constexpr structure_of structure{.decay = gate::channel, .turns = turning::channels, .over = field::complex, .constant = true};
   static constexpr contraction contractive = contraction::yes;
   template <class At>
-  COEFDYN_HD static auto log_decay(const At& at, int c) { return at.log_decay[c]; }
+  COEFDYN_HD static auto log_decay(const At& at, int c) {
+    return at.log_decay[c];
+  }
   template <class At>
-  COEFDYN_HD static auto angle(const At& at, int c) { return at.theta[c]; }
+  COEFDYN_HD static auto angle(const At& at, int c) {
+    return at.theta[c];
+  }
 };
 
 }  // namespace coefdyn::evolution

@@ -14,17 +14,26 @@ namespace coefdyn::evolution {
 /// source  Gated DeltaNet, arXiv:2412.06464
 template <along Vector = along::key, strength From = strength::per_write>
 struct gated_householder {
-  using streams = std::conditional_t<Vector == along::key, list<per_head<stream::log_decay>, beta_need<From>>, list<per_head<stream::log_decay>, beta_need<From>, z_need>>;
+  using streams = std::conditional_t<Vector == along::key, list<per_head<stream::log_decay>, beta_need<From>>,
+                                     list<per_head<stream::log_decay>, beta_need<From>, z_need>>;
   static constexpr structure_of structure{.decay = gate::scalar, .correction = Vector == along::key ? rank_one::along_key : rank_one::free};
   static constexpr contraction contractive = contraction::depends;  // on beta |z|^2 in [0, 2]
   template <class At>
-  COEFDYN_HD static auto log_decay(const At& at) { return at.log_decay; }
+  COEFDYN_HD static auto log_decay(const At& at) {
+    return at.log_decay;
+  }
   template <class At>
-  COEFDYN_HD static auto strength(const At& at) { return -at.beta; }
+  COEFDYN_HD static auto strength(const At& at) {
+    return -at.beta;
+  }
   template <class At>
-  COEFDYN_HD static auto row(const At& at, int c) { return householder_vector<Vector>(at, c); }
+  COEFDYN_HD static auto row(const At& at, int c) {
+    return householder_vector<Vector>(at, c);
+  }
   template <class At>
-  COEFDYN_HD static auto column(const At& at, int c) { return householder_vector<Vector>(at, c); }
+  COEFDYN_HD static auto column(const At& at, int c) {
+    return householder_vector<Vector>(at, c);
+  }
 };
 
 }  // namespace coefdyn::evolution

@@ -18,11 +18,17 @@ struct householder {
   static constexpr structure_of structure{.correction = Vector == along::key ? rank_one::along_key : rank_one::free};
   static constexpr contraction contractive = contraction::depends;  // on beta |z|^2 in [0, 2]
   template <class At>
-  COEFDYN_HD static auto strength(const At& at) { return -at.beta; }
+  COEFDYN_HD static auto strength(const At& at) {
+    return -at.beta;
+  }
   template <class At>
-  COEFDYN_HD static auto row(const At& at, int c) { return householder_vector<Vector>(at, c); }
+  COEFDYN_HD static auto row(const At& at, int c) {
+    return householder_vector<Vector>(at, c);
+  }
   template <class At>
-  COEFDYN_HD static auto column(const At& at, int c) { return householder_vector<Vector>(at, c); }
+  COEFDYN_HD static auto column(const At& at, int c) {
+    return householder_vector<Vector>(at, c);
+  }
 };
 
 }  // namespace coefdyn::evolution

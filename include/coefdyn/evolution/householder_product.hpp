@@ -18,20 +18,29 @@ template <int Factors, product_gate Gate = product_gate::none>
 struct householder_product {
   static_assert(Factors >= 1, "coefdyn: a product of Householders has at least one factor.");
   using factor_streams = list<need<stream::beta, ticks::token, width::factors>, need<stream::z, ticks::token, width::factors_key>>;
-  using streams = std::conditional_t<Gate == product_gate::scalar, merged<list<per_head<stream::log_decay>>, factor_streams>, factor_streams>;
+  using streams =
+      std::conditional_t<Gate == product_gate::scalar, merged<list<per_head<stream::log_decay>>, factor_streams>, factor_streams>;
   static constexpr structure_of structure{.decay = Gate == product_gate::scalar ? gate::scalar : gate::none,
                                           .correction = rank_one::free,
                                           .micro_steps = Factors,
                                           .writes_each = false};
   static constexpr contraction contractive = contraction::depends;  // on beta |z|^2 in [0, 2]
   template <class At>
-  COEFDYN_HD static auto log_decay(const At& at) { return at.log_decay; }
+  COEFDYN_HD static auto log_decay(const At& at) {
+    return at.log_decay;
+  }
   template <class At>
-  COEFDYN_HD static auto strength(const At& at) { return -at.beta; }
+  COEFDYN_HD static auto strength(const At& at) {
+    return -at.beta;
+  }
   template <class At>
-  COEFDYN_HD static auto row(const At& at, int c) { return at.z[c]; }
+  COEFDYN_HD static auto row(const At& at, int c) {
+    return at.z[c];
+  }
   template <class At>
-  COEFDYN_HD static auto column(const At& at, int c) { return at.z[c]; }
+  COEFDYN_HD static auto column(const At& at, int c) {
+    return at.z[c];
+  }
 };
 
 }  // namespace coefdyn::evolution

@@ -17,13 +17,16 @@ struct read_before : A {
   using streams = merged<detail::streams_t<A>, list<fixed_per_channel<stream::u>>>;
   static constexpr bool reads_before_write = true;
   template <class At>
-  COEFDYN_HD static auto bonus(const At& at, int c) { return at.u[c]; }
+  COEFDYN_HD static auto bonus(const At& at, int c) {
+    return at.u[c];
+  }
 };
 
 template <declares_structure A>
 struct read_before<A> : A {
   static_assert(structure_v<A>.micro_steps == 1 || !structure_v<A>.writes_each,
-                "coefdyn: evolution::read_before<A> needs an A that writes once per token, since its bonus weighs that write; drop evolution::writes.");
+                "coefdyn: evolution::read_before<A> needs an A that writes once per token, since its bonus weighs that write; drop "
+                "evolution::writes.");
   using streams = merged<detail::streams_t<A>, list<fixed_per_channel<stream::u>>>;
   static constexpr structure_of structure = [] {
     structure_of s = structure_v<A>;
@@ -31,7 +34,9 @@ struct read_before<A> : A {
     return s;
   }();
   template <class At>
-  COEFDYN_HD static auto bonus(const At& at, int c) { return at.u[c]; }
+  COEFDYN_HD static auto bonus(const At& at, int c) {
+    return at.u[c];
+  }
 };
 
 }  // namespace coefdyn::evolution

@@ -17,10 +17,13 @@ enum class pairing { half, interleaved };
 template <pairing Pairs = pairing::half>
 struct rotation {
   using streams = list<need<stream::theta, ticks::constant, width::pairs, owner::shared>>;
-  static constexpr structure_of structure{.turns = Pairs == pairing::half ? turning::half_pairs : turning::adjacent_pairs, .constant = true};
+  static constexpr structure_of structure{.turns = Pairs == pairing::half ? turning::half_pairs : turning::adjacent_pairs,
+                                          .constant = true};
   static constexpr contraction contractive = contraction::yes;
   template <class At>
-  COEFDYN_HD static auto angle(const At& at, int pair) { return -at.theta[pair]; }
+  COEFDYN_HD static auto angle(const At& at, int pair) {
+    return -at.theta[pair];
+  }
 };
 
 }  // namespace coefdyn::evolution

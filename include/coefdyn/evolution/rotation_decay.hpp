@@ -15,14 +15,17 @@ namespace coefdyn::evolution {
 template <pairing Pairs = pairing::interleaved>
 struct rotation_decay {
   using streams = list<need<stream::theta, ticks::constant, width::pairs, owner::shared>, fixed_per_head<stream::log_decay>>;
-  static constexpr structure_of structure{.decay = gate::scalar,
-                                          .turns = Pairs == pairing::half ? turning::half_pairs : turning::adjacent_pairs,
-                                          .constant = true};
+  static constexpr structure_of structure{
+      .decay = gate::scalar, .turns = Pairs == pairing::half ? turning::half_pairs : turning::adjacent_pairs, .constant = true};
   static constexpr contraction contractive = contraction::yes;
   template <class At>
-  COEFDYN_HD static auto log_decay(const At& at) { return at.log_decay; }
+  COEFDYN_HD static auto log_decay(const At& at) {
+    return at.log_decay;
+  }
   template <class At>
-  COEFDYN_HD static auto angle(const At& at, int pair) { return -at.theta[pair]; }
+  COEFDYN_HD static auto angle(const At& at, int pair) {
+    return -at.theta[pair];
+  }
 };
 
 }  // namespace coefdyn::evolution

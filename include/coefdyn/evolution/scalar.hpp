@@ -16,7 +16,9 @@ struct scalar {
   static constexpr structure_of structure{.decay = gate::scalar};
   static constexpr contraction contractive = contraction::yes;
   template <class At>
-  COEFDYN_HD static auto log_decay(const At& at) { return at.log_decay; }
+  COEFDYN_HD static auto log_decay(const At& at) {
+    return at.log_decay;
+  }
 };
 
 }  // namespace coefdyn::evolution

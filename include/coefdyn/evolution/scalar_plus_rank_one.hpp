@@ -16,15 +16,21 @@ struct scalar_plus_rank_one {
   static constexpr structure_of structure{.decay = gate::scalar, .correction = rank_one::free, .row_sees = sees::undecayed};
   static constexpr contraction contractive = contraction::depends;  // on a and c
   template <class At>
-  COEFDYN_HD static auto log_decay(const At& at) { return at.log_decay; }
+  COEFDYN_HD static auto log_decay(const At& at) {
+    return at.log_decay;
+  }
   template <class At>
   COEFDYN_HD static typename At::real strength(const At&) {
     return typename At::real(1);
   }
   template <class At>
-  COEFDYN_HD static auto row(const At& at, int c) { return at.c[c]; }
+  COEFDYN_HD static auto row(const At& at, int c) {
+    return at.c[c];
+  }
   template <class At>
-  COEFDYN_HD static auto column(const At& at, int c) { return at.a[c]; }
+  COEFDYN_HD static auto column(const At& at, int c) {
+    return at.a[c];
+  }
 };
 
 }  // namespace coefdyn::evolution

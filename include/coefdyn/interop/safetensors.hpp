@@ -91,7 +91,9 @@ class json_reader {
     } while (accept(','));
     expect('}');
   }
-  [[noreturn]] void fail(const std::string& expected) const { throw std::runtime_error("expected " + expected + " at byte " + std::to_string(at_) + " of the header"); }
+  [[noreturn]] void fail(const std::string& expected) const {
+    throw std::runtime_error("expected " + expected + " at byte " + std::to_string(at_) + " of the header");
+  }
 
  private:
   unsigned code_unit() {
@@ -111,8 +113,11 @@ class json_reader {
     }
     if (u < 0x80) s += static_cast<char>(u);
     else if (u < 0x800) s += {static_cast<char>(0xc0 | u >> 6), static_cast<char>(0x80 | (u & 63))};
-    else if (u < 0x10000) s += {static_cast<char>(0xe0 | u >> 12), static_cast<char>(0x80 | (u >> 6 & 63)), static_cast<char>(0x80 | (u & 63))};
-    else s += {static_cast<char>(0xf0 | u >> 18), static_cast<char>(0x80 | (u >> 12 & 63)), static_cast<char>(0x80 | (u >> 6 & 63)), static_cast<char>(0x80 | (u & 63))};
+    else if (u < 0x10000)
+      s += {static_cast<char>(0xe0 | u >> 12), static_cast<char>(0x80 | (u >> 6 & 63)), static_cast<char>(0x80 | (u & 63))};
+    else
+      s += {static_cast<char>(0xf0 | u >> 18), static_cast<char>(0x80 | (u >> 12 & 63)), static_cast<char>(0x80 | (u >> 6 & 63)),
+            static_cast<char>(0x80 | (u & 63))};
   }
   std::string_view text_;
   std::size_t at_ = 0;
@@ -176,7 +181,8 @@ struct safetensors {
  private:
   template <class R, class E>
   static std::vector<R> converted(const tensor& t) {
-    static_assert(std::endian::native == std::endian::little, "coefdyn: .safetensors files are little-endian, as this reader takes the host to be.");
+    static_assert(std::endian::native == std::endian::little,
+                  "coefdyn: .safetensors files are little-endian, as this reader takes the host to be.");
     std::vector<R> out(static_cast<std::size_t>(t.size()));
     for (std::size_t i = 0; i < out.size(); ++i) {
       E x;
@@ -213,11 +219,13 @@ struct safetensors {
       else if (key == "data_offsets") offsets = header.whole_numbers();
       else header.fail("dtype, shape or data_offsets");
     });
-    if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > idx(data.size())) throw std::runtime_error("the offsets of " + name + " lie outside the file");
+    if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > idx(data.size()))
+      throw std::runtime_error("the offsets of " + name + " lie outside the file");
     for (idx left = idx(1) << 44; const idx e : t.shape)
       if (e > 0 && (left /= e) == 0) throw std::runtime_error("the shape of " + name + " is too large");
     const idx bytes = detail::bytes_of_dtype(t.dtype);
-    if (bytes > 0 && t.size() * bytes != offsets[1] - offsets[0]) throw std::runtime_error("the shape of " + name + " does not fill its bytes");
+    if (bytes > 0 && t.size() * bytes != offsets[1] - offsets[0])
+      throw std::runtime_error("the shape of " + name + " does not fill its bytes");
     t.bytes = data.substr(static_cast<std::size_t>(offsets[0]), static_cast<std::size_t>(offsets[1] - offsets[0]));
     return t;
   }

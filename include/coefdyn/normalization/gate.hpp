@@ -49,14 +49,12 @@ template <class Psi, offset Offset = offset::no>
 struct gate {
   static constexpr bool needs_sum = false;
   using gate_need = need<stream::eta_gate, ticks::token, width::scalar>;
-  using streams = std::conditional_t<Offset == offset::yes, list<gate_need, need<stream::eta_offset, ticks::constant, width::scalar>>,
-                                     list<gate_need>>;
+  using streams =
+      std::conditional_t<Offset == offset::yes, list<gate_need, need<stream::eta_offset, ticks::constant, width::scalar>>, list<gate_need>>;
   template <class At>
   COEFDYN_HD static auto log_inverse(const At& at) {
-    if constexpr (Offset == offset::yes)
-      return -Psi::apply(at.eta_gate + at.eta_offset);
-    else
-      return -Psi::apply(at.eta_gate);
+    if constexpr (Offset == offset::yes) return -Psi::apply(at.eta_gate + at.eta_offset);
+    else return -Psi::apply(at.eta_gate);
   }
 };
 

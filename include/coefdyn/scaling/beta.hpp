@@ -13,7 +13,9 @@ namespace coefdyn::scaling {
 struct beta {
   using streams = list<unless_declared<per_write<stream::beta>>>;
   template <class At>
-  COEFDYN_HD static auto scale(const At& at) { return at.beta; }
+  COEFDYN_HD static auto scale(const At& at) {
+    return at.beta;
+  }
 };
 
 }  // namespace coefdyn::scaling

@@ -13,7 +13,9 @@ namespace coefdyn::scaling {
 struct delta {
   using streams = list<per_write<stream::delta>>;
   template <class At>
-  COEFDYN_HD static auto scale(const At& at) { return at.delta; }
+  COEFDYN_HD static auto scale(const At& at) {
+    return at.delta;
+  }
 };
 
 }  // namespace coefdyn::scaling

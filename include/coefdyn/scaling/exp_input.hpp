@@ -14,7 +14,9 @@ namespace coefdyn::scaling {
 struct exp_input {
   using streams = list<per_write<stream::input_gate>>;
   template <class At>
-  COEFDYN_HD static auto log_scale(const At& at) { return at.input_gate; }
+  COEFDYN_HD static auto log_scale(const At& at) {
+    return at.input_gate;
+  }
   /// What is left beside the exponential.
   template <class At>
   COEFDYN_HD static typename At::real scale(const At&) {

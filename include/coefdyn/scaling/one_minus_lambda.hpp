@@ -14,10 +14,14 @@ struct one_minus_lambda {
   using streams = list<declared_elsewhere<stream::log_decay>>;
   template <class At>
     requires requires(At at) { -at.log_decay; }
-  COEFDYN_HD static auto scale(const At& at) { return -math::expm1(at.log_decay); }
+  COEFDYN_HD static auto scale(const At& at) {
+    return -math::expm1(at.log_decay);
+  }
   template <class At>
     requires requires(At at) { at.log_decay[0]; }
-  COEFDYN_HD static auto scale(const At& at, int c) { return -math::expm1(at.log_decay[c]); }
+  COEFDYN_HD static auto scale(const At& at, int c) {
+    return -math::expm1(at.log_decay[c]);
+  }
 };
 
 }  // namespace coefdyn::scaling

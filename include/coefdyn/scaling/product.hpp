@@ -35,17 +35,13 @@ struct product {
  private:
   template <class One, class At>
   COEFDYN_HD static auto one_of(const At& at, int c) {
-    if constexpr (scales_write<One, At>)
-      return One::scale(at);
-    else
-      return One::scale(at, c);
+    if constexpr (scales_write<One, At>) return One::scale(at);
+    else return One::scale(at, c);
   }
   template <class One, class At>
   COEFDYN_HD static typename At::real exponent_of(const At& at) {
-    if constexpr (scales_by_exponent<One, At>)
-      return One::log_scale(at);
-    else
-      return typename At::real(0);
+    if constexpr (scales_by_exponent<One, At>) return One::log_scale(at);
+    else return typename At::real(0);
   }
 };
 

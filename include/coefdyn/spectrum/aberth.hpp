@@ -29,8 +29,7 @@ struct complex_secular_value {
   lanes size;
 };
 
-inline void evaluate(const secular_poles& poles, const lanes& origin, const complex_lanes& offset,
-                     complex_secular_value& out) {
+inline void evaluate(const secular_poles& poles, const lanes& origin, const complex_lanes& offset, complex_secular_value& out) {
   complex_lanes f = {}, slope = {}, sum = {};
   lanes size = {};
   const lanes squared_im = offset.im * offset.im;
@@ -61,8 +60,7 @@ inline void evaluate(const secular_poles& poles, const lanes& origin, const comp
 }
 
 /// sum 1 / (x - x_j) over the other zeros x_j.
-inline void repulsion(const secular_roots& roots, const lanes& origin, const complex_lanes& offset,
-                      complex_lanes& out) {
+inline void repulsion(const secular_roots& roots, const lanes& origin, const complex_lanes& offset, complex_lanes& out) {
   complex_lanes sum = {};
   const auto gap_to = [&](std::size_t j, lanes& re, lanes& im, lanes& square) {
     re = (origin - roots.origin[j]) + (offset.re - roots.re[j]);
@@ -126,8 +124,8 @@ inline void place_starts(const secular_poles& poles, secular_roots& roots) {
 }
 
 /// Moves root i by one step, given f and the repulsion at its place; closes it if it is at a zero.
-inline void move_root(secular_roots& roots, std::size_t i, std::complex<double> f, std::complex<double> slope,
-                      std::complex<double> sum, double size) {
+inline void move_root(secular_roots& roots, std::size_t i, std::complex<double> f, std::complex<double> slope, std::complex<double> sum,
+                      double size) {
   const double re = slope.real() - f.real() * sum.real() + f.imag() * sum.imag();
   const double im = slope.imag() - f.real() * sum.imag() - f.imag() * sum.real();
   const double square = re * re + im * im;
@@ -137,8 +135,7 @@ inline void move_root(secular_roots& roots, std::size_t i, std::complex<double> 
   if (!settled && std::isfinite(step_re) && std::isfinite(step_im)) {
     roots.re[i] -= step_re;
     roots.im[i] -= step_im;
-    settled = std::abs(step_re) + std::abs(step_im) <=
-              unit_roundoff * (std::abs(roots.re[i]) + std::abs(roots.im[i]));
+    settled = std::abs(step_re) + std::abs(step_im) <= unit_roundoff * (std::abs(roots.re[i]) + std::abs(roots.im[i]));
   }
   if (settled) roots.error[i] = allowed / std::fmax(std::abs(slope.real()) + std::abs(slope.imag()), 1e-300);
 }

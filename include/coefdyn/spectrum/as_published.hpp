@@ -41,7 +41,8 @@ std::vector<double> softmax_ratios(const X& x, idx batch, int reader) {
 /// eta_{i-1} / eta_i where eta is a sum of a linear readout, with the script's 2e-23 for a sum of 0.
 template <class X>
 std::vector<double> linear_ratios(const X& x, idx batch, int reader) {
-  static_assert(traits<typename X::mixer_type>::linear && traits<typename X::mixer_type>::needs_sum, "coefdyn: as_published::linear_ratios is for linear attention with a sum.");
+  static_assert(traits<typename X::mixer_type>::linear && traits<typename X::mixer_type>::needs_sum,
+                "coefdyn: as_published::linear_ratios is for linear attention with a sum.");
   const log_eta_values eta = log_eta_of(x);
   const auto value = [&](idx i) {
     const std::size_t at = eta.at(batch, i, reader);

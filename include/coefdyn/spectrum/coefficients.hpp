@@ -38,8 +38,10 @@ class coefficients {
     const sequence s = sequence_at(x_, size_, sequence_index);
     const idx tokens = s.end - s.begin, width = j1 - j0;
     if (i0 < 0 || i1 < i0 || i1 > tokens || j0 < 0 || j1 < j0 || j1 > tokens * T::writes || idx(out.size()) != (i1 - i0) * width)
-      throw invalid_input("tile", "rows within 0.." + std::to_string(tokens) + ", columns within 0.." + std::to_string(tokens * T::writes) + " and out to match",
-                          std::to_string(i0) + ".." + std::to_string(i1) + ", " + std::to_string(j0) + ".." + std::to_string(j1));
+      throw invalid_input(
+          "tile",
+          "rows within 0.." + std::to_string(tokens) + ", columns within 0.." + std::to_string(tokens * T::writes) + " and out to match",
+          std::to_string(i0) + ".." + std::to_string(i1) + ", " + std::to_string(j0) + ".." + std::to_string(j1));
     std::fill(out.begin(), out.end(), 0.0);
     if (width == 0) return;
     const int h = reader / cpu::readers_per_state(size_);

@@ -19,8 +19,7 @@ namespace coefdyn::spectrum {
 
 namespace detail {
 
-inline void expect_square(const char* function, std::size_t entries, std::size_t n, std::size_t out,
-                          std::size_t condition) {
+inline void expect_square(const char* function, std::size_t entries, std::size_t n, std::size_t out, std::size_t condition) {
   expect_size(function, "matrix", n * n, entries);
   expect_size(function, "out", n, out);
   if (condition != 0) expect_size(function, "condition", n, condition);
@@ -37,8 +36,8 @@ inline double scale_of(const double* numbers, std::size_t count) {
 
 inline void expect_converged(const char* function, Eigen::ComputationInfo info, std::size_t n) {
   if (info == Eigen::Success) return;
-  throw std::runtime_error(std::string(function) + ": the QR iteration on a " + std::to_string(n) + " x " +
-                           std::to_string(n) + " matrix should end within 40 n steps, but did not.");
+  throw std::runtime_error(std::string(function) + ": the QR iteration on a " + std::to_string(n) + " x " + std::to_string(n) +
+                           " matrix should end within 40 n steps, but did not.");
 }
 
 /// Turns each 2 x 2 block on the diagonal of a real Schur form into a complex triangular one.
@@ -122,8 +121,7 @@ inline void dense_eigenvalues(std::span<const double> matrix, std::size_t n, std
   const auto size = static_cast<Eigen::Index>(n);
   const Eigen::MatrixXd a = Eigen::MatrixXd::Map(matrix.data(), size, size).transpose() / scale;
   Eigen::RealSchur<Eigen::MatrixXd> schur(size);
-  schur.computeFromHessenberg(Eigen::MatrixXd(Eigen::HessenbergDecomposition<Eigen::MatrixXd>(a).matrixH()),
-                              Eigen::MatrixXd(), false);
+  schur.computeFromHessenberg(Eigen::MatrixXd(Eigen::HessenbergDecomposition<Eigen::MatrixXd>(a).matrixH()), Eigen::MatrixXd(), false);
   detail::expect_converged(name, schur.info(), n);
   const Eigen::MatrixXd& t = schur.matrixT();
   for (Eigen::Index k = 0; k < size; ++k) {
@@ -146,8 +144,8 @@ inline void dense_eigenvalues(std::span<const double> matrix, std::size_t n, std
 }
 
 /// The same for a complex matrix.
-inline void dense_eigenvalues(std::span<const std::complex<double>> matrix, std::size_t n,
-                              std::span<std::complex<double>> out, std::span<double> condition) {
+inline void dense_eigenvalues(std::span<const std::complex<double>> matrix, std::size_t n, std::span<std::complex<double>> out,
+                              std::span<double> condition) {
   constexpr auto name = "dense_eigenvalues";
   detail::expect_square(name, matrix.size(), n, out.size(), condition.size());
   if (n == 0) return;
@@ -161,8 +159,7 @@ inline void dense_eigenvalues(std::span<const std::complex<double>> matrix, std:
   const auto size = static_cast<Eigen::Index>(n);
   const Eigen::MatrixXcd a = Eigen::MatrixXcd::Map(matrix.data(), size, size).transpose() / scale;
   Eigen::ComplexSchur<Eigen::MatrixXcd> schur(size);
-  schur.computeFromHessenberg(Eigen::MatrixXcd(Eigen::HessenbergDecomposition<Eigen::MatrixXcd>(a).matrixH()),
-                              Eigen::MatrixXcd(), false);
+  schur.computeFromHessenberg(Eigen::MatrixXcd(Eigen::HessenbergDecomposition<Eigen::MatrixXcd>(a).matrixH()), Eigen::MatrixXcd(), false);
   detail::expect_converged(name, schur.info(), n);
   for (std::size_t k = 0; k < n; ++k) {
     const auto at = static_cast<Eigen::Index>(k);

@@ -32,14 +32,15 @@ struct eigenvalue_options {
   bool conditions = false;  // condition numbers of dense solutions
 };
 struct eigenvalue_report {
-  rank_one_tally paths;       // by path
+  rank_one_tally paths;  // by path
   idx spectra = 0, no_ratio = 0;
   bool is_degree_one_part = false;
 };
 
 namespace detail {
 template <class M, field Over>
-using evolution_needs = merged<list<need<stream::k, ticks::write, width::key, owner::key, Over>>, coefdyn::detail::streams_t<typename M::evolution>>;
+using evolution_needs =
+    merged<list<need<stream::k, ticks::write, width::key, owner::key, Over>>, coefdyn::detail::streams_t<typename M::evolution>>;
 template <class M, field Over>
 using evolution_frame = cpu::frame<M, double, evolution_needs<M, Over>>;
 
@@ -55,7 +56,13 @@ class token_solver {
   static constexpr bool corrects = structure.correction != rank_one::none;
   static constexpr int micro = traits<M>::micro;
 
-  token_solver(int n, bool want_conditions) : n_(static_cast<std::size_t>(n)), want_conditions_(want_conditions), values(n_), w_(n_), p_(n_), work_(std::max(rank_one_work_size(n_), householder_product_work_size(n_, micro))) {
+  token_solver(int n, bool want_conditions)
+      : n_(static_cast<std::size_t>(n)),
+        want_conditions_(want_conditions),
+        values(n_),
+        w_(n_),
+        p_(n_),
+        work_(std::max(rank_one_work_size(n_), householder_product_work_size(n_, micro))) {
     if constexpr (micro > 1) factors_.resize(n_ * micro), columns_.resize(n_ * micro), strengths_.resize(micro);
   }
   std::vector<std::complex<double>> values;
@@ -95,7 +102,8 @@ class token_solver {
 
   template <class At>
   how one(const At& at) {
-    for (std::size_t c = 0; c < n_; ++c) w_[c] = structure.decay == gate::none ? 1 : structure.decay == gate::scalar && c > 0 ? w_[0] : std::exp(log_decay_of<A>(at, int(c)));
+    for (std::size_t c = 0; c < n_; ++c)
+      w_[c] = structure.decay == gate::none ? 1 : structure.decay == gate::scalar && c > 0 ? w_[0] : std::exp(log_decay_of<A>(at, int(c)));
     if constexpr (!corrects) {
       for (std::size_t c = 0; c < n_; ++c) values[c] = w_[c];
       return how::read_off;
@@ -184,21 +192,25 @@ eigenvalue_report eigenvalues(const X& x, Visit visit, const eigenvalue_options&
         for (idx i = t0 == 0 ? 1 : 0; i < count; ++i) {
           token_spectrum out;
           out.sequence = s, out.token = t0 + i, out.state_head = h;
-          const auto place = [&] { return "sequence " + std::to_string(s) + ", state head " + std::to_string(h) + ", token " + std::to_string(t0 + i); };
+          const auto place = [&] {
+            return "sequence " + std::to_string(s) + ", state head " + std::to_string(h) + ", token " + std::to_string(t0 + i);
+          };
           try {
             out.path = solver.solve(f, i, t0 + i);
           } catch (const std::invalid_argument& bad) {
             throw invalid_input("evolution at " + place(), "finite numbers", bad.what());
           }
           for (const auto& z : solver.values)
-            if (!std::isfinite(z.real()) || !std::isfinite(z.imag())) throw invalid_input("evolution at " + place(), "finite numbers", "an eigenvalue that is not finite");
+            if (!std::isfinite(z.real()) || !std::isfinite(z.imag()))
+              throw invalid_input("evolution at " + place(), "finite numbers", "an eigenvalue that is not finite");
           ++report.paths.of[static_cast<std::size_t>(out.path)];
           out.conditions = solver.conditions;
           for (int r = h * readers; r < (h + 1) * readers; ++r) {
             const std::size_t now = eta.at(q.batch, q.begin + t0 + i, r), before = eta.at(q.batch, q.begin + t0 + i - 1, r);
             for (const std::size_t at : {before, now})
               if (eta.sign[at] != 0 && !std::isfinite(eta.log_abs[at]))
-                throw invalid_input("eta of reading head " + std::to_string(r) + " at " + place() + " or the token before", "a finite logarithm", std::to_string(eta.log_abs[at]));
+                throw invalid_input("eta of reading head " + std::to_string(r) + " at " + place() + " or the token before",
+                                    "a finite logarithm", std::to_string(eta.log_abs[at]));
             out.reader = r;
             out.has_ratio = eta.sign[now] != 0 && eta.sign[before] != 0;
             out.ratio = out.has_ratio ? eta.sign[now] * eta.sign[before] * std::exp(eta.log_abs[before] - eta.log_abs[now]) : 0;
@@ -225,7 +237,8 @@ eigenvalue_report eigenvalues(const X& x, Visit visit, const eigenvalue_options&
 template <class X>
 std::vector<std::complex<double>> eigenvalue_array(const X& x) {
   const extents e = check(x);
-  if (x.cu_seqlens) throw invalid_input("cu_seqlens", "plain batch rows for one array; visit packed sequences with eigenvalues()", "packed sequences");
+  if (x.cu_seqlens)
+    throw invalid_input("cu_seqlens", "plain batch rows for one array; visit packed sequences with eigenvalues()", "packed sequences");
   const idx steps = e.time > 0 ? e.time - 1 : 0;
   const double none = std::numeric_limits<double>::quiet_NaN();
   std::vector<std::complex<double>> out(static_cast<std::size_t>(e.batch * steps * e.readers * e.n), {none, none});
@@ -239,7 +252,8 @@ std::vector<std::complex<double>> eigenvalue_array(const X& x) {
 template <class X>
 std::vector<std::vector<spectrum_histogram>> eigenvalue_histograms(const X& x, const spectrum_histogram& empty = {}) {
   const extents e = check(x);
-  std::vector<std::vector<spectrum_histogram>> out(static_cast<std::size_t>(e.sequences), std::vector<spectrum_histogram>(static_cast<std::size_t>(e.readers), empty));
+  std::vector<std::vector<spectrum_histogram>> out(static_cast<std::size_t>(e.sequences),
+                                                   std::vector<spectrum_histogram>(static_cast<std::size_t>(e.readers), empty));
   eigenvalues(x, [&](const token_spectrum& s) {
     auto& h = out[static_cast<std::size_t>(s.sequence)][static_cast<std::size_t>(s.reader)];
     if (!s.has_ratio) h.exclude();

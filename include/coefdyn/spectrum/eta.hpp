@@ -35,14 +35,19 @@ struct reads_eta_sign : Eta {
 };
 template <class P, class X, class Tokens, class... Need>
 void rebind(const X& x, Tokens& to, list<Need...>) {
-  ([&] { if constexpr (!std::is_same_v<typename Need::tag, stream::v>) to.template set<Need>(x.template of<Need>()); }(), ...);
+  (
+      [&] {
+        if constexpr (!std::is_same_v<typename Need::tag, stream::v>) to.template set<Need>(x.template of<Need>());
+      }(),
+      ...);
 }
 template <template <class> class Probe, class X>
 std::vector<double> probed(const X& x, const extents& e) {
   using M = typename X::mixer_type;
   using Types = typename X::types_type;
   using S = typename Types::storage;
-  using P = mixer<typename M::readout, typename M::evolution, typename M::scaling, Probe<typename M::normalization>, typename M::feature_map>;
+  using P =
+      mixer<typename M::readout, typename M::evolution, typename M::scaling, Probe<typename M::normalization>, typename M::feature_map>;
   tokens<P, types<S, typename Types::gate, double, double>, typename X::heads_type, X::over> p;
   rebind<P>(x, p, typename X::needs{});
   static const S one = S(1.0f);

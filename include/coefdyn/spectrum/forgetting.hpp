@@ -85,7 +85,8 @@ std::vector<double> horizons_of(const X& x, const log_eta_values& eta, idx seque
     horizons(logs, n, out);
   } else {
     for (std::size_t j = 0; j < tokens; ++j)
-      out[j] = horizon([&](std::size_t t, std::span<double> v) { lambda.apply(idx(t), v); }, static_cast<std::size_t>(lambda.dimension()), j, tokens);
+      out[j] = horizon([&](std::size_t t, std::span<double> v) { lambda.apply(idx(t), v); }, static_cast<std::size_t>(lambda.dimension()),
+                       j, tokens);
   }
   return out;
 }
@@ -94,8 +95,8 @@ std::vector<double> horizons_of(const X& x, const log_eta_values& eta, idx seque
 template <class X>
 std::vector<double> lyapunov_of(const X& x, const log_eta_values& eta, idx sequence_index, int reader) {
   state_matrix_sequence<X> lambda(x, eta, sequence_index, reader);
-  return lyapunov_exponents([&](std::size_t t, std::span<double> v) { lambda.apply(idx(t), v); }, static_cast<std::size_t>(lambda.dimension()), 1,
-                            static_cast<std::size_t>(lambda.tokens()));
+  return lyapunov_exponents([&](std::size_t t, std::span<double> v) { lambda.apply(idx(t), v); },
+                            static_cast<std::size_t>(lambda.dimension()), 1, static_cast<std::size_t>(lambda.tokens()));
 }
 
 /// Spectral norm of Lambda_t, t = 1 .. T-1.
@@ -108,7 +109,8 @@ std::vector<double> norms_of(const X& x, const log_eta_values& eta, idx sequence
   for (idx t = 1; t < lambda.tokens(); ++t) {
     if constexpr (state_matrix_sequence<X>::by_decay) {
       double largest = -never;
-      for (int c = 0; c < (traits<typename X::mixer_type>::structure.decay == gate::channel ? int(x.q.extents[3]) : 1); ++c) largest = std::fmax(largest, lambda.log_decay(t, c));
+      for (int c = 0; c < (traits<typename X::mixer_type>::structure.decay == gate::channel ? int(x.q.extents[3]) : 1); ++c)
+        largest = std::fmax(largest, lambda.log_decay(t, c));
       out.push_back(std::exp(largest));
     } else {
       std::fill(matrix.begin(), matrix.end(), 0.0);
@@ -127,7 +129,8 @@ template <class X>
 std::vector<double> radii_of(const X& x, idx sequence_index, int reader) {
   std::vector<double> out;
   eigenvalues(x, [&](const token_spectrum& s) {
-    if (s.sequence == sequence_index && s.reader == reader) out.push_back(s.has_ratio ? spectral_radius(s.values) : std::numeric_limits<double>::quiet_NaN());
+    if (s.sequence == sequence_index && s.reader == reader)
+      out.push_back(s.has_ratio ? spectral_radius(s.values) : std::numeric_limits<double>::quiet_NaN());
   });
   return out;
 }

@@ -16,8 +16,7 @@
 namespace coefdyn::spectrum {
 
 /// MATH.md section 5.
-inline constexpr std::array<double, 8> radius_edges{0, 0.1, 0.5, 0.9, 1, 10, 100,
-                                                    std::numeric_limits<double>::infinity()};
+inline constexpr std::array<double, 8> radius_edges{0, 0.1, 0.5, 0.9, 1, 10, 100, std::numeric_limits<double>::infinity()};
 inline constexpr std::array<double, 6> phase_edges{0, 1, 10, 45, 90, 180};  // degrees
 
 /// A value this near to an edge, relative to max(1, |edge|), lies on it.
@@ -41,23 +40,20 @@ enum class edge_rule { partition, twice_on_edges };
 /// error   std::invalid_argument for edges that do not ascend, and for NaN
 class histogram {
  public:
-  explicit histogram(std::span<const double> edges, double snap = edge_snap<double>,
-                     edge_rule rule = edge_rule::partition)
+  explicit histogram(std::span<const double> edges, double snap = edge_snap<double>, edge_rule rule = edge_rule::partition)
       : edges_(edges.begin(), edges.end()), snap_(snap), rule_(rule) {
     if (edges_.size() < 2)
-      throw std::invalid_argument("histogram: edges should hold two numbers at least, but hold " +
-                                  std::to_string(edges_.size()) + ".");
+      throw std::invalid_argument("histogram: edges should hold two numbers at least, but hold " + std::to_string(edges_.size()) + ".");
     for (std::size_t i = 1; i < edges_.size(); ++i)
       if (!(edges_[i - 1] < edges_[i]))
-        throw std::invalid_argument("histogram: edges should ascend, but edges[" + std::to_string(i - 1) + "] = " +
-                                    std::to_string(edges_[i - 1]) + " and edges[" + std::to_string(i) + "] = " +
-                                    std::to_string(edges_[i]) + ".");
+        throw std::invalid_argument("histogram: edges should ascend, but edges[" + std::to_string(i - 1) +
+                                    "] = " + std::to_string(edges_[i - 1]) + " and edges[" + std::to_string(i) +
+                                    "] = " + std::to_string(edges_[i]) + ".");
     counts_.assign(edges_.size() - 1, 0);
   }
 
   void add(double value) {
-    if (std::isnan(value))
-      throw std::invalid_argument("histogram: value " + std::to_string(total_) + " should be a number, but is nan.");
+    if (std::isnan(value)) throw std::invalid_argument("histogram: value " + std::to_string(total_) + " should be a number, but is nan.");
     ++total_;
     if (rule_ == edge_rule::twice_on_edges) return add_twice(value);
     for (const double edge : edges_)
@@ -89,9 +85,7 @@ class histogram {
     for (const std::uint64_t count : counts_) out.push_back(share(count));
     return out;
   }
-  double share(std::uint64_t count) const {
-    return total_ == 0 ? 0.0 : 100.0 * static_cast<double>(count) / static_cast<double>(total_);
-  }
+  double share(std::uint64_t count) const { return total_ == 0 ? 0.0 : 100.0 * static_cast<double>(count) / static_cast<double>(total_); }
 
  private:
   void add_twice(double value) {
@@ -142,9 +136,8 @@ class histogram_over_sequences {
       squares_.assign(percentage.size(), 0);
     }
     if (percentage.size() != mean_.size())
-      throw std::invalid_argument("histogram_over_sequences: sequence " + std::to_string(sequences_) +
-                                  " should have " + std::to_string(mean_.size()) + " bins, but has " +
-                                  std::to_string(percentage.size()) + ".");
+      throw std::invalid_argument("histogram_over_sequences: sequence " + std::to_string(sequences_) + " should have " +
+                                  std::to_string(mean_.size()) + " bins, but has " + std::to_string(percentage.size()) + ".");
     ++sequences_;
     for (std::size_t bin = 0; bin < mean_.size(); ++bin) {
       const double change = percentage[bin] - mean_[bin];
@@ -161,8 +154,7 @@ class histogram_over_sequences {
   std::vector<double> deviation(bool sample = false) const {
     const std::size_t freedom = sample && sequences_ > 0 ? sequences_ - 1 : sequences_;
     std::vector<double> out(mean_.size(), 0);
-    for (std::size_t bin = 0; bin < out.size() && freedom > 0; ++bin)
-      out[bin] = std::sqrt(squares_[bin] / static_cast<double>(freedom));
+    for (std::size_t bin = 0; bin < out.size() && freedom > 0; ++bin) out[bin] = std::sqrt(squares_[bin] / static_cast<double>(freedom));
     return out;
   }
 

@@ -51,10 +51,8 @@ class json_writer {
   }
   json_writer& value(std::integral auto number) {
     separate();
-    if constexpr (std::same_as<decltype(number), bool>)
-      text_ += number ? "true" : "false";
-    else
-      text_ += std::to_string(number);
+    if constexpr (std::same_as<decltype(number), bool>) text_ += number ? "true" : "false";
+    else text_ += std::to_string(number);
     return *this;
   }
   json_writer& value(std::string_view words) {
@@ -63,9 +61,7 @@ class json_writer {
     return *this;
   }
   json_writer& value(const char* words) { return value(std::string_view(words)); }
-  json_writer& value(std::complex<double> x) {
-    return open_array().value(x.real()).value(x.imag()).close_array();
-  }
+  json_writer& value(std::complex<double> x) { return open_array().value(x.real()).value(x.imag()).close_array(); }
   template <class T>
   json_writer& value(std::span<const T> numbers) {
     open_array();

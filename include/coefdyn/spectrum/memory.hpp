@@ -117,8 +117,7 @@ inline void horizons(std::span<const double> log_decay, std::span<double> out) {
   std::vector<std::size_t> lower;           // i > j whose product falls below all before it, nearest on top
   for (std::size_t j = count; j-- > 0;) {
     const double own = log_decay[j];
-    if (std::isnan(own) || own == never)
-      detail::refuse_value(name, "log_decay[" + std::to_string(j) + "]", own);
+    if (std::isnan(own) || own == never) detail::refuse_value(name, "log_decay[" + std::to_string(j) + "]", own);
     const bool closed = j + 1 < count && zero(log_decay[j + 1]);
     if (closed) lower.assign(1, j + 1);
     after[j] = closed || j + 1 == count ? 0 : after[j + 1] + log_decay[j + 1];

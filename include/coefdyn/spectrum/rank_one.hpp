@@ -49,8 +49,7 @@ inline void sort_poles(double* place, double* weight, std::size_t n) {
 
 /// Merges poles that agree to `tolerance` and drops those whose weight moves nothing by more than that; what is read
 /// off goes to `out`. Returns the poles left.
-inline std::size_t deflate(double* place, double* weight, std::size_t n, double tolerance, double total,
-                           std::complex<double>* out) {
+inline std::size_t deflate(double* place, double* weight, std::size_t n, double tolerance, double total, std::complex<double>* out) {
   std::size_t kept = 0, read_off = 0;
   for (std::size_t i = 0; i < n;) {
     double sum = weight[i];
@@ -107,8 +106,7 @@ inline bool pair_conjugates(const secular_poles& poles, secular_roots& roots, st
 }
 
 /// Every root of the deflated problem, or false.
-inline bool solve_secular(const secular_poles& poles, secular_roots& roots, double norm, int sweep_limit,
-                          rank_one_report& report) {
+inline bool solve_secular(const secular_poles& poles, secular_roots& roots, double norm, int sweep_limit, rank_one_report& report) {
   std::size_t waiting[lane_count], count = 0, certain = 0;
   for (std::size_t j = 0; j <= poles.count; ++j) certain += changes_sign(poles, j);
   const bool all = certain == poles.count;
@@ -129,8 +127,7 @@ inline bool solve_secular(const secular_poles& poles, secular_roots& roots, doub
 }
 
 /// The balanced matrix diag(place) + u v' with |u_c| = |v_c|, handed to the dense solver.
-inline void solve_dense(const secular_poles& poles, std::complex<double>* out, dense_solver fallback,
-                        rank_one_report& report) {
+inline void solve_dense(const secular_poles& poles, std::complex<double>* out, dense_solver fallback, rank_one_report& report) {
   const std::size_t k = poles.count;
   report.path = fallback == nullptr ? how::unsolved : how::dense;
   if (fallback == nullptr) {
@@ -140,15 +137,14 @@ inline void solve_dense(const secular_poles& poles, std::complex<double>* out, d
   std::vector<double> matrix(k * k);
   for (std::size_t i = 0; i < k; ++i)
     for (std::size_t j = 0; j < k; ++j)
-      matrix[i * k + j] = std::sqrt(std::abs(poles.weight[i])) *
-                              std::copysign(std::sqrt(std::abs(poles.weight[j])), poles.weight[j]) +
+      matrix[i * k + j] = std::sqrt(std::abs(poles.weight[i])) * std::copysign(std::sqrt(std::abs(poles.weight[j])), poles.weight[j]) +
                           (i == j ? poles.place[i] : 0);
   fallback(matrix, k, {out, k});
 }
 
 template <class R>
-rank_one_report rank_one(std::span<const R> w, std::span<const R> p, std::span<std::complex<double>> out,
-                         std::span<double> work, dense_solver fallback, int sweep_limit) {
+rank_one_report rank_one(std::span<const R> w, std::span<const R> p, std::span<std::complex<double>> out, std::span<double> work,
+                         dense_solver fallback, int sweep_limit) {
   constexpr auto name = "rank_one_eigenvalues";
   const std::size_t n = w.size();
   expect_size(name, "p", n, p.size());
@@ -160,8 +156,7 @@ rank_one_report rank_one(std::span<const R> w, std::span<const R> p, std::span<s
   if (n == 0) return report;
 
   double largest = 0, total = 0, widest = 0;
-  for (std::size_t c = 0; c < n; ++c)
-    largest = std::max({largest, std::abs(double(w[c])), std::abs(double(p[c]))});
+  for (std::size_t c = 0; c < n; ++c) largest = std::max({largest, std::abs(double(w[c])), std::abs(double(p[c]))});
   const int exponent = largest == 0 ? 0 : std::clamp(std::ilogb(largest), -1000, 1000);
   const double down = std::ldexp(1.0, -exponent), up = std::ldexp(1.0, exponent);
   double *place = work.data(), *weight = place + n;
@@ -183,8 +178,7 @@ rank_one_report rank_one(std::span<const R> w, std::span<const R> p, std::span<s
     std::complex<double>* rest = out.data() + report.deflated;
     if (solve_secular(poles, roots, norm, sweep_limit, report))
       for (std::size_t i = 0; i < k; ++i) rest[i] = {roots.origin[i] + roots.re[i], roots.im[i]};
-    else
-      solve_dense(poles, rest, fallback, report);
+    else solve_dense(poles, rest, fallback, report);
   }
   for (auto& x : out) x *= up;
   if (report.path == how::unsolved) return report;  // NaN has no order
@@ -205,14 +199,12 @@ rank_one_report rank_one(std::span<const R> w, std::span<const R> p, std::span<s
 ///         does not settle within its bound, `fallback` solves and the report says so; if that is null, NaN comes out
 /// order   ascending real part; conjugates are exact
 /// source  Golub, SIAM Review 15 (1973), for the secular function; MATH.md section 5
-inline rank_one_report rank_one_eigenvalues(std::span<const double> w, std::span<const double> p,
-                                            std::span<std::complex<double>> out, std::span<double> work,
-                                            dense_solver fallback, int sweep_limit = 80) {
+inline rank_one_report rank_one_eigenvalues(std::span<const double> w, std::span<const double> p, std::span<std::complex<double>> out,
+                                            std::span<double> work, dense_solver fallback, int sweep_limit = 80) {
   return detail::rank_one<double>(w, p, out, work, fallback, sweep_limit);
 }
-inline rank_one_report rank_one_eigenvalues(std::span<const float> w, std::span<const float> p,
-                                            std::span<std::complex<double>> out, std::span<double> work,
-                                            dense_solver fallback, int sweep_limit = 80) {
+inline rank_one_report rank_one_eigenvalues(std::span<const float> w, std::span<const float> p, std::span<std::complex<double>> out,
+                                            std::span<double> work, dense_solver fallback, int sweep_limit = 80) {
   return detail::rank_one<float>(w, p, out, work, fallback, sweep_limit);
 }
 

@@ -132,8 +132,8 @@ struct bracketed_roots {
 /// f' and f'' fix all three, and very near to a pole f and f' fix c and that pole's. `enough` is the relative step after
 /// which the next one would be below rounding.
 /// source  Gragg's interpolation, R.-C. Li, LAPACK working note 89: cubic convergence, quadratic near to a pole
-inline void rational_step(const bracketed_roots& r, const lanes& f, const lanes& slope, const lanes& bend, bool fit,
-                          lanes& out, lanes& enough) {
+inline void rational_step(const bracketed_roots& r, const lanes& f, const lanes& slope, const lanes& bend, bool fit, lanes& out,
+                          lanes& enough) {
   const lanes to_left = r.left - r.offset, to_right = r.right - r.offset;
   const lanes both = 1.0 / (to_left * to_right), per_left = to_right * both, per_right = to_left * both;
   lanes a = r.a, b = r.b;
@@ -167,9 +167,8 @@ inline void refine(const secular_poles& poles, bracketed_roots& r, const secular
   // a step of 1e-12 that leaves the bracket says that its end is the root
   const lanes far = absolute(next - r.offset), place = absolute(next);
   const auto usable = (next > r.lower) & (next < r.upper);
-  const auto settled = (inside & (far <= enough * place)) | (absolute(step) <= 1e-12 * place) |
-                       (far <= unit_roundoff * place) | ~usable | (f == 0) |
-                       (r.upper - r.lower <= unit_roundoff * poles.total);
+  const auto settled = (inside & (far <= enough * place)) | (absolute(step) <= 1e-12 * place) | (far <= unit_roundoff * place) | ~usable |
+                       (f == 0) | (r.upper - r.lower <= unit_roundoff * poles.total);
   const auto moves = (r.done == 0) & usable & (f != 0) & (inside | (absolute(step) > 1e-12 * place));
   r.offset = moves ? next : r.offset;
   r.done = settled ? lanes{} + 1.0 : r.done;
@@ -177,8 +176,8 @@ inline void refine(const secular_poles& poles, bracketed_roots& r, const secular
 
 /// Solves intervals j[0..count) (count <= lane_count) together and appends the zeros. `errors` asks
 /// for their errors. False if one is left after `limit` rounds.
-inline bool solve_brackets(const secular_poles& poles, const std::size_t* j, std::size_t count, secular_roots& out,
-                           bool errors, int limit = 150) {
+inline bool solve_brackets(const secular_poles& poles, const std::size_t* j, std::size_t count, secular_roots& out, bool errors,
+                           int limit = 150) {
   bracketed_roots r{};
   secular_value v{};
   for (std::size_t l = 0; l < lane_count; ++l) r.open(poles, j[l < count ? l : 0], l);

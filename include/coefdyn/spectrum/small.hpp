@@ -74,16 +74,13 @@ inline void two_by_two(double a, double b, double c, double d, std::complex<doub
   out[1] = far == 0 ? d : d - product / far;
 }
 
-inline void solve_small(const double* matrix, std::size_t k, std::complex<double>* out, dense_solver solver,
-                        how& path) {
+inline void solve_small(const double* matrix, std::size_t k, std::complex<double>* out, dense_solver solver, how& path) {
   if (k == 1) out[0] = matrix[0];
   if (k == 2) two_by_two(matrix[0], matrix[1], matrix[2], matrix[3], out);
   if (k <= 2) return;
   path = solver == nullptr ? how::unsolved : how::dense;
-  if (solver == nullptr)
-    std::fill(out, out + k, std::numeric_limits<double>::quiet_NaN());
-  else
-    solver({matrix, k * k}, k, {out, k});
+  if (solver == nullptr) std::fill(out, out + k, std::numeric_limits<double>::quiet_NaN());
+  else solver({matrix, k * k}, k, {out, k});
 }
 
 }  // namespace detail
@@ -96,9 +93,8 @@ inline void solve_small(const double* matrix, std::size_t k, std::complex<double
 /// range   finite; beta and the length of z unrestricted
 /// error   std::invalid_argument naming the entry that is not finite, or the wrong size
 /// source  MATH.md section 5: the eigenvalue of the gate has multiplicity n - m at least
-inline householder_product_report householder_product_eigenvalues(double gate, std::span<const double> beta,
-                                                                  std::span<const double> z, std::size_t n,
-                                                                  std::span<std::complex<double>> out,
+inline householder_product_report householder_product_eigenvalues(double gate, std::span<const double> beta, std::span<const double> z,
+                                                                  std::size_t n, std::span<std::complex<double>> out,
                                                                   std::span<double> work, dense_solver solver) {
   constexpr auto name = "householder_product_eigenvalues";
   const std::size_t m = beta.size();
@@ -139,9 +135,8 @@ inline householder_product_report householder_product_eigenvalues(double gate, s
 ///
 /// shape   decay, out n; beta m; z m x n row-major; allocates n x n
 /// error   as householder_product_eigenvalues; `solver` must not be null
-inline void gated_product_eigenvalues(std::span<const double> decay, std::span<const double> beta,
-                                      std::span<const double> z, std::span<std::complex<double>> out,
-                                      dense_solver solver) {
+inline void gated_product_eigenvalues(std::span<const double> decay, std::span<const double> beta, std::span<const double> z,
+                                      std::span<std::complex<double>> out, dense_solver solver) {
   constexpr auto name = "gated_product_eigenvalues";
   const std::size_t n = decay.size(), m = beta.size();
   detail::expect_size(name, "z", m * n, z.size());
@@ -150,8 +145,9 @@ inline void gated_product_eigenvalues(std::span<const double> decay, std::span<c
   detail::expect_finite(name, "beta", beta.data(), m);
   detail::expect_finite_rows(name, "z", z.data(), m, n);
   if (solver == nullptr)
-    throw std::invalid_argument("gated_product_eigenvalues: solver should be a dense solver such as "
-                                "dense_eigenvalues, but is null.");
+    throw std::invalid_argument(
+        "gated_product_eigenvalues: solver should be a dense solver such as "
+        "dense_eigenvalues, but is null.");
   std::vector<double> matrix(n * n, 0.0);
   for (std::size_t i = 0; i < n; ++i) matrix[i * n + i] = decay[i];
   for (std::size_t l = 0; l < m; ++l)

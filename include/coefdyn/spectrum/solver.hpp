@@ -23,26 +23,29 @@ constexpr const char* name_of(how path) {
 /// Eigenvalues of a row-major n x n matrix. `dense_eigenvalues` of dense.hpp is one; passing it by pointer keeps Eigen
 /// out of every header but that one.
 using dense_solver = void (*)(std::span<const double> matrix, std::size_t n, std::span<std::complex<double>> out);
-using complex_dense_solver = void (*)(std::span<const std::complex<double>> matrix, std::size_t n,
-                                      std::span<std::complex<double>> out, std::span<double> condition);
+using complex_dense_solver = void (*)(std::span<const std::complex<double>> matrix, std::size_t n, std::span<std::complex<double>> out,
+                                      std::span<double> condition);
 
 namespace detail {
 
 inline void expect_size(const char* function, const char* name, std::size_t expected, std::size_t given) {
   if (given == expected) return;
-  throw std::invalid_argument(std::string(function) + ": " + name + " should have " + std::to_string(expected) +
-                              " entries, but has " + std::to_string(given) + ".");
+  throw std::invalid_argument(std::string(function) + ": " + name + " should have " + std::to_string(expected) + " entries, but has " +
+                              std::to_string(given) + ".");
 }
 
 inline void expect_room(const char* function, const char* name, std::size_t needed, std::size_t given) {
   if (given >= needed) return;
-  throw std::invalid_argument(std::string(function) + ": " + name + " should have at least " +
-                              std::to_string(needed) + " entries, but has " + std::to_string(given) + ".");
+  throw std::invalid_argument(std::string(function) + ": " + name + " should have at least " + std::to_string(needed) +
+                              " entries, but has " + std::to_string(given) + ".");
 }
 
 [[noreturn]] inline void refuse_value(const char* function, const std::string& entry, double value) {
   throw std::invalid_argument(std::string(function) + ": " + entry + " should be finite, but is " +
-                              (std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf") + ".");
+                              (std::isnan(value) ? "nan"
+                               : value > 0       ? "inf"
+                                                 : "-inf") +
+                              ".");
 }
 
 template <class R>
@@ -52,13 +55,10 @@ void expect_finite(const char* function, const char* name, const R* values, std:
 }
 
 /// The same for rows of `width` entries: the message gives row and column.
-inline void expect_finite_rows(const char* function, const char* name, const double* values, std::size_t rows,
-                               std::size_t width) {
+inline void expect_finite_rows(const char* function, const char* name, const double* values, std::size_t rows, std::size_t width) {
   for (std::size_t i = 0; i < rows * width; ++i)
     if (!std::isfinite(values[i]))
-      refuse_value(function,
-                   std::string(name) + "[" + std::to_string(i / width) + ", " + std::to_string(i % width) + "]",
-                   values[i]);
+      refuse_value(function, std::string(name) + "[" + std::to_string(i / width) + ", " + std::to_string(i % width) + "]", values[i]);
 }
 
 }  // namespace detail

@@ -77,9 +77,8 @@ inline bool phase_may_be_rounding(std::complex<double> x, double error) { return
 /// range   finite; eps the unit roundoff of the stored parameters
 /// error   std::invalid_argument for a wrong size; the solver's own for entries that are not finite
 inline void s4_eigenvalues(std::span<const std::complex<double>> lambda, std::span<const std::complex<double>> p,
-                           std::span<const std::complex<double>> q, double step, discretisation rule,
-                           std::span<std::complex<double>> out, std::span<double> error, complex_dense_solver solver,
-                           double eps = std::numeric_limits<double>::epsilon()) {
+                           std::span<const std::complex<double>> q, double step, discretisation rule, std::span<std::complex<double>> out,
+                           std::span<double> error, complex_dense_solver solver, double eps = std::numeric_limits<double>::epsilon()) {
   constexpr auto name = "s4_eigenvalues";
   const std::size_t n = lambda.size();
   detail::expect_size(name, "p", n, p.size());

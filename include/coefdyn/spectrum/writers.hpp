@@ -113,12 +113,12 @@ void write_npy(const std::string& path, std::span<const T> values, std::span<con
   }
   header += "), }";
   if (count != values.size())
-    throw std::invalid_argument("write_npy: " + path + " should receive " + std::to_string(count) +
-                                " numbers for its shape, but got " + std::to_string(values.size()) + ".");
+    throw std::invalid_argument("write_npy: " + path + " should receive " + std::to_string(count) + " numbers for its shape, but got " +
+                                std::to_string(values.size()) + ".");
   while ((10 + header.size() + 1) % 64 != 0) header += ' ';
   header += '\n';
-  const char prefix[] = {'\x93', 'N', 'U', 'M', 'P', 'Y', '\x01', '\x00',
-                         static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
+  const char prefix[] = {
+      '\x93', 'N', 'U', 'M', 'P', 'Y', '\x01', '\x00', static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
   std::ofstream file(path, std::ios::binary);
   file.write(prefix, sizeof(prefix));
   file.write(header.data(), static_cast<std::streamsize>(header.size()));
@@ -136,8 +136,7 @@ inline npy_array read_npy(const std::string& path) {
   if (!file) detail::refuse_file(path, "the file should be readable, but cannot be opened");
   unsigned char prefix[12] = {};
   file.read(reinterpret_cast<char*>(prefix), 10);
-  if (!file || std::memcmp(prefix, "\x93NUMPY", 6) != 0)
-    detail::refuse_file(path, "the file should begin with \\x93NUMPY, but does not");
+  if (!file || std::memcmp(prefix, "\x93NUMPY", 6) != 0) detail::refuse_file(path, "the file should begin with \\x93NUMPY, but does not");
   std::size_t length = prefix[8] + 256u * prefix[9];
   if (prefix[6] >= 2) {
     file.read(reinterpret_cast<char*>(prefix) + 10, 2);
@@ -166,8 +165,7 @@ inline npy_array read_npy(const std::string& path) {
     needed *= extent;
   }
   if (present < needed)
-    detail::refuse_file(path, "the data should have " + std::to_string(needed) + " bytes, but have " +
-                                  std::to_string(present));
+    detail::refuse_file(path, "the data should have " + std::to_string(needed) + " bytes, but have " + std::to_string(present));
   array.bytes.resize(needed);
   file.seekg(begin);
   file.read(reinterpret_cast<char*>(array.bytes.data()), static_cast<std::streamsize>(needed));

@@ -41,13 +41,26 @@ using softplus_sum = mixer<r::softplus, e::rotation<>, b::inverse_sqrt_dim, eta:
 using elu_sum = mixer<r::elu_plus_one, e::identity, b::inverse_sqrt_dim, eta::sum, feature::softmax>;
 
 const mixer_group group{
-    one<mixers::softmax_attention>("softmax_attention"), grouped<mixers::softmax_attention>("softmax_attention"), low_precision<mixers::softmax_attention>("softmax_attention"),
-    in_duals<mixers::softmax_attention>("softmax_attention"), one<mixers::softmax_rope_half>("softmax_rope_half"), one<mixers::softmax_rope_interleaved>("softmax_rope_interleaved"),
-    one<mixers::softmax_scalar>("softmax_scalar"), one<exponential_gated>("exponential, gate softplus with offset"), one<softmax_of_units>("softmax of l2 features"),
+    one<mixers::softmax_attention>("softmax_attention"),
+    grouped<mixers::softmax_attention>("softmax_attention"),
+    low_precision<mixers::softmax_attention>("softmax_attention"),
+    in_duals<mixers::softmax_attention>("softmax_attention"),
+    one<mixers::softmax_rope_half>("softmax_rope_half"),
+    one<mixers::softmax_rope_interleaved>("softmax_rope_interleaved"),
+    one<mixers::softmax_scalar>("softmax_scalar"),
+    one<exponential_gated>("exponential, gate softplus with offset"),
+    one<softmax_of_units>("softmax of l2 features"),
 };
 const mixer_group others{
-    one<mixers::relu_attention>("relu_attention"), one<mixers::relu_attention_count>("relu_attention_count"), one<relu_normalised>("relu, sum"), one<relu_squared>("relu squared, scalar, sum"),
-    one<mixers::sigmoid_attention>("sigmoid_attention"), one<tanh_rope>("tanh, rope"), one<silu_count>("silu, count"), one<softplus_sum>("softplus, rope, sum"),
-    in_duals<softplus_sum>("softplus, rope, sum"), one<elu_sum>("elu+1 of softmax features, sum"),
+    one<mixers::relu_attention>("relu_attention"),
+    one<mixers::relu_attention_count>("relu_attention_count"),
+    one<relu_normalised>("relu, sum"),
+    one<relu_squared>("relu squared, scalar, sum"),
+    one<mixers::sigmoid_attention>("sigmoid_attention"),
+    one<tanh_rope>("tanh, rope"),
+    one<silu_count>("silu, count"),
+    one<softplus_sum>("softplus, rope, sum"),
+    in_duals<softplus_sum>("softplus, rope, sum"),
+    one<elu_sum>("elu+1 of softmax features, sum"),
 };
 }  // namespace

@@ -26,9 +26,16 @@ using complex_before = mixer<r::linear, e::read_before<e::complex_diagonal>, b::
 using silu_complex = mixer<r::silu, e::complex_diagonal, b::inverse_sqrt_dim, eta::one>;
 
 const mixer_group group{
-    one<mixers::lru, field::complex>("lru"), low_precision<mixers::lru, field::complex>("lru"), in_duals<mixers::lru, field::complex>("lru"), grouped<mixers::lru, field::complex>("lru"),
-    one<mixers::s5, field::complex>("s5"), one<mixers::s5>("s5 of real q and k"), one<mixers::s6_complex>("s6_complex of real q and k"), one<mixers::s6_complex, field::complex>("s6_complex"),
-    one<complex_before, field::complex>("read before complex diagonal, sum"), one<silu_complex>("silu, complex diagonal"),
+    one<mixers::lru, field::complex>("lru"),
+    low_precision<mixers::lru, field::complex>("lru"),
+    in_duals<mixers::lru, field::complex>("lru"),
+    grouped<mixers::lru, field::complex>("lru"),
+    one<mixers::s5, field::complex>("s5"),
+    one<mixers::s5>("s5 of real q and k"),
+    one<mixers::s6_complex>("s6_complex of real q and k"),
+    one<mixers::s6_complex, field::complex>("s6_complex"),
+    one<complex_before, field::complex>("read before complex diagonal, sum"),
+    one<silu_complex>("silu, complex diagonal"),
     one<silu_complex, field::complex>("silu, complex diagonal, complex q and k"),
 };
 }  // namespace

@@ -25,7 +25,11 @@ using dense_floored = mixer<r::linear, e::dense<>, b::exp_input, eta::floored_su
 using dense_softplus = mixer<r::softplus, e::dense<>, b::inverse_sqrt_dim, eta::sum>;
 
 const mixer_group group{
-    one<lti>("dense LTI"), in_duals<lti>("dense LTI"), grouped<lti>("dense LTI"), one<mixers::s4, field::complex>("s4"),
-    one<dense_floored>("dense, exponential input, floored sum"), one<dense_softplus>("softplus, dense, sum"),
+    one<lti>("dense LTI"),
+    in_duals<lti>("dense LTI"),
+    grouped<lti>("dense LTI"),
+    one<mixers::s4, field::complex>("s4"),
+    one<dense_floored>("dense, exponential input, floored sum"),
+    one<dense_softplus>("softplus, dense, sum"),
 };
 }  // namespace

@@ -36,12 +36,16 @@ using sigmoid_before = mixer<r::sigmoid, e::read_before<e::diagonal>, b::one, et
 using relu_diagonal = mixer<r::relu_squared, e::diagonal, b::one_minus_lambda, eta::sqrt_dim>;
 
 const mixer_group group{
-    one<mixers::gla>("gla"), low_precision<mixers::gla>("gla"), in_duals<mixers::gla>("gla"), one<mixers::hgrn2>("hgrn2"), one<mixers::rwkv6>("rwkv6"), grouped<mixers::rwkv6>("rwkv6"),
-    one<mixers::s6>("s6"), one<mixers::s4d_real>("s4d_real"), one<mixers::mamba2_pseudo_lti>("mamba2_pseudo_lti"),
+    one<mixers::gla>("gla"),     low_precision<mixers::gla>("gla"), in_duals<mixers::gla>("gla"),
+    one<mixers::hgrn2>("hgrn2"), one<mixers::rwkv6>("rwkv6"),       grouped<mixers::rwkv6>("rwkv6"),
+    one<mixers::s6>("s6"),       one<mixers::s4d_real>("s4d_real"), one<mixers::mamba2_pseudo_lti>("mamba2_pseudo_lti"),
 };
 const mixer_group unnamed{
-    one<gla_normalised>("diagonal, sum"), one<diagonal_floored>("diagonal, exponential input, floored sum"),
-    one<before_floored>("read before diagonal, exponential input, floored sum"), one<sigmoid_before>("sigmoid, read before diagonal, sum"),
-    in_duals<sigmoid_before>("sigmoid, read before diagonal, sum"), one<relu_diagonal>("relu squared, diagonal"),
+    one<gla_normalised>("diagonal, sum"),
+    one<diagonal_floored>("diagonal, exponential input, floored sum"),
+    one<before_floored>("read before diagonal, exponential input, floored sum"),
+    one<sigmoid_before>("sigmoid, read before diagonal, sum"),
+    in_duals<sigmoid_before>("sigmoid, read before diagonal, sum"),
+    one<relu_diagonal>("relu squared, diagonal"),
 };
 }  // namespace

@@ -38,16 +38,25 @@ using kimi_exponential = mixer<r::exponential, e::diagonal_householder<>, b::pro
 using sigmoid_gated = mixer<r::sigmoid, e::gated_householder<>, b::beta, eta::sum, feature::softmax>;
 
 const mixer_group ungated{
-    one<mixers::deltanet>("deltanet"), one<mixers::deltanet_z>("deltanet_z"), one<deltanet_fixed>("DeltaNet, fixed strength, l2 features"), one<mixers::path_attention>("path_attention"),
+    one<mixers::deltanet>("deltanet"),
+    one<mixers::deltanet_z>("deltanet_z"),
+    one<deltanet_fixed>("DeltaNet, fixed strength, l2 features"),
+    one<mixers::path_attention>("path_attention"),
     in_duals<mixers::path_attention>("path_attention"),
 };
 const mixer_group gated{
-    one<mixers::gated_deltanet>("gated_deltanet"), grouped<mixers::gated_deltanet>("gated_deltanet"), low_precision<mixers::gated_deltanet>("gated_deltanet"),
-    in_duals<mixers::gated_deltanet>("gated_deltanet"), one<gated_z_fixed>("gated Householder, own z, fixed strength"),
+    one<mixers::gated_deltanet>("gated_deltanet"),
+    grouped<mixers::gated_deltanet>("gated_deltanet"),
+    low_precision<mixers::gated_deltanet>("gated_deltanet"),
+    in_duals<mixers::gated_deltanet>("gated_deltanet"),
+    one<gated_z_fixed>("gated Householder, own z, fixed strength"),
     one<before_floored>("read before gated Householder, exponential input, floored sum"),
 };
 const mixer_group diagonal{
-    one<mixers::kda>("kda"), grouped<mixers::kda>("kda"), one<kimi_z>("diagonal Householder, own z"), one<kimi_exponential>("exponential, diagonal Householder, l2 features, sum"),
+    one<mixers::kda>("kda"),
+    grouped<mixers::kda>("kda"),
+    one<kimi_z>("diagonal Householder, own z"),
+    one<kimi_exponential>("exponential, diagonal Householder, l2 features, sum"),
     one<sigmoid_gated>("sigmoid, gated Householder, softmax features, sum"),
 };
 }  // namespace

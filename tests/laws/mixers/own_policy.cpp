@@ -17,7 +17,9 @@ using namespace coefdyn::laws;
 struct soft_sign {
   static constexpr bool is_linear = false;
   template <class R>
-  static R apply(R s) { return s / (R(1) + math::abs(s)); }
+  static R apply(R s) {
+    return s / (R(1) + math::abs(s));
+  }
 };
 /// A_t x = lambda_t times x moved on by one channel: any linear map, so definition, recurrent and step.
 struct decayed_shift {
@@ -40,31 +42,45 @@ struct soft_projection {
   using streams = list<per_channel<stream::log_decay>, per_write<stream::beta>, per_write_channel<stream::z>>;
   static constexpr structure_of structure{.decay = gate::channel, .correction = rank_one::free, .row_sees = sees::decayed};
   template <class At>
-  static auto log_decay(const At& at, int c) { return at.log_decay[c]; }
+  static auto log_decay(const At& at, int c) {
+    return at.log_decay[c];
+  }
   template <class At>
-  static auto strength(const At& at) { return -math::tanh(at.beta); }
+  static auto strength(const At& at) {
+    return -math::tanh(at.beta);
+  }
   template <class At>
-  static auto row(const At& at, int c) { return at.z[c]; }
+  static auto row(const At& at, int c) {
+    return at.z[c];
+  }
   template <class At>
-  static auto column(const At& at, int c) { return at.z[c]; }
+  static auto column(const At& at, int c) {
+    return at.z[c];
+  }
 };
 /// b_j = Delta_j / (1 + Delta_j).
 struct saturating {
   using streams = list<per_write<stream::delta>>;
   template <class At>
-  static auto scale(const At& at) { return at.delta / (typename At::real(1) + at.delta); }
+  static auto scale(const At& at) {
+    return at.delta / (typename At::real(1) + at.delta);
+  }
 };
 /// eta_i = 1 + |sum|.
 struct one_plus_sum {
   static constexpr bool needs_sum = true;
   template <class R, class At>
-  static R eta(R total, const At&) { return R(1) + math::abs(total); }
+  static R eta(R total, const At&) {
+    return R(1) + math::abs(total);
+  }
 };
 /// psi(x) = x^2 per channel.
 struct squares {
   static constexpr bool is_nonnegative = true;
   template <class R>
-  static R apply(R x) { return x * x; }
+  static R apply(R x) {
+    return x * x;
+  }
 };
 
 using shifted = mixer<readout::linear, decayed_shift, saturating, normalization::one>;
@@ -74,8 +90,12 @@ using projected_nonlinear = mixer<soft_sign, soft_projection, scaling::inverse_s
 using squared = mixer<readout::linear, evolution::scalar, saturating, normalization::sum, squares>;
 
 const mixer_group group{
-    one<shifted>("user's linear map"), in_duals<shifted>("user's linear map"), one<shifted_nonlinear>("user's readout and linear map"),
-    one<projected>("user's structure"), in_duals<projected>("user's structure"), one<projected_nonlinear>("user's readout, structure and normalization"),
+    one<shifted>("user's linear map"),
+    in_duals<shifted>("user's linear map"),
+    one<shifted_nonlinear>("user's readout and linear map"),
+    one<projected>("user's structure"),
+    in_duals<projected>("user's structure"),
+    one<projected_nonlinear>("user's readout, structure and normalization"),
     one<squared>("user's feature map and scaling"),
 };
 }  // namespace

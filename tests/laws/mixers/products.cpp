@@ -37,18 +37,27 @@ using rank_one_writes = mixer<r::linear, e::writes<2, e::diagonal_plus_rank_one>
 using sigmoid_product = mixer<r::sigmoid, e::writes<2, e::gated_householder<>>, b::beta, eta::sum>;
 using product_floored = mixer<r::linear, e::householder_product<2>, b::inverse_sqrt_dim, eta::floored_sum>;
 using product_gated = mixer<r::linear, e::householder_product<3, e::product_gate::scalar>, b::one, eta::one>;
-using product_before = mixer<r::linear, e::read_before<e::householder_product<2, e::product_gate::scalar>>, b::inverse_sqrt_dim, eta::sqrt_dim>;
+using product_before =
+    mixer<r::linear, e::read_before<e::householder_product<2, e::product_gate::scalar>>, b::inverse_sqrt_dim, eta::sqrt_dim>;
 using product_sigmoid = mixer<r::sigmoid, e::householder_product<2>, b::inverse_sqrt_dim, eta::count>;
 
 const mixer_group several_writes{
-    one<mixers::deltaproduct_2>("deltaproduct_2"), one<mixers::deltaproduct_3>("deltaproduct_3"), one<mixers::gated_deltaproduct_2>("gated_deltaproduct_2"), one<mixers::gated_deltaproduct_3>("gated_deltaproduct_3"), grouped<mixers::gated_deltaproduct_3>("gated_deltaproduct_3"),
-    in_duals<mixers::gated_deltaproduct_3>("gated_deltaproduct_3"), one<kimi_product_floored>("KDA with 2 writes, exponential input, floored sum"), one<two_writes>("scalar with 2 writes"),
+    one<mixers::deltaproduct_2>("deltaproduct_2"),
+    one<mixers::deltaproduct_3>("deltaproduct_3"),
+    one<mixers::gated_deltaproduct_2>("gated_deltaproduct_2"),
+    one<mixers::gated_deltaproduct_3>("gated_deltaproduct_3"),
+    grouped<mixers::gated_deltaproduct_3>("gated_deltaproduct_3"),
+    in_duals<mixers::gated_deltaproduct_3>("gated_deltaproduct_3"),
+    one<kimi_product_floored>("KDA with 2 writes, exponential input, floored sum"),
+    one<two_writes>("scalar with 2 writes"),
 };
 const mixer_group rows{
-    one<rank_one_writes>("diagonal plus rank one with 2 writes"), one<sigmoid_product>("sigmoid, Gated DeltaProduct of 2, sum"),
+    one<rank_one_writes>("diagonal plus rank one with 2 writes"),
+    one<sigmoid_product>("sigmoid, Gated DeltaProduct of 2, sum"),
 };
 const mixer_group one_write{
-    one<product_floored>("product of 2 Householders, floored sum"), one<product_gated>("gated product of 3 Householders"), grouped<product_gated>("gated product of 3 Householders"),
-    in_duals<product_gated>("gated product of 3 Householders"), one<product_before>("read before gated product of 2 Householders"), one<product_sigmoid>("sigmoid, product of 2 Householders, count"),
+    one<product_floored>("product of 2 Householders, floored sum"),     one<product_gated>("gated product of 3 Householders"),
+    grouped<product_gated>("gated product of 3 Householders"),          in_duals<product_gated>("gated product of 3 Householders"),
+    one<product_before>("read before gated product of 2 Householders"), one<product_sigmoid>("sigmoid, product of 2 Householders, count"),
 };
 }  // namespace

@@ -33,8 +33,15 @@ using rank_one_softmax = mixer<r::exponential, e::diagonal_plus_rank_one, b::inv
 using rank_one_tanh = mixer<r::tanh, e::diagonal_plus_rank_one, b::exp_input, eta::sqrt_dim>;
 
 const mixer_group group{
-    one<mixers::rwkv7>("rwkv7"), low_precision<mixers::rwkv7>("rwkv7"), in_duals<mixers::rwkv7>("rwkv7"), one<rwkv7_floored>("diagonal plus rank one, exponential input, floored sum"),
-    one<rwkv7_before>("read before diagonal plus rank one"), one<mixers::comba>("comba"), grouped<mixers::comba>("comba"), one<comba_floored>("scalar plus rank one, exponential input, floored sum"),
-    one<rank_one_softmax>("exponential, diagonal plus rank one, sum"), one<rank_one_tanh>("tanh, diagonal plus rank one, exponential input"),
+    one<mixers::rwkv7>("rwkv7"),
+    low_precision<mixers::rwkv7>("rwkv7"),
+    in_duals<mixers::rwkv7>("rwkv7"),
+    one<rwkv7_floored>("diagonal plus rank one, exponential input, floored sum"),
+    one<rwkv7_before>("read before diagonal plus rank one"),
+    one<mixers::comba>("comba"),
+    grouped<mixers::comba>("comba"),
+    one<comba_floored>("scalar plus rank one, exponential input, floored sum"),
+    one<rank_one_softmax>("exponential, diagonal plus rank one, sum"),
+    one<rank_one_tanh>("tanh, diagonal plus rank one, exponential input"),
 };
 }  // namespace
