@@ -311,6 +311,100 @@ TEST_CASE_TEMPLATE("products dots and the decode step equal the loops", R, float
   });
 }
 
+TEST_CASE_TEMPLATE("products of scaled rows and transposes equal the loops", R, float, double) {
+  on_every_target<R>([](const products<R>& p) {
+    for_sizes([&](int m, int n, int, std::mt19937& random) {
+      const matrix<R> X(m, n, random), f(1, m, random);
+      matrix<R> sum(m, n, random), turned(n, m, random);
+      const matrix<R> old_sum = sum;
+      turned.fill(std::numeric_limits<R>::quiet_NaN());
+      p.add_scaled_rows(m, n, f.data(), X.data(), X.stride, sum.data(), sum.stride);
+      p.transpose(m, n, X.data(), X.stride, turned.data(), turned.stride);
+      CAPTURE(m);
+      CAPTURE(n);
+      check_near(
+          sum, [&](int i, int j) { return static_cast<long double>(f(0, i)) * X(i, j) + old_sum(i, j); }, [](int, int) { return 1.0L; });
+      check_near(turned, [&](int i, int j) { return static_cast<long double>(X(j, i)); }, [](int, int) { return 0.0L; });
+    });
+  });
+}
+
+TEST_CASE_TEMPLATE("products exponentials of rows take the running maximum out", R, float, double) {
+  on_every_target<R>([](const products<R>& p) {
+    for_sizes([&](int m, int n, int, std::mt19937& random) {
+      if (n == 0) return;
+      matrix<R> Z(m, n, random, R(30)), top(1, m, random, R(30)), factor(1, m, random);
+      for (int i = 0; i < m; ++i) {
+        if (i % 3 == 1) top(0, i) = R(-1e30);  // none yet
+        for (int j = 0; j < n; ++j)
+          if (j != i % n && (i + j) % 5 == 0) Z(i, j) = -std::numeric_limits<R>::infinity();
+      }
+      const matrix<R> before = Z, old_top = top;
+      p.exp_rows(m, n, Z.data(), Z.stride, top.data(), factor.data());
+      CAPTURE(m);
+      CAPTURE(n);
+      const auto largest = [&](int i) {
+        R most = old_top(0, i);
+        for (int j = 0; j < n; ++j) most = std::max(most, before(i, j));
+        return most;
+      };
+      bool tops = true;
+      for (int i = 0; i < m; ++i) tops = tops && top(0, i) == largest(i);
+      CHECK(tops);
+      // the difference is rounded before the exponential: half an ulp of up to 60
+      check_near(
+          Z, [&](int i, int j) { return std::exp(static_cast<long double>(before(i, j) - top(0, i))); }, [](int, int) { return 1.0L; });
+      check_near(
+          factor,
+          [&](int, int i) { return old_top(0, i) < R(-1e29) ? 0.0L : std::exp(static_cast<long double>(old_top(0, i) - top(0, i))); },
+          [](int, int) { return 1.0L; });
+    });
+  });
+}
+
+TEST_CASE_TEMPLATE("products one row of a corrected recurrence equals the loops, in place or not", R, float, double) {
+  on_every_target<R>([](const products<R>& p) {
+    for_sizes([&](int m, int n, int, std::mt19937& random) {
+      const matrix<R> S(m, n, random), w(1, m, random), row(1, m, random), col(1, m, random), k(1, m, random), v(1, n, random),
+          q(1, m, random);
+      const matrix<R> y_start(1, n, random);
+      const R s = R(-0.7), b = R(1.3);
+      for (const bool tied : {true, false})
+        for (const bool in_place : {true, false}) {
+          matrix<R> from = S, to(m, n, random), y = y_start;
+          matrix<R>& out = in_place ? from : to;
+          out.fill(in_place ? R(0) : std::numeric_limits<R>::quiet_NaN());
+          if (in_place) from = S;
+          p.state_row(m, {w.data(), row.data(), tied ? nullptr : col.data(), k.data(), v.data(), q.data(), s, b, from.data(), from.stride,
+                          out.data(), out.stride, y.data(), n});
+          const auto along = [&](int j) {
+            long double r = 0;
+            for (int i = 0; i < m; ++i) r += static_cast<long double>(row(0, i)) * S(i, j);
+            return r * s;
+          };
+          std::vector<long double> r(static_cast<std::size_t>(n));
+          for (int j = 0; j < n; ++j) r[static_cast<std::size_t>(j)] = along(j);
+          const auto state = [&](int i, int j) {
+            const long double c = tied ? k(0, i) : col(0, i);
+            return static_cast<long double>(w(0, i)) * S(i, j) + c * r[static_cast<std::size_t>(j)] +
+                   static_cast<long double>(k(0, i)) * b * v(0, j);
+          };
+          CAPTURE(m);
+          CAPTURE(n);
+          check_near(out, state, [&](int, int) { return 2.0L + 0.7L * m; });
+          check_near(
+              y,
+              [&](int, int j) {
+                long double sum = y_start(0, j);
+                for (int i = 0; i < m; ++i) sum += q(0, i) * state(i, j);
+                return sum;
+              },
+              [&](int, int) { return 1.0L + (2.0L + 0.7L * m) * m; });
+        }
+    });
+  });
+}
+
 TEST_CASE_TEMPLATE("products decayed Gram matrix equals the loops, at any decay", R, float, double) {
   on_every_target<R>([](const products<R>& p) {
     std::mt19937 random(11);
