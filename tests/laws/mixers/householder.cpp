@@ -31,7 +31,8 @@ namespace b = scaling;
 namespace eta = normalization;
 
 using deltanet_fixed = mixer<r::linear, e::householder<e::along::key, e::strength::fixed>, b::one, eta::one, feature::l2>;
-using gated_z_fixed = mixer<r::linear, e::gated_householder<e::along::z, e::strength::fixed>, b::one, eta::one>;
+using gated_z_fixed =
+    mixer<r::linear, e::gated_householder<e::along::z, e::strength::fixed>, b::product<b::beta, b::inverse_sqrt_dim>, eta::one>;
 using before_floored = mixer<r::linear, e::read_before<e::gated_householder<>>, b::exp_input, eta::floored_sum>;
 using kimi_z = mixer<r::linear, e::diagonal_householder<e::along::z>, b::one, eta::sqrt_dim>;
 using kimi_exponential = mixer<r::exponential, e::diagonal_householder<>, b::product<b::beta, b::inverse_sqrt_dim>, eta::sum, feature::l2>;
@@ -49,7 +50,7 @@ const mixer_group gated{
     grouped<mixers::gated_deltanet>("gated_deltanet"),
     low_precision<mixers::gated_deltanet>("gated_deltanet"),
     in_duals<mixers::gated_deltanet>("gated_deltanet"),
-    one<gated_z_fixed>("gated Householder, own z, fixed strength"),
+    one<gated_z_fixed>("gated Householder, own z, fixed strength, beta"),
     one<before_floored>("read before gated Householder, exponential input, floored sum"),
 };
 const mixer_group diagonal{
