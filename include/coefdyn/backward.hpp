@@ -56,14 +56,12 @@ void check_backward(const X&, const extents& e, const DY& dy, const G& g, const 
 }
 }  // namespace detail
 
-/// What a backward pass computes in: as forward; but where the gradients of gates or angles are differences of sums over tokens,
-/// which float would spoil, the tiled forms of a float mixer run in double (a scalar gate of the chunkwise form needs none).
+/// What a backward pass computes in: as forward; but where gradients are differences of sums over tokens, which float would spoil,
+/// the tiled forms of a float mixer run in double: those of angles and of a running maximum, and of gates in the parallel form.
 template <class M, class Form>
-constexpr bool gradients_by_differences =
-    (std::is_same_v<Form, form::chunkwise> &&
-     (traits<M>::structure.decay == gate::channel || traits<M>::structure.turns != turning::none || traits<M>::stabilised)) ||
-    (std::is_same_v<Form, form::parallel> &&
-     (traits<M>::structure.decay != gate::none || traits<M>::structure.turns != turning::none || traits<M>::stabilised));
+constexpr bool gradients_by_differences = (std::is_same_v<Form, form::chunkwise> || std::is_same_v<Form, form::parallel>) &&
+                                          (traits<M>::structure.turns != turning::none || traits<M>::stabilised ||
+                                           (std::is_same_v<Form, form::parallel> && traits<M>::structure.decay != gate::none));
 template <class M, class Form, class R>
 using backward_real = std::conditional_t<std::is_same_v<R, float> && gradients_by_differences<M, Form>, double, form_real<Form, R>>;
 

@@ -7,7 +7,7 @@ namespace coefdyn::form {
 
 /// What a backward pass keeps of the forward states: one every `save_every` chunks, the others are computed again. With
 /// c = ceil(T / C) chunks: ceil(c / save_every) + 1 states of a head, and save_every + 1 more where it is above 1; a state is n e
-/// numbers (e = d; d + 1 rounded up to 16 with a sum), of double where per-channel gates or angles of a float call have gradients.
+/// numbers (e = d; d + 1 rounded up to 16 with a sum), of double where angles or a running maximum of a float call have gradients.
 struct memory_policy {
   int save_every = 8;
 };

@@ -28,7 +28,9 @@ struct chunk {
   R* weighted = nullptr;                                                           // (rows, n) scratch
   R *dW = nullptr, *du = nullptr, *dM = nullptr, *dR = nullptr,
     *flux = nullptr;                                          // backward: (rows, e), (rows, e), (rows, rows), (rows, n), (n)
-  R *pairs = nullptr, *inflow = nullptr, *outflow = nullptr;  // gradients that a scalar gate adds up: (rows, rows), (rows), (rows)
+  R *pairs = nullptr, *inflow = nullptr, *outflow = nullptr;  // what a gate's gradient adds up: (rows, rows) scalar; (rows, 1 or n) both
+
+  int gate_width() const { return O::channel ? n : 1; }
 
   chunk() = default;
   chunk(arena& a, int rows_, int n_, int e_, bool backward) : px(products<R>::best()), decays(a, rows_, n_, px), rows(rows_), n(n_), e(e_) {
@@ -39,7 +41,8 @@ struct chunk {
     if (backward) {
       dW = a.take<R>(wide), dM = a.take<R>(square), dR = a.take<R>(idx(rows) * n), flux = a.take<R>(n);
       if (untied) du = a.take<R>(wide);
-      if (one_gate) pairs = a.take<R>(square), inflow = a.take<R>(rows), outflow = a.take<R>(rows);
+      if (one_gate) pairs = a.take<R>(square);
+      if (O::has_gates) inflow = a.take<R>(idx(rows) * gate_width()), outflow = a.take<R>(idx(rows) * gate_width());
     }
   }
   chunk(const chunk&) = delete;
@@ -97,8 +100,8 @@ struct chunk {
   /// S_end: state at the end; dS (n, e): gradient there, turned into the chunk's frame here.
   void begin_backward(const O& o, const R* S_end, R* dS, O& d) {
     clear(flux, n);
-    if constexpr (one_gate) clear(pairs, idx(rows) * rows), clear(inflow, rows), clear(outflow, rows);
-    if constexpr (O::channel) px.row_dots(n, e, S_end, e, dS, e, flux);
+    if constexpr (one_gate) clear(pairs, idx(rows) * rows);
+    if constexpr (O::has_gates) clear(inflow, idx(rows) * gate_width()), clear(outflow, idx(rows) * gate_width());
     if constexpr (O::turns) {  // d(angle of the whole chunk), from the state at its end
       R* dP = d.co + idx(rows - 1) * (n / 2);
       for (int p = 0; p < n / 2; ++p) {
@@ -126,15 +129,14 @@ struct chunk {
     px.tn_lower_left(rows, e, Aqk, rows, dY, e, dW, e);
     pair_gradient(read_seen, dY, W);
     add_pairs(read_seen, Aqk);
-    decays.gram_backward(o, read_seen, Q, o.K, dM, dQ, d.K);
+    decays.gram_backward(o, read_seen, Q, o.K, dM, dQ, d.K, O::channel ? d.g : nullptr);
     if constexpr (untied) {
       decays.gram(o, read_seen, Q, o.col, Aqc);
       px.tn_lower_left(rows, e, Aqc, rows, dY, e, du, e);
       pair_gradient(read_seen, dY, u);
       add_pairs(read_seen, Aqc);
-      decays.gram_backward(o, read_seen, Q, o.col, dM, dQ, d.col);
+      decays.gram_backward(o, read_seen, Q, o.col, dM, dQ, d.col, O::channel ? d.g : nullptr);
     }
-    if constexpr (O::channel) gate_dots(read_seen, Q, dQ, R(1), d);
     if constexpr (O::before)
       for (int i = 0; i < o.tokens; ++i) {
         const int w = (i + 1) * O::micro - 1;
@@ -168,27 +170,22 @@ struct chunk {
       px.tn(n, e, rows, decays.seen_from_start(row_seen, o.row, weighted), n, X, e, dS_start, e);
       pair_gradient(seen::exclusive, X, W);
       add_pairs(row_seen, Ark);
-      decays.gram_backward(o, row_seen, o.row, o.K, dM, dR, d.K);
+      decays.gram_backward(o, row_seen, o.row, o.K, dM, dR, d.K, O::channel ? d.g : nullptr);
       if constexpr (untied) {
         pair_gradient(seen::exclusive, X, u);
         add_pairs(row_seen, Arc);
-        decays.gram_backward(o, row_seen, o.row, o.col, dM, dR, d.col);
+        decays.gram_backward(o, row_seen, o.row, o.col, dM, dR, d.col, O::channel ? d.g : nullptr);
       }
-      if constexpr (O::channel) gate_dots(row_seen, o.row, dR, R(1), d);
       px.add(rows, n, dR, n, d.row, n);
     }
     write_gradient(W, dS, o.K, d.K);
     if constexpr (untied) write_gradient(u, dS, o.col, d.col);
     // dK is complete: its dots with K reach the gates; V and b take what the writes got
-    if constexpr (O::channel) gate_dots(seen::inclusive, o.K, d.K, R(-1), d);
-    if constexpr (O::channel && untied) gate_dots(seen::inclusive, o.col, d.col, R(-1), d);
     const R* dW0 = dW;
     px.row_dots(rows, e, dW0, e, o.V, e, d.b);
     px.add_scaled_rows(rows, e, o.b, dW0, e, d.V, e);
-    if constexpr (O::channel)  // dg_t = sum_{r >= t} dG_r + <S_end, dS_end>
-      for (int r = rows - 1; r >= 0; --r) px.add(1, n, d.g + idx(r) * n, n, flux, n), copy(n, flux, d.g + idx(r) * n);
     decays.whole(e, dS);
-    if constexpr (one_gate) px.row_dots(n, e, S, e, dS, e, flux), sum_gates(d);
+    if constexpr (O::has_gates) px.row_dots(n, e, S, e, dS, e, flux), sum_gates(d);
     px.add(n, e, dS_start, e, dS, e);
     unturn(o, d);
   }
@@ -209,19 +206,10 @@ struct chunk {
     clear(weighted, idx(rows) * n);
     px.nt(rows, n, e, w, e, dS, e, weighted, n);
     decays.to_end(weighted, weighted);
-    if constexpr (one_gate) px.row_dots(rows, n, K, n, weighted, n, outflow);
+    add_dots(rows, K, weighted, outflow);
     px.add(rows, n, weighted, n, dK, n);
   }
-  // dG of the row whose decay the operand has seen += sign x o dx
-  void gate_dots(seen how, const R* x, const R* dx, R sign, O& d) const {
-    const int skip = how == seen::exclusive ? 1 : 0;
-    for (int r = skip; r < rows; ++r) {
-      R* g = d.g + idx(r - skip) * n;
-      const R *a = x + idx(r) * n, *b = dx + idx(r) * n;
-      by_channel(n, g, [&](int c) { return g[c] + sign * a[c] * b[c]; });
-    }
-  }
-  // A scalar gate's gradient is what passes it, added up without differences, which would cost float its digits:
+  // A gate's gradient is what passes it, added up without differences, which would cost float its digits:
   // dg_t = sum_{j < t <= i} G_ij dG_ij + sum_{i >= t} (reads of the start) + sum_{j < t} (writes to the end) + <S, e^Gamma dS>
   void add_pairs(seen how, const R* G) const {
     const idx skip = how == seen::exclusive ? rows : 0;
@@ -229,18 +217,27 @@ struct chunk {
   }
   void add_inflow(seen how, const R* x, const R* dx) const {
     const int skip = how == seen::exclusive ? 1 : 0;
-    if constexpr (one_gate) px.row_dots(rows - skip, n, x + skip * idx(n), n, dx + skip * idx(n), n, inflow);
+    add_dots(rows - skip, x + skip * idx(n), dx + skip * idx(n), inflow);
+  }
+  void add_dots(int m, const R* x, const R* dx, R* to) const {
+    if constexpr (one_gate) px.row_dots(m, n, x, n, dx, n, to);
+    if constexpr (O::channel) px.multiply_add(m, n, x, n, dx, n, to, n);
   }
   void sum_gates(O& d) const {
-    R past = sum_over<R>(n, [&](int c) { return flux[c]; });
-    for (int t = 0; t < rows; ++t) d.g[t] += past, past += outflow[t];
-    R* below = dM;  // (rows): sum over the rows i >= t
-    clear(below, rows);
-    R reads(0);
+    const int w = gate_width();
+    if constexpr (one_gate) {
+      flux[0] = sum_over<R>(n, [&](int c) { return flux[c]; });
+      R* below = dM;  // (rows): sum over the rows i >= t
+      clear(below, rows);
+      for (int t = rows - 1; t >= 0; --t) {
+        px.add(1, t, pairs + idx(t) * rows, rows, below, rows);
+        d.g[t] += sum_over<R>(t, [&](int j) { return below[j]; });
+      }
+    }
+    for (int t = 0; t < rows; ++t) px.add(1, w, flux, w, d.g + idx(t) * w, w), px.add(1, w, outflow + idx(t) * w, w, flux, w);
     for (int t = rows - 1; t >= 0; --t) {
-      px.add(1, t, pairs + idx(t) * rows, rows, below, rows);
-      reads += inflow[t];
-      d.g[t] += reads + sum_over<R>(t, [&](int j) { return below[j]; });
+      if (t + 1 < rows) px.add(1, w, inflow + idx(t + 1) * w, w, inflow + idx(t) * w, w);
+      px.add(1, w, inflow + idx(t) * w, w, d.g + idx(t) * w, w);
     }
   }
   // operands' gradients out of the turned frame, and the angles' gradients as sums over the rows after

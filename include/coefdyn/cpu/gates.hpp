@@ -101,7 +101,7 @@ struct gates {
     }
   }
   /// dA, dB += from dG, which is 0 where G is.
-  void gram_backward(const O& o, seen how, const R* A, const R* B, R* dG, R* dA, R* dB) {
+  void gram_backward(const O& o, seen how, const R* A, const R* B, R* dG, R* dA, R* dB, [[maybe_unused]] R* dg = nullptr) {
     const int skip = how == seen::exclusive ? 1 : 0;
     if (rows <= skip) return;
     if constexpr (!O::channel) {
@@ -115,15 +115,18 @@ struct gates {
         clear(product, idx(i0) * n);  // dB_j += factor_j o sum_i dG_ij left_i
         px->tn(i0, n, m, d, rows, left_rows, n, product, n);
         px->multiply_add(i0, n, factor, n, product, n, dB, n);
-        const R* w = prefix_in_block(o, i0, m, how == seen::exclusive);
+        if (dg) add_columns(i0, anchored, product, dg);
+        const R* w = prefix_in_block(o, i0, m, skip);
         clear(product, idx(m) * n);
         px->nn(m, n, i0, d, rows, anchored, n, product, n);
-        px->multiply_add(m, n, w, n, product, n, dA + idx(i0) * n, n);
+        px->multiply(m, n, w, n, product, n, product, n);
+        px->add(m, n, product, n, dA + idx(i0) * n, n);
+        if (dg) add_rows(m - skip, A + idx(i0 + skip) * n, product + skip * idx(n), dg + idx(i0) * n);
       });
       for (int i0 = 0; i0 < rows; i0 += block) {
         const int m = (rows - i0 < block ? rows - i0 : block) - skip;
         const idx at = idx(i0) * n, from = at + skip * idx(n);
-        block_backward(m, A + from, B + at, o.g + at, dG + idx(i0 + skip) * rows + i0, dA + from, dB + at);
+        block_backward(m, A + from, B + at, o.g + at, dG + idx(i0 + skip) * rows + i0, dA + from, dB + at, dg ? dg + at : nullptr);
       }
     }
   }
@@ -140,7 +143,7 @@ struct gates {
   }
   // A block of at most `block` rows, by the squares of decayed_gram_lower: below the diagonal, with rows from `mid` on and the
   // h columns before it, the weights are e^(g_mid + .. + g_i) e^(g_{j+1} + .. + g_{mid-1}); no exponent is positive.
-  void block_backward(int m, const R* A, const R* B, const R* g, const R* d, R* dA, R* dB) {
+  void block_backward(int m, const R* A, const R* B, const R* g, const R* d, R* dA, R* dB, R* dg) {
     R *f = left, *x = left + idx(block) * n, *dx = x + idx(block) * n;  // of this level: weights, weighted rows, their gradients
     for (int i = 0; i < m; ++i) {
       const R *a = A + idx(i) * n, *b = B + idx(i) * n, own = d[i * (rows + 1)];
@@ -173,8 +176,27 @@ struct gates {
         const R* square = d + idx(mid) * rows + mid - h;
         px->nn(below, n, h, square, rows, x + idx(mid - h) * n, n, dx + idx(mid) * n, n);
         px->tn(h, n, below, square, rows, x + idx(mid) * n, n, dx + idx(mid - h) * n, n);
+        if (!dg) continue;
+        add_rows(below, x + idx(mid) * n, dx + idx(mid) * n, dg + idx(mid) * n);
+        add_columns(h, x + idx(mid - h) * n, dx + idx(mid - h) * n, dg + idx(mid - h) * n);
       }
       for (int i = 0; i < m; ++i) px->multiply_add(1, n, f + idx(i) * n, n, dx + idx(i) * n, n, (is_left(i) ? dA : dB) + idx(i) * n, n);
+    }
+  }
+  // Gates that a pair (i, j) passes, j < t <= i, from the side of the rows: dg_t += sum_{i >= t} x_i o dx_i
+  void add_rows(int m, const R* x, const R* dx, R* dg) {
+    clear(logs, n);
+    for (int i = m - 1; i >= 0; --i) {
+      px->multiply_add(1, n, x + idx(i) * n, n, dx + idx(i) * n, n, logs, n);
+      px->add(1, n, logs, n, dg + idx(i) * n, n);
+    }
+  }
+  // and of the columns: dg_t += sum_{j < t} x_j o dx_j
+  void add_columns(int m, const R* x, const R* dx, R* dg) {
+    clear(logs, n);
+    for (int j = 0; j + 1 < m; ++j) {
+      px->multiply_add(1, n, x + idx(j) * n, n, dx + idx(j) * n, n, logs, n);
+      px->add(1, n, logs, n, dg + idx(j + 1) * n, n);
     }
   }
   static void fill(int count, R value, R* p) {
