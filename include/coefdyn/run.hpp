@@ -47,6 +47,19 @@ void check_output(const Y& y, const extents& e) {
     if (y.strides[a] == 0 && y.extents[a] > 1 && y.size() > 0)
       throw invalid_input("y", "strides that do not repeat an element", "stride 0 along axis " + std::to_string(a));
 }
+/// What a call writes and carries, on any device.
+template <class Form, class M, class Y, class Types>
+void check_call(const Y& y, const carried<M, Types>& c, const extents& e) {
+  check_output<M>(y, e);
+  if constexpr (traits<M>::linear) check_carry(c, e);
+  else if (c.initial || c.final || !c.positions.empty())
+    throw invalid_input("carry", "no state of n x d: the readout is not linear (Lemma 1); its cache is the tokens before first_read",
+                        "a state");
+  if constexpr (std::is_same_v<Form, form::parallel>)
+    if (!c.positions.empty())
+      throw invalid_input("positions", "none in the parallel form; use form::chunkwise, recurrent or definition",
+                          std::to_string(c.positions.size()));
+}
 }  // namespace detail
 
 /// Bytes that `run` needs in its workspace.
@@ -72,15 +85,7 @@ void run(const device::cpu<Executor>& on, Form form_, const X& x, const view<Out
   theorem<Form, M>();
   if constexpr (form_exists<Form, M>) {
     const extents e = check(x);
-    detail::check_output<M>(y, e);
-    if constexpr (traits<M>::linear) detail::check_carry(c, e);
-    else if (c.initial || c.final || !c.positions.empty())
-      throw invalid_input("carry", "no state of n x d: the readout is not linear (Lemma 1); its cache is the tokens before first_read",
-                          "a state");
-    if constexpr (std::is_same_v<Form, form::parallel>)
-      if (!c.positions.empty())
-        throw invalid_input("positions", "none in the parallel form; use form::chunkwise, recurrent or definition",
-                            std::to_string(c.positions.size()));
+    detail::check_call<Form, M>(y, c, e);
     detail::with_form<M>(form_, e, cpu::longest_sequence(x, e), [&](auto f) {
       const std::size_t need =
           static_cast<std::size_t>(on.executor.workers()) * cpu::bytes_per_worker<M, form_real<decltype(f), typename X::real>, X>(f, x, e);

@@ -56,15 +56,7 @@ void run(const device::cuda& on, Form form_, const X& x, const view<Out, 4>& y,
   if constexpr (form_exists<Form, M>) {
     const extents e = cuda::checked_extents(on, x);
     const idx longest = cuda::longest_sequence(on, x, e);
-    detail::check_output<M>(y, e);
-    if constexpr (traits<M>::linear) detail::check_carry(c, e);
-    else if (c.initial || c.final || !c.positions.empty())
-      throw invalid_input("carry", "no state of n x d: the readout is not linear (Lemma 1); its cache is the tokens before first_read",
-                          "a state");
-    if constexpr (std::is_same_v<Form, form::parallel>)
-      if (!c.positions.empty())
-        throw invalid_input("positions", "none in the parallel form; use form::chunkwise, recurrent or definition",
-                            std::to_string(c.positions.size()));
+    detail::check_call<Form, M>(y, c, e);
     const std::size_t need = workspace_bytes(on, form_, x, c);
     if (ws.size() < need)
       throw invalid_input("workspace", std::to_string(need) + " bytes of device memory (workspace_bytes)", std::to_string(ws.size()));

@@ -15,10 +15,22 @@ template <strength From>
 using beta_need = std::conditional_t<From == strength::fixed, fixed_per_head<stream::beta>, per_write<stream::beta>>;
 using z_need = per_write_channel<stream::z>;
 
-template <along Vector, class At>
-COEFDYN_HD auto householder_vector(const At& at, int c) {
-  if constexpr (Vector == along::key) return at.k[c];
-  else return at.z[c];
-}
+/// The correction of a Householder, -beta z z': what the evolutions made of it share.
+template <along Vector>
+struct reflection {
+  template <class At>
+  COEFDYN_HD static auto strength(const At& at) {
+    return -at.beta;
+  }
+  template <class At>
+  COEFDYN_HD static auto row(const At& at, int c) {
+    if constexpr (Vector == along::key) return at.k[c];
+    else return at.z[c];
+  }
+  template <class At>
+  COEFDYN_HD static auto column(const At& at, int c) {
+    return row(at, c);
+  }
+};
 
 }  // namespace coefdyn::evolution

@@ -13,7 +13,7 @@ namespace coefdyn::evolution {
 /// error   none
 /// source  Kimi Delta Attention, arXiv:2510.26692
 template <along Vector = along::key, strength From = strength::per_write>
-struct diagonal_householder {
+struct diagonal_householder : reflection<Vector> {
   using streams = std::conditional_t<Vector == along::key, list<per_channel<stream::log_decay>, beta_need<From>>,
                                      list<per_channel<stream::log_decay>, beta_need<From>, z_need>>;
   static constexpr structure_of structure{.decay = gate::channel,
@@ -22,18 +22,6 @@ struct diagonal_householder {
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at, int c) {
     return at.log_decay[c];
-  }
-  template <class At>
-  COEFDYN_HD static auto strength(const At& at) {
-    return -at.beta;
-  }
-  template <class At>
-  COEFDYN_HD static auto row(const At& at, int c) {
-    return householder_vector<Vector>(at, c);
-  }
-  template <class At>
-  COEFDYN_HD static auto column(const At& at, int c) {
-    return householder_vector<Vector>(at, c);
   }
 };
 

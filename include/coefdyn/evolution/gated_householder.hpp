@@ -13,7 +13,7 @@ namespace coefdyn::evolution {
 /// error   none
 /// source  Gated DeltaNet, arXiv:2412.06464
 template <along Vector = along::key, strength From = strength::per_write>
-struct gated_householder {
+struct gated_householder : reflection<Vector> {
   using streams = std::conditional_t<Vector == along::key, list<per_head<stream::log_decay>, beta_need<From>>,
                                      list<per_head<stream::log_decay>, beta_need<From>, z_need>>;
   static constexpr structure_of structure{.decay = gate::scalar, .correction = Vector == along::key ? rank_one::along_key : rank_one::free};
@@ -21,18 +21,6 @@ struct gated_householder {
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at) {
     return at.log_decay;
-  }
-  template <class At>
-  COEFDYN_HD static auto strength(const At& at) {
-    return -at.beta;
-  }
-  template <class At>
-  COEFDYN_HD static auto row(const At& at, int c) {
-    return householder_vector<Vector>(at, c);
-  }
-  template <class At>
-  COEFDYN_HD static auto column(const At& at, int c) {
-    return householder_vector<Vector>(at, c);
   }
 };
 

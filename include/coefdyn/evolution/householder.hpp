@@ -13,22 +13,10 @@ namespace coefdyn::evolution {
 /// error   none
 /// source  DeltaNet, arXiv:2406.06484; arXiv:2510.09389 (learned z_t)
 template <along Vector = along::key, strength From = strength::per_write>
-struct householder {
+struct householder : reflection<Vector> {
   using streams = std::conditional_t<Vector == along::key, list<beta_need<From>>, list<beta_need<From>, z_need>>;
   static constexpr structure_of structure{.correction = Vector == along::key ? rank_one::along_key : rank_one::free};
   static constexpr contraction contractive = contraction::depends;  // on beta |z|^2 in [0, 2]
-  template <class At>
-  COEFDYN_HD static auto strength(const At& at) {
-    return -at.beta;
-  }
-  template <class At>
-  COEFDYN_HD static auto row(const At& at, int c) {
-    return householder_vector<Vector>(at, c);
-  }
-  template <class At>
-  COEFDYN_HD static auto column(const At& at, int c) {
-    return householder_vector<Vector>(at, c);
-  }
 };
 
 }  // namespace coefdyn::evolution
