@@ -81,7 +81,7 @@ TEST_CASE("a backward pass keeps ceil(c / save_every) + 1 states, and save_every
   const device::cpu<serial> on;
   const auto bytes = [&](int save_every) { return double(backward_workspace_bytes(on, form::chunkwise{32, {save_every}}, in.x)); };
   const auto states = [&](int save_every) {
-    return (std::ceil(128.0 / save_every) + 1 + (save_every > 1 ? save_every + 1 : 0)) * in.n * in.d * double(sizeof(double));
+    return (std::ceil(128.0 / save_every) + 1 + (save_every > 1 ? save_every + 1 : 0)) * in.n * in.d * double(sizeof(float));
   };
   for (int save_every : {1, 8, 16, 128})
     CHECK(std::abs((bytes(save_every) - bytes(8)) - (states(save_every) - states(8))) <= 0.02 * states(1) + 1024);
