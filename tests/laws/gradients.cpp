@@ -65,11 +65,15 @@ double size_of(const std::vector<double>& a) { return std::sqrt(dot(a, a)); }
 
 const std::vector<double>& part_of(const state_numbers& s, bool z) { return *(z ? &s.z : &s.S); }
 
-void gradients_are_slopes(const subject& s, idx time) {
+void gradients_are_slopes(const subject& s, idx time, bool first_query_is_zero = false) {
   sizes z = fitted(s, {2, time, 4, 2, 2, 6, 5, 0});
   recipe how;
   how.seed = std::uint64_t(time + 11);
-  const problem p = random_problem(s.info, z, how);
+  problem p = random_problem(s.info, z, how);
+  if (first_query_is_zero) {
+    tensor& q = p.x.at("q");
+    std::fill_n(q.value.begin(), std::size_t(z.queries * z.n * q.parts()), 0.0);
+  }
   std::optional<state_numbers> initial;
   if (s.info.linear) {
     initial = random_state(s.info, p, 3);
@@ -142,6 +146,11 @@ TEST_CASE("gradients are the slopes of the loss, T = 64 and 65") {
                [](const subject& s) {
                  for (idx time : {64, 65}) gradients_are_slopes(s, time);
                });
+}
+
+TEST_CASE("a read whose floored sum is exactly zero has the slopes of its numerator") {
+  for_subjects([](const subject& s) { return differentiable(s) && s.info.floored; },
+               [](const subject& s) { gradients_are_slopes(s, 3, true); });
 }
 
 TEST_CASE("a loss on outputs before p has a gradient of exactly zero from p on") {
