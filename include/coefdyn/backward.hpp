@@ -63,7 +63,7 @@ constexpr bool gradients_by_differences = (std::is_same_v<Form, form::chunkwise>
                                           (traits<M>::structure.turns != turning::none || traits<M>::stabilised ||
                                            (std::is_same_v<Form, form::parallel> && traits<M>::structure.decay != gate::none));
 template <class M, class Form, class R>
-using backward_real = std::conditional_t<std::is_same_v<R, float> && gradients_by_differences<M, Form>, double, form_real<Form, R>>;
+using backward_real = std::conditional_t<gradients_by_differences<M, Form>, cpu::wide<R>, form_real<Form, R>>;
 
 /// Bytes that `backward` needs in its workspace.
 template <class Executor, class Form, class X>

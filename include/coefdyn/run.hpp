@@ -62,6 +62,10 @@ void check_call(const Y& y, const carried<M, Types>& c, const extents& e) {
 }
 }  // namespace detail
 
+/// What a form computes in: its tokens' real number, and double for float tokens in the definition, which has to be the truth.
+template <class Form, class R>
+using form_real = std::conditional_t<std::is_same_v<Form, form::definition>, cpu::wide<R>, R>;
+
 /// Bytes that `run` needs in its workspace.
 template <class Executor, class Form, class X>
 std::size_t workspace_bytes(const device::cpu<Executor>& on, Form form_, const X& x) {

@@ -42,7 +42,7 @@ std::vector<recipe> grid(const subject& s) {
   return all;
 }
 void finite_and_agreeing(const subject& s, const problem& p, pass what, const std::string& where) {
-  const subject& truth = *twin(s, s.info.grouped_values ? "double, grouped values" : "double");
+  const subject& truth = truth_of(s);
   problem rounded = p;
   s.round(rounded);
   const bool with_state = s.info.linear;
@@ -135,7 +135,7 @@ void long_range(const subject& s) {
   r.cosine = s.info.corrects() ? 0.99 : 0;
   problem p = random_problem(s.info, fitted(s, {1, time, 1, 1, 1, 8, 4, 0}), r);
   s.round(p);
-  const subject& truth = *twin(s, s.info.grouped_values ? "double, grouped values" : "double");
+  const subject& truth = truth_of(s);
   const form_choice oracle{by_definition(s) ? form_name::definition : s.info.linear ? form_name::recurrent : form_name::parallel, 0};
   problem last = p;
   last.size.first_read = time - rows;

@@ -44,9 +44,9 @@ inline sizes fitted(const subject& s, sizes z) {
   return z;
 }
 
-/// What may separate two computations of this problem: the table's rows, or, where a sum nearly cancels, 256 times (a chunk's
-/// substitution adds up as many rounding errors as it has rows) what
-/// moving the inputs by half a float ulp does to the definition in double.
+/// What may separate two computations of this problem: the table's row, or, where a signed sum of a float mixer nearly cancels,
+/// 256 times what moving the inputs by half an ulp does to the definition in double (185 times is the most that was seen: a chunk's
+/// substitution adds up the rounding errors of its rows).
 struct limits {
   double output, state;
 };
@@ -54,7 +54,7 @@ inline limits allowed(const subject& s, const problem& p, pass what, const std::
   limits l{tolerance(s, what), tolerance(s, what)};
   const mixer_info& m = s.info;
   if (!in_float(s) || !m.needs_sum || !m.linear || m.nonnegative_features) return l;
-  const subject& truth = *twin(s, m.grouped_values ? "double, grouped values" : "double");
+  const subject& truth = truth_of(s);
   const request q{.form = {}, .executor = {}, .initial = initial, .want_final = true, .positions = {}};
   const outcome a = truth.run(p, q);
   random_numbers random(41);

@@ -189,6 +189,7 @@ const subject* twin(const subject& s, const std::string& types) {
     if (other->info.name == s.info.name && other->types == types) return other.get();
   return nullptr;
 }
+const subject& truth_of(const subject& s) { return *twin(s, s.info.grouped_values ? "double, grouped values" : "double"); }
 
 namespace detail {
 void check_gaps(const memory& y, scalar_kind kind, int parts, const std::vector<idx>& shape, const std::string& who) {

@@ -98,6 +98,8 @@ const std::vector<std::unique_ptr<subject>>& subjects();
 std::vector<std::unique_ptr<subject>>& registered();
 /// The subject of the same mixer with other types; null where there is none.
 const subject* twin(const subject& s, const std::string& types);
+/// Its twin in double, whose definition is the truth.
+const subject& truth_of(const subject& s);
 
 // ---- the one template: a mixer with its types -----------------------------------------------------------------------------
 namespace detail {
@@ -253,26 +255,7 @@ struct subject_of final : subject {
           coefdyn::backward(on, form_, x, upstream, g, c, s, workspace(scratch));
         }
       };
-      switch (r.form.name) {
-        case form_name::definition:
-          go(form::definition{});
-          break;
-        case form_name::parallel:
-          go(form::parallel{});
-          break;
-        case form_name::recurrent:
-          go(form::recurrent{});
-          break;
-        case form_name::chunkwise:
-          go(form::chunkwise{r.form.length, {3}});
-          break;
-        case form_name::step:
-          go(form::step{});
-          break;
-        case form_name::automatic:
-          go(form::automatic{});
-          break;
-      }
+      with_form(r.form, go);
       gradient_numbers out;
       for (std::size_t i = 0; i < info.streams.size(); ++i) {
         const tensor& t = p.x.at(info.streams[i].name);
@@ -347,6 +330,24 @@ struct subject_of final : subject {
     if (captured) o.captured = captured->numbers();
     return o;
   }
+  /// go(form) of a form chosen at run time; backward keeps the state of every third chunk.
+  template <class Go>
+  static void with_form(const form_choice& f, Go go) {
+    switch (f.name) {
+      case form_name::definition:
+        return go(form::definition{});
+      case form_name::parallel:
+        return go(form::parallel{});
+      case form_name::recurrent:
+        return go(form::recurrent{});
+      case form_name::chunkwise:
+        return go(form::chunkwise{f.length, {3}});
+      case form_name::step:
+        return go(form::step{});
+      case form_name::automatic:
+        return go(form::automatic{});
+    }
+  }
   template <class Y>
   void call(const X& x, const Y& y, const carry<M, Types>& c, const request& r) const {
     const auto go = [&](auto form_) {
@@ -364,20 +365,7 @@ struct subject_of final : subject {
         throw std::logic_error(name() + " has no such form");
       }
     };
-    switch (r.form.name) {
-      case form_name::definition:
-        return go(form::definition{});
-      case form_name::parallel:
-        return go(form::parallel{});
-      case form_name::recurrent:
-        return go(form::recurrent{});
-      case form_name::chunkwise:
-        return go(form::chunkwise{r.form.length});
-      case form_name::step:
-        return go(form::step{});
-      case form_name::automatic:
-        return go(form::automatic{});
-    }
+    with_form(r.form, go);
   }
 };
 }  // namespace detail

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include <type_traits>
 
 /// The forms of one formula. All give the same numbers; theorems.hpp says which exist for which mixer.
 namespace coefdyn::form {
@@ -23,11 +22,3 @@ struct step {};       // few tokens, state in and out: recurrent, or one read of
 struct automatic {};  // picked by the cost table in tuning.hpp; `chosen` says which
 
 }  // namespace coefdyn::form
-
-namespace coefdyn {
-
-/// What a form computes in: its tokens' real number, and double for float tokens in the CPU's definition, which has to be the truth.
-template <class Form, class R>
-using form_real = std::conditional_t<std::is_same_v<Form, form::definition> && std::is_same_v<R, float>, double, R>;
-
-}  // namespace coefdyn

@@ -99,7 +99,6 @@ struct chunk {
   // ---- backward: begin, then read_backward for every reader, then finish ------------------------------------------------
   /// S_end: state at the end; dS (n, e): gradient there, turned into the chunk's frame here.
   void begin_backward(const O& o, const R* S_end, R* dS, O& d) {
-    clear(flux, n);
     if constexpr (one_gate) clear(pairs, idx(rows) * rows);
     if constexpr (O::has_gates) clear(inflow, idx(rows) * gate_width()), clear(outflow, idx(rows) * gate_width());
     if constexpr (O::turns) {  // d(angle of the whole chunk), from the state at its end
@@ -185,7 +184,7 @@ struct chunk {
     px.row_dots(rows, e, dW0, e, o.V, e, d.b);
     px.add_scaled_rows(rows, e, o.b, dW0, e, d.V, e);
     decays.whole(e, dS);
-    if constexpr (O::has_gates) px.row_dots(n, e, S, e, dS, e, flux), sum_gates(d);
+    if constexpr (O::has_gates) clear(flux, n), px.row_dots(n, e, S, e, dS, e, flux), sum_gates(d);
     px.add(n, e, dS_start, e, dS, e);
     unturn(o, d);
   }

@@ -165,6 +165,12 @@ constexpr bool is_reading = Need::heads == owner::query || Need::heads == owner:
 template <class Need>
 constexpr bool is_featured = std::is_same_v<typename Need::tag, stream::q> || std::is_same_v<typename Need::tag, stream::k>;
 
+/// Row of the caller's tensor that holds token t of a sequence (its first write).
+template <class Need>
+COEFDYN_HD idx first_row(const sequence& s, const extents& e, idx t, int writes) {
+  return (s.begin + t - (is_reading<Need> ? e.first_read : 0)) * (Need::time == ticks::write ? writes : 1);
+}
+
 /// Reads rows [t, t + tokens) of one head into a frame. `constants`: also the streams without time. `scratch`: n numbers.
 template <class M, class R, class X, class... Need>
 void gather(const X& x, const extents& e, const sequence& s, const head_index& h, idx t, idx tokens, bool constants,
@@ -178,8 +184,7 @@ void gather(const X& x, const extents& e, const sequence& s, const head_index& h
         idx size[2] = {};
         inner_extents<Need>(e.n, e.d, f.micro, size);
         const int head = head_of<Need>(h, e);
-        const idx per = Need::time == ticks::write ? f.writes : 1;
-        const idx first = (s.begin + t - (is_reading<Need> ? e.first_read : 0)) * per;
+        const idx first = first_row<Need>(s, e, t, f.writes);
         for (idx r = 0; r < f.template rows<Need>(tokens); ++r) {
           idx inner[2];
           const auto* p = row_pointer<Need>(v, s.batch, first + r, head, inner);

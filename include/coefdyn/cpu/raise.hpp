@@ -207,8 +207,7 @@ void scatter(const X& x, const G& g, const extents& e, const sequence& s, const 
         idx size[2] = {};
         inner_extents<Need>(e.n, e.d, d.micro, size);
         const int head = head_of<Need>(h, e);
-        const idx per = Need::time == ticks::write ? d.writes : 1;
-        const idx first = (s.begin + t - (is_reading<Need> ? e.first_read : 0)) * per;
+        const idx first = first_row<Need>(s, e, t, d.writes);
         for (idx r = 0; r < d.template rows<Need>(tokens); ++r) {
           idx inner[2];
           auto* p = row_pointer<Need>(v, s.batch, first + r, head, inner);

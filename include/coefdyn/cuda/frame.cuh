@@ -49,7 +49,7 @@ __device__ __noinline__ void gather(const X& x, const extents& e, const sequence
         const int given = int(size[0] * size[1]), across = int(size[1]), stride = int(b.stride);
         const int begin = Need::timed ? int(F::template rows<Need>(from)) : 0, rows = int(F::template rows<Need>(tokens)) - begin;
         const int head = cpu::head_of<Need>(h, e);
-        const idx first = (s.begin + t - (cpu::is_reading<Need> ? e.first_read : 0)) * (Need::time == ticks::write ? F::writes : 1);
+        const idx first = cpu::first_row<Need>(s, e, t, F::writes);
         const auto load = [&](int r, int i) {
           idx inner[2];
           const auto* p = cpu::row_pointer<Need>(v, s.batch, first + begin + r, head, inner);

@@ -111,7 +111,7 @@ __device__ __noinline__ void scatter(const X& x, const G& g, const extents& e, c
         idx size[2] = {};
         inner_extents<Need>(e.n, e.d, d.micro, size);
         const int head = cpu::head_of<Need>(h, e);
-        const idx first = s.begin * (Need::time == ticks::write ? d.writes : 1), rows = d.template rows<Need>(tokens), across = size[1],
+        const idx first = cpu::first_row<Need>(s, e, 0, d.writes), rows = d.template rows<Need>(tokens), across = size[1],
                   per_row = size[0] * size[1];
         const auto add = [&](idx r, idx i, const E& value) {
           idx inner[2];
