@@ -12,6 +12,7 @@
 #include <vector>
 
 using namespace coefdyn::cuda;
+#define COEFDYN_CUDA_CHECK(call) checked((call), #call)
 
 namespace {
 
@@ -150,7 +151,7 @@ void line(const std::string& name, const std::vector<std::pair<const char*, doub
   failures += !good;
 }
 
-view dense(const buffer& b, int64_t T, int H, int D) { return {b.p, T * H * D, int64_t(H) * D, D}; }
+tensor dense(const buffer& b, int64_t T, int H, int D) { return {b.p, T * H * D, int64_t(H) * D, D}; }
 
 // The linear family.
 
@@ -274,7 +275,7 @@ void check_linear(const linear_case& c) {
     sweep_shape alone = shape;
     alone.batch = 1;
     sweep_inputs last = in;
-    auto move = [&](view& x, int64_t size) {
+    auto move = [&](tensor& x, int64_t size) {
       if (x.data) x.data = static_cast<char*>(x.data) + (c.B - 1) * x.batch * size;
     };
     move(last.q, 2), move(last.k, 2), move(last.v, 2), move(last.log_decay, 4), move(last.scaling, 4), move(last.read_factor, 4);

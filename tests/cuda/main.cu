@@ -18,6 +18,9 @@
   void case_##NUMBER##_half() __attribute__((weak));
 COEFDYN_CASES(COEFDYN_DECLARE)
 void calls() __attribute__((weak));
+void fast_calls() __attribute__((weak));
+void steps() __attribute__((weak));
+void spectra() __attribute__((weak));
 
 int main(int count, char** arguments) {
   using gpu_test::total;
@@ -38,7 +41,8 @@ int main(int count, char** arguments) {
       if (run_case) run_case();
     if (!cases[k][0]) ++total.skipped;
   }
-  if (calls && count < 2) calls();
+  for (const auto f : {calls, fast_calls, steps, spectra})
+    if (f && count < 2) f();
   std::printf("%d passed, %d failed, %d skipped\n", total.passed, total.failed, total.skipped);
   return total.failed ? 1 : 0;
 }

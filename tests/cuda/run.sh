@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Builds the GPU laws for the card in this machine with all cores and runs them: tests/cuda/run.sh [CASE_TYPE...]
-# A name is a mixer's number in mixers.cuh and f32, f64, bf16 or half; without names f32 for all and the others for eight.
-# Says skipped, and succeeds, where there is no nvcc or no GPU. COEFDYN_GPU_ARCH=90a builds without a GPU.
+# A name is a mixer's number in mixers.cuh and f32, f64, bf16 or half, or a file here; without names f32 for all mixers, the others
+# for eight and bf16 where a Hopper kernel serves, and all files.
+# Without names golden.sh follows. Says skipped, and succeeds, where there is no nvcc or no GPU. COEFDYN_GPU_ARCH=90a builds without
+# a GPU.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 skip() { printf '%s\n0 passed, 0 failed, 1 skipped\n' "$1"; exit 0; }
@@ -16,13 +18,14 @@ names=("$@")
 if [ ${#names[@]} -eq 0 ]; then
   for k in 3 4 6 13 14 16 31 34; do names+=("${k}_f64" "${k}_bf16"); done
   names+=(13_half 31_half)
-  names+=(calls)
+  for k in 0 2 33 36 37; do names+=("${k}_bf16"); done
+  names+=(calls fast_calls step spectrum)
   for k in $(seq 0 43); do names+=("${k}_f32"); done
 fi
 export build flags="-std=c++20 -O2 -Iinclude -gencode arch=compute_$arch,code=sm_$arch -diag-suppress 20013,20015 ${COEFDYN_GPU_FLAGS:-}"
 compile() { # NAME
   local options="-DCASE=${1%_*} -DTYPE=${1#*_}" source=tests/cuda/case.cu
-  if [ "$1" = main ] || [ "$1" = calls ]; then options="" source=tests/cuda/$1.cu; fi
+  if [ -f "tests/cuda/$1.cu" ]; then options="" source=tests/cuda/$1.cu; fi
   # shellcheck disable=SC2086
   if ! nvcc $flags $options -c -o "$build/$1.o" $source >"$build/$1.log" 2>&1; then
     rm -f "$build/$1.o"
@@ -58,4 +61,5 @@ if [ -n "$sanitizer" ] && [ "${COEFDYN_GPU_SANITIZE:-1}" = 1 ]; then
     fi
   done
 fi
+if [ $# -eq 0 ]; then tests/cuda/golden.sh || status=1; fi
 exit $status

@@ -26,6 +26,18 @@ COEFDYN_HD inline float  sin(float x)    { return ::sinf(x); }
 COEFDYN_HD inline double sin(double x)   { return ::sin(x); }
 COEFDYN_HD inline float  cos(float x)    { return ::cosf(x); }
 COEFDYN_HD inline double cos(double x)   { return ::cos(x); }
+
+/// A number type that brings its own functions, found beside it under these names.
+template <class R>
+concept own_functions = requires(R x) { own_exp(x); };
+template <own_functions R> COEFDYN_HD R exp(R x)   { return own_exp(x); }
+template <own_functions R> COEFDYN_HD R expm1(R x) { return own_expm1(x); }
+template <own_functions R> COEFDYN_HD R log(R x)   { return own_log(x); }
+template <own_functions R> COEFDYN_HD R log1p(R x) { return own_log1p(x); }
+template <own_functions R> COEFDYN_HD R tanh(R x)  { return own_tanh(x); }
+template <own_functions R> COEFDYN_HD R sqrt(R x)  { return own_sqrt(x); }
+template <own_functions R> COEFDYN_HD R sin(R x)   { return own_sin(x); }
+template <own_functions R> COEFDYN_HD R cos(R x)   { return own_cos(x); }
 // clang-format on
 
 /// a where the condition holds, else b: a choice that dual numbers pass through.
@@ -100,7 +112,8 @@ COEFDYN_HD R sigmoid(R x) {
 /// log(1 + e^x), with no exponent above zero.
 template <class R>
 COEFDYN_HD R softplus(R x) {
-  return select(x < R(0), R(0), x) + log1p(exp(-abs(x)));  // x at 0, where abs has slope 1: duals get 1/2
+  if constexpr (own_functions<R>) return own_softplus(x);
+  else return select(x < R(0), R(0), x) + log1p(exp(-abs(x)));  // x at 0, where abs has slope 1: duals get 1/2
 }
 /// x for x > 0, e^x - 1 below.
 template <class R>

@@ -12,6 +12,8 @@ namespace coefdyn {
 /// reads as 0. An empty S reads as no state at all.
 template <class M, class E, class R>
 struct state_view {
+  using element_type = E;
+  using real_type = R;
   view<E, 4> S;
   view<E, 3> z;
   view<R, 2> m;

@@ -3,11 +3,12 @@
 #pragma once
 
 #include <algorithm>
-#include <coefdyn/cuda/ptx.cuh>
+
+#include "ptx.cuh"
 
 namespace coefdyn::cuda {
 
-using ptx::view;
+using ptx::tensor;
 
 enum class normaliser { sum, constant };
 
@@ -21,7 +22,7 @@ struct flash_shape {
 };
 
 struct flash_inputs {
-  view q, k, v;                  // bf16 [B, T, heads | heads / key_group, n]
+  tensor q, k, v;                // bf16 [B, T, heads | heads / key_group, n]
   float scale = 1.f;             // positive; multiplies the score
   float constant = 1.f;          // multiplies y where the normaliser is constant
   const float* decay = nullptr;  // fp32 (batch, heads, tiles 128): flash_decay's workspace, or absent
@@ -714,7 +715,7 @@ __global__ __launch_bounds__(threads, 1) void key_kernel(const __grid_constant__
 
 /// delta = dy . y, a quarter warp a row.
 template <int n>
-__global__ void delta_kernel(view y, view dy, float* delta, int64_t time, int heads, int64_t rows) {
+__global__ void delta_kernel(tensor y, tensor dy, float* delta, int64_t time, int heads, int64_t rows) {
   const int64_t index = (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) / 8;  // (batch, time, head)
   if (index >= rows) return;
   const int part = threadIdx.x % 8, head = static_cast<int>(index % heads);
@@ -739,7 +740,7 @@ __global__ void delta_kernel(view y, view dy, float* delta, int64_t time, int he
 
 /// Inclusive sums of gates in tiles of 128 tokens, base 2; rows past the end repeat the last sum.
 template <int width>
-__global__ __launch_bounds__(width) void gate_kernel(view gate, float* sums, int64_t time, int heads, int tiles) {
+__global__ __launch_bounds__(width) void gate_kernel(tensor gate, float* sums, int64_t time, int heads, int tiles) {
   __shared__ float totals[width / 32];
   const int t = blockIdx.x % tiles, head = blockIdx.x / tiles % heads, batch = blockIdx.x / tiles / heads;
   const int thread = threadIdx.x, lane = thread % 32;
@@ -760,7 +761,8 @@ __global__ __launch_bounds__(width) void gate_kernel(view gate, float* sums, int
 
 /// Gradient of the gates: reverse sums of row minus column, tile by tile from the end; one block a head.
 template <int width>
-__global__ __launch_bounds__(width) void gate_gradient_kernel(const float* row, const float* column, view d_gate, int64_t time, int heads) {
+__global__ __launch_bounds__(width) void gate_gradient_kernel(const float* row, const float* column, tensor d_gate, int64_t time,
+                                                              int heads) {
   __shared__ float totals[width / 32];
   const int head = blockIdx.x % heads, batch = blockIdx.x / heads, thread = threadIdx.x, lane = thread % 32;
   const int64_t line = (int64_t(batch) * heads + head) * time;
@@ -800,7 +802,7 @@ template <auto kernel>
 void start(const params& p, uint32_t dynamic, cudaStream_t stream) {
   ptx::allow_shared<kernel>(dynamic);
   kernel<<<static_cast<unsigned>(int64_t(p.tiles) * p.batch * p.heads), threads, dynamic, stream>>>(p);
-  COEFDYN_CUDA_CHECK(cudaGetLastError());
+  checked(cudaGetLastError(), "flash");
 }
 
 }  // namespace flash
@@ -809,16 +811,16 @@ void start(const params& p, uint32_t dynamic, cudaStream_t stream) {
 inline int64_t flash_decay_workspace(const flash_shape& s) {
   return (s.time + flash::tile - 1) / flash::tile * flash::tile * s.heads * s.batch * 4;
 }
-inline void flash_decay(const flash_shape& s, const view& log_decay, float* workspace, cudaStream_t stream) {
+inline void flash_decay(const flash_shape& s, const tensor& log_decay, float* workspace, cudaStream_t stream) {
   const int tiles = static_cast<int>((s.time + flash::tile - 1) / flash::tile);
   flash::gate_kernel<flash::tile>
       <<<static_cast<unsigned>(int64_t(tiles) * s.heads * s.batch), flash::tile, 0, stream>>>(log_decay, workspace, s.time, s.heads, tiles);
-  COEFDYN_CUDA_CHECK(cudaGetLastError());
+  checked(cudaGetLastError(), "flash");
 }
 
 /// y and, where given, the rows' sums (batch, heads, time) that the backward needs: log2 of the sum for exp, else the sum.
 template <int n, class phi, normaliser norm, bool decay = false>
-void flash_forward(const flash_shape& s, const flash_inputs& x, const view& y, float* row_sum, cudaStream_t stream) {
+void flash_forward(const flash_shape& s, const flash_inputs& x, const tensor& y, float* row_sum, cudaStream_t stream) {
   flash::params p = flash::make_params(s, x);
   const int key_heads = s.heads / s.key_group;
   p.q = ptx::tensor_map(x.q, s.batch, s.time, s.heads, n, flash::tile, n / 64);
@@ -830,10 +832,10 @@ void flash_forward(const flash_shape& s, const flash_inputs& x, const view& y, f
 }
 
 struct flash_gradients {
-  view y, dy;                      // in, bf16 [B, T, heads, n]
+  tensor y, dy;                    // in, bf16 [B, T, heads, n]
   const float* row_sum = nullptr;  // in, from the forward
-  view dq, dk, dv;                 // bf16 [B, T, heads, n]: of shared keys the caller sums the heads
-  view d_log_decay;                // fp32 [B, T, heads], where there is a decay
+  tensor dq, dk, dv;               // bf16 [B, T, heads, n]: of shared keys the caller sums the heads
+  tensor d_log_decay;              // fp32 [B, T, heads], where there is a decay
 };
 
 inline int64_t flash_backward_workspace(const flash_shape& s) { return int64_t(s.batch) * s.heads * s.time * 12; }
@@ -846,11 +848,11 @@ void flash_backward(const flash_shape& s, const flash_inputs& x, const flash_gra
   const int64_t rows = int64_t(s.batch) * s.heads * s.time;
   if (norm == normaliser::sum) {
     flash::delta_kernel<n><<<static_cast<unsigned>((rows + 31) / 32), 256, 0, stream>>>(g.y, g.dy, workspace, s.time, s.heads, rows);
-    COEFDYN_CUDA_CHECK(cudaGetLastError());
+    checked(cudaGetLastError(), "flash");
   }
   p.delta = workspace, p.row_gate = workspace + rows, p.column_gate = workspace + 2 * rows;
   p.row_sum = const_cast<float*>(g.row_sum);
-  auto map = [&](const view& v, int heads, int rows, int panels) { return ptx::tensor_map(v, s.batch, s.time, heads, n, rows, panels); };
+  auto map = [&](const tensor& v, int heads, int rows, int panels) { return ptx::tensor_map(v, s.batch, s.time, heads, n, rows, panels); };
   p.k = map(x.k, key_heads, flash::tile, n / 64), p.v = map(x.v, key_heads, flash::tile, n / 64);
   p.q = map(x.q, s.heads, flash::step, n / 64), p.dy = map(g.dy, s.heads, flash::step, n / 64);
   p.out0 = map(g.dk, s.heads, 64, 1), p.out1 = map(g.dv, s.heads, 64, 1);
@@ -861,7 +863,7 @@ void flash_backward(const flash_shape& s, const flash_inputs& x, const flash_gra
   if constexpr (decay) {
     flash::gate_gradient_kernel<1024>
         <<<static_cast<unsigned>(s.batch) * s.heads, 1024, 0, stream>>>(p.row_gate, p.column_gate, g.d_log_decay, s.time, s.heads);
-    COEFDYN_CUDA_CHECK(cudaGetLastError());
+    checked(cudaGetLastError(), "flash");
   }
 }
 

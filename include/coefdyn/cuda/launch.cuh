@@ -2,11 +2,23 @@
 #pragma once
 #include "chunkwise.cuh"
 #include "definition.cuh"
+#include "flash_plan.cuh"
 #include "parallel.cuh"
+#include "step.cuh"
+#include "sweep_plan.cuh"
 
-/// One forward(form, ...) for each form: which kernels, with what workspace. Tables that a call has on the host (offsets of
-/// packed sequences, positions of captured states) reach the device as arguments of a small kernel.
+/// Which kernels run a form, with what workspace: a Hopper plan where there is one for the mixer and it fits the sizes, the
+/// inputs and the device, else the generic engine. Tables that a call has on the host (offsets of packed sequences, positions of
+/// captured states) reach the device as arguments of a small kernel.
 namespace coefdyn::cuda {
+
+/// What a forward call leaves for the backward call beside its y, which has to stay as it is: the states that enter segments, or
+/// the sums of rows. `run` fills it where it is given; `backward` makes again what it does not find.
+struct kept_forward {
+  workspace memory;  // kept_bytes(device, form, x) of device memory
+  ptx::tensor y;     // set by run
+  bool filled = false;
+};
 
 /// Memory that lives on a stream.
 struct stream_memory {
@@ -29,11 +41,11 @@ decltype(auto) with_form(Form form_, const extents& e, idx longest, F f) {
     if constexpr (chunks) {
       if (longest >= generic::shortest_chunkwise && !wide) return f(form::chunkwise{});
     }
-    if constexpr (T::linear) return f(form::recurrent{});
+    if constexpr (T::linear) return f(form::step{});
     else if constexpr (T::structured) return f(form::parallel{});
     else return f(form::definition{});
   } else if constexpr (std::is_same_v<Form, form::step>) {
-    if constexpr (T::linear) return f(form::recurrent{});
+    if constexpr (T::linear) return f(form::step{});
     else if constexpr (T::structured) return f(form::parallel{});
     else return f(form::definition{});
   } else if constexpr (std::is_same_v<Form, form::chunkwise>) {
@@ -64,13 +76,47 @@ void upload(cudaStream_t stream, idx* out, idx count, At at) {
     launch(stream, put_table, "put_table", 1, table_piece::size, 0, piece, out + first, some);
   }
 }
-template <class X, class C>
-std::size_t table_bytes(const X& x, const C& c, idx trusted) {
-  memory a;
-  if (x.cu_seqlens && trusted <= 0) a.take<idx>(x.cu_seqlens.count);
-  a.take<idx>(idx(c.positions.size()));
-  return std::size_t(a.slow_used);
+template <class V>
+__global__ void copy_view(const __grid_constant__ V from, const __grid_constant__ V to) {
+  for (idx i = idx(blockIdx.x) * blockDim.x + threadIdx.x; i < from.size(); i += idx(gridDim.x) * blockDim.x) {
+    idx rest = i, a = 0, b = 0;
+    for (int k = V::rank - 1; k >= 0; --k) {
+      a += rest % from.extents[k] * from.strides[k], b += rest % from.extents[k] * to.strides[k];
+      rest /= from.extents[k];
+    }
+    to.data[b] = from.data[a];
+  }
 }
+/// Final states that lie where the initial ones do, which other blocks may still read: what a block does not own alone (z, m and
+/// the position; all of it in the parallel form) leaves through the workspace.
+template <class M, class Types, bool whole>
+struct detour {
+  using E = typename mutable_state<M, Types>::element_type;
+  using R = typename mutable_state<M, Types>::real_type;
+  mutable_state<M, Types> staged, wanted;
+  detour(memory& a, const extents& e) {
+    if constexpr (traits<M>::linear) {
+      const idx N = e.sequences, H = e.states, n = e.n, d = e.d;
+      if (whole) staged.S = view<E, 4>(a.take<E>(N * H * n * d), N, H, n, d);
+      if (traits<M>::needs_sum) staged.z = view<E, 3>(a.take<E>(N * H * n), N, H, n);
+      if (traits<M>::stabilised) staged.m = view<R, 2>(a.take<R>(N * H), N, H);
+      staged.position = view<idx, 1>(a.take<idx>(N), N);
+    }
+  }
+  void turn(carry_view<M, Types>& c) {
+    const auto one = [](auto& out, const auto& in, const auto& there, auto& home) {
+      if (out.data && there.data && out.data == in.data) home = out, out = there;
+    };
+    one(c.final.S, c.initial.S, staged.S, wanted.S), one(c.final.z, c.initial.z, staged.z, wanted.z);
+    one(c.final.m, c.initial.m, staged.m, wanted.m), one(c.final.position, c.initial.position, staged.position, wanted.position);
+  }
+  void finish(cudaStream_t stream) const {
+    const auto one = [&](const auto& from, const auto& to) {
+      if (to.data) launch(stream, copy_view<std::remove_cvref_t<decltype(to)>>, "copy_view", (to.size() + 255) / 256, 256, 0, from, to);
+    };
+    one(staged.S, wanted.S), one(staged.z, wanted.z), one(staged.m, wanted.m), one(staged.position, wanted.position);
+  }
+};
 
 template <class M, class R, class X, class Form>
 struct forward_plan;
@@ -84,6 +130,11 @@ struct forward_plan<M, R, X, form::recurrent> : recurrent_plan<M, R, X> {
 };
 
 template <class M, class R, class X>
+struct forward_plan<M, R, X, form::step> : recurrent_plan<M, R, X> {
+  forward_plan(form::step, const extents& e, idx longest) : recurrent_plan<M, R, X>(e, longest) {}
+};
+
+template <class M, class R, class X>
 struct forward_plan<M, R, X, form::chunkwise> : chunkwise_plan<M, R, X> {
   forward_plan(form::chunkwise f, const extents& e, idx longest) : chunkwise_plan<M, R, X>(f.length, e, longest) {}
 };
@@ -93,37 +144,23 @@ struct forward_plan<M, R, X, form::parallel> : parallel_plan<M, R, X> {
   forward_plan(form::parallel, const extents& e, idx longest) : parallel_plan<M, R, X>(e, longest) {}
 };
 
-template <class M, class R, class X, class Form>
-idx forward_bytes(Form f, const X&, const extents& e, idx longest) {
-  return forward_plan<M, R, X, Form>(f, e, longest).bytes();
-}
 template <class M, class Types>
 carry_view<M, Types> view_of(const carried<M, Types>& c) {
   return {c.initial, c.final, c.captured, nullptr, int(c.positions.size())};
 }
-/// The call with its tables on the device, and what is left of the workspace.
+/// The call with its tables on the device; over no memory they are counted only.
 template <class M, class X, class Types>
-std::byte* place_tables(const device::cuda& on, X& x, const carried<M, Types>& c, carry_view<M, Types>& out, std::byte* ws) {
-  memory a{nullptr, ws};
-  if (x.cu_seqlens && on.trusted <= 0) {
-    idx* offsets = a.take<idx>(x.cu_seqlens.count);
+void place_tables(const device::cuda& on, X& x, const carried<M, Types>& c, carry_view<M, Types>& out, memory& a) {
+  idx* const offsets = x.cu_seqlens && on.trusted <= 0 ? a.take<idx>(x.cu_seqlens.count) : nullptr;
+  idx* const positions = a.take<idx>(out.captures);
+  if (!a.slow) return;
+  if (offsets) {
     const sequence_offsets host = x.cu_seqlens;
     upload(on.stream, offsets, host.count, [&](idx i) { return host[i]; });
     x.cu_seqlens.narrow = nullptr, x.cu_seqlens.wide = offsets;
   }
-  idx* positions = a.take<idx>(out.captures);
   upload(on.stream, positions, out.captures, [&](idx i) { return c.positions[std::size_t(i)]; });
   out.positions = positions;
-  return ws + a.slow_used;
-}
-
-template <class M, class R, class Form, class X, class Y, class Types>
-void forward(const device::cuda& on, Form f, const X& x, const extents& e, idx longest, const Y& y, const carried<M, Types>& c,
-             std::byte* ws) {
-  X moved = x;
-  carry_view<M, Types> carry = view_of(c);
-  std::byte* rest = place_tables(on, moved, c, carry, ws);
-  forward_plan<M, R, X, Form>(f, e, longest).run(on.stream, moved, e, longest, y, carry, rest);
 }
 
 template <class M, class R, class Form>
@@ -137,4 +174,109 @@ std::string kernel_name(Form f, const extents& e) {
 }
 
 }  // namespace generic
+
+/// The Hopper plan that may serve a form.
+struct no_plan {
+  static constexpr bool exists = false, gives_gradients = false;
+};
+template <class M, class R, class X, class Form>
+struct fast_plan : no_plan {};
+template <class M, class R, class X>
+struct fast_plan<M, R, X, form::chunkwise> : sweep_plan<M, R, X> {
+  using sweep_plan<M, R, X>::sweep_plan;
+};
+template <class M, class R, class X>
+struct fast_plan<M, R, X, form::parallel> : flash_plan<M, R, X> {
+  using flash_plan<M, R, X>::flash_plan;
+};
+
+template <class M, class R, class X>
+struct fast_plan<M, R, X, form::step> {
+  static constexpr bool exists = generic::has_step<M, R, X>, gives_gradients = false;
+  const extents& e;
+  idx longest;
+  fast_plan(form::step, const X&, const extents& e_, idx longest_) : e(e_), longest(longest_) {}
+  bool fits() const { return longest > 0 && generic::step_fits<M, R, X>(e, longest); }
+  template <class Y, class Carry>
+  bool takes(const Y&, const Carry&) const {
+    return true;
+  }
+  idx bytes() const { return 0; }
+  idx kept_bytes() const { return 0; }
+  template <class Y, class Carry>
+  void run(cudaStream_t stream, const X& x, const Y& y, const Carry& c, std::byte*, std::byte*) const {
+    generic::step_plan<M, R, X>(e, longest).run(stream, x, e, longest, y, c, nullptr);
+  }
+  std::string name() const { return "step"; }
+};
+
+/// One forward call: which plan serves it, its bytes, its launches.
+template <class M, class R, class X, class Form, class Y>
+struct forward_call {
+  using Types = typename X::types_type;
+  using Fast = fast_plan<M, R, X, Form>;
+  using Detour = generic::detour<M, Types, std::is_same_v<Form, form::parallel>>;
+  const device::cuda& on;
+  Form form_;
+  const X& x;
+  const extents& e;
+  idx longest;
+  const Y& y;  // without data: one that the copy engine takes
+  const carried<M, Types>& c;
+
+  /// f(the Hopper plan), or g(the generic plan).
+  template <class F, class G>
+  decltype(auto) choose(F f, G g) const {
+    if constexpr (Fast::exists) {
+      const Fast plan(form_, x, e, longest);
+      if (plan.fits() && plan.takes(y, generic::view_of(c))) return f(plan);
+    }
+    return g(generic::forward_plan<M, R, X, Form>(form_, e, longest));
+  }
+  idx bytes() const {
+    generic::memory a;
+    carry(a);
+    return choose([&](const auto& plan) { return a.slow_used + plan.bytes(); },
+                  [&](const auto& plan) {
+                    Detour(a, e);
+                    return a.slow_used + plan.bytes();
+                  });
+  }
+  idx kept_bytes() const {
+    return choose([](const auto& plan) { return plan.kept_bytes(); }, [](const auto&) { return idx(0); });
+  }
+  void run(std::byte* ws, kept_forward* kept) const {
+    generic::memory a{nullptr, ws};
+    X moved = x;
+    generic::carry_view<M, Types> there = generic::view_of(c);
+    generic::place_tables(on, moved, c, there, a);
+    choose(
+        [&](const auto& plan) {
+          const bool keeps = kept && plan.kept_bytes() > 0;
+          if (keeps && idx(kept->memory.size()) < plan.kept_bytes())
+            throw invalid_input("kept", std::to_string(plan.kept_bytes()) + " bytes of device memory (kept_bytes)",
+                                std::to_string(kept->memory.size()));
+          plan.run(on.stream, moved, y, there, ws + a.slow_used, keeps ? kept->memory.data() : nullptr);
+          if (kept) kept->filled = keeps, kept->y = hopper::raw(y);
+        },
+        [&](const auto& plan) {
+          Detour detour(a, e);
+          detour.turn(there);
+          plan.run(on.stream, moved, e, longest, y, there, ws + a.slow_used);
+          detour.finish(on.stream);
+          if (kept) kept->filled = false;
+        });
+  }
+  std::string name() const {
+    return choose([](const auto& plan) { return plan.name(); }, [&](const auto&) { return generic::kernel_name<M, R>(form_, e); });
+  }
+
+ private:
+  void carry(generic::memory& a) const {
+    X moved = x;
+    generic::carry_view<M, Types> there = generic::view_of(c);
+    generic::place_tables(on, moved, c, there, a);
+  }
+};
+
 }  // namespace coefdyn::cuda

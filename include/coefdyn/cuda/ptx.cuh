@@ -4,12 +4,11 @@
 
 #include <cuda.h>
 #include <cuda_bf16.h>
-#include <cuda_runtime.h>
 
 #include <atomic>
 #include <cstdint>
-#include <stdexcept>
-#include <string>
+
+#include "device.cuh"
 
 /// 1 where the compiled target has Hopper's instructions (sm_90a); kernels that need them are empty elsewhere, so that one program
 /// can hold other targets too. Their callers choose by device.
@@ -281,39 +280,31 @@ __device__ __forceinline__ void product(float (&d)[64], const uint32_t* a, uint6
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(int(accumulate)), "n"(int(b_major)));
 }
 
-/// Throws the failing call and its place.
-inline void check(cudaError_t e, const char* call, const char* file, int line) {
-  if (e != cudaSuccess)
-    throw std::runtime_error(std::string("coefdyn: ") + call + " failed: " + cudaGetErrorString(e) + " (" + file + ":" +
-                             std::to_string(line) + ")");
-}
-#define COEFDYN_CUDA_CHECK(call) ::coefdyn::cuda::ptx::check((call), #call, __FILE__, __LINE__)
-
 /// Lets a kernel use `bytes` of dynamic shared memory, asked for once a device.
 template <auto kernel>
 void allow_shared(uint32_t bytes) {
   static std::atomic<uint64_t> done{0};
   int device = 0;
-  COEFDYN_CUDA_CHECK(cudaGetDevice(&device));
+  checked(cudaGetDevice(&device), "cudaGetDevice");
   const uint64_t bit = uint64_t(1) << (device & 63);
   if (device < 64 && (done.load(std::memory_order_relaxed) & bit)) return;
-  COEFDYN_CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)));
+  checked(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)), "cudaFuncSetAttribute");
   done.fetch_or(bit, std::memory_order_relaxed);
 }
 
 /// Strides in elements of a tensor [batch, time, head, inner] whose inner index is contiguous.
-struct view {
+struct tensor {
   void* data = nullptr;
   int64_t batch = 0, time = 0, head = 0;
 };
 
-/// Tensor map of a bf16 view as (64 columns, time, panels of 64 columns, heads, batch); a box is (64, rows, panels, 1, 1), and
+/// Tensor map of a bf16 tensor as (64 columns, time, panels of 64 columns, heads, batch); a box is (64, rows, panels, 1, 1), and
 /// lands as `panels` tiles (rows, 64) of 128-byte rows under the 128-byte swizzle.
-inline CUtensorMap tensor_map(const view& x, int64_t batch, int64_t time, int heads, int inner, int rows, int panels) {
+inline CUtensorMap tensor_map(const tensor& x, int64_t batch, int64_t time, int heads, int inner, int rows, int panels) {
   static const auto encode = [] {
     void* f = nullptr;
     cudaDriverEntryPointQueryResult found;
-    COEFDYN_CUDA_CHECK(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &f, 12000, cudaEnableDefault, &found));
+    checked(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &f, 12000, cudaEnableDefault, &found), "cuTensorMapEncodeTiled");
     return reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(f);
   }();
   CUtensorMap map;
@@ -324,10 +315,8 @@ inline CUtensorMap tensor_map(const view& x, int64_t batch, int64_t time, int he
   const cuuint32_t step[5] = {1, 1, 1, 1, 1};
   const CUresult r = encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 5, x.data, extent, stride, box, step, CU_TENSOR_MAP_INTERLEAVE_NONE,
                             CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-  if (r != CUDA_SUCCESS)
-    throw std::runtime_error(
-        "coefdyn: a tensor for the copy engine needs a 16-byte aligned base, strides that are multiples "
-        "of 8 elements and a time extent above 0");
+  checked(r == CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue,
+          "cuTensorMapEncodeTiled (16-byte aligned base, strides that are multiples of 8 elements, T above 0)");
   return map;
 }
 

@@ -7,7 +7,8 @@
 ///
 ///   run(device::cuda{stream}, form::chunkwise{}, x, y, carry, workspace);       queued; nothing allocated, nothing waited for
 ///   run(device::cuda{stream}, form::chunkwise{}, x, y);                         allocates its workspace on the stream
-///   chosen_kernel(device::cuda{}, form::automatic{}, x)                         "chunkwise, generic, 64 tokens"
+///   run(device::cuda{stream}, form, x, y, carry, workspace, &kept);             keeps for backward what it would make again
+///   chosen_kernel(device::cuda{}, form::automatic{}, x)                         "sweep, sm_90a, chunks of 64"
 ///
 /// error   invalid_input before anything is queued; cuda_error with CUDA's words
 namespace coefdyn {
@@ -31,55 +32,69 @@ idx longest_sequence(const device::cuda& on, const X& x, const extents& e) {
 }
 }  // namespace cuda
 
-/// Bytes of device memory that `run` needs in its workspace; `c`: the carry of the call, where it captures states.
-template <class Form, class X>
-std::size_t workspace_bytes(const device::cuda& on, Form form_, const X& x,
-                            const carried<typename X::mixer_type, typename X::types_type>& c = {}) {
+namespace detail {
+/// f(the call with the form that runs).
+template <class Form, class X, class Y, class F>
+decltype(auto) with_call(const device::cuda& on, Form form_, const X& x, const Y& y,
+                         const carried<typename X::mixer_type, typename X::types_type>& c, F f) {
   using M = typename X::mixer_type;
-  theorem<Form, M>();
-  if constexpr (form_exists<Form, M>) {
-    const extents e = cuda::checked_extents(on, x);
-    const idx longest = cuda::longest_sequence(on, x, e);
-    return cuda::with_form<M>(form_, e, longest,
-                              [&](auto f) { return std::size_t(cuda::generic::forward_bytes<M, typename X::real, X>(f, x, e, longest)); }) +
-           cuda::generic::table_bytes(x, c, on.trusted);
-  } else {
-    return 0;
-  }
+  const extents e = cuda::checked_extents(on, x);
+  const idx longest = cuda::longest_sequence(on, x, e);
+  return cuda::with_form<M>(
+      form_, e, longest, [&](auto g) { return f(cuda::forward_call<M, typename X::real, X, decltype(g), Y>{on, g, x, e, longest, y, c}); });
+}
+template <class X>
+using output_view = view<typename X::types_type::storage, 4>;
+}  // namespace detail
+
+/// Bytes of device memory that `run` needs in its workspace. `c` and `y`: of the call. Without them the query stands for a call
+/// without captured states whose states are dense and whose y has 16-byte aligned rows of the storage type; others may need more.
+template <class Form, class X, class Y = detail::output_view<X>>
+std::size_t workspace_bytes(const device::cuda& on, Form form_, const X& x,
+                            const carried<typename X::mixer_type, typename X::types_type>& c = {}, const Y& y = {}) {
+  theorem<Form, typename X::mixer_type>();
+  if constexpr (form_exists<Form, typename X::mixer_type>)
+    return detail::with_call(on, form_, x, y, c, [](const auto& call) { return std::size_t(call.bytes()); });
+  else return 0;
+}
+/// Bytes of device memory with which `run` spares `backward` work (kept_forward); 0 where there is nothing to keep.
+template <class Form, class X, class Y = detail::output_view<X>>
+std::size_t kept_bytes(const device::cuda& on, Form form_, const X& x,
+                       const carried<typename X::mixer_type, typename X::types_type>& c = {}, const Y& y = {}) {
+  theorem<Form, typename X::mixer_type>();
+  if constexpr (form_exists<Form, typename X::mixer_type>)
+    return detail::with_call(on, form_, x, y, c, [](const auto& call) { return std::size_t(call.kept_bytes()); });
+  else return 0;
 }
 
 template <class Form, class X, class Out>
 void run(const device::cuda& on, Form form_, const X& x, const view<Out, 4>& y,
-         const carried<typename X::mixer_type, typename X::types_type>& c, workspace ws) {
+         const carried<typename X::mixer_type, typename X::types_type>& c, workspace ws, cuda::kept_forward* kept = nullptr) {
   using M = typename X::mixer_type;
   theorem<Form, M>();
-  if constexpr (form_exists<Form, M>) {
-    const extents e = cuda::checked_extents(on, x);
-    const idx longest = cuda::longest_sequence(on, x, e);
-    detail::check_call<Form, M>(y, c, e);
-    const std::size_t need = workspace_bytes(on, form_, x, c);
-    if (ws.size() < need)
-      throw invalid_input("workspace", std::to_string(need) + " bytes of device memory (workspace_bytes)", std::to_string(ws.size()));
-    cuda::with_form<M>(form_, e, longest,
-                       [&](auto f) { cuda::generic::forward<M, typename X::real>(on, f, x, e, longest, y, c, ws.data()); });
-  }
+  if constexpr (form_exists<Form, M>)
+    detail::with_call(on, form_, x, y, c, [&](const auto& call) {
+      detail::check_call<Form, M>(y, c, call.e);
+      const std::size_t need = std::size_t(call.bytes());
+      if (ws.size() < need)
+        throw invalid_input("workspace", std::to_string(need) + " bytes of device memory (workspace_bytes)", std::to_string(ws.size()));
+      call.run(ws.data(), kept);
+    });
 }
 /// The same, allocating its workspace on the stream.
 template <class Form, class X, class Out>
 void run(const device::cuda& on, Form form_, const X& x, const view<Out, 4>& y,
          const carried<typename X::mixer_type, typename X::types_type>& c = {}) {
-  const std::size_t bytes = workspace_bytes(on, form_, x, c);
+  const std::size_t bytes = workspace_bytes(on, form_, x, c, y);
   cuda::stream_memory memory(on.stream, bytes);
   run(on, form_, x, y, c, workspace(memory.data, bytes));
 }
-/// Which kernel runs, and with what lengths.
-template <class Form, class X>
-std::string chosen_kernel(const device::cuda& on, Form form_, const X& x) {
-  using M = typename X::mixer_type;
-  theorem<Form, M>();
-  const extents e = cuda::checked_extents(on, x);
-  return cuda::with_form<M>(form_, e, cuda::longest_sequence(on, x, e),
-                            [&](auto f) { return cuda::generic::kernel_name<M, typename X::real>(f, e); });
+/// Which kernel runs, and with what lengths; `c` and `y` as for workspace_bytes.
+template <class Form, class X, class Y = detail::output_view<X>>
+std::string chosen_kernel(const device::cuda& on, Form form_, const X& x,
+                          const carried<typename X::mixer_type, typename X::types_type>& c = {}, const Y& y = {}) {
+  theorem<Form, typename X::mixer_type>();
+  return detail::with_call(on, form_, x, y, c, [](const auto& call) { return call.name(); });
 }
 
 }  // namespace coefdyn

@@ -2,7 +2,7 @@
 // Scalar-decay family for long sequences and few heads: exact segment summaries, a scan over them, then the sweep per segment.
 #pragma once
 
-#include <coefdyn/cuda/sweep.cuh>
+#include "sweep.cuh"
 
 namespace coefdyn::cuda {
 
@@ -33,8 +33,9 @@ __global__ void scan_kernel(sweep::extents size, float* states, const float* tot
   for (int i = 0; i < units; ++i) {
     const int64_t owner = (unit0 + (reverse ? units - 1 - i : i)) * size.heads + head;
     float4* at = reinterpret_cast<float4*>(states + owner * elements + e);
-    const float4 own = *at;
-    const float decay = totals[owner];
+    const bool last = i + 1 == units;  // its own summary is not needed, and may not be there
+    const float4 own = last ? float4{} : *at;
+    const float decay = last ? 0.f : totals[owner];
     *at = s;
     s = make_float4(decay * s.x + own.x, decay * s.y + own.y, decay * s.z + own.z, decay * s.w + own.w);
   }
@@ -50,11 +51,12 @@ inline int64_t total_bytes(const sweep_shape& s, int64_t unit) {
 }
 
 /// Summary of each segment: its state from zero (n, d), and the product of its decays. Reverse: of the gradient's sweep.
+/// `entering`: without the sequence's last segment (reverse: the first), from which nothing enters another.
 template <int n, int d>
-void summarise(const sweep_shape& s, const sweep_inputs& x, const view& dy, int64_t unit, bool reverse, float* states, float* totals,
-               cudaStream_t stream) {
+void summarise(const sweep_shape& s, const sweep_inputs& x, const tensor& dy, int64_t unit, bool reverse, float* states, float* totals,
+               cudaStream_t stream, bool entering = false) {
   sweep::params p{};
-  p.size = sweep::make_extents(s, d, unit), p.parts = 1;
+  p.size = sweep::make_extents(s, d, unit), p.parts = 1, p.entering = entering;
   const sweep::tile_source none{{}, 64, 1}, q{x.q, n, x.q_group}, k{x.k, n, x.k_group}, v{x.v, d, x.v_group}, g{dy, d, 1};
   sweep::role r = sweep::make_role(s, none, reverse ? q : k, reverse ? g : v, {}, reverse);
   sweep::set_numbers(r, x, reverse);
@@ -72,7 +74,7 @@ void scan(const sweep_shape& s, int64_t unit, bool reverse, float* states, const
   const unsigned grid = static_cast<unsigned>((elements / 4 + 127) / 128) * static_cast<unsigned>(e.sequences) * s.heads;
   const auto kernel = reverse ? scan_kernel<true> : scan_kernel<false>;
   kernel<<<grid, 128, 0, stream>>>(e, states, totals, first, elements);
-  COEFDYN_CUDA_CHECK(cudaGetLastError());
+  checked(cudaGetLastError(), "segments");
 }
 
 }  // namespace segments
@@ -85,11 +87,11 @@ int64_t segments_forward_workspace(const sweep_shape& s, int64_t unit) {
 /// As sweep_forward, cut into segments of `unit` tokens (a multiple of 256). The workspace keeps the states that enter the
 /// segments, and may be given to segments_backward.
 template <int n, int d>
-void segments_forward(const sweep_shape& s, const sweep_inputs& x, const view& y, float* state_out, int64_t unit, void* workspace,
+void segments_forward(const sweep_shape& s, const sweep_inputs& x, const tensor& y, float* state_out, int64_t unit, void* workspace,
                       cudaStream_t stream) {
   float* const states = static_cast<float*>(workspace);
   float* const totals = states + segments::state_bytes<n, d>(s, unit) / 4;
-  segments::summarise<n, d>(s, x, {}, unit, false, states, totals, stream);
+  segments::summarise<n, d>(s, x, {}, unit, false, states, totals, stream, true);
   segments::scan<n, d>(s, unit, false, states, totals, x.state, stream);
   sweep::params p{};
   p.size = sweep::make_extents(s, d, unit), p.parts = 1;
@@ -105,7 +107,7 @@ int64_t segments_backward_workspace(const sweep_shape& s, int64_t unit) {
 }
 
 /// As sweep_backward, cut into segments. `entered` is segments_forward's workspace, or null to compute it again.
-template <int n, int d>
+template <int n, int d, bool probe = true>
 void segments_backward(const sweep_shape& s, const sweep_inputs& x, const sweep_gradients& g, int64_t unit, const void* entered,
                        void* workspace, cudaStream_t stream) {
   const int64_t one = segments_forward_workspace<n, d>(s, unit);
@@ -114,12 +116,12 @@ void segments_backward(const sweep_shape& s, const sweep_inputs& x, const sweep_
   float* const forward = entered ? static_cast<float*>(const_cast<void*>(entered)) : reinterpret_cast<float*>(at + one);
   const int64_t totals = segments::state_bytes<n, d>(s, unit) / 4;
   if (!entered) {
-    segments::summarise<n, d>(s, x, {}, unit, false, forward, forward + totals, stream);
+    segments::summarise<n, d>(s, x, {}, unit, false, forward, forward + totals, stream, true);
     segments::scan<n, d>(s, unit, false, forward, forward + totals, x.state, stream);
   }
-  segments::summarise<n, d>(s, x, g.dy, unit, true, reverse, reverse + totals, stream);
+  segments::summarise<n, d>(s, x, g.dy, unit, true, reverse, reverse + totals, stream, true);
   segments::scan<n, d>(s, unit, true, reverse, reverse + totals, g.d_state_out, stream);
-  sweep::backward<n, d>(s, x, g, unit, {forward, reverse}, at + 2 * one, stream);
+  sweep::backward<n, d, probe>(s, x, g, unit, {forward, reverse}, at + 2 * one, stream);
 }
 
 }  // namespace coefdyn::cuda

@@ -4,11 +4,12 @@
 #pragma once
 
 #include <algorithm>
-#include <coefdyn/cuda/ptx.cuh>
+
+#include "ptx.cuh"
 
 namespace coefdyn::cuda {
 
-using ptx::view;
+using ptx::tensor;
 
 /// One sweep computes, for every row i, out_i = rho_i sum_j exp(decay between i and j) (query_i . key_j) kappa_j value_j,
 /// over j <= i, or over j >= i in reverse. The four products of the family differ only in who plays which part:
@@ -27,10 +28,10 @@ struct role {
   CUtensorMap query, key, value, probe, out;             // boxes (64, n), (64, n), (64, 64), (64, 64), (64, 64)
   int query_group, key_group, value_group, probe_group;  // heads that share one
   int gate_group, kappa_group, rho_group;
-  view gate, kappa, rho;    // fp32 [B, T, H] or absent
+  tensor gate, kappa, rho;  // fp32 [B, T, H] or absent
   const float* fixed_gate;  // (heads) or absent
   float kappa_constant, rho_constant;
-  view direct_out;        // the same tensor as `out`, for tails inside packed sequences
+  tensor direct_out;      // the same tensor as `out`, for tails inside packed sequences
   const float* state_in;  // (owners, heads, n, d) or absent
   float* state_out;
   int64_t state_size, state_row, state_column;  // n d, and the strides of the block's rows and columns in it
@@ -56,6 +57,7 @@ struct extents {
 struct params {
   role part[2];  // neighbouring blocks, so that streams the parts share are read once
   int parts;
+  bool entering;  // only what enters a unit is wanted, so that a sequence's last unit of a summary is left out
   extents size;
 };
 
@@ -138,7 +140,7 @@ inline constexpr int threads = 512;  // warpgroups: the state, even chunks' rows
 /// Byte offset in a (rows, 64) tile of the 16-byte block `block` of `row`.
 __device__ __forceinline__ uint32_t swizzled(uint32_t row, uint32_t block) { return row * 128 + ((block ^ (row & 7)) << 4); }
 
-__device__ __forceinline__ float at(const view& x, int64_t batch, int64_t row, int head) {
+__device__ __forceinline__ float at(const tensor& x, int64_t batch, int64_t row, int head) {
   return static_cast<const float*>(x.data)[batch * x.batch + row * x.time + head * x.head];
 }
 
@@ -555,6 +557,7 @@ __global__ __launch_bounds__(threads, 1) void sweep_kernel(const __grid_constant
   const role& r = p.part[blockIdx.x / slices % p.parts];
   span s;
   if (!locate(p.size, task / p.size.heads, s)) return;
+  if (!emit && p.entering && (reverse ? s.first == 0 : s.first + s.count >= s.length)) return;
   if (threadIdx.x == 0) {
     for (int i = 0; i < L::stages; ++i) {
       ptx::barrier_init(m.full(i), 2);
@@ -591,7 +594,7 @@ void launch(const params& p, cudaStream_t stream) {
   const int64_t grid = units * p.size.heads * p.parts * p.size.slices;
   if (grid == 0) return;
   kernel<<<static_cast<unsigned>(grid), threads, L::dynamic, stream>>>(p);
-  COEFDYN_CUDA_CHECK(cudaGetLastError());
+  checked(cudaGetLastError(), "sweep");
 }
 
 /// Gate and scaling gradients from row dots and fluxes: inside a block of 256 tokens a reverse sum, seeded by the flux.
@@ -600,9 +603,9 @@ struct gate_params {
   int query_slices, key_slices;  // of the two sweeps' dots
   const float *query_dots, *key_dots, *flux;
   int kappa_group, rho_group;
-  view kappa, rho;
+  tensor kappa, rho;
   float rho_constant;
-  view d_gate, d_kappa, d_rho;  // fp32 [B, T, heads] or absent
+  tensor d_gate, d_kappa, d_rho;  // fp32 [B, T, heads] or absent
 };
 
 template <int width>
@@ -631,7 +634,7 @@ __global__ __launch_bounds__(width) void gate_kernel(const __grid_constant__ gat
     for (int i = 0; i < p.key_slices; ++i) write += p.key_dots[(int64_t(i) * p.size.heads + head) * all + at_row];
     const float rho = p.rho.data ? at(p.rho, batch, row + thread, head / p.rho_group) : 1.f;
     const float kappa = p.kappa.data ? at(p.kappa, batch, row + thread, head / p.kappa_group) : 1.f;
-    auto put = [&](const view& x, float value) {
+    auto put = [&](const tensor& x, float value) {
       if (x.data) static_cast<float*>(x.data)[batch * x.batch + (row + thread) * x.time + head * x.head] = value;
     };
     put(p.d_rho, rho == 0.f ? read * p.rho_constant : read / rho);
@@ -664,26 +667,27 @@ struct sweep_shape {
 
 /// Processed head h reads head h / group of each stream.
 struct sweep_inputs {
-  view q, k, v;  // bf16 [B, T, heads / group, n | n | d]
+  tensor q, k, v;  // bf16 [B, T, heads / group, n | n | d]
   int q_group = 1, k_group = 1, v_group = 1;
-  view log_decay;                          // fp32 [B, T, heads / gate_group], <= 0, or absent
+  tensor log_decay;                        // fp32 [B, T, heads / gate_group], <= 0, or absent
   const float* fixed_log_decay = nullptr;  // fp32 (heads / gate_group), or absent
   int gate_group = 1;
-  view scaling;  // b, fp32 [B, T, heads / scaling_group], or absent
+  tensor scaling;  // b, fp32 [B, T, heads / scaling_group], or absent
   int scaling_group = 1;
-  view read_factor;  // multiplies y's rows, fp32 [B, T, heads / read_group], or absent
+  tensor read_factor;  // multiplies y's rows, fp32 [B, T, heads / read_group], or absent
   int read_group = 1;
-  float scale = 1.f;             // multiplies y
+  float write_scale = 1.f;       // multiplies the written values, beside `scaling`
+  float scale = 1.f;             // multiplies y, beside `read_factor`
   const float* state = nullptr;  // fp32 (batch or sequences, heads, n, d), or absent
 };
 
 /// Gradients; the bf16 ones have one head per processed head, so shared streams are summed by the caller.
 struct sweep_gradients {
-  view dy;                                     // in, bf16 [B, T, heads, d]
-  view dq, dk, dv;                             // bf16 [B, T, heads, n | n | d]
-  const float* d_state_out = nullptr;          // in, gradient of the final state, or absent
-  float* d_state = nullptr;                    // gradient of the initial state, or absent
-  view d_log_decay, d_scaling, d_read_factor;  // fp32 [B, T, heads], or absent
+  tensor dy;                                     // in, bf16 [B, T, heads, d]
+  tensor dq, dk, dv;                             // bf16 [B, T, heads, n | n | d]
+  const float* d_state_out = nullptr;            // in, gradient of the final state, or absent
+  float* d_state = nullptr;                      // gradient of the initial state, or absent
+  tensor d_log_decay, d_scaling, d_read_factor;  // fp32 [B, T, heads], or absent
 };
 
 namespace sweep {
@@ -703,12 +707,12 @@ inline extents make_extents(const sweep_shape& s, int width, int64_t unit) {
 inline int64_t unit_count(const extents& e) { return e.offsets ? e.units : int64_t(e.units) * e.batch; }
 
 struct tile_source {
-  view x;
+  tensor x;
   int inner, group;
 };
 
 /// Parts and tiles of a sweep.
-inline role make_role(const sweep_shape& s, tile_source query, tile_source key, tile_source value, const view& out, bool reverse) {
+inline role make_role(const sweep_shape& s, tile_source query, tile_source key, tile_source value, const tensor& out, bool reverse) {
   role r{};
   auto map = [&](const tile_source& t, int panels) {
     return ptx::tensor_map(t.x, s.batch, s.time, s.heads / t.group, t.inner, chunk, panels);
@@ -727,7 +731,7 @@ inline void set_numbers(role& r, const sweep_inputs& x, bool reverse) {
   r.gate = x.log_decay, r.fixed_gate = x.fixed_log_decay, r.gate_group = x.gate_group;
   r.kappa = reverse ? x.read_factor : x.scaling, r.kappa_group = reverse ? x.read_group : x.scaling_group;
   r.rho = reverse ? x.scaling : x.read_factor, r.rho_group = reverse ? x.scaling_group : x.read_group;
-  r.kappa_constant = reverse ? x.scale : 1.f, r.rho_constant = reverse ? 1.f : x.scale;
+  r.kappa_constant = reverse ? x.scale : x.write_scale, r.rho_constant = reverse ? x.write_scale : x.scale;
 }
 
 /// States are (n, d) in memory; `transposed` if the block's rows run along n.
@@ -738,7 +742,7 @@ void set_state(role& r, bool transposed, const float* in, float* out) {
 }
 
 template <int n, int d>
-role forward_role(const sweep_shape& s, const sweep_inputs& x, const view& y) {
+role forward_role(const sweep_shape& s, const sweep_inputs& x, const tensor& y) {
   role r = make_role(s, {x.q, n, x.q_group}, {x.k, n, x.k_group}, {x.v, d, x.v_group}, y, false);
   set_numbers(r, x, false);
   return r;
@@ -765,57 +769,60 @@ struct carried {
   const float *forward = nullptr, *reverse = nullptr;
 };
 
-template <int n, int d>
+/// `probe`: whether gradients of numbers may be asked for.
+template <int n, int d, bool probe>
 void backward(const sweep_shape& s, const sweep_inputs& x, const sweep_gradients& g, int64_t unit, carried states, void* workspace,
               cudaStream_t stream) {
   const backward_layout w = backward_workspace<n, d>(s);
   char* const at = static_cast<char*>(workspace);
-  const bool gates = g.d_log_decay.data || g.d_scaling.data || g.d_read_factor.data;
+  const bool gates = probe && (g.d_log_decay.data || g.d_scaling.data || g.d_read_factor.data);
   const tile_source q{x.q, n, x.q_group}, k{x.k, n, x.k_group}, v{x.v, d, x.v_group}, dy{g.dy, d, 1};
   params p{};
   p.size = make_extents(s, n, unit), p.parts = 1;
   const int64_t dots = int64_t(p.size.slices) * s.heads * s.batch * s.time;
-  auto finish = [&](role r, bool reverse, bool transposed, const tile_source* probe) {
+  auto finish = [&](role r, bool reverse, bool transposed, const tile_source* tested) {
     set_numbers(r, x, reverse);
     const float* cut = reverse ? states.reverse : states.forward;
     set_state<n, d>(r, transposed, cut ? cut : reverse ? g.d_state_out : x.state, reverse && transposed ? g.d_state : nullptr);
     r.in_per_unit = cut != nullptr;
-    if (!probe) return r;
-    r.probe = ptx::tensor_map(probe->x, s.batch, s.time, s.heads / probe->group, n, chunk, 1), r.probe_group = probe->group;
+    if (!tested) return r;
+    r.probe = ptx::tensor_map(tested->x, s.batch, s.time, s.heads / tested->group, n, chunk, 1), r.probe_group = tested->group;
     r.dots = reinterpret_cast<float*>(at) + (reverse ? dots : 0);
     (reverse ? r.checkpoint_in : r.checkpoint_out) = reinterpret_cast<uint4*>(at + w.checkpoints);
     r.flux = reinterpret_cast<float*>(at + w.flux);
     return r;
   };
   p.part[0] = finish(make_role(s, dy, v, k, g.dq, false), false, true, gates ? &q : nullptr);
-  gates ? launch<d, true, true, false>(p, stream) : launch<d, true, false, false>(p, stream);
+  launch<d, true, probe, false>(p, stream);
   const role dv = finish(make_role(s, k, q, dy, g.dv, true), true, false, nullptr);
   p.part[0] = finish(make_role(s, v, dy, q, g.dk, true), true, true, gates ? &k : nullptr);
   if (n == d) p.part[1] = dv, p.parts = 2;
-  gates ? launch<d, true, true, true>(p, stream) : launch<d, true, false, true>(p, stream);
+  launch<d, true, probe, true>(p, stream);
   if constexpr (n != d) {
     p.size = make_extents(s, d, unit), p.part[0] = dv;
-    launch<n, true, false, true>(p, stream);
+    launch<n, true, probe, true>(p, stream);
   }
-  if (!gates) return;
-  gate_params t{};
-  t.size = make_extents(s, n, unit);
-  t.query_slices = t.key_slices = n / 64;
-  t.query_dots = reinterpret_cast<const float*>(at), t.key_dots = t.query_dots + dots;
-  t.flux = reinterpret_cast<const float*>(at + w.flux);
-  t.kappa = x.scaling, t.kappa_group = x.scaling_group;
-  t.rho = x.read_factor, t.rho_group = x.read_group, t.rho_constant = x.scale;
-  t.d_gate = g.d_log_decay, t.d_kappa = g.d_scaling, t.d_rho = g.d_read_factor;
-  const int64_t blocks = flux_block_count(t.size) * s.heads;
-  gate_kernel<chunk * flux_chunks><<<static_cast<unsigned>(blocks), chunk * flux_chunks, 0, stream>>>(t);
-  COEFDYN_CUDA_CHECK(cudaGetLastError());
+  if constexpr (probe) {
+    if (!gates) return;
+    gate_params t{};
+    t.size = make_extents(s, n, unit);
+    t.query_slices = t.key_slices = n / 64;
+    t.query_dots = reinterpret_cast<const float*>(at), t.key_dots = t.query_dots + dots;
+    t.flux = reinterpret_cast<const float*>(at + w.flux);
+    t.kappa = x.scaling, t.kappa_group = x.scaling_group;
+    t.rho = x.read_factor, t.rho_group = x.read_group, t.rho_constant = x.scale;
+    t.d_gate = g.d_log_decay, t.d_kappa = g.d_scaling, t.d_rho = g.d_read_factor;
+    const int64_t blocks = flux_block_count(t.size) * s.heads;
+    gate_kernel<chunk * flux_chunks><<<static_cast<unsigned>(blocks), chunk * flux_chunks, 0, stream>>>(t);
+    checked(cudaGetLastError(), "sweep");
+  }
 }
 
 }  // namespace sweep
 
 /// y and the final state, in one pass. n, d: 64 or 128.
 template <int n, int d>
-void sweep_forward(const sweep_shape& s, const sweep_inputs& x, const view& y, float* state_out, cudaStream_t stream) {
+void sweep_forward(const sweep_shape& s, const sweep_inputs& x, const tensor& y, float* state_out, cudaStream_t stream) {
   sweep::params p{};
   p.size = sweep::make_extents(s, d, 0), p.parts = 1;
   p.part[0] = sweep::forward_role<n, d>(s, x, y);
@@ -829,9 +836,9 @@ int64_t sweep_backward_workspace(const sweep_shape& s) {
 }
 
 /// All gradients: a sweep for dq, one in reverse for dk and dv side by side, one pass over row dots.
-template <int n, int d>
+template <int n, int d, bool probe = true>
 void sweep_backward(const sweep_shape& s, const sweep_inputs& x, const sweep_gradients& g, void* workspace, cudaStream_t stream) {
-  sweep::backward<n, d>(s, x, g, 0, {}, workspace, stream);
+  sweep::backward<n, d, probe>(s, x, g, 0, {}, workspace, stream);
 }
 
 }  // namespace coefdyn::cuda

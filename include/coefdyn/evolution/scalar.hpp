@@ -12,6 +12,7 @@ namespace coefdyn::evolution {
 /// error   none
 /// source  Mamba-2 (SSD), arXiv:2405.21060; mLSTM, arXiv:2405.04517
 struct scalar {
+  static constexpr basis depends_on = basis::numbers;
   using streams = list<per_head<stream::log_decay>>;
   static constexpr structure_of structure{.decay = gate::scalar};
   static constexpr contraction contractive = contraction::yes;

@@ -47,6 +47,7 @@ enum class offset { no, yes };
 
 template <class Psi, offset Offset = offset::no>
 struct gate {
+  static constexpr basis depends_on = basis::numbers;
   static constexpr bool needs_sum = false;
   using gate_need = need<stream::eta_gate, ticks::token, width::scalar>;
   using streams =

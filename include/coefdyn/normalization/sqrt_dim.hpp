@@ -11,6 +11,7 @@ namespace coefdyn::normalization {
 /// error   none
 /// source  RetNet, arXiv:2307.08621; GLA, arXiv:2312.06635
 struct sqrt_dim {
+  static constexpr basis depends_on = basis::sizes;
   static constexpr bool needs_sum = false;
   template <class At>
   COEFDYN_HD static typename At::real eta(typename At::real, const At& at) {

@@ -11,6 +11,7 @@ namespace coefdyn::scaling {
 /// error   none
 /// source  Vaswani et al., arXiv:1706.03762
 struct inverse_sqrt_dim {
+  static constexpr basis depends_on = basis::sizes;
   template <class At>
   COEFDYN_HD static typename At::real scale(const At& at) {
     using R = typename At::real;

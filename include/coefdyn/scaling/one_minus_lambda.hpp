@@ -11,6 +11,7 @@ namespace coefdyn::scaling {
 /// error   refused for an evolution without log_decay
 /// source  HGRN2, arXiv:2404.07904; minGRU, arXiv:2410.01201
 struct one_minus_lambda {
+  static constexpr basis depends_on = basis::numbers;  // with a scalar lambda; per channel lambda is a vector
   using streams = list<declared_elsewhere<stream::log_decay>>;
   template <class At>
     requires requires(At at) { -at.log_decay; }

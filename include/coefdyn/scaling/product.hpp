@@ -12,6 +12,7 @@ namespace coefdyn::scaling {
 /// source  mLSTM: exp(i_j) / sqrt(n), arXiv:2405.04517
 template <class... B>
 struct product {
+  static constexpr basis depends_on = basis_of_all<B...>;
   using streams = concatenated<detail::streams_t<B>...>;
   template <class At>
     requires(scales_write<B, At> && ...)

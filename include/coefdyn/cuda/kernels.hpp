@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "../core/tokens.hpp"
+#include "../normalization/sum.hpp"
+
+/// Which of the Hopper kernels a mixer's type admits. Sizes, strides and the device decide at the call (`chosen_kernel`); what is
+/// not served runs on the generic engine. No CUDA here, so that tables can be made without it.
+namespace coefdyn::cuda {
+
+namespace numbers {
+/// Which numbers of a mixer differ from token to token.
+template <class M>
+struct kinds {
+  static constexpr bool gate = traits<M>::structure.decay != coefdyn::gate::none;
+  static constexpr bool scale = basis_of<typename M::scaling> != basis::sizes;
+  static constexpr bool read = !traits<M>::needs_sum && basis_of<typename M::normalization> != basis::sizes;
+  static constexpr bool any = gate || scale || read;
+  /// Whether they see no vector, so that they can be made ahead of the rows.
+  static constexpr bool ahead = traits<M>::structure.decay != coefdyn::gate::channel && traits<M>::scale_is_scalar &&
+                                !traits<M>::exponential && (!gate || basis_of<typename M::evolution> != basis::token) &&
+                                basis_of<typename M::scaling> != basis::token &&
+                                (traits<M>::needs_sum || basis_of<typename M::normalization> != basis::token);
+};
+}  // namespace numbers
+
+/// A_t is a number at most, nothing is mapped or turned, one write a token.
+template <class M>
+constexpr bool is_scalar_family = [] {
+  constexpr structure_of s = traits<M>::structure;
+  return traits<M>::structured && !traits<M>::complex_state && !traits<M>::has_feature && traits<M>::micro == 1 &&
+         s.correction == rank_one::none && s.turns == turning::none && s.order == reads::after_write && numbers::kinds<M>::ahead;
+}();
+/// sweep.cuh and segments.cuh: the chunkwise form.
+template <class M>
+constexpr bool has_sweep = is_scalar_family<M> && traits<M>::linear && !traits<M>::needs_sum;
+/// flash.cuh: the parallel form.
+template <class M>
+constexpr bool has_flash = is_scalar_family<M> && !numbers::kinds<M>::scale && !numbers::kinds<M>::read &&
+                           (!traits<M>::needs_sum || std::is_same_v<typename M::normalization, normalization::sum>);
+/// step.cuh: up to 8 tokens with a state, float arithmetic.
+template <class M>
+constexpr bool has_step = traits<M>::linear && traits<M>::structured;
+/// bf16 rows, float gates and arithmetic, real q and k.
+template <class R, class X>
+constexpr bool has_rows_of_bf16 = std::is_same_v<R, float> && std::is_same_v<typename X::types_type::storage, bf16> &&
+                                  std::is_same_v<typename X::types_type::gate, float> && X::over == field::real;
+
+}  // namespace coefdyn::cuda

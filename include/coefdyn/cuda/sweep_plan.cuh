@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "hopper.cuh"
+#include "segments.cuh"
+
+/// The scalar family (A_t = I, gamma_h I or lambda_t I under a linear readout) by the Hopper sweeps: numbers made ahead, then one
+/// pass over time, or for long sequences segment summaries, a scan and a pass for each segment; backward likewise.
+namespace coefdyn::cuda {
+
+template <class M, class R, class X>
+struct sweep_plan {
+  static constexpr bool gives_gradients = true, exists = has_sweep<M> && has_rows_of_bf16<R, X>;
+  using state_type = typename X::types_type::state;
+
+  X given;  // its offsets may lie on the host: for counts alone
+  extents e;
+  idx unit = 0;                      // tokens of a segment; 0: the sequence stays whole
+  bool fit = false, copies = false;  // copies: of states
+
+  sweep_plan(form::chunkwise f, const X& x, const extents& e_, idx longest) : given(x), e(e_) {
+    const auto whole = [](int n) { return n == 64 || n == 128; };
+    unit = segment_length(x.cu_seqlens ? longest : e.time);
+    copies = e.readers != e.states || !std::is_same_v<state_type, float>;
+    fit = (f.length == 0 || f.length == sweep::chunk) && whole(e.n) && whole(e.d) && e.time > 0 && e.readers > 0 && e.first_read == 0 &&
+          hopper::copyable(x.q) && hopper::copyable(x.k) && hopper::copyable(x.v) &&
+          sweep::unit_count(sweep::make_extents(shape(x), 128, unit)) * e.readers * 4 < (idx(1) << 31) && hopper::available();
+  }
+  bool fits() const { return fit; }
+  std::string name() const { return "sweep, sm_90a, chunks of 64" + (unit ? ", segments of " + std::to_string(unit) : std::string()); }
+
+  // ---- forward ---------------------------------------------------------------------------------------------------------------
+  template <class Y, class Carry>
+  bool takes(const Y& y, const Carry& c) const {
+    return (!y.data || hopper::copyable(y)) && c.captures == 0 && hopper::state_copy::serves(c.initial, e, copies) &&
+           hopper::state_copy::serves(c.final, e, copies);
+  }
+  struct forward_pieces {
+    numbers::arrays numbers;
+    hopper::state_copy initial, final;
+    std::byte* segments = nullptr;
+    forward_pieces(generic::memory& a, const sweep_plan& p, bool segments_too)
+        : numbers(numbers::take<M>(a, p.e)), initial(a, p.e, p.copies), final(a, p.e, p.copies) {
+      if (segments_too) segments = a.template take<std::byte>(p.kept_bytes());
+    }
+  };
+  /// Bytes of what a forward call can keep for the backward call: the states that enter the segments.
+  idx kept_bytes() const {
+    idx bytes = 0;
+    if (unit) with_sizes([&]<int n, int d>() { bytes = segments_forward_workspace<n, d>(shape(given), unit); });
+    return bytes;
+  }
+  idx bytes() const {
+    generic::memory a;
+    forward_pieces(a, *this, true);
+    return a.slow_used;
+  }
+  /// `kept`: kept_bytes(), or null.
+  template <class Y, class Carry>
+  void run(cudaStream_t stream, const X& x, const Y& y, const Carry& c, std::byte* ws, std::byte* kept) const {
+    generic::memory a{nullptr, ws};
+    const forward_pieces w(a, *this, true);
+    numbers::make<M>(stream, x, e, hopper::positions_of(c.initial), w.numbers);
+    const sweep_inputs in = inputs(x, w.numbers, w.initial.in(stream, c.initial, e, false));
+    with_sizes([&]<int n, int d>() {
+      if (unit) segments_forward<n, d>(shape(x), in, hopper::raw(y), w.final.place(c.final), unit, kept ? kept : w.segments, stream);
+      else sweep_forward<n, d>(shape(x), in, hopper::raw(y), w.final.place(c.final), stream);
+    });
+    w.final.out(stream, c.final, e, false);
+    hopper::count_tokens(stream, x, e, c);
+  }
+
+  // ---- backward --------------------------------------------------------------------------------------------------------------
+  template <class Call>
+  bool takes_gradients(const Call& call, bool repeats) const {
+    const auto& g = call.g;
+    if (numbers::constant_gate<X> && numbers::any_constant_given(g, numbers::state_numbers<X>{})) return false;
+    return !repeats && hopper::copyable(call.dy) && hopper::row_gradient::serves(g.q, e, g.accumulate) &&
+           hopper::row_gradient::serves(g.k, e, g.accumulate) && hopper::row_gradient::serves(g.v, e, g.accumulate) &&
+           hopper::state_copy::serves(call.initial, e, copies) && hopper::state_copy::serves(call.final_gradient, e, copies) &&
+           hopper::state_copy::serves(call.initial_gradient, e, copies);
+  }
+  struct backward_pieces {
+    forward_pieces forward;
+    numbers::arrays gradients;
+    hopper::state_copy initial;
+    hopper::row_gradient q, k, v;
+    std::byte* rest = nullptr;
+    backward_pieces(generic::memory& a, const sweep_plan& p)
+        : forward(a, p, false),
+          gradients(numbers::take<M>(a, p.e)),
+          initial(a, p.e, p.copies),
+          q(a, p.e, p.e.queries, p.e.n),
+          k(a, p.e, p.e.keys, p.e.n),
+          v(a, p.e, p.e.states, p.e.d) {
+      p.with_sizes([&]<int n, int d>() {
+        const sweep_shape s = p.shape(p.given);
+        rest = a.template take<std::byte>(p.unit ? segments_backward_workspace<n, d>(s, p.unit) : sweep_backward_workspace<n, d>(s));
+      });
+    }
+  };
+  idx backward_bytes(bool) const {
+    generic::memory a;
+    const backward_pieces w(a, *this);
+    return a.slow_used;
+  }
+  template <class Call>
+  void run_backward(cudaStream_t stream, const X& x, const Call& call, std::byte* ws, const std::byte* kept, ptx::tensor) const {
+    generic::memory a{nullptr, ws};
+    const backward_pieces w(a, *this);
+    const auto start = hopper::positions_of(call.initial);
+    numbers::make<M>(stream, x, e, start, w.forward.numbers);
+    const sweep_inputs in = inputs(x, w.forward.numbers, w.forward.initial.in(stream, call.initial, e, false));
+    sweep_gradients g;
+    g.dy = hopper::raw(call.dy);
+    g.dq = w.q.place(call.g.q, e), g.dk = w.k.place(call.g.k, e), g.dv = w.v.place(call.g.v, e);
+    g.d_state_out = w.forward.final.in(stream, call.final_gradient, e, true);
+    g.d_state = w.initial.place(call.initial_gradient);
+    const bool numbers_too = numbers::kinds<M>::any && numbers::wanted<X>(call.g);
+    if (numbers_too) {
+      const auto array = [&](const float* p) { return p ? hopper::dense(p, e, 1) : ptx::tensor{}; };
+      g.d_log_decay = array(w.gradients.gate), g.d_scaling = array(w.gradients.scale), g.d_read_factor = array(w.gradients.read);
+    }
+    with_sizes([&]<int n, int d>() {
+      constexpr bool probe = numbers::kinds<M>::any;
+      if (unit) segments_backward<n, d, probe>(shape(x), in, g, unit, kept, w.rest, stream);
+      else sweep_backward<n, d, probe>(shape(x), in, g, w.rest, stream);
+    });
+    w.initial.out(stream, call.initial_gradient, e, true);
+    w.q.out(stream, call.g.q, e, call.g.accumulate), w.k.out(stream, call.g.k, e, call.g.accumulate);
+    w.v.out(stream, call.g.v, e, call.g.accumulate);
+    if (numbers_too) numbers::raise<M>(stream, x, e, start, w.gradients, call.g);
+  }
+
+ private:
+  sweep_shape shape(const X& x) const {
+    sweep_shape s{int(e.batch), e.time, e.readers};
+    if (x.cu_seqlens) {
+      s.offsets = x.cu_seqlens.narrow ? static_cast<const void*>(x.cu_seqlens.narrow) : x.cu_seqlens.wide;
+      s.wide_offsets = !x.cu_seqlens.narrow, s.sequences = int(e.sequences);
+    }
+    return s;
+  }
+  sweep_inputs inputs(const X& x, const numbers::arrays& a, const float* state) const {
+    const auto array = [&](const float* p) { return p ? hopper::dense(p, e, 1) : ptx::tensor{}; };
+    sweep_inputs in;
+    in.q = hopper::raw(x.q), in.k = hopper::raw(x.k), in.v = hopper::raw(x.v);
+    in.q_group = e.readers / e.queries, in.k_group = e.readers / e.keys, in.v_group = e.readers / e.states;
+    in.log_decay = array(a.gate), in.scaling = array(a.scale), in.read_factor = array(a.read);
+    in.write_scale = numbers::constant_scale<M>(e), in.scale = numbers::constant_read<M>(e);
+    in.state = state;
+    return in;
+  }
+  template <class F>
+  void with_sizes(F f) const {
+    if (e.n == 128) e.d == 128 ? f.template operator()<128, 128>() : f.template operator()<128, 64>();
+    else e.d == 128 ? f.template operator()<64, 128>() : f.template operator()<64, 64>();
+  }
+};
+
+}  // namespace coefdyn::cuda

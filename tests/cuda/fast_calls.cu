@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+// What belongs to the calls of the Hopper plans: segments of long sequences against the generic engine, what forward keeps for
+// backward, states given back in place, and when the generic engine serves instead.
+#include "law.cuh"
+#include "mixers.cuh"
+
+namespace gpu_test {
+namespace {
+
+void expect(bool condition, const char* what) {
+  if (condition) ++total.passed;
+  else ++total.failed, std::printf("    FAILED fast calls: %s\n", what);
+}
+template <class M>
+struct of {
+  using mixer_type = M;
+  using heads_type = heads::grouped_queries;
+  static constexpr field over = field::real;
+};
+/// Output, then the gradients of all streams, of one form; `kept`: with what forward keeps.
+template <class P>
+struct outcome {
+  using L = law<of<typename P::M>, bf16>;
+  both<bf16> y;
+  std::vector<both<unsigned char>> memory;
+  gradients<typename P::M, bf16> g;
+  template <class Form>
+  outcome(P& p, Form f, bool keeps) : y(p.e.batch * p.e.time * p.e.readers * p.e.d) {
+    const device::cuda on;
+    const view<bf16, 4> out(y.device, p.e.batch, p.e.time, idx(p.e.readers), idx(p.e.d));
+    y.spoil();
+    both<bf16> dy(idx(y.host.size()));
+    for (std::size_t i = 0; i < dy.host.size(); ++i) dy.host[i] = bf16(float(int(i * 7 % 13) - 6) * 0.25f);
+    dy.up();
+    L::bind(g, p, memory, false, typename P::needs{});
+    cuda::kept_forward kept;
+    both<unsigned char> keep{idx(kept_bytes(on, f, p.x))}, ws{idx(workspace_bytes(on, f, p.x))};
+    kept.memory = workspace(reinterpret_cast<std::byte*>(keep.device), keep.host.size());
+    run(on, f, p.x, out, {}, workspace(reinterpret_cast<std::byte*>(ws.device), ws.host.size()), keeps ? &kept : nullptr);
+    both<unsigned char> back{idx(backward_workspace_bytes(on, f, p.x, keeps ? &kept : nullptr))};
+    backward(on, f, p.x, view<const bf16, 4>(static_cast<const bf16*>(dy.device), out.extents, out.strides), g, {}, {},
+             workspace(reinterpret_cast<std::byte*>(back.device), back.host.size()), keeps ? &kept : nullptr);
+    cuda::checked(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+    y.down();
+    for (auto& m : memory) m.down();
+  }
+  bool same(const outcome& o) const {
+    bool equal = !std::memcmp(y.host.data(), o.y.host.data(), y.host.size() * sizeof(bf16));
+    for (std::size_t k = 0; k < memory.size(); ++k) equal = equal && memory[k].host == o.memory[k].host;
+    return equal;
+  }
+};
+template <class T>
+double distance(const T* got, const T* want, std::size_t count) {
+  error_sum sum;
+  for (std::size_t i = 0; i < count; ++i) sum.add(double(got[i]), double(want[i]));
+  return sum.relative();
+}
+
+void segments() {  // 8192 tokens a segment, the last one short; the same numbers from the generic engine's chunks of 32
+  using M = mixer<r::linear, ev::scalar, sc::delta, no::sqrt_dim>;
+  for (const auto& offsets : {std::vector<std::int64_t>{}, std::vector<std::int64_t>{0, 300, 17500, 17500, 18000}}) {
+    const config c{"segments", 1, offsets.empty() ? 17000 : 18000, 64, 64, false, false, offsets, 0};
+    problem<of<M>, bf16> p(c);
+    const auto name = chosen_kernel(device::cuda{}, form::chunkwise{}, p.x);
+    expect(name.find("segments of 8192") != std::string::npos, "long sequences go by segments");
+    const outcome fast(p, form::chunkwise{}, false), kept(p, form::chunkwise{}, true), generic(p, form::chunkwise{32}, false);
+    expect(fast.same(kept), "what segments keep gives the same bits");
+    double worst = distance(fast.y.host.data(), generic.y.host.data(), fast.y.host.size()), gate = 0;
+    for (std::size_t k = 0; k < fast.memory.size(); ++k) {
+      const auto &a = fast.memory[k].host, &b = generic.memory[k].host;
+      if (p.gates[k])
+        gate = std::fmax(gate, distance(reinterpret_cast<const float*>(a.data()), reinterpret_cast<const float*>(b.data()), a.size() / 4));
+      else
+        worst = std::fmax(worst, distance(reinterpret_cast<const bf16*>(a.data()), reinterpret_cast<const bf16*>(b.data()), a.size() / 2));
+    }
+    expect(worst < 7e-3 && gate < 1.4e-2, "segments agree with the generic engine");  // both round to bf16
+    std::printf("segments%s: rows %.1e, gates %.1e\n", offsets.empty() ? "" : ", packed", worst, gate);
+  }
+}
+void kept() {
+  using M = mixer<r::exponential, ev::scalar, sc::inverse_sqrt_dim, no::sum>;
+  const config c{"kept", 2, 333, 64, 64, false, false, {}, 0};
+  problem<of<M>, bf16> p(c);
+  const outcome fast(p, form::parallel{}, false), kept(p, form::parallel{}, true);
+  expect(fast.same(kept), "what the parallel form keeps gives the same bits");
+}
+/// A state read and written at one place, by a mixer whose z, m and position several blocks read.
+template <class M, class Types, class Form>
+void in_place(Form f, int n, int d, const char* what) {
+  const config c{"in place", 2, 70, n, d, true, false, {}, 0};
+  problem<of<M>, Types> p(c);
+  using T = typename problem<of<M>, Types>::T;
+  device_state<M, T> a(2, p.e.states, n, d), b(2, p.e.states, n, d);
+  for (auto& s : a.S.host) s = 0.25f;
+  for (auto& s : a.z.host) s = 1;
+  for (auto& s : a.m.host) s = 0;
+  for (auto& s : a.position.host) s = 5;
+  a.S.up(), a.z.up(), a.m.up(), a.position.up(), b.spoil();
+  both<typename T::storage> y(2 * 70 * p.e.readers * d), again(idx(y.host.size()));
+  const auto call = [&](auto& out, auto& to) {
+    carried<M, T> k;
+    k.initial = a.view_of(), k.final = to.view_of();
+    run(device::cuda{}, f, p.x, view<typename T::storage, 4>(out.device, idx(2), idx(70), idx(p.e.readers), idx(d)), k);
+    cuda::checked(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+    out.down(), to.down();
+  };
+  call(y, b), call(again, a);
+  const auto same = [](const auto& s, const auto& t) { return !std::memcmp(s.data(), t.data(), s.size() * sizeof(s[0])); };
+  expect(same(y.host, again.host) && same(a.S.host, b.S.host) && same(a.z.host, b.z.host) && same(a.m.host, b.m.host) &&
+             same(a.position.host, b.position.host),
+         what);
+}
+void fallbacks() {
+  using M = mixer<r::linear, ev::scalar, sc::one, no::one>;
+  const config c{"fallbacks", 1, 80, 64, 64, false, false, {}, 0};
+  problem<of<M>, bf16> p(c);
+  const device::cuda on;
+  const auto name = [&](auto f, const auto& x) { return chosen_kernel(on, f, x); };
+  expect(name(form::chunkwise{}, p.x) == "sweep, sm_90a, chunks of 64" && name(form::automatic{}, p.x) == name(form::chunkwise{}, p.x),
+         "the sweep is chosen");
+  expect(name(form::chunkwise{32}, p.x).find("generic, chunks of 32") != std::string::npos, "a chunk length that is asked for is kept");
+  auto shifted = p.x;
+  shifted.q.data += 1;
+  expect(name(form::chunkwise{}, shifted).find("generic") != std::string::npos, "rows that are not aligned take the generic engine");
+  expect(name(form::parallel{}, p.x) == "parallel, sm_90a, tiles of 128", "the parallel form of a linear map is chosen too");
+}
+
+}  // namespace
+}  // namespace gpu_test
+
+void fast_calls() {
+  using namespace gpu_test;
+  const int before = total.failed;
+  try {
+    if (cuda::hopper::available()) segments(), kept(), fallbacks();
+    else ++total.skipped;
+    in_place<mixer<r::linear, ev::scalar, sc::product<sc::exp_input, sc::inverse_sqrt_dim>, no::floored_sum>, float>(
+        form::chunkwise{}, 16, 200, "a stabilised state in place, chunkwise");
+    in_place<mixer<r::linear, ev::scalar, sc::product<sc::exp_input, sc::inverse_sqrt_dim>, no::floored_sum>, float>(
+        form::recurrent{}, 16, 200, "a stabilised state in place, recurrent");
+    in_place<mixer<r::linear, ev::scalar, sc::one, no::sum>, float>(form::parallel{}, 16, 24, "a state in place, parallel");
+    in_place<mixer<r::linear, ev::scalar, sc::one, no::one>, bf16>(form::chunkwise{}, 64, 64, "a state in place, sweep");
+  } catch (const std::exception& error) {
+    expect(false, error.what());
+  }
+  std::printf("%s fast calls\n", total.failed == before ? "ok  " : "FAIL");
+}
