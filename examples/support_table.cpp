@@ -11,6 +11,7 @@
 #include <sstream>
 #include <string>
 
+#include "coefdyn/cuda/kernels.hpp"
 #include "coefdyn/mixers/all.hpp"
 #include "coefdyn/names.hpp"
 #include "coefdyn/theorems.hpp"
@@ -18,10 +19,23 @@
 namespace {
 using namespace coefdyn;
 
+/// The form that `automatic` takes over long sequences, on both devices.
+template <class M>
+const char* long_form() {
+  if (traits<M>::linear && traits<M>::structured) return "chunkwise";
+  return traits<M>::linear ? "recurrent" : traits<M>::structured ? "parallel" : "definition";
+}
+/// Its kernels on a GPU: those for sm_90a (bf16 rows of 64 or 128), else the generic engine's; and that of a step.
+template <class M>
+std::string kernels() {
+  const std::string rows = traits<M>::linear ? (cuda::has_sweep<M> ? "sweep (sm_90a)" : "") : cuda::has_flash<M> ? "tiles (sm_90a)" : "";
+  return (rows.empty() ? std::string(long_form<M>()) : rows) + (cuda::has_step<M> ? ", step" : "");
+}
+
 std::string table() {
   std::ostringstream s;
-  s << "| `mixers::` | φ | A_t | b_j | η_i | ψ | definition | parallel | recurrent | chunkwise | step |\n"
-    << "|---|---|---|---|---|---|---|---|---|---|---|\n";
+  s << "| `mixers::` | φ | A_t | b_j | η_i | ψ | definition | parallel | recurrent | chunkwise | step | CPU | CUDA |\n"
+    << "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
   mixers::for_each(mixers::all{}, [&]<class Named>(Named) {
     using M = typename Named::mixer_type;
     const auto code = [](const std::string& name) { return name.find('<') == std::string::npos ? name : "`" + name + "`"; };
@@ -30,7 +44,7 @@ std::string table() {
       << code(name_of<typename M::scaling>()) << " | " << code(name_of<typename M::normalization>()) << " | "
       << (traits<M>::has_feature ? code(name_of<typename M::feature_map>()) : "") << " |" << mark(form_exists<form::definition, M>)
       << mark(form_exists<form::parallel, M>) << mark(form_exists<form::recurrent, M>) << mark(form_exists<form::chunkwise, M>)
-      << (traits<M>::linear ? " state |" : " cache |") << "\n";
+      << (traits<M>::linear ? " state |" : " cache |") << " " << long_form<M>() << " | " << kernels<M>() << " |\n";
   });
   return s.str();
 }

@@ -24,8 +24,9 @@ struct outcome {
   both<bf16> y;
   std::vector<both<unsigned char>> memory;
   gradients<typename P::M, bf16> g;
+  /// `constants`: also the gradients of streams without time, which the generic engine gives.
   template <class Form>
-  outcome(P& p, Form f, bool keeps) : y(p.e.batch * p.e.time * p.e.readers * p.e.d) {
+  outcome(P& p, Form f, bool keeps, bool constants = true) : y(p.e.batch * p.e.time * p.e.readers * p.e.d) {
     const device::cuda on;
     const view<bf16, 4> out(y.device, p.e.batch, p.e.time, idx(p.e.readers), idx(p.e.d));
     y.spoil();
@@ -33,6 +34,7 @@ struct outcome {
     for (std::size_t i = 0; i < dy.host.size(); ++i) dy.host[i] = bf16(float(int(i * 7 % 13) - 6) * 0.25f);
     dy.up();
     L::bind(g, p, memory, false, typename P::needs{});
+    if (!constants) drop_constants(typename P::needs{});
     cuda::kept_forward kept;
     both<unsigned char> keep{idx(kept_bytes(on, f, p.x))}, ws{idx(workspace_bytes(on, f, p.x))};
     kept.memory = workspace(reinterpret_cast<std::byte*>(keep.device), keep.host.size());
@@ -43,6 +45,15 @@ struct outcome {
     cuda::checked(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
     y.down();
     for (auto& m : memory) m.down();
+  }
+  template <class... Need>
+  void drop_constants(list<Need...>) {
+    (
+        [&] {
+          using E = stored_t<Need, typename P::T>;
+          if (!Need::timed) const_cast<stream_view<Need, E>&>(g.template of<Need>()).data = nullptr;
+        }(),
+        ...);
   }
   bool same(const outcome& o) const {
     bool equal = !std::memcmp(y.host.data(), o.y.host.data(), y.host.size() * sizeof(bf16));
@@ -77,6 +88,21 @@ void segments() {  // 8192 tokens a segment, the last one short; the same number
     expect(worst < 7e-3 && gate < 1.4e-2, "segments agree with the generic engine");  // both round to bf16
     std::printf("segments%s: rows %.1e, gates %.1e\n", offsets.empty() ? "" : ", packed", worst, gate);
   }
+}
+/// Constant rotations and decays: rows are turned ahead, gradients back, where the constants' own gradients are not asked for.
+template <class M, class Form>
+void constants(Form f, const char* what) {
+  const config c{"constants", 2, 300, 64, 64, false, false, {}, 0};
+  problem<of<M>, bf16> p(c);
+  expect(chosen_kernel(device::cuda{}, f, p.x).find("sm_90a") != std::string::npos, what);
+  const outcome fast(p, f, false, false), generic(p, f, false, true);
+  double worst = distance(fast.y.host.data(), generic.y.host.data(), fast.y.host.size());
+  for (std::size_t k = 0; k < 3; ++k) {  // q, k, v
+    const auto &a = fast.memory[k].host, &b = generic.memory[k].host;
+    worst = std::fmax(worst, distance(reinterpret_cast<const bf16*>(a.data()), reinterpret_cast<const bf16*>(b.data()), a.size() / 2));
+  }
+  expect(worst < 7e-3, what);  // both round to bf16
+  std::printf("%s: rows %.1e\n", what, worst);
 }
 void kept() {
   using M = mixer<r::exponential, ev::scalar, sc::inverse_sqrt_dim, no::sum>;
@@ -133,8 +159,13 @@ void fast_calls() {
   using namespace gpu_test;
   const int before = total.failed;
   try {
-    if (cuda::hopper::available()) segments(), kept(), fallbacks();
-    else ++total.skipped;
+    if (cuda::hopper::available()) {
+      segments(), kept(), fallbacks();
+      constants<mixer<r::exponential, ev::rotation<>, sc::inverse_sqrt_dim, no::sum>>(form::parallel{}, "softmax with a rotation");
+      constants<mixer<r::linear, ev::rotation_decay<>, sc::one, no::sqrt_dim>>(form::chunkwise{}, "sweep with a rotation");
+      constants<mixer<r::linear, ev::fixed_scalar, sc::one, no::sqrt_dim>>(form::chunkwise{}, "sweep with a fixed decay");
+    }
+    if (!cuda::hopper::available()) ++total.skipped;
     in_place<mixer<r::linear, ev::scalar, sc::product<sc::exp_input, sc::inverse_sqrt_dim>, no::floored_sum>, float>(
         form::chunkwise{}, 16, 200, "a stabilised state in place, chunkwise");
     in_place<mixer<r::linear, ev::scalar, sc::product<sc::exp_input, sc::inverse_sqrt_dim>, no::floored_sum>, float>(

@@ -277,8 +277,10 @@ struct law {
         bool meant = p.c.tiled;
         if constexpr (!std::is_same_v<Form, form::parallel>) meant = meant && f.length == 0;
         meant = meant && (!parallel || (!initial && p.c.offsets.empty() && e.n == e.d && e.keys == e.states));
-        const bool took = chosen_kernel(device::cuda{}, f, p.x, initial ? carried<M, T>{initial->view_of(), {}, {}, {}} : carried<M, T>{})
-                              .find("sm_90a") != std::string::npos;
+        carried<M, T> both_states;
+        if (initial) both_states.initial = initial->view_of(), both_states.final = initial->view_of();
+        meant = meant && !(initial && traits<M>::structure.turns != turning::none);
+        const bool took = chosen_kernel(device::cuda{}, f, p.x, both_states).find("sm_90a") != std::string::npos;
         if (cuda::hopper::available()) see(std::string(p.c.name) + " " + name + ": the kernel meant", meant == took ? 0 : 1, 0);
       }
       const view<S, 4> out(y.device, e.batch, rows, idx(e.readers), idx(e.d)), out2(again.device, e.batch, rows, idx(e.readers), idx(e.d));

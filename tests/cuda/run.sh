@@ -18,7 +18,7 @@ names=("$@")
 if [ ${#names[@]} -eq 0 ]; then
   for k in 3 4 6 13 14 16 31 34; do names+=("${k}_f64" "${k}_bf16"); done
   names+=(13_half 31_half)
-  for k in 0 2 33 36 37; do names+=("${k}_bf16"); done
+  for k in 0 2 23 32 33 36 37; do names+=("${k}_bf16"); done
   names+=(calls fast_calls step spectrum)
   for k in $(seq 0 43); do names+=("${k}_f32"); done
 fi

@@ -24,7 +24,7 @@ template <class R>
 array array_of(R* data, const std::vector<idx>& shape, int parts) {
   array a;
   a.data = data;
-  a.rank = static_cast<int>(shape.size()) - (parts == 2 ? 1 : 0);
+  a.rank = static_cast<int>(shape.size()) - (parts == 2 ? 1 : 0), a.bytes = static_cast<int>(sizeof(R)) * parts;
   idx stride = 1;
   for (int i = a.rank - 1; i >= 0; --i) {
     a.extents[i] = shape[static_cast<std::size_t>(i)];

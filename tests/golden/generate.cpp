@@ -8,8 +8,8 @@
 
 #include "combination.hpp"
 
-/// golden_generate DIR OUT COMPILER FLAGS...: one translation unit in OUT for each distinct combination of the files in
-/// DIR, and a build.ninja that compiles them to shared objects. A file is written only where its content changes.
+/// golden_generate DIR OUT [COMPILER FLAGS...]: one translation unit in OUT for each distinct combination of the files in
+/// DIR and, given a compiler, a build.ninja that makes shared objects of them. A file is written only where its content changes.
 namespace {
 
 namespace fs = std::filesystem;
@@ -43,7 +43,7 @@ std::string ninja_of(const std::map<std::string, golden::combination>& units, co
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 4) return std::fprintf(stderr, "usage: golden_generate DIR OUT COMPILER [FLAGS...]\n"), 2;
+  if (argc < 3) return std::fprintf(stderr, "usage: golden_generate DIR OUT [COMPILER FLAGS...]\n"), 2;
   const fs::path out = argv[2];
   fs::create_directories(out);
   std::map<std::string, golden::combination> units;
@@ -62,6 +62,6 @@ int main(int argc, char** argv) {
     }
   }
   for (const auto& [name, c] : units) write_if_changed(out / (name + ".cpp"), source_of(c));
-  write_if_changed(out / "build.ninja", ninja_of(units, {argv + 3, argv + argc}));
+  if (argc > 3) write_if_changed(out / "build.ninja", ninja_of(units, {argv + 3, argv + argc}));
   std::printf("%zu cases, %zu combinations\n", cases, units.size());
 }

@@ -9,6 +9,12 @@
 #include "coefdyn/backward.hpp"
 #define GOLDEN_BACKWARD 1
 #endif
+#ifdef __CUDACC__
+#include "coefdyn/cuda/backward.cuh"
+#include "gpu_call.cuh"
+#undef GOLDEN_ETA
+#undef GOLDEN_SPECTRUM
+#endif
 #ifdef GOLDEN_SPECTRUM
 #include "coefdyn/spectrum/as_published.hpp"
 #include "coefdyn/spectrum/eigenvalues.hpp"
@@ -16,10 +22,28 @@
 #include "unit.hpp"
 
 /// What a generated unit instantiates: every form of one mixer in double and float, behind the plain table of unit.hpp. The unit
-/// defines GOLDEN_ETA and GOLDEN_SPECTRUM where a case has those outputs; GOLDEN_FORWARD_ONLY leaves out the gradients.
+/// defines GOLDEN_ETA and GOLDEN_SPECTRUM where a case has those outputs; GOLDEN_FORWARD_ONLY leaves out the gradients. Compiled
+/// by nvcc the same unit runs on the GPU, in float, and has forms and gradients alone.
 namespace golden {
 
 using namespace coefdyn;
+
+/// Calls f(device, call) with the call's arrays where the device has them.
+#ifdef __CUDACC__
+inline constexpr bool on_gpu = true;
+template <class F>
+void on_device(const call& host, F f) {
+  gpu_call moved(host);
+  f(device::cuda{}, moved.c);
+  moved.copy_back();
+}
+#else
+inline constexpr bool on_gpu = false;
+template <class F>
+void on_device(const call& host, F f) {
+  f(device::cpu{serial{}}, host);
+}
+#endif
 
 template <class T, int Rank>
 view<T, Rank> view_of(const array& a) {
@@ -97,9 +121,11 @@ void with_form_id(form_id id, int chunk, F f) {
   }
 }
 template <class M, class R, field Over>
-void run_form(const call& c) {
-  const auto x = tokens_of<M, R, Over>(c);
-  with_form_id<M>(c.form, c.chunk, [&](auto form_) { run(device::cpu{serial{}}, form_, x, view_of<R, 4>(c.y), carry_of<M, R>(c)); });
+void run_form(const call& host) {
+  on_device(host, [](const auto& on, const call& c) {
+    const auto x = tokens_of<M, R, Over>(c);
+    with_form_id<M>(c.form, c.chunk, [&](auto form_) { run(on, form_, x, view_of<R, 4>(c.y), carry_of<M, R>(c)); });
+  });
 }
 
 #ifdef GOLDEN_ETA
@@ -151,15 +177,16 @@ void run_spectrum(const call& c, const spectrum_arrays& out) {
 
 #ifdef GOLDEN_BACKWARD
 template <class M, class R, field Over>
-void run_backward(const call& c) {
-  gradients<M, R, heads::grouped_queries, Over> g;
-  bind_all(g, c.gradients, needs_of<M, Over>{});
-  state_gradients<M, R> s;
-  s.final = state_of<M, R, const_state<M, R>>(c.final_gradient);
-  s.initial = state_of<M, R, mutable_state<M, R>>(c.initial_gradient);
-  const auto x = tokens_of<M, R, Over>(c);
-  with_form_id<M>(c.form, c.chunk,
-                  [&](auto form_) { backward(device::cpu{serial{}}, form_, x, view_of<const R, 4>(c.y), g, carry_of<M, R>(c), s); });
+void run_backward(const call& host) {
+  on_device(host, [](const auto& on, const call& c) {
+    gradients<M, R, heads::grouped_queries, Over> g;
+    bind_all(g, c.gradients, needs_of<M, Over>{});
+    state_gradients<M, R> s;
+    s.final = state_of<M, R, const_state<M, R>>(c.final_gradient);
+    s.initial = state_of<M, R, mutable_state<M, R>>(c.initial_gradient);
+    const auto x = tokens_of<M, R, Over>(c);
+    with_form_id<M>(c.form, c.chunk, [&](auto form_) { backward(on, form_, x, view_of<const R, 4>(c.y), g, carry_of<M, R>(c), s); });
+  });
 }
 #endif
 
@@ -172,22 +199,25 @@ std::span<const stream_fact> facts_of(list<Need...>) {
 template <class M, class R, field Over>
 constexpr functions functions_of() {
   functions f;
-  f.run = run_form<M, R, Over>;
+  if constexpr (!on_gpu || std::is_same_v<R, float>) {
+    f.run = run_form<M, R, Over>;
 #ifdef GOLDEN_ETA
-  f.eta = run_eta<M, R, Over, false>, f.log_eta = run_eta<M, R, Over, true>;
+    f.eta = run_eta<M, R, Over, false>, f.log_eta = run_eta<M, R, Over, true>;
 #endif
 #ifdef GOLDEN_SPECTRUM
-  f.spectrum = run_spectrum<M, R, Over>;
+    f.spectrum = run_spectrum<M, R, Over>;
 #endif
 #ifdef GOLDEN_BACKWARD
-  f.backward = run_backward<M, R, Over>;
+    f.backward = run_backward<M, R, Over>;
 #endif
+  }
   return f;
 }
 template <class M, field Over>
 const unit* unit_of(const char* name) {
   using T = traits<M>;
   static const unit u{name,
+                      on_gpu,
                       T::linear,
                       T::needs_sum,
                       T::stabilised,

@@ -6,7 +6,8 @@
 
 /// The plain interface between the runner and a unit: one compiled combination of policies. A unit is a shared object with
 ///   extern "C" const golden::unit* golden_unit();
-/// Sizes are run-time numbers, arrays go by stream name, numbers are double or float as the function table says.
+/// Sizes are run-time numbers, arrays go by stream name, numbers are double or float as the function table says. Arrays are the
+/// host's; a unit that runs on a GPU makes its own copies.
 namespace golden {
 
 using idx = std::int64_t;
@@ -14,7 +15,7 @@ using idx = std::int64_t;
 /// A tensor; extents and strides count elements, of two numbers each where the stream is complex.
 struct array {
   void* data = nullptr;
-  int rank = 0;
+  int rank = 0, bytes = 0;  // of an element
   idx extents[5] = {};
   idx strides[5] = {};
 };
@@ -58,7 +59,8 @@ struct spectrum_arrays {
   double* published_ratios;
 };
 
-/// One number type's functions; null where the unit was compiled without. Each throws what the library throws.
+/// One number type's functions; null where the unit was compiled without: a GPU's units have run and backward in float. Each
+/// throws what the library throws.
 struct functions {
   void (*run)(const call&) = nullptr;
   void (*eta)(const call&) = nullptr;  // y <- eta of the definition, given v = 1 with d = 1 and S_0 = z_0
@@ -69,6 +71,7 @@ struct functions {
 
 struct unit {
   const char* mixer;
+  bool on_gpu;
   bool linear, needs_sum, stabilised, complex_state, complex_reads;
   int writes;
   bool exists[form_count], backward_exists[form_count];

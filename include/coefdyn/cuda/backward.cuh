@@ -37,7 +37,8 @@ struct cuda_backward_call {
   bool keeps() const { return kept && kept->filled; }
   idx bytes() const {
     idx other = 0;
-    if (any && Fast::exists && Fast::gives_gradients && cuda::numbers::constant_gate<X>) other = cuda::generic::plan_backward<M, R, X>(form_, e, longest).bytes();
+    if (any && Fast::exists && Fast::gives_gradients && cuda::numbers::constant_streams<X>)
+      other = cuda::generic::plan_backward<M, R, X>(form_, e, longest).bytes();
     const idx chosen =
         choose([&](const auto& plan) { return plan.backward_bytes(keeps()); }, [](const auto& plan) { return plan.bytes(); });
     return tables(nullptr, nullptr) + (chosen > other ? chosen : other);

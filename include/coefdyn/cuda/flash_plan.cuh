@@ -42,8 +42,9 @@ struct flash_plan {
   }
   struct forward_pieces {
     numbers::arrays numbers;
+    hopper::turned_rows<M> rows;
     float *decay = nullptr, *sums = nullptr;  // sums of gates in tiles; rows' sums
-    forward_pieces(generic::memory& a, const flash_plan& p) : numbers(numbers::take<M>(a, p.e)) {
+    forward_pieces(generic::memory& a, const flash_plan& p) : numbers(numbers::take<M>(a, p.e)), rows(a, p.e) {
       if (decays) decay = a.template take<float>(flash_decay_workspace(p.shape()) / 4);
     }
   };
@@ -64,7 +65,7 @@ struct flash_plan {
   template <class Call>
   bool takes_gradients(const Call& call, bool repeats) const {
     const auto& g = call.g;
-    if (numbers::constant_gate<X> && numbers::any_constant_given(g, numbers::state_numbers<X>{})) return false;
+    if (numbers::constant_wanted<X>(g) || (numbers::kinds<M>::turn && g.accumulate)) return false;
     return !repeats && hopper::copyable(call.dy) && !call.initial.S.data && !call.final_gradient.S.data && !call.initial_gradient.S.data &&
            hopper::row_gradient::serves(g.q, e, g.accumulate) && hopper::row_gradient::serves(g.k, e, g.accumulate) &&
            hopper::row_gradient::serves(g.v, e, g.accumulate);
@@ -108,14 +109,15 @@ struct flash_plan {
     with_size([&]<int n>() { flash_backward<n, phi, norm, decays>(shape(), in, g, w.rest, stream); });
     w.q.out(stream, call.g.q, e, call.g.accumulate), w.k.out(stream, call.g.k, e, call.g.accumulate);
     w.v.out(stream, call.g.v, e, call.g.accumulate);
+    hopper::turned_rows<M>::turn_back(stream, x, e, call.g);
     if (decays && numbers::wanted<X>(call.g)) numbers::raise<M>(stream, x, e, {}, w.gradients, call.g);
   }
 
  private:
   flash_shape shape() const { return {int(e.batch), e.time, e.readers, e.readers / e.keys, e.n}; }
   flash_inputs inputs(cudaStream_t stream, const X& x, const forward_pieces& w) const {
-    flash_inputs in{hopper::raw(x.q), hopper::raw(x.k), hopper::raw(x.v), numbers::constant_scale<M>(e), numbers::constant_read<M>(e),
-                    nullptr};
+    w.rows.make(stream, x, e);
+    flash_inputs in{w.rows.query(x), w.rows.key(x), hopper::raw(x.v), numbers::constant_scale<M>(e), numbers::constant_read<M>(e), nullptr};
     if (decays) {
       numbers::make<M>(stream, x, e, {}, w.numbers);
       flash_decay(shape(), hopper::dense(w.numbers.gate, e, 1), w.decay, stream);

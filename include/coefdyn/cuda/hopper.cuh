@@ -39,6 +39,38 @@ inline ptx::tensor dense(const void* p, const extents& e, idx inner) {
   return {const_cast<void*>(p), e.time * e.readers * inner, e.readers * inner, inner};
 }
 
+/// q and k as the kernels take them: the caller's, or turned by a constant rotation into the workspace.
+template <class M>
+struct turned_rows {
+  static constexpr bool turns = numbers::kinds<M>::turn;
+  view<bf16, 4> q, k;
+  turned_rows() = default;
+  turned_rows(generic::memory& a, const extents& e) {
+    if constexpr (turns) {
+      const idx n = e.n, queries = e.queries, keys = e.keys;
+      q = view<bf16, 4>(a.template take<bf16>(e.batch * e.time * queries * n), e.batch, e.time, queries, n);
+      k = view<bf16, 4>(a.template take<bf16>(e.batch * e.time * keys * n), e.batch, e.time, keys, n);
+    }
+  }
+  template <class X>
+  void make(cudaStream_t stream, const X& x, const extents& e) const {
+    if constexpr (turns) numbers::turn<M>(stream, x, e, x.q, q, -1), numbers::turn<M>(stream, x, e, x.k, k, -1);
+  }
+  template <class X>
+  ptx::tensor query(const X& x) const {
+    return turns ? raw(q) : raw(x.q);
+  }
+  template <class X>
+  ptx::tensor key(const X& x) const {
+    return turns ? raw(k) : raw(x.k);
+  }
+  /// Gradients of turned rows to gradients of the caller's, in place.
+  template <class X, class G>
+  static void turn_back(cudaStream_t stream, const X& x, const extents& e, const G& g) {
+    if constexpr (turns) numbers::turn<M>(stream, x, e, g.q, g.q, +1), numbers::turn<M>(stream, x, e, g.k, g.k, +1);
+  }
+};
+
 // ---- states [N, P, n, d] fp32, dense: the caller's own where heads, type and strides agree ------------------------------------
 template <class V>
 bool dense_state(const V& s, const extents& e) {

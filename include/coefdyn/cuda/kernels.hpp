@@ -14,21 +14,23 @@ struct kinds {
   static constexpr bool gate = traits<M>::structure.decay != coefdyn::gate::none;
   static constexpr bool scale = basis_of<typename M::scaling> != basis::sizes;
   static constexpr bool read = !traits<M>::needs_sum && basis_of<typename M::normalization> != basis::sizes;
+  static constexpr bool turn = traits<M>::structure.turns != turning::none;
   static constexpr bool any = gate || scale || read;
   /// Whether they see no vector, so that they can be made ahead of the rows.
   static constexpr bool ahead = traits<M>::structure.decay != coefdyn::gate::channel && traits<M>::scale_is_scalar &&
-                                !traits<M>::exponential && (!gate || basis_of<typename M::evolution> != basis::token) &&
+                                !traits<M>::exponential && (!(gate || turn) || basis_of<typename M::evolution> != basis::token) &&
                                 basis_of<typename M::scaling> != basis::token &&
                                 (traits<M>::needs_sum || basis_of<typename M::normalization> != basis::token);
 };
 }  // namespace numbers
 
-/// A_t is a number at most, nothing is mapped or turned, one write a token.
+/// A_t is a number at most, or a constant rotation with one; no feature map, one write a token.
 template <class M>
 constexpr bool is_scalar_family = [] {
   constexpr structure_of s = traits<M>::structure;
   return traits<M>::structured && !traits<M>::complex_state && !traits<M>::has_feature && traits<M>::micro == 1 &&
-         s.correction == rank_one::none && s.turns == turning::none && s.order == reads::after_write && numbers::kinds<M>::ahead;
+         s.correction == rank_one::none && (s.turns == turning::none || s.constant) && s.order == reads::after_write &&
+         numbers::kinds<M>::ahead;
 }();
 /// sweep.cuh and segments.cuh: the chunkwise form.
 template <class M>

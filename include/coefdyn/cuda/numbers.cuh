@@ -3,8 +3,9 @@
 #include "frame.cuh"
 #include "kernels.hpp"
 
-/// The numbers of a mixer whose decay, scaling and normalization see no vector (`basis`): made for all tokens ahead of the
-/// Hopper kernels, which take arrays, and their gradients given back to the streams by dual numbers.
+/// The numbers of a mixer whose decay, angles, scaling and normalization see no row (`basis`): made for all tokens ahead of the
+/// Hopper kernels, which take arrays, and their gradients given back to the streams by dual numbers. Constant rotations turn the
+/// rows of q and k ahead: q_i' R(P_i - P_j) k_j = (R(-P_i) q_i)' (R(-P_j) k_j), P_i = i times the angle.
 ///
 /// Arrays are fp32 [B, T, P], P processed heads: one for each reading head, which has its state head's gate and scaling.
 namespace coefdyn::cuda::numbers {
@@ -23,14 +24,16 @@ arrays take(generic::memory& a, const extents& e) {
   return x;
 }
 
-// The streams that hold one number a head.
+// The streams in gate precision: numbers and rows.
 template <class Out, class... Need>
 struct only_numbers {
   using type = Out;
 };
 template <class... Out, class H, class... T>
 struct only_numbers<list<Out...>, H, T...>
-    : only_numbers<std::conditional_t<H::inner == width::scalar && H::over == field::real, list<Out..., H>, list<Out...>>, T...> {};
+    : only_numbers<std::conditional_t<(H::inner == width::scalar || H::tag::held_in == precision::gate) && H::over == field::real,
+                                      list<Out..., H>, list<Out...>>,
+                   T...> {};
 template <class L>
 struct numbers_of;
 template <class... Need>
@@ -42,7 +45,7 @@ using reader_numbers = typename numbers_of<reader_needs<typename X::needs>>::typ
 
 /// Where one token of a processed head is.
 struct spot {
-  idx batch, time, position;
+  idx batch, time, token, position;  // token: of its sequence
   cpu::head_index head;
 };
 /// Token `index` of [B, T, P]. `start`: positions of the states that enter, or empty.
@@ -59,20 +62,31 @@ __device__ spot spot_at(const X& x, const extents& e, const view<const idx, 1>& 
     }
     sequence = low, begin = x.cu_seqlens[low];
   }
-  return {batch, t, t - begin + (start.data ? start(sequence) : 0), {p / cpu::readers_per_state(e), p}};
+  return {batch, t, t - begin, t - begin + (start.data ? start(sequence) : 0), {p / cpu::readers_per_state(e), p}};
 }
 template <class Need, class X>
-__device__ float number_at(const X& x, const extents& e, const spot& s) {
+__device__ auto value_at(const X& x, const extents& e, const spot& s) {
   idx inner[2];
-  return cpu::converted<float>(*cpu::row_pointer<Need>(x.template of<Need>(), s.batch, s.time, cpu::head_of<Need>(s.head, e), inner));
+  const auto* p = cpu::row_pointer<Need>(x.template of<Need>(), s.batch, s.time, cpu::head_of<Need>(s.head, e), inner);
+  if constexpr (Need::inner_rank == 0) return cpu::converted<float>(*p);
+  else if constexpr (Need::inner_rank == 1) return row<float>{p, inner[0]};
+  else return matrix<float>{p, inner[0], inner[1]};
+}
+template <class Need, bool Seeded, class X>
+__device__ auto dual_at(const X& x, const extents& e, const spot& s) {
+  const auto v = value_at<Need>(x, e, s);
+  if constexpr (Need::inner_rank == 0) return dual<float>(v, float(Seeded));
+  else if constexpr (Need::inner_rank == 1) return lifted_row<float, seed::none>{v.p, v.stride, 0};
+  else return lifted_matrix<float, seed::none>{v.p, v.stride_row, v.stride_column, e.n, 0};
 }
 template <class X, class... Need>
 __device__ token<float, list<Need...>> token_at(const X& x, const extents& e, const spot& s, list<Need...>) {
-  return {{number_at<Need>(x, e, s)}..., {s.position, e.n, e.d, 0}};
+  return {{value_at<Need>(x, e, s)}..., {s.position, e.n, e.d, 0}};
 }
+/// With the number `Tag` seeded.
 template <class Tag, class X, class... Need>
-__device__ lifted_token<float, Tag, seed::every, list<Need...>> lifted_at(const X& x, const extents& e, const spot& s, list<Need...>) {
-  return {{dual<float>(number_at<Need>(x, e, s), float(std::is_same_v<Tag, typename Need::tag>))}..., {s.position, e.n, e.d, 0}};
+__device__ lifted_token<float, Tag, seed::none, list<Need...>> lifted_at(const X& x, const extents& e, const spot& s, list<Need...>) {
+  return {{dual_at<Need, std::is_same_v<Tag, typename Need::tag>>(x, e, s)}..., {s.position, e.n, e.d, 0}};
 }
 /// A token that has sizes only, for what depends on no more.
 inline token<float, list<>> sizes_of(const extents& e) { return {{0, e.n, e.d, 0}}; }
@@ -170,9 +184,11 @@ void raise_side(cudaStream_t stream, const X& x, const extents& e, const view<co
         const auto& v = g.template of<Need>();
         using V = std::remove_cvref_t<decltype(v)>;
         const idx heads = Need::headed ? e.heads_of(Need::heads) : 1;
-        if (v.data)
-          launch(stream, raise_kernel<M, Need, Reading, X, V>, "raise_kernel", Need::timed ? (e.batch * e.time * heads + 255) / 256 : heads,
-                 Need::timed ? 256 : 1024, 0, x, e, start, d, v, g.accumulate);
+        if constexpr (Need::inner == width::scalar)
+          if (v.data)
+            launch(stream, raise_kernel<M, Need, Reading, X, V>, "raise_kernel",
+                   Need::timed ? (e.batch * e.time * heads + 255) / 256 : heads, Need::timed ? 256 : 1024, 0, x, e, start, d, v,
+                   g.accumulate);
       }(),
       ...);
 }
@@ -183,24 +199,54 @@ void raise(cudaStream_t stream, const X& x, const extents& e, const view<const i
 }
 template <class G, class... Need>
 bool any_given(const G& g, list<Need...>) {
-  return (bool(g.template of<Need>().data) || ...);
+  return ((Need::inner == width::scalar && bool(g.template of<Need>().data)) || ...);
 }
-/// Whether the gradient of a decay without time is asked for. Sums over tokens make the differences that a token's gate gradient
-/// is taken from noisy (bf16: a hundred times), so the Hopper plans leave it to the generic engine.
+/// Whether the gradient of an evolution's stream without time is asked for. A sum over tokens makes the differences that a token's
+/// gate gradient is taken from noisy (in bf16 a hundred times), so the Hopper plans leave it to the generic engine.
 template <class... Need>
 constexpr bool any_constant(list<Need...>) {
   return (!Need::timed || ...);
 }
 template <class X>
-constexpr bool constant_gate = kinds<typename X::mixer_type>::gate && any_constant(state_numbers<X>{});
+constexpr bool constant_streams = any_constant(state_needs<typename X::needs>{});
 template <class G, class... Need>
 bool any_constant_given(const G& g, list<Need...>) {
   return ((!Need::timed && bool(g.template of<Need>().data)) || ...);
+}
+template <class X, class G>
+bool constant_wanted(const G& g) {
+  return any_constant_given(g, state_needs<typename X::needs>{});
 }
 /// Whether a gradient of any number is asked for.
 template <class X, class G>
 bool wanted(const G& g) {
   return any_given(g, state_numbers<X>{}) || any_given(g, reader_numbers<X>{});
+}
+
+// ---- constant rotations -------------------------------------------------------------------------------------------------------
+/// Rows [B, T, heads, n] of bf16 turned by -P (`sign` -1) or back; `in` and `out` may be one.
+template <class M, class X, class In, class Out>
+__global__ void turn_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, const __grid_constant__ In in,
+                            const __grid_constant__ Out out, int sign) {
+  const int heads = int(in.extents[2]), half = e.n / 2, group = e.readers / heads;
+  const idx count = e.batch * e.time * heads * half;
+  for (idx i = idx(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += idx(gridDim.x) * blockDim.x) {
+    const int p = int(i % half), h = int(i / half % heads);
+    const idx row = i / half / heads;
+    const spot s = spot_at(x, e, {}, row * e.readers + h * group);
+    const double turns =
+        double(M::evolution::angle(token_at(x, e, s, state_numbers<X>{}), p)) * double(s.token + 1) * (sign * 0.15915494309189535);
+    float si, co;
+    sincospif(2.f * float(turns - rint(turns)), &si, &co);
+    const channel_pair c = pair_of(traits<M>::structure.turns, p, e.n);
+    const float a = float(in(s.batch, s.time, h, c.x)), b = float(in(s.batch, s.time, h, c.y));
+    out(s.batch, s.time, h, c.x) = bf16(a * co - b * si);
+    out(s.batch, s.time, h, c.y) = bf16(a * si + b * co);
+  }
+}
+template <class M, class X, class In, class Out>
+void turn(cudaStream_t stream, const X& x, const extents& e, const In& in, const Out& out, int sign) {
+  launch(stream, turn_kernel<M, X, In, Out>, "turn_kernel", (in.size() / 2 + 255) / 256, 256, 0, x, e, in, out, sign);
 }
 
 }  // namespace coefdyn::cuda::numbers

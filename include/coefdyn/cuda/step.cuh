@@ -80,7 +80,7 @@ struct frame_source<M, R, X, frame<M, R, list<All...>>> {
   __device__ __forceinline__ void fetch(int k, const Then& then, list<Need, Rest...>) const {
     using E = element_of<Need, R>;
     const auto b = f.template of<Need>();
-    const unsigned stride = unsigned(b.stride), r = unsigned(k) / stride, i = unsigned(k) % stride;
+    const unsigned stride = unsigned(b.stride), r = unsigned(k) < stride ? 0 : unsigned(k) / stride, i = unsigned(k) - r * stride;
     const bool mine = k < size<Need>();
     idx extent[2] = {};
     inner_extents<Need>(e.n, e.d, F::micro, extent);
@@ -105,23 +105,27 @@ struct frame_source<M, R, X, frame<M, R, list<All...>>> {
   }
 };
 
-/// A block's shared memory: everything fits, or step_fits refuses.
+/// A block's shared memory: everything fits, or step_fits refuses. Laid out on the host over `origin`; `here` moves it to the memory.
 template <class M, class R, class X, class Tile>
 struct step_block {
   using T = traits<M>;
+  using O = operands<M, R>;
   static constexpr int sums = T::needs_sum ? 1 : 0, width = Tile::columns + 4 * sums;  // of a row of columns, the sum's behind
+  static constexpr std::size_t origin = 16;
   state_frame_of<M, R, X> in;
-  reader_frame_of<M, R, X> reads;  // of one reader; the others follow in memory
-  std::byte* reader_memory = nullptr;
-  idx reader_bytes = 0;
+  reader_frame_of<M, R, X> reads;  // of the first reader; the others follow in memory
+  idx reader_bytes = 0, bytes = 0;
   int readers = 0, window = 0;
-  operands<M, R> o;
+  bool fits = false;
+  O o;
   R* S = nullptr;                     // (channels, width)
   R *Q = nullptr, *p = nullptr;       // (readers, rows, ln), (readers, window)
   R *part = nullptr, *raw = nullptr;  // (2, groups, width)
   R* numerator = nullptr;             // (window, readers, width)
 
-  COEFDYN_HD step_block(memory& a, const extents& e, int window_) : readers(cpu::readers_per_state(e)), window(window_) {
+  /// For at most `window` tokens at once.
+  step_block(const extents& e, int window_) : readers(cpu::readers_per_state(e)), window(window_) {
+    memory a{reinterpret_cast<std::byte*>(origin), nullptr, shared_limit};
     const frame_shape shape{e.n, e.d, value_width<M>(e.d), window};
     S = a.take<R>(idx(Tile::channels) * width);
     part = a.take<R>(2 * Tile::groups * width);
@@ -129,41 +133,54 @@ struct step_block {
     memory one;
     lay(one, reads, shape);
     reader_bytes = one.slow_used;
-    reader_memory = a.take<std::byte>(reader_bytes * readers);
-    o = operands<M, R>(a, window, Tile::channels / T::lowered(1), value_width<M>(e.d), false);
+    memory first{nullptr, a.take<std::byte>(reader_bytes * readers)};
+    lay(first, reads, shape);
+    o = O(a, window, Tile::channels / T::lowered(1), value_width<M>(e.d), false);
     o.n = T::lowered(e.n);  // rows stay as wide as the tile, zero behind n
     Q = a.take<R>(idx(readers) * o.rows * o.ln), p = a.take<R>(idx(readers) * window);
     numerator = a.take<R>(idx(window) * readers * width);
     raw = a.take<R>(T::has_feature ? idx(window) * T::writes * e.n : 0);
+    bytes = a.fast_used, fits = a.slow_used == 0;
   }
-  __device__ static step_block here(const extents& e, int window) {
-    extern __shared__ __align__(16) std::byte fast[];
-    memory a{fast, nullptr, shared_limit};
-    return step_block(a, e, window);
+  __device__ step_block here() const {
+    step_block w = *this;
+    const auto move = [](auto*&... p) { ((p = placed(p)), ...); };
+    const auto move_frame = [&]<class... Need>(frame<M, R, list<Need...>>& f) { move(f.template of<Need>().p...); };
+    move_frame(w.in), move_frame(w.reads);
+    move(w.S, w.Q, w.p, w.part, w.raw, w.numerator, w.o.K, w.o.b, w.o.m, w.o.shift, w.o.lift);
+    if constexpr (O::corrects) move(w.o.row, w.o.s);
+    if constexpr (O::corrects && !O::tied) move(w.o.col);
+    if constexpr (O::has_gates) move(w.o.g);
+    if constexpr (O::before) move(w.o.bonus);
+    if constexpr (O::turns) move(w.o.co, w.o.si);
+    if constexpr (T::stabilised && O::before) move(w.o.read_scale, w.o.bonus_scale);
+    return w;
   }
-  /// Operands behind n: zero, once and for all.
-  __device__ static void clear_tails(const extents& e, int window) {
-    if (T::lowered(e.n) == Tile::channels) return;
-    const step_block w = here(e, window);
-    w.o.clear();
-    clear(w.Q, w.readers * w.o.rows * w.o.ln);
-  }
-  COEFDYN_HD reader_frame_of<M, R, X> reader(int r) const {
-    reader_frame_of<M, R, X> f;
-    memory at{reader_memory + r * reader_bytes, nullptr, reader_bytes};
-    lay(at, f, reads.shape);
+  __device__ reader_frame_of<M, R, X> reader(int r) const {
+    reader_frame_of<M, R, X> f = reads;
+    const auto move = [&]<class... Need>(frame<M, R, list<Need...>>& g) {
+      ((g.template of<Need>().p =
+            reinterpret_cast<element_of<Need, R>*>(reinterpret_cast<std::byte*>(g.template of<Need>().p) + r * reader_bytes)),
+       ...);
+    };
+    move(f);
     return f;
   }
-  COEFDYN_HD R* queries(int r) const { return Q + idx(r) * window * T::micro * o.ln; }
+  __device__ R* queries(int r) const { return Q + r * window * T::micro * o.ln; }
+
+ private:
+  template <class P>
+  __device__ static P* placed(P* p) {  // through an integer: a pointer of a kernel's argument counts as one to global memory
+    extern __shared__ __align__(16) std::byte fast[];
+    return reinterpret_cast<P*>(fast + (int(reinterpret_cast<std::size_t>(p)) - int(origin)));
+  }
 };
 
 /// Tokens that a block lowers at once: as many as fit; 0 if not even one does.
 template <class M, class R, class X, class Tile>
 int step_window(const extents& e, idx longest) {
   for (int window = longest > 1 ? int(longest) : 1; window > 0; --window) {
-    memory a{nullptr, nullptr, shared_limit};
-    step_block<M, R, X, Tile>(a, e, window);
-    if (a.slow_used == 0) return window;
+    if (step_block<M, R, X, Tile>(e, window).fits) return window;
   }
   return 0;
 }
@@ -210,6 +227,8 @@ struct step_state {
     vectors =
         std::is_same_v<Stored, float> && column == 1 && channel % 4 == 0 && count % 4 == 0 && reinterpret_cast<std::size_t>(S) % 16 == 0;
   }
+  /// Channels from `first` that a thread's vectors have; 0 beyond the columns.
+  __device__ int rows_of(int first, int lane) const { return lane * 4 < count ? lowered - first : 0; }
   /// Channel c of the lowered state, [Re; Im].
   __device__ Part* row(int c) const { return c < n ? S + c * channel : S + (c - n) * channel + 1; }
   __device__ Part* sum(int c) const { return c < n ? z + c * z_channel : z + (c - n) * z_channel + 1; }
@@ -231,11 +250,18 @@ __device__ __forceinline__ void land_state(const V& initial, idx at, int h, int 
     }
   };
   if (from.vectors && some) {
+    const int given = from.rows_of(group * Tile::rows, lane);
+    const auto* element = from.S + group * Tile::rows * from.channel + lane * 4;
+    float* to = S + group * Tile::rows * width + lane * 4;
+    if (given >= Tile::rows) {
 #pragma unroll
-    for (int j = 0; j < Tile::rows; ++j) {
-      const int c = group * Tile::rows + j;
-      const bool given = c < n && lane * 4 < from.count;
-      __pipeline_memcpy_async(S + c * width + lane * 4, given ? from.S + c * from.channel + lane * 4 : from.S, 16, given ? 0 : 16);
+      for (int j = 0; j < Tile::rows; ++j, element += from.channel) __pipeline_memcpy_async(to + j * width, element, 16);
+    } else {
+#pragma unroll 1
+      for (int j = 0; j < Tile::rows; ++j, element += from.channel) {
+        if (j < given) __pipeline_memcpy_async(to + j * width, element, 16);
+        else *reinterpret_cast<float4*>(to + j * width) = make_float4(0, 0, 0, 0);
+      }
     }
   } else {
     constexpr bool copies = std::is_same_v<typename View::Plain, float>;
@@ -269,22 +295,15 @@ __device__ __forceinline__ void land_state(const V& initial, idx at, int h, int 
   __pipeline_commit();
 }
 
-/// The same address, known to be in shared memory.
-template <class T>
-__device__ __forceinline__ T* in_shared(T* p) {
-  extern __shared__ __align__(16) std::byte fast[];
-  return reinterpret_cast<T*>(fast + int(reinterpret_cast<const std::byte*>(p) - fast));
-}
-
 /// Brings the state (for t = 0) and tokens [t, t + count) of a head into the block's memory, lowered, with e^g for g; returns the last
-/// maximum. Apart from the token loop, whose registers hold the state.
+/// maximum. Nothing of the state is in registers yet, so that the calls in here spill none of it.
 template <class M, class R, class X, class Carry, class Tile>
-__device__ __forceinline__ R step_prepare(const X& x, const extents& e, const Carry& carry, int window, head hd, slice s, idx start, idx t,
-                                       int from, int count, R m) {
+__device__ __forceinline__ R step_prepare(const X& x, const extents& e, const Carry& carry, const step_block<M, R, X, Tile>& there, head hd,
+                                          slice s, idx start, idx t, int from, int count, R m) {
   using T = traits<M>;
   using O = operands<M, R>;
   using Block = step_block<M, R, X, Tile>;
-  const Block w = Block::here(e, window);
+  const Block w = there.here();
   const auto land = [&] {
     if (t == 0) land_state<M, Tile>(carry.initial, hd.index, hd.state, e.n, s, w.S, Block::width);
   };
@@ -334,30 +353,37 @@ __device__ __forceinline__ R step_prepare(const X& x, const extents& e, const Ca
 
 template <class M, class R, class X, class Y, class Carry, class Tile>
 __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
-    step_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, int window, const __grid_constant__ Y y,
-                const __grid_constant__ Carry carry, idx items) {
+    step_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, const __grid_constant__ step_block<M, R, X, Tile> there,
+                const __grid_constant__ Y y, const __grid_constant__ Carry carry, int items) {
   using T = traits<M>;
   using Block = step_block<M, R, X, Tile>;
   using O = operands<M, R>;
   constexpr int rows = Tile::rows, W = 4 + Block::sums, width = Block::width;
-  const int slices = slices_of(e.d, Tile::columns);
-  Block::clear_tails(e, window);
+  const unsigned slices = unsigned(slices_of(e.d, Tile::columns)), heads = unsigned(e.states);
+  if (there.o.n < Tile::channels) {  // operands behind n: zero, once and for all
+    const Block w = there.here();
+    w.o.clear();
+    clear(w.Q, w.readers * w.o.rows * w.o.ln);
+  }
   each_item(items, [&](idx item) {
-    const slice s = slice_at<M>(e.d, int(item % slices), Tile::columns);
-    const head hd = head_at(x, e, item / slices);
+    const unsigned at = slices > 1 ? unsigned(item) / slices : unsigned(item), index = at / heads;
+    const slice s = slice_at<M>(e.d, int(unsigned(item) - at * slices), Tile::columns);
+    head hd;
+    hd.index = index, hd.s = sequence_at(x, e, hd.index), hd.state = int(at - index * heads);
+    hd.readers = there.readers, hd.first_reader = hd.state * there.readers;
     const idx tokens = hd.tokens(), start = carry.initial.S.data && carry.initial.position.data ? carry.initial.position(hd.index) : 0;
     R m = initial_maximum_of<M, R>(carry.initial, hd.index, hd.state);
     int next = 0;
     idx t0 = 0;
     do {  // once also for no tokens: the state passes
-      const idx left = tokens - t0, most = carry.captures > 0 ? 1 : window;
+      const idx left = tokens - t0, most = carry.captures > 0 ? 1 : there.window;
       const int count = int(left < most ? left : most);
       const int from = int(e.first_read - t0 <= 0 ? 0 : e.first_read - t0 < count ? e.first_read - t0 : count);
       const R last = m;
-      m = step_prepare<M, R, X, Carry, Tile>(x, e, carry, window, hd, s, start, t0, from, count, m);
-      const Block w = Block::here(e, window);
+      m = step_prepare<M, R, X, Carry, Tile>(x, e, carry, there, hd, s, start, t0, from, count, m);
+      const Block w = there.here();
       const O& o = w.o;
-      R *const tile = in_shared(w.S), *const part = in_shared(w.part);
+      R *const tile = w.S, *const part = w.part;
       const int group = int(threadIdx.x) / Tile::lanes, lane = int(threadIdx.x) % Tile::lanes, first = group * rows;
       R S[rows][W];
       bool odd = false;  // which half of `part` the next sum takes
@@ -384,10 +410,11 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
         using Plain = typename View::Plain;
         const View to(out, at, hd.state, e.n, s);
         if (to.vectors) {
+          const int given = to.rows_of(first, lane);
+          auto* element = to.S + first * to.channel + lane * 4;
 #pragma unroll
-          for (int j = 0; j < rows; ++j)
-            if (first + j < e.n && lane * 4 < to.count)
-              *reinterpret_cast<float4*>(to.S + (first + j) * to.channel + lane * 4) = make_float4(S[j][0], S[j][1], S[j][2], S[j][3]);
+          for (int j = 0; j < rows; ++j, element += to.channel)
+            if (j < given) *reinterpret_cast<float4*>(element) = make_float4(S[j][0], S[j][1], S[j][2], S[j][3]);
         } else {
           to_tile();  // and the thread's own elements from there
 #pragma unroll 1
@@ -466,7 +493,7 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
       };
       // this thread's values of a write, times f
       const auto values = [&](int i, int l, R f, R(&out)[W]) {
-        const R* v = in_shared(w.in.template where<need<stream::v, ticks::write, width::value>>(i, l)) + s.first + lane * 4;
+        const R* v = w.in.template where<need<stream::v, ticks::write, width::value>>(i, l) + s.first + lane * 4;
 #pragma unroll
         for (int u = 0; u < 4; ++u) out[u] = lane * 4 + u < s.count ? f * v[u] : R(0);
         if constexpr (T::needs_sum) out[4] = f;
@@ -475,15 +502,15 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
         if (i < from) return;
         for (int r = 0; r < w.readers; ++r) {
           R sum[W];
-          contracted(in_shared(w.queries(r)) + cpu::read_row<M>(i) * o.ln, sum);
+          contracted(w.queries(r) + cpu::read_row<M>(i) * o.ln, sum);
           if constexpr (O::before) {
             R own[W];
-            values(i, T::micro - 1, w.p[r * window + i] * o.b[(i + 1) * T::micro - 1], own);
+            values(i, T::micro - 1, w.p[r * w.window + i] * o.b[(i + 1) * T::micro - 1], own);
 #pragma unroll
             for (int u = 0; u < W; ++u) sum[u] += own[u];
           }
           if (group == 0) {
-            R* out = in_shared(w.numerator) + (i * w.readers + r) * width;
+            R* out = w.numerator + (i * w.readers + r) * width;
             *reinterpret_cast<float4*>(out + lane * 4) = make_float4(sum[0], sum[1], sum[2], sum[3]);
             if constexpr (T::needs_sum) {
               if (lane == 0) out[Tile::columns] = sum[4];
@@ -503,20 +530,20 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
           constexpr bool undecayed = O::corrects && T::structure.row_sees == sees::undecayed;
           const int r = i * T::micro + l;
           R corrected[W], written[W];
-          if constexpr (undecayed) contracted(in_shared(o.row) + r * o.ln, corrected);
+          if constexpr (undecayed) contracted(o.row + r * o.ln, corrected);
           if constexpr (O::has_gates) {
-            if (l == 0) decay(in_shared(o.g) + r * o.gate_width());
+            if (l == 0) decay(o.g + r * o.gate_width());
           }
-          if constexpr (O::corrects && !undecayed) contracted(in_shared(o.row) + r * o.ln, corrected);
+          if constexpr (O::corrects && !undecayed) contracted(o.row + r * o.ln, corrected);
           const bool writes = T::structure.writes_each || l == T::micro - 1;
-          if (writes) values(i, l, in_shared(o.b)[r], written);
+          if (writes) values(i, l, o.b[r], written);
           if constexpr (O::corrects) {
-            const R strength = in_shared(o.s)[r];
+            const R strength = o.s[r];
 #pragma unroll
             for (int u = 0; u < W; ++u) corrected[u] = strength * corrected[u] + (O::tied && writes ? written[u] : R(0));
-            add(in_shared(o.columns()) + r * o.ln, corrected);
+            add(o.columns() + r * o.ln, corrected);
           }
-          if (writes && !(O::corrects && O::tied)) add(in_shared(o.K) + r * o.ln, written);
+          if (writes && !(O::corrects && O::tied)) add(o.K + r * o.ln, written);
         }
         if constexpr (!O::before) read(i);
       }
@@ -541,12 +568,15 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
       if (t0 < tokens) to_tile();
       else if (carry.final.S.data) store(carry.final, hd.index, m, start + tokens);
       __syncthreads();
-      each((count - from) * w.readers * s.count, [&](int k) {
-        const int i = from + k / (w.readers * s.count), r = k / s.count % w.readers, v = k % s.count;
-        const R* row = w.numerator + (i * w.readers + r) * width;
-        finish_element<M>(row[v], T::needs_sum ? row[Tile::columns] : R(0), o.m[i], w.reader(r).at(i, 0, start + t0 - count + i), y,
-                          hd.s.batch, hd.s.begin + t0 - count + i - e.first_read, hd.first_reader + r, s.first + v);
-      });
+      for (int i = from; i < count; ++i)
+        for (int r = 0; r < w.readers; ++r) {
+          const R* row = w.numerator + (i * w.readers + r) * width;
+          each_unsynced(s.count, [&](int v) {
+            finish_element<M>(row[v], T::needs_sum ? row[Tile::columns] : R(0), o.m[i], w.reader(r).at(i, 0, start + t0 - count + i), y,
+                              hd.s.batch, hd.s.begin + t0 - count + i - e.first_read, hd.first_reader + r, s.first + v);
+          });
+        }
+      __syncthreads();
     } while (t0 < tokens);
   });
 }
@@ -572,16 +602,8 @@ void with_positions_apart(cudaStream_t stream, const X& x, const extents& e, con
 template <class M, class R, class X>
 struct step_plan {
   int window = 0;
-  idx fast = 0, items = 0;
   step_plan(const extents& e, idx longest) {
-    with_step_tile<M>(e, [&](auto tile) {
-      using Tile = decltype(tile);
-      window = step_window<M, R, X, Tile>(e, longest);
-      memory a{nullptr, nullptr, shared_limit};
-      step_block<M, R, X, Tile>(a, e, window);
-      fast = a.fast_used;
-      items = e.sequences * e.states * slices_of(e.d, Tile::columns);
-    });
+    window = with_step_tile<M>(e, [&](auto tile) { return step_window<M, R, X, decltype(tile)>(e, longest); });
   }
   idx bytes() const { return 0; }
   template <class Y, class Carry>
@@ -589,8 +611,10 @@ struct step_plan {
     with_positions_apart(stream, x, e, c, [&](const Carry& own) {
       with_step_tile<M>(e, [&](auto tile) {
         using Tile = decltype(tile);
-        launch(stream, step_kernel<M, R, X, Y, Carry, Tile>, "step_kernel", items, Tile::threads, std::size_t(fast), x, e, window, y, own,
-               items);
+        const step_block<M, R, X, Tile> block(e, window);
+        const idx items = e.sequences * e.states * slices_of(e.d, Tile::columns);
+        launch(stream, step_kernel<M, R, X, Y, Carry, Tile>, "step_kernel", items, Tile::threads, std::size_t(block.bytes), x, e, block, y,
+               own, int(items));
       });
     });
   }

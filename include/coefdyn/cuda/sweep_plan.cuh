@@ -10,6 +10,7 @@ namespace coefdyn::cuda {
 template <class M, class R, class X>
 struct sweep_plan {
   static constexpr bool gives_gradients = true, exists = has_sweep<M> && has_rows_of_bf16<R, X>;
+  static constexpr bool turns = numbers::kinds<M>::turn;
   using state_type = typename X::types_type::state;
 
   X given;  // its offsets may lie on the host: for counts alone
@@ -31,15 +32,17 @@ struct sweep_plan {
   // ---- forward ---------------------------------------------------------------------------------------------------------------
   template <class Y, class Carry>
   bool takes(const Y& y, const Carry& c) const {
+    if (turns && c.final.S.data) return false;  // it would have to be turned back
     return (!y.data || hopper::copyable(y)) && c.captures == 0 && hopper::state_copy::serves(c.initial, e, copies) &&
            hopper::state_copy::serves(c.final, e, copies);
   }
   struct forward_pieces {
     numbers::arrays numbers;
+    hopper::turned_rows<M> rows;
     hopper::state_copy initial, final;
     std::byte* segments = nullptr;
     forward_pieces(generic::memory& a, const sweep_plan& p, bool segments_too)
-        : numbers(numbers::take<M>(a, p.e)), initial(a, p.e, p.copies), final(a, p.e, p.copies) {
+        : numbers(numbers::take<M>(a, p.e)), rows(a, p.e), initial(a, p.e, p.copies), final(a, p.e, p.copies) {
       if (segments_too) segments = a.template take<std::byte>(p.kept_bytes());
     }
   };
@@ -60,7 +63,8 @@ struct sweep_plan {
     generic::memory a{nullptr, ws};
     const forward_pieces w(a, *this, true);
     numbers::make<M>(stream, x, e, hopper::positions_of(c.initial), w.numbers);
-    const sweep_inputs in = inputs(x, w.numbers, w.initial.in(stream, c.initial, e, false));
+    w.rows.make(stream, x, e);
+    const sweep_inputs in = inputs(x, w, w.initial.in(stream, c.initial, e, false));
     with_sizes([&]<int n, int d>() {
       if (unit) segments_forward<n, d>(shape(x), in, hopper::raw(y), w.final.place(c.final), unit, kept ? kept : w.segments, stream);
       else sweep_forward<n, d>(shape(x), in, hopper::raw(y), w.final.place(c.final), stream);
@@ -73,7 +77,7 @@ struct sweep_plan {
   template <class Call>
   bool takes_gradients(const Call& call, bool repeats) const {
     const auto& g = call.g;
-    if (numbers::constant_gate<X> && numbers::any_constant_given(g, numbers::state_numbers<X>{})) return false;
+    if (numbers::constant_wanted<X>(g) || (turns && (g.accumulate || call.final_gradient.S.data))) return false;
     return !repeats && hopper::copyable(call.dy) && hopper::row_gradient::serves(g.q, e, g.accumulate) &&
            hopper::row_gradient::serves(g.k, e, g.accumulate) && hopper::row_gradient::serves(g.v, e, g.accumulate) &&
            hopper::state_copy::serves(call.initial, e, copies) && hopper::state_copy::serves(call.final_gradient, e, copies) &&
@@ -109,7 +113,8 @@ struct sweep_plan {
     const backward_pieces w(a, *this);
     const auto start = hopper::positions_of(call.initial);
     numbers::make<M>(stream, x, e, start, w.forward.numbers);
-    const sweep_inputs in = inputs(x, w.forward.numbers, w.forward.initial.in(stream, call.initial, e, false));
+    w.forward.rows.make(stream, x, e);
+    const sweep_inputs in = inputs(x, w.forward, w.forward.initial.in(stream, call.initial, e, false));
     sweep_gradients g;
     g.dy = hopper::raw(call.dy);
     g.dq = w.q.place(call.g.q, e), g.dk = w.k.place(call.g.k, e), g.dv = w.v.place(call.g.v, e);
@@ -128,6 +133,7 @@ struct sweep_plan {
     w.initial.out(stream, call.initial_gradient, e, true);
     w.q.out(stream, call.g.q, e, call.g.accumulate), w.k.out(stream, call.g.k, e, call.g.accumulate);
     w.v.out(stream, call.g.v, e, call.g.accumulate);
+    hopper::turned_rows<M>::turn_back(stream, x, e, call.g);
     if (numbers_too) numbers::raise<M>(stream, x, e, start, w.gradients, call.g);
   }
 
@@ -140,10 +146,11 @@ struct sweep_plan {
     }
     return s;
   }
-  sweep_inputs inputs(const X& x, const numbers::arrays& a, const float* state) const {
+  sweep_inputs inputs(const X& x, const forward_pieces& w, const float* state) const {
+    const numbers::arrays& a = w.numbers;
     const auto array = [&](const float* p) { return p ? hopper::dense(p, e, 1) : ptx::tensor{}; };
     sweep_inputs in;
-    in.q = hopper::raw(x.q), in.k = hopper::raw(x.k), in.v = hopper::raw(x.v);
+    in.q = w.rows.query(x), in.k = w.rows.key(x), in.v = hopper::raw(x.v);
     in.q_group = e.readers / e.queries, in.k_group = e.readers / e.keys, in.v_group = e.readers / e.states;
     in.log_decay = array(a.gate), in.scaling = array(a.scale), in.read_factor = array(a.read);
     in.write_scale = numbers::constant_scale<M>(e), in.scale = numbers::constant_read<M>(e);

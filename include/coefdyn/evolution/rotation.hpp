@@ -16,6 +16,7 @@ enum class pairing { half, interleaved };
 
 template <pairing Pairs = pairing::half>
 struct rotation {
+  static constexpr basis depends_on = basis::numbers;
   using streams = list<need<stream::theta, ticks::constant, width::pairs, owner::shared>>;
   static constexpr structure_of structure{.turns = Pairs == pairing::half ? turning::half_pairs : turning::adjacent_pairs,
                                           .constant = true};

@@ -14,6 +14,7 @@ namespace coefdyn::evolution {
 /// source  xPos, arXiv:2212.10554; RetNet, arXiv:2307.08621
 template <pairing Pairs = pairing::interleaved>
 struct rotation_decay {
+  static constexpr basis depends_on = basis::numbers;
   using streams = list<need<stream::theta, ticks::constant, width::pairs, owner::shared>, fixed_per_head<stream::log_decay>>;
   static constexpr structure_of structure{
       .decay = gate::scalar, .turns = Pairs == pairing::half ? turning::half_pairs : turning::adjacent_pairs, .constant = true};

@@ -3,6 +3,7 @@
 #include <complex>
 
 #include "../evolution/identity.hpp"
+#include "closed_form.hpp"
 #include "dense.hpp"
 #include "eta.hpp"
 #include "histogram.hpp"
@@ -38,12 +39,6 @@ struct eigenvalue_report {
 };
 
 namespace detail {
-template <class M, field Over>
-using evolution_needs =
-    merged<list<need<stream::k, ticks::write, width::key, owner::key, Over>>, coefdyn::detail::streams_t<typename M::evolution>>;
-template <class M, field Over>
-using evolution_frame = cpu::frame<M, double, evolution_needs<M, Over>>;
-
 /// eig(A_t) of one token at a time.
 template <class M, field Over>
 class token_solver {
@@ -53,7 +48,6 @@ class token_solver {
  public:
   using A = typename M::evolution;
   static constexpr structure_of structure = traits<M>::structure;
-  static constexpr bool corrects = structure.correction != rank_one::none;
   static constexpr int micro = traits<M>::micro;
 
   token_solver(int n, bool want_conditions)
@@ -74,26 +68,20 @@ class token_solver {
       if (structure.constant && solved_) return how::dense;
       solved_ = true;
       return dense(f, i, position);
-    } else if constexpr (structure.turns == turning::channels) {
+    } else if constexpr (formula_of<A> != formula::none && formula_of<A> != formula::two_factors) {
       const auto at = f.at(i, 0, position);
-      for (int c = 0; c < at.n; ++c) values[std::size_t(c)] = std::polar(std::exp(log_decay_of<A>(at, c)), double(A::angle(at, c)));
+      const closed_form<A> form(f, i, position, nullptr);
+      for (int c = 0; c < at.n; ++c) {
+        const auto z = form(at, c);
+        values[std::size_t(c)] = {z.re, z.im};
+      }
       return how::read_off;
     } else if constexpr (structure.turns != turning::none) {
-      if constexpr (corrects || structure.decay == gate::channel || micro > 1) {
-        return dense(f, i, position);
-      } else {
-        const auto at = f.at(i, 0, position);
-        const double radius = std::exp(log_decay_of<A>(at, 0));
-        for (int p = 0; p < at.n / 2; ++p) {
-          values[std::size_t(2 * p)] = std::polar(radius, double(A::angle(at, p)));
-          values[std::size_t(2 * p + 1)] = std::conj(values[std::size_t(2 * p)]);
-        }
-        return how::read_off;
-      }
-    } else if constexpr (micro > 1 && corrects) {
+      return dense(f, i, position);
+    } else if constexpr (micro > 1) {
       return several(f, i, position);
     } else {
-      return one(f.at(i, 0, position));
+      return secular(f.at(i, 0, position));
     }
   }
 
@@ -101,27 +89,12 @@ class token_solver {
   std::vector<double> w_, p_, work_, factors_, columns_, strengths_, matrix_;
 
   template <class At>
-  how one(const At& at) {
-    for (std::size_t c = 0; c < n_; ++c)
-      w_[c] = structure.decay == gate::none ? 1 : structure.decay == gate::scalar && c > 0 ? w_[0] : std::exp(log_decay_of<A>(at, int(c)));
-    if constexpr (!corrects) {
-      for (std::size_t c = 0; c < n_; ++c) values[c] = w_[c];
-      return how::read_off;
-    } else {
-      const double strength = A::strength(at);
-      double total = 0;
-      for (std::size_t c = 0; c < n_; ++c) {
-        p_[c] = strength * column_of<A>(at, int(c)) * A::row(at, int(c)) * (structure.row_sees == sees::decayed ? w_[c] : 1);
-        total += p_[c];
-      }
-      if constexpr (structure.decay == gate::channel) {
-        return rank_one_eigenvalues(w_, p_, values, work_, dense_eigenvalues).path;
-      } else {
-        for (std::size_t c = 0; c < n_; ++c) values[c] = w_[0];
-        if (n_) values[n_ - 1] = w_[0] + total;
-        return how::read_off;
-      }
+  how secular(const At& at) {
+    for (std::size_t c = 0; c < n_; ++c) {
+      w_[c] = std::exp(log_decay_of<A>(at, int(c)));
+      p_[c] = correction_weight<A>(at, int(c), w_[c]);
     }
+    return rank_one_eigenvalues(w_, p_, values, work_, dense_eigenvalues).path;
   }
   how several(const evolution_frame<M, Over>& f, idx i, idx position) {
     if constexpr (structure.decay == gate::channel || structure.row_sees == sees::undecayed) {
@@ -212,8 +185,8 @@ eigenvalue_report eigenvalues(const X& x, Visit visit, const eigenvalue_options&
                 throw invalid_input("eta of reading head " + std::to_string(r) + " at " + place() + " or the token before",
                                     "a finite logarithm", std::to_string(eta.log_abs[at]));
             out.reader = r;
-            out.has_ratio = eta.sign[now] != 0 && eta.sign[before] != 0;
-            out.ratio = out.has_ratio ? eta.sign[now] * eta.sign[before] * std::exp(eta.log_abs[before] - eta.log_abs[now]) : 0;
+            const eta_ratio ratio = ratio_of(eta.log_abs[before], eta.sign[before], eta.log_abs[now], eta.sign[now]);
+            out.has_ratio = ratio.exists, out.ratio = ratio.value;
             if (!out.has_ratio) {
               out.values = {};
               ++report.no_ratio;

@@ -17,19 +17,30 @@ struct log_eta_values {
   std::size_t at(idx b, idx t, int r) const { return static_cast<std::size_t>((b * time + t) * readers + r); }
 };
 
+/// eta_{i-1} / eta_i; there is none where either row has no weight. NaN where a logarithm is not finite.
+struct eta_ratio {
+  double value = 0;
+  bool exists = false;
+};
+COEFDYN_HD inline eta_ratio ratio_of(double log_before, int sign_before, double log_now, int sign_now) {
+  if (sign_before == 0 || sign_now == 0) return {};
+  const double difference = log_before - log_now, not_finite = difference - difference;
+  return {sign_now * sign_before * (not_finite == 0 ? math::exp(difference) : not_finite), true};
+}
+
 namespace detail {
 // Normalizations that turn a read of values 1, which is the sum itself, into what is asked of it.
 template <class Eta>
 struct reads_log_eta : Eta {
   template <class R, class At>
-  static R inverse(R total, R m, const At& at) {
+  COEFDYN_HD static R inverse(R total, R m, const At& at) {
     return coefdyn::log_eta<Eta>(total, m, at) / total;
   }
 };
 template <class Eta>
 struct reads_eta_sign : Eta {
   template <class R, class At>
-  static R inverse(R total, R m, const At& at) {
+  COEFDYN_HD static R inverse(R total, R m, const At& at) {
     return R(eta_sign<Eta>(total, m, at)) / total;
   }
 };
@@ -41,8 +52,9 @@ void rebind(const X& x, Tokens& to, list<Need...>) {
       }(),
       ...);
 }
+/// The tokens of x under the mixer that reads what Probe makes of its sum: values are all `one`, sums double.
 template <template <class> class Probe, class X>
-std::vector<double> probed(const X& x, const extents& e) {
+auto probe_of(const X& x, const typename X::types_type::storage* one) {
   using M = typename X::mixer_type;
   using Types = typename X::types_type;
   using S = typename Types::storage;
@@ -50,12 +62,23 @@ std::vector<double> probed(const X& x, const extents& e) {
       mixer<typename M::readout, typename M::evolution, typename M::scaling, Probe<typename M::normalization>, typename M::feature_map>;
   tokens<P, types<S, typename Types::gate, double, double>, typename X::heads_type, X::over> p;
   rebind<P>(x, p, typename X::needs{});
-  static const S one = S(1.0f);
-  p.v = view<const S, 4>{&one, {x.v.extents[0], x.v.extents[1], x.v.extents[2], 1}, {0, 0, 0, 0}};
+  p.v = view<const S, 4>{one, {x.v.extents[0], x.v.extents[1], x.v.extents[2], 1}, {0, 0, 0, 0}};
   p.cu_seqlens = x.cu_seqlens;
+  return p;
+}
+template <template <class> class Probe, class X>
+std::vector<double> probed(const X& x, const extents& e) {
+  using S = typename X::types_type::storage;
+  static const S one = S(1.0f);
   std::vector<double> y(static_cast<std::size_t>(e.batch * e.time * e.readers));
-  run(device::cpu{}, form::automatic{}, p, view<double, 4>(y.data(), e.batch, e.time, idx(e.readers), idx(1)));
+  run(device::cpu{}, form::automatic{}, probe_of<Probe>(x, &one), view<double, 4>(y.data(), e.batch, e.time, idx(e.readers), idx(1)));
   return y;
+}
+/// What reads_eta_sign gave; 1 for a NaN, which the logarithm tells.
+COEFDYN_HD inline int sign_of_probe(double s) { return s < -0.5 ? -1 : s == 0 ? 0 : 1; }
+
+inline void expect_every_read(const extents& e) {
+  if (e.first_read > 0) throw invalid_input("first_read", "0 for a spectrum: every token is read", std::to_string(e.first_read));
 }
 }  // namespace detail
 
@@ -65,7 +88,7 @@ log_eta_values log_eta_of(const X& x) {
   using M = typename X::mixer_type;
   using Eta = typename M::normalization;
   const extents e = check(x);
-  if (e.first_read > 0) throw invalid_input("first_read", "0 for a spectrum: every token is read", std::to_string(e.first_read));
+  detail::expect_every_read(e);
   log_eta_values out{e.batch, e.time, e.readers, {}, {}};
   if constexpr (traits<M>::needs_sum) {
     out.log_abs = detail::probed<detail::reads_log_eta>(x, e);
@@ -73,7 +96,7 @@ log_eta_values log_eta_of(const X& x) {
       out.sign.assign(out.log_abs.size(), 1);  // weights of an exponential readout are never zero
     } else {
       const auto sign = detail::probed<detail::reads_eta_sign>(x, e);
-      for (const double s : sign) out.sign.push_back(s < -0.5 ? -1 : s == 0 ? 0 : 1);  // 1 for a NaN, which log_abs tells
+      for (const double s : sign) out.sign.push_back(static_cast<signed char>(detail::sign_of_probe(s)));
     }
   } else {
     const auto count = static_cast<std::size_t>(e.batch * e.time * e.readers);

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "../core/math.hpp"
+
 namespace coefdyn::spectrum {
 
 /// MATH.md section 5.
@@ -24,15 +26,52 @@ template <class R>
 inline constexpr double edge_snap = sizeof(R) >= sizeof(double) ? 1e-12 : 1e-6;
 
 /// The angle of x from the positive real axis in degrees, in [0, 180]; 0 for 0.
-inline double phase_of(std::complex<double> x) {
-  if (x == 0.0) return 0;
-  return std::abs(std::arg(x)) * (180 / std::numbers::pi);
+COEFDYN_HD inline double phase_of(double re, double im) {
+  if (re == 0 && im == 0) return 0;
+  return math::abs(::atan2(im, re)) * (180 / std::numbers::pi);
 }
+inline double phase_of(std::complex<double> x) { return phase_of(x.real(), x.imag()); }
 
 /// How a value on an edge counts. `partition`: bins (lower, upper], the first closed, edges snapped, so that every value
 /// counts once. `twice_on_edges`: as the published script does: closed on both sides, the last open below, no snapping;
 /// its percentages can add up to more than 100.
 enum class edge_rule { partition, twice_on_edges };
+
+/// Counters of a histogram that stand behind its bins: values counted, below the first edge, above the last, entries without a
+/// ratio, values that are no number.
+enum class beside_bins { total, below, above, excluded, not_a_number };
+inline constexpr int counters_beside_bins = 5;
+
+/// Which counters a value moves.
+struct binning {
+  const double* edges;  // bins + 1, ascending
+  int bins;
+  double snap;
+  edge_rule rule;
+
+  COEFDYN_HD int at(beside_bins counter) const { return bins + static_cast<int>(counter); }
+  COEFDYN_HD int counters() const { return bins + counters_beside_bins; }
+  /// Calls count(counter) for each.
+  template <class Count>
+  COEFDYN_HD void operator()(double value, Count count) const {
+    if (value != value) return count(at(beside_bins::not_a_number));
+    count(at(beside_bins::total));
+    if (rule == edge_rule::partition)
+      for (int i = 0; i <= bins; ++i)
+        if (edges[i] - edges[i] == 0 && math::abs(value - edges[i]) <= snap * math::max(1.0, math::abs(edges[i]))) value = edges[i];
+    if (value < edges[0]) count(at(beside_bins::below));
+    if (value > edges[bins]) count(at(beside_bins::above));
+    for (int bin = 0; bin < bins; ++bin)
+      if (holds(bin, value)) count(bin);
+  }
+
+ private:
+  COEFDYN_HD bool holds(int bin, double value) const {
+    const double lower = edges[bin], upper = edges[bin + 1];
+    const bool twice = rule == edge_rule::twice_on_edges;
+    return value <= upper && (value > lower || (value == lower && (twice ? bin + 1 < bins : bin == 0)));
+  }
+};
 
 /// Counts values in bins, one at a time.
 ///
@@ -49,57 +88,47 @@ class histogram {
         throw std::invalid_argument("histogram: edges should ascend, but edges[" + std::to_string(i - 1) +
                                     "] = " + std::to_string(edges_[i - 1]) + " and edges[" + std::to_string(i) +
                                     "] = " + std::to_string(edges_[i]) + ".");
-    counts_.assign(edges_.size() - 1, 0);
+    counters_.assign(static_cast<std::size_t>(bins().counters()), 0);
   }
 
   void add(double value) {
-    if (std::isnan(value)) throw std::invalid_argument("histogram: value " + std::to_string(total_) + " should be a number, but is nan.");
-    ++total_;
-    if (rule_ == edge_rule::twice_on_edges) return add_twice(value);
-    for (const double edge : edges_)
-      if (std::isfinite(edge) && std::abs(value - edge) <= snap_ * std::fmax(1.0, std::abs(edge))) value = edge;
-    if (value < edges_.front()) {
-      ++below_;
-    } else if (value > edges_.back()) {
-      ++above_;
-    } else {
-      std::size_t bin = 0;
-      while (value > edges_[bin + 1]) ++bin;
-      ++counts_[bin];
-    }
+    if (std::isnan(value)) throw std::invalid_argument("histogram: value " + std::to_string(total()) + " should be a number, but is nan.");
+    bins()(value, [&](int counter) { ++counters_[static_cast<std::size_t>(counter)]; });
+  }
+  /// Adds what the device counted with these bins: the bins, then beside_bins.
+  void add_counted(std::span<const std::uint64_t> counted) {
+    if (counted.size() != counters_.size())
+      throw std::invalid_argument("histogram: " + std::to_string(counters_.size()) + " counters should be added, but these are " +
+                                  std::to_string(counted.size()) + ".");
+    if (counted.back() > 0)
+      throw std::invalid_argument("histogram: values should be numbers, but " + std::to_string(counted.back()) + " are nan.");
+    for (std::size_t i = 0; i < counted.size(); ++i) counters_[i] += counted[i];
   }
 
   /// An entry that has no ratio (MATH.md section 5): counted apart, in no percentage.
-  void exclude() { ++excluded_; }
+  void exclude() { ++counters_[static_cast<std::size_t>(bins().at(beside_bins::excluded))]; }
 
+  binning bins() const { return {edges_.data(), static_cast<int>(edges_.size()) - 1, snap_, rule_}; }
   std::span<const double> edges() const { return edges_; }
-  std::span<const std::uint64_t> counts() const { return counts_; }
-  std::uint64_t total() const { return total_; }
-  std::uint64_t below() const { return below_; }  // of the first edge
-  std::uint64_t above() const { return above_; }  // of the last edge
-  std::uint64_t excluded() const { return excluded_; }
+  std::span<const std::uint64_t> counts() const { return {counters_.data(), edges_.size() - 1}; }
+  std::uint64_t total() const { return counter(beside_bins::total); }
+  std::uint64_t below() const { return counter(beside_bins::below); }  // the first edge
+  std::uint64_t above() const { return counter(beside_bins::above); }  // the last edge
+  std::uint64_t excluded() const { return counter(beside_bins::excluded); }
 
   /// Of all values counted; with those below and above, 100. All 0 if none was.
   std::vector<double> percentages() const {
     std::vector<double> out;
-    for (const std::uint64_t count : counts_) out.push_back(share(count));
+    for (const std::uint64_t count : counts()) out.push_back(share(count));
     return out;
   }
-  double share(std::uint64_t count) const { return total_ == 0 ? 0.0 : 100.0 * static_cast<double>(count) / static_cast<double>(total_); }
+  double share(std::uint64_t count) const { return total() == 0 ? 0.0 : 100.0 * static_cast<double>(count) / static_cast<double>(total()); }
 
  private:
-  void add_twice(double value) {
-    for (std::size_t bin = 0; bin < counts_.size(); ++bin) {
-      const bool last = bin + 1 == counts_.size();
-      if ((last ? value > edges_[bin] : value >= edges_[bin]) && value <= edges_[bin + 1]) ++counts_[bin];
-    }
-    below_ += value < edges_.front();
-    above_ += value > edges_.back();
-  }
+  std::uint64_t counter(beside_bins which) const { return counters_[static_cast<std::size_t>(bins().at(which))]; }
 
   std::vector<double> edges_;
-  std::vector<std::uint64_t> counts_;
-  std::uint64_t total_ = 0, below_ = 0, above_ = 0, excluded_ = 0;
+  std::vector<std::uint64_t> counters_;  // the bins, then beside_bins
   double snap_;
   edge_rule rule_;
 };
@@ -110,7 +139,7 @@ struct spectrum_histogram {
   histogram phase{phase_edges};
 
   void add(std::complex<double> x) {
-    radius.add(std::abs(x));
+    radius.add(std::hypot(x.real(), x.imag()));
     phase.add(phase_of(x));
   }
   void exclude() {

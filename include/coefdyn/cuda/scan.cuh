@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "step.cuh"
+
+/// Diagonal evolutions over states of one column or few, where a matrix product would be of vectors: every channel is a scan of its own,
+/// real or complex. A lane has a channel, a warp's lanes the channels of one head or several; time is cut into chunks:
+///
+///   summary  of every chunk but the last:  a = product of lambda, h = its state from zero
+///   chain    over the chunks of a sequence:  S <- a S + h, leaving the state that enters each
+///   read     every chunk from there:  h <- lambda h + b k v,  y = Re(q' h) / eta
+///
+/// A sequence of one chunk needs the last pass only. Lengths of chunks depend on T alone, sums over channels have a fixed order.
+namespace coefdyn::cuda::generic {
+
+template <class M, class R, class X>
+constexpr bool has_scan = traits<M>::linear && traits<M>::structured && std::is_same_v<R, float> && traits<M>::micro == 1 &&
+                          traits<M>::structure.correction == rank_one::none && !traits<M>::needs_sum && !traits<M>::stabilised &&
+                          (traits<M>::structure.turns == turning::none || traits<M>::complex_state) &&
+                          (!traits<M>::has_feature || maps_channels<typename M::feature_map>);
+
+/// Largest n and d that take scans, and heads that read one state: each scans again.
+constexpr int widest_scan = 128, most_scan_columns = 4, most_scan_readers = 4;
+/// Tokens of a chunk.
+constexpr idx scan_length(idx longest) { return longest <= 256 ? (longest > 0 ? longest : 1) : longest <= 16384 ? 128 : 256; }
+
+/// Whether scans serve a call: by its sizes alone.
+template <class M, class R, class X>
+bool scan_fits(const extents& e, idx) {
+  return e.n >= 1 && e.n <= widest_scan && e.d >= 1 && e.d <= most_scan_columns && cpu::readers_per_state(e) <= most_scan_readers;
+}
+
+/// The streams of one head as one channel sees them, from the caller's memory into registers. A policy reads vectors at its own channel
+/// only, so rows of stride 0 serve it.
+template <class M, class R, class X, class Needs>
+struct channel_streams;
+template <class M, class R, class X, class... Need>
+struct channel_streams<M, R, X, list<Need...>> {
+  using Psi = typename M::feature_map;
+  template <class N>
+  struct one {
+    element_of<N, R> value;
+  };
+  struct values : one<Need>... {};
+  template <class N>
+  struct source {
+    decltype(X{}.template of<N>().data) p;
+    idx step;
+  };
+  struct sources : source<Need>... {};
+  sources from;
+
+  channel_streams() = default;
+  __device__ channel_streams(const X& x, const extents& e, const sequence& s, const head_index& h, int c, int v) {
+    (
+        [&] {
+          const auto view = x.template of<Need>();
+          idx inner[2];
+          const auto* p = cpu::row_pointer<Need>(view, s.batch, cpu::first_row<Need>(s, e, 0, 1), cpu::head_of<Need>(h, e), inner);
+          source<Need>& to = from;
+          to.p = p + (Need::inner == width::value ? v : c) * inner[0];
+          if constexpr (Need::timed) {
+            to.step = view.strides[1];
+          } else {
+            to.step = 0;
+          }
+        }(),
+        ...);
+  }
+  /// Token t of the timed streams, or what does not depend on time. `queries`: q too.
+  template <bool timed, bool queries = true>
+  __device__ __forceinline__ void load(idx t, values& to) const {
+    (
+        [&] {
+          if constexpr (Need::timed == timed && (queries || !std::is_same_v<typename Need::tag, stream::q>)) {
+            using E = element_of<Need, R>;
+            const source<Need>& in = from;
+            E value = cpu::converted<E>(in.p[t * in.step]);
+            if constexpr (traits<M>::has_feature && cpu::is_featured<Need> && std::is_same_v<E, R>) {
+              value = Psi::apply(value);
+            }
+            static_cast<one<Need>&>(to).value = value;
+          }
+        }(),
+        ...);
+  }
+  __device__ __forceinline__ token<R, list<Need...>> at(const values& v, idx position, const extents& e) const {
+    return {{as_policy_sees<Need>(v)}..., {position, e.n, e.d, 0}};
+  }
+
+ private:
+  template <class N>
+  __device__ __forceinline__ auto as_policy_sees(const values& v) const {
+    const one<N>& held = v;
+    if constexpr (coefdyn::detail::is_scalar_at<N>) return held.value;
+    else return row<element_of<N, R>>{&held.value, 0};
+  }
+};
+template <class M, class R, class X>
+using channel_writes = channel_streams<M, R, X, state_needs<needs_of<M, X::over>>>;
+template <class M, class R, class X>
+using channel_reads = channel_streams<M, R, X, reader_needs<needs_of<M, X::over>>>;
+
+/// lambda of one channel.
+template <class M, class R, class At>
+__device__ __forceinline__ state_element<M, R> channel_decay(const At& at, int c) {
+  using A = typename M::evolution;
+  if constexpr (traits<M>::complex_state) return math::polar_exp(R(log_decay_of<A>(at, c)), R(A::angle(at, c)));
+  else if constexpr (traits<M>::structure.decay == gate::none) return R(1);
+  else return math::exp(R(log_decay_of<A>(at, c)));
+}
+
+/// Where a warp is: its lanes are `lanes` (a power of 2) channels of 32 / lanes items, an item being one column of one head; with more
+/// than 32 channels, a lane has every 32nd.
+struct scan_lane {
+  static constexpr int warps = 8, threads = 32 * warps;
+  int lanes = 1, first = 0, item = 0, channel = 0;  // first: item of the warp
+  bool mine = false;
+  COEFDYN_HD static int lanes_for(int n) {
+    int lanes = 1;
+    while (lanes < n && lanes < 32) lanes *= 2;
+    return lanes;
+  }
+  COEFDYN_HD static idx blocks_for(int n, int items) {
+    const int each = warps * (32 / lanes_for(n));
+    return (items + each - 1) / each;
+  }
+  __device__ scan_lane(int n, int items, idx block) : lanes(lanes_for(n)) {
+    const int lane = int(threadIdx.x) % 32;
+    first = (int(block) * warps + int(threadIdx.x) / 32) * (32 / lanes);
+    item = first + lane / lanes;
+    channel = lane % lanes;
+    mine = item < items;
+    if (!mine) item = items - 1;  // goes along, gives nothing
+  }
+};
+/// A block's part of a scan: some items of one chunk of one sequence.
+struct scan_place {
+  idx index, chunk, block, begin, end;  // of the sequence; its tokens [begin, end)
+  sequence s;
+  bool there, last;  // the sequence has this chunk; it ends there
+  template <class X>
+  __device__ scan_place(const X& x, const extents& e, idx i, idx blocks, idx chunks, idx length)
+      : index(i / blocks / chunks), chunk(i / blocks % chunks), block(i % blocks), s(sequence_at(x, e, i / blocks / chunks)) {
+    const idx tokens = s.end - s.begin;
+    begin = chunk * length, end = begin + length < tokens ? begin + length : tokens;
+    there = chunk == 0 || begin < tokens;
+    last = begin + length >= tokens;
+  }
+};
+
+template <class M, class R, class X, int Channels>
+__global__ void __launch_bounds__(scan_lane::threads, 3)
+    scan_summary_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, idx chunks, idx length, const idx* start,
+                        idx start_stride, state_element<M, R>* products, state_element<M, R>* states, idx blocks, idx count) {
+  using E = state_element<M, R>;
+  using T = traits<M>;
+  using Writes = channel_writes<M, R, X>;
+  constexpr int ahead = 8 / Channels;
+  const int items = e.states * e.d;
+  for (idx i = blockIdx.x; i < count; i += gridDim.x) {
+    const scan_place at(x, e, i, blocks, chunks, length);
+    if (!at.there || at.last) continue;  // nobody reads its summary
+    const scan_lane w(e.n, items, at.block);
+    const idx position = start ? start[at.index * start_stride] : 0;
+    const int h = w.item / e.d, v = w.item % e.d;
+#pragma unroll
+    for (int j = 0; j < Channels; ++j) {
+      const int c = w.channel + 32 * j, own = c < e.n ? c : e.n - 1;
+      const Writes in(x, e, at.s, {h, 0}, own, v);
+      typename Writes::values held[ahead];
+#pragma unroll
+      for (int k = 0; k < ahead; ++k) in.template load<false>(0, held[k]);
+      E a(R(1)), state{}, lambda{};
+      if constexpr (T::structure.constant) lambda = channel_decay<M, R>(in.at(held[0], position, e), own);
+      for (idx t = at.begin; t < at.end; t += ahead) {
+#pragma unroll
+        for (int k = 0; k < ahead; ++k) in.template load<true>(t + k < at.end ? t + k : at.end - 1, held[k]);
+#pragma unroll
+        for (int k = 0; k < ahead; ++k) {
+          const auto token = in.at(held[k], position + t + k, e);
+          if constexpr (!T::structure.constant) lambda = channel_decay<M, R>(token, own);
+          if (t + k < at.end) {
+            state = lambda * state + R(token.v[v]) * (cpu::write_b<M>(token, R(0)) * cpu::write_key<M, E>(token, own));
+            a = lambda * a;
+          }
+        }
+      }
+      if (w.mine && c < e.n) {
+        const idx to = ((at.index * chunks + at.chunk) * items + w.item) * e.n + c;
+        products[to] = a, states[to] = state;
+      }
+    }
+  }
+}
+
+/// entered: the state before each chunk, (sequences, chunks, states, d, n).
+template <class M, class R, class X, class Initial>
+__global__ void __launch_bounds__(256)
+    scan_chain_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, idx chunks, idx length,
+                      const __grid_constant__ Initial initial, const state_element<M, R>* __restrict__ products,
+                      const state_element<M, R>* __restrict__ states, state_element<M, R>* __restrict__ entered) {
+  using E = state_element<M, R>;
+  constexpr int ahead = 8;
+  const idx row = idx(e.states) * e.d * e.n, count = e.sequences * row;
+  for (idx i = idx(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += idx(gridDim.x) * blockDim.x) {
+    const idx index = i / row, element = i % row;
+    const int c = int(element % e.n), v = int(element / e.n % e.d), h = int(element / e.n / e.d);
+    const sequence s = sequence_at(x, e, index);
+    const idx tokens = s.end - s.begin, own = tokens > length ? (tokens + length - 1) / length : 1;
+    E S{};
+    if (initial.S.data) S = cpu::converted<E>(initial.S(index, h, c, v));
+    const idx base = index * chunks * row + element;
+    for (idx k0 = 0; k0 < own; k0 += ahead) {
+      E a[ahead], add[ahead];
+#pragma unroll
+      for (int k = 0; k < ahead; ++k)
+        if (k0 + k + 1 < own) a[k] = products[base + (k0 + k) * row], add[k] = states[base + (k0 + k) * row];
+#pragma unroll
+      for (int k = 0; k < ahead; ++k)
+        if (k0 + k < own) {
+          entered[base + (k0 + k) * row] = S;
+          if (k0 + k + 1 < own) S = a[k] * S + add[k];
+        }
+    }
+  }
+}
+
+template <class M, class R, class X, class Y, class Carry, int Channels>
+__global__ void __launch_bounds__(scan_lane::threads, Channels == 1 ? 3 : 2)
+    scan_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, idx chunks, idx length, const __grid_constant__ Y y,
+                const __grid_constant__ Carry carry, const state_element<M, R>* entered, idx blocks, idx count) {
+  using E = state_element<M, R>;
+  using T = traits<M>;
+  using A = typename M::evolution;
+  using Writes = channel_writes<M, R, X>;
+  using Reads = channel_reads<M, R, X>;
+  constexpr int ahead = 8 / Channels, tile = 32, pitch = tile + 1;
+  __shared__ R parts[scan_lane::warps][tile * pitch];  // (token, lane) of a warp: what a lane's channels add to y
+  R* const part = parts[threadIdx.x / 32];
+  const int lane = int(threadIdx.x) % 32, readers = cpu::readers_per_state(e), items = e.readers * e.d;
+  for (idx i = blockIdx.x; i < count; i += gridDim.x) {
+    const scan_place at(x, e, i, blocks, chunks, length);
+    if (!at.there) continue;
+    const scan_lane w(e.n, items, at.block);
+    const int reader = w.item / e.d, v = w.item % e.d, state = reader / readers;
+    const bool keeps = w.mine && reader % readers == 0;
+    const idx tokens = at.s.end - at.s.begin;
+    const idx start = carry.initial.S.data && carry.initial.position.data ? carry.initial.position(at.index) : 0;
+    E h[Channels], lambda[Channels];
+    int own[Channels];
+    typename Writes::values written[Channels][ahead];
+    typename Reads::values asked[Channels][ahead] = {};
+    const bool heard = e.first_read < tokens;
+    Writes writes[Channels];
+    Reads asks[Channels];
+#pragma unroll
+    for (int j = 0; j < Channels; ++j) {
+      const int c = w.channel + 32 * j;
+      own[j] = c < e.n ? c : e.n - 1;
+      writes[j] = Writes(x, e, at.s, {state, reader}, own[j], v), asks[j] = Reads(x, e, at.s, {state, reader}, own[j], v);
+      h[j] = E{};
+      if (entered) h[j] = entered[(((at.index * chunks + at.chunk) * e.states + state) * e.d + v) * e.n + own[j]];
+      else if (carry.initial.S.data) h[j] = cpu::converted<E>(carry.initial.S(at.index, state, own[j], v));
+#pragma unroll
+      for (int k = 0; k < ahead; ++k) {
+        writes[j].template load<false>(0, written[j][k]);
+        asks[j].template load<false>(0, asked[j][k]);
+      }
+      if constexpr (T::structure.constant) lambda[j] = channel_decay<M, R>(writes[j].at(written[j][0], start, e), own[j]);
+    }
+    const auto store = [&](const auto& out, idx slot, idx position) {
+      using Stored = std::remove_cvref_t<decltype(out.S(0, 0, 0, 0))>;
+      if (!keeps) return;
+#pragma unroll
+      for (int j = 0; j < Channels; ++j)
+        if (w.channel + 32 * j < e.n) out.S(slot, state, own[j], v) = cpu::converted<Stored>(h[j]);
+      if (w.channel == 0 && v == 0) store_marks<M>(out, slot, state, R(0), position);
+    };
+    int next = 0;
+    while (next < carry.captures && at.chunk > 0 && carry.positions[next] <= at.begin) ++next;
+    const auto capture = [&](idx seen) {
+      for (; next < carry.captures && (carry.positions[next] <= seen || seen == tokens); ++next)
+        store(carry.captured, idx(next) * e.sequences + at.index, start + seen);
+    };
+    if (at.chunk == 0) capture(0);
+    for (idx t0 = at.begin; t0 < at.end; t0 += tile) {
+      for (int q = 0; q < tile && t0 + q < at.end; q += ahead) {
+#pragma unroll
+        for (int j = 0; j < Channels; ++j)
+#pragma unroll
+          for (int k = 0; k < ahead; ++k) {
+            const idx t = t0 + q + k < at.end ? t0 + q + k : at.end - 1;
+            writes[j].template load<true>(t, written[j][k]);
+            if (heard) asks[j].template load<true>(t < e.first_read ? e.first_read : t, asked[j][k]);
+          }
+#pragma unroll
+        for (int k = 0; k < ahead; ++k) {
+          const idx t = t0 + q + k;
+          R sum(0);
+#pragma unroll
+          for (int j = 0; j < Channels; ++j) {
+            const int c = own[j];
+            const auto in = writes[j].at(written[j][k], start + t, e);
+            const E key = cpu::write_key<M, E>(in, c), query = E(asks[j].at(asked[j][k], start + t, e).q[c]);
+            const R scaled = cpu::write_b<M>(in, R(0)) * R(in.v[v]);
+            if constexpr (!T::structure.constant) lambda[j] = channel_decay<M, R>(in, c);
+            R value(0);
+            if constexpr (T::structure.order == reads::before_write)
+              value = real_part(query * h[j]) + scaled * real_part((R(A::bonus(in, c)) * query) * key);
+            if (t < at.end) h[j] = lambda[j] * h[j] + scaled * key;
+            if constexpr (T::structure.order == reads::after_write) value = real_part(query * h[j]);
+            sum += w.channel + 32 * j < e.n ? value : R(0);
+          }
+          part[(q + k) * pitch + lane] = sum;
+          if (t < at.end) capture(t + 1);
+        }
+      }
+      __syncwarp();
+      const int here = 32 / w.lanes;
+      for (int q = 0; q < here; ++q) {
+        const int k = q * w.lanes + lane / here, which = lane % here;  // a lane sums one token of one item
+        const idx t = t0 + k;
+        if (t >= at.end || t < e.first_read || w.first + which >= items) continue;
+        R sum(0);
+        for (int c = 0; c < w.lanes; ++c) sum += part[k * pitch + which * w.lanes + c];
+        const int target = w.first + which, to = target / e.d, column = target % e.d;
+        const Reads in(x, e, at.s, {to / readers, to}, 0, column);
+        typename Reads::values gates{};
+        in.template load<false, false>(0, gates), in.template load<true, false>(t, gates);
+        finish_element<M>(sum, R(0), R(0), in.at(gates, start + t, e), y, at.s.batch, at.s.begin + t - e.first_read, to, column);
+      }
+      __syncwarp();
+    }
+    if (at.last && carry.final.S.data) store(carry.final, at.index, start + tokens);
+  }
+}
+
+template <class M, class R, class X>
+struct scan_plan {
+  using E = state_element<M, R>;
+  idx length = 1, chunks = 1, elements = 0;  // of one table of states
+  bool enters = false;                       // states that enter chunks are kept
+  scan_plan(const extents& e, idx longest) : length(scan_length(longest)) {
+    chunks = longest > length ? (longest + length - 1) / length : 1;
+    enters = chunks > 1 || cpu::readers_per_state(e) > 1;
+    elements = enters ? e.sequences * chunks * e.states * e.d * e.n : 0;
+  }
+  idx bytes() const { return elements * idx(sizeof(E)) * (chunks > 1 ? 3 : 1); }
+  template <class Y, class Carry>
+  void run(cudaStream_t stream, const X& x, const extents& e, idx, const Y& y, const Carry& c, std::byte* ws) const {
+    if (e.n > 32) passes<4>(stream, x, e, y, c, ws);
+    else passes<1>(stream, x, e, y, c, ws);
+  }
+
+ private:
+  template <int Channels, class Y, class Carry>
+  void passes(cudaStream_t stream, const X& x, const extents& e, const Y& y, const Carry& c, std::byte* ws) const {
+    E* const entered = enters ? reinterpret_cast<E*>(ws) : nullptr;
+    E *const products = entered + elements, *const states = products + elements;
+    if (chunks > 1) {
+      const idx blocks = scan_lane::blocks_for(e.n, e.states * e.d), count = blocks * chunks * e.sequences;
+      const bool starts = c.initial.S.data && c.initial.position.data;
+      launch(stream, scan_summary_kernel<M, R, X, Channels>, "scan_summary_kernel", count, scan_lane::threads, 0, x, e, chunks, length,
+             starts ? c.initial.position.data : nullptr, starts ? c.initial.position.strides[0] : idx(0), products, states, blocks, count);
+    }
+    if (enters) {
+      using Initial = std::remove_cvref_t<decltype(c.initial)>;
+      launch(stream, scan_chain_kernel<M, R, X, Initial>, "scan_chain_kernel", (e.sequences * e.states * e.d * e.n + 255) / 256, 256, 0, x,
+             e, chunks, length, c.initial, products, states, entered);
+    }
+    const idx blocks = scan_lane::blocks_for(e.n, e.readers * e.d), count = blocks * chunks * e.sequences;
+    with_positions_apart(stream, x, e, c, [&](const Carry& own) {
+      launch(stream, scan_kernel<M, R, X, Y, Carry, Channels>, "scan_kernel", count, scan_lane::threads, 0, x, e, chunks, length, y, own,
+             entered, blocks, count);
+    });
+  }
+};
+
+}  // namespace coefdyn::cuda::generic
