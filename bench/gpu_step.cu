@@ -134,7 +134,7 @@ void time_step(const char* name) {
   for (const idx T : {idx(1), idx(4)}) {
     bench<M> b({64, T, 16, 128, 128}, true);
     using X = typename bench<M>::X;
-    if (cuda::generic::step_fits<M, float, X>(b.e, T)) b.line(name, "step", cuda::generic::step_plan<M, float, X>(b.e, T));
+    if (cuda::generic::step_plan<M, float, X>::fits(b.e, T)) b.line(name, "step", cuda::generic::step_plan<M, float, X>(b.e, T));
     if (T == 1) b.line(name, "recurrent", cuda::generic::recurrent_plan<M, float, X>(b.e, T));
   }
 }
@@ -142,7 +142,7 @@ template <class M, field Over>
 void time_scan(const char* name, const shape& s) {
   bench<M, Over> b(s, false);
   using X = typename bench<M, Over>::X;
-  if (cuda::generic::scan_fits<M, float, X>(b.e, s.T)) b.line(name, "scan", cuda::generic::scan_plan<M, float, X>(b.e, s.T));
+  if (cuda::generic::scan_plan<M, float, X>::fits(b.e, s.T)) b.line(name, "scan", cuda::generic::scan_plan<M, float, X>(b.e, s.T));
   if (s.H < 64) b.line(name, "chunkwise", cuda::generic::chunkwise_plan<M, float, X>(0, b.e, s.T));
 }
 

@@ -271,8 +271,9 @@ struct law {
       const idx rows = e.time - e.first_read;
       const bool captures = !positions.empty() && !std::is_same_v<Form, form::parallel>;
       both<S> y(e.batch * rows * e.readers * e.d), again(idx(y.host.size()));
-      using Fast = cuda::fast_plan<M, R, typename P::X, Form>;
-      if constexpr (Fast::exists) {
+      constexpr bool rows16 = cuda::has_rows_of_bf16<R, typename P::X>;
+      if constexpr (rows16 && ((std::is_same_v<Form, form::chunkwise> && cuda::has_sweep<M>) ||
+                               (std::is_same_v<Form, form::parallel> && cuda::has_flash<M>))) {
         const bool parallel = std::is_same_v<Form, form::parallel>;
         bool meant = p.c.tiled;
         if constexpr (!std::is_same_v<Form, form::parallel>) meant = meant && f.length == 0;

@@ -16,7 +16,6 @@ template <class M, class X, class Form, class G, class DY>
 struct cuda_backward_call {
   using R = typename X::real;
   using Types = typename X::types_type;
-  using Fast = cuda::fast_plan<M, R, X, Form>;
   const device::cuda& on;
   Form form_;
   const X& x;
@@ -28,19 +27,16 @@ struct cuda_backward_call {
 
   template <class F, class H>
   decltype(auto) choose(F f, H h) const {
-    if constexpr (Fast::exists && Fast::gives_gradients) {
-      const Fast plan(form_, x, e, longest);
-      if (plan.fits() && (any || plan.takes_gradients(call, repeats(call.g, typename X::needs{})))) return f(plan);
-    }
-    return h(cuda::generic::plan_backward<M, R, X>(form_, e, longest));
+    return cuda::first_plan<true>(
+        typename cuda::fast_plans<M, R, X, Form>::type{}, form_, x, e, longest,
+        [&](const auto& plan) { return any || plan.takes_gradients(call, repeats(call.g, typename X::needs{})); }, f,
+        [&] { return h(cuda::generic::plan_backward<M, R, X>(form_, e, longest)); });
   }
   bool keeps() const { return kept && kept->filled; }
   idx bytes() const {
-    idx other = 0;
-    if (any && Fast::exists && Fast::gives_gradients && cuda::numbers::constant_streams<X>)
-      other = cuda::generic::plan_backward<M, R, X>(form_, e, longest).bytes();
-    const idx chosen =
-        choose([&](const auto& plan) { return plan.backward_bytes(keeps()); }, [](const auto& plan) { return plan.bytes(); });
+    const auto generic = [](const auto& plan) { return plan.bytes(); };
+    const idx other = any && cuda::numbers::constant_streams<X> ? generic(cuda::generic::plan_backward<M, R, X>(form_, e, longest)) : 0;
+    const idx chosen = choose([&](const auto& plan) { return plan.backward_bytes(keeps()); }, generic);
     return tables(nullptr, nullptr) + (chosen > other ? chosen : other);
   }
   void run(std::byte* ws) const {

@@ -4,11 +4,11 @@
 #include "definition.cuh"
 #include "flash_plan.cuh"
 #include "parallel.cuh"
-#include "step.cuh"
+#include "scan.cuh"
 #include "sweep_plan.cuh"
 
-/// Which kernels run a form, with what workspace: a Hopper plan where there is one for the mixer and it fits the sizes, the
-/// inputs and the device, else the generic engine. Tables that a call has on the host (offsets of packed sequences, positions of
+/// Which kernels run a form, with what workspace: a plan made for the mixer where there is one and it fits the sizes, the inputs
+/// and the device, else the generic engine's. Tables that a call has on the host (offsets of packed sequences, positions of
 /// captured states) reach the device as arguments of a small kernel.
 namespace coefdyn::cuda {
 
@@ -175,46 +175,63 @@ std::string kernel_name(Form f, const extents& e) {
 
 }  // namespace generic
 
-/// The Hopper plan that may serve a form.
-struct no_plan {
-  static constexpr bool exists = false, gives_gradients = false;
-};
-template <class M, class R, class X, class Form>
-struct fast_plan : no_plan {};
-template <class M, class R, class X>
-struct fast_plan<M, R, X, form::chunkwise> : sweep_plan<M, R, X> {
-  using sweep_plan<M, R, X>::sweep_plan;
-};
-template <class M, class R, class X>
-struct fast_plan<M, R, X, form::parallel> : flash_plan<M, R, X> {
-  using flash_plan<M, R, X>::flash_plan;
-};
-
-template <class M, class R, class X>
-struct fast_plan<M, R, X, form::step> {
-  static constexpr bool exists = generic::has_step<M, R, X>, gives_gradients = false;
+/// A plan of the generic engine's shape in front of another, as those of Hopper are.
+template <class M, class R, class X, class Plan>
+struct ahead {
+  static constexpr bool exists = Plan::exists, gives_gradients = false;
   const extents& e;
   idx longest;
-  fast_plan(form::step, const X&, const extents& e_, idx longest_) : e(e_), longest(longest_) {}
-  bool fits() const { return longest > 0 && generic::step_fits<M, R, X>(e, longest); }
+  template <class Form>
+  ahead(Form, const X&, const extents& e_, idx longest_) : e(e_), longest(longest_) {}
+  bool fits() const { return longest > 0 && Plan::fits(e, longest); }
   template <class Y, class Carry>
   bool takes(const Y&, const Carry&) const {
     return true;
   }
-  idx bytes() const { return 0; }
+  idx bytes() const { return Plan(e, longest).bytes(); }
   idx kept_bytes() const { return 0; }
   template <class Y, class Carry>
-  void run(cudaStream_t stream, const X& x, const Y& y, const Carry& c, std::byte*, std::byte*) const {
-    generic::step_plan<M, R, X>(e, longest).run(stream, x, e, longest, y, c, nullptr);
+  void run(cudaStream_t stream, const X& x, const Y& y, const Carry& c, std::byte* ws, std::byte*) const {
+    Plan(e, longest).run(stream, x, e, longest, y, c, ws);
   }
-  std::string name() const { return "step"; }
+  std::string name() const { return Plan::name; }
 };
+/// The plans that are tried for a form before the generic engine's, in order.
+template <class M, class R, class X, class Form>
+struct fast_plans {
+  using type = list<>;
+};
+template <class M, class R, class X>
+struct fast_plans<M, R, X, form::chunkwise> {
+  using type = list<sweep_plan<M, R, X>, ahead<M, R, X, generic::scan_plan<M, R, X>>>;
+};
+template <class M, class R, class X>
+struct fast_plans<M, R, X, form::parallel> {
+  using type = list<flash_plan<M, R, X>>;
+};
+template <class M, class R, class X>
+struct fast_plans<M, R, X, form::step> {
+  using type = list<ahead<M, R, X, generic::scan_plan<M, R, X>>, ahead<M, R, X, generic::step_plan<M, R, X>>>;
+};
+/// f(the first plan that exists, fits and is accepted by `takes`), else g().
+template <bool Gradients, class Form, class X, class Takes, class F, class G>
+decltype(auto) first_plan(list<>, Form, const X&, const extents&, idx, const Takes&, const F&, const G& g) {
+  return g();
+}
+template <bool Gradients, class Plan, class... Rest, class Form, class X, class Takes, class F, class G>
+decltype(auto) first_plan(list<Plan, Rest...>, Form form_, const X& x, const extents& e, idx longest, const Takes& takes, const F& f,
+                          const G& g) {
+  if constexpr (Plan::exists && (!Gradients || Plan::gives_gradients)) {
+    const Plan plan(form_, x, e, longest);
+    if (plan.fits() && takes(plan)) return f(plan);
+  }
+  return first_plan<Gradients>(list<Rest...>{}, form_, x, e, longest, takes, f, g);
+}
 
 /// One forward call: which plan serves it, its bytes, its launches.
 template <class M, class R, class X, class Form, class Y>
 struct forward_call {
   using Types = typename X::types_type;
-  using Fast = fast_plan<M, R, X, Form>;
   using Detour = generic::detour<M, Types, std::is_same_v<Form, form::parallel>>;
   const device::cuda& on;
   Form form_;
@@ -224,14 +241,13 @@ struct forward_call {
   const Y& y;  // without data: one that the copy engine takes
   const carried<M, Types>& c;
 
-  /// f(the Hopper plan), or g(the generic plan).
+  /// f(the plan that serves), or g(the generic engine's).
   template <class F, class G>
   decltype(auto) choose(F f, G g) const {
-    if constexpr (Fast::exists) {
-      const Fast plan(form_, x, e, longest);
-      if (plan.fits() && plan.takes(y, generic::view_of(c))) return f(plan);
-    }
-    return g(generic::forward_plan<M, R, X, Form>(form_, e, longest));
+    return first_plan<false>(
+        typename fast_plans<M, R, X, Form>::type{}, form_, x, e, longest,
+        [&](const auto& plan) { return plan.takes(y, generic::view_of(c)); }, f,
+        [&] { return g(generic::forward_plan<M, R, X, Form>(form_, e, longest)); });
   }
   idx bytes() const {
     generic::memory a;

@@ -118,9 +118,7 @@ __device__ R lower_maxima(const Frame& f, idx position, R m, const operands<M, R
 
 /// The state side of tokens [0, o.tokens) of a frame, at positions from `position`; returns the last maximum.
 template <class M, class R, class Frame>
-__device__ __noinline__ R lower(const Frame& frame_there, idx position, R m, const operands<M, R>& o_there) {
-  const Frame f = frame_there;  // copies, whose members are registers
-  const operands<M, R> o = o_there;
+__device__ __forceinline__ R lower_inline(const Frame& f, idx position, R m, const operands<M, R>& o) {
   using A = typename M::evolution;
   using B = typename M::scaling;
   using T = traits<M>;
@@ -183,12 +181,18 @@ __device__ __noinline__ R lower(const Frame& frame_there, idx position, R m, con
   return last;
 }
 
+/// The same as a call, whose arguments go through memory.
+template <class M, class R, class Frame>
+__device__ __noinline__ R lower(const Frame& frame_there, idx position, R m, const operands<M, R>& o_there) {
+  const Frame f = frame_there;  // copies, whose members are registers
+  const operands<M, R> o = o_there;
+  return lower_inline<M>(f, position, m, o);
+}
+
 /// Queries of one reader on the same timeline, tokens [from, o.tokens) of the frame: rows without a read are zero. With a bonus,
 /// p (tokens) gets q'diag(u) b k / b.
 template <class M, class R, class Frame>
-__device__ __noinline__ void lower_reads(const Frame& frame_there, const operands<M, R>& o_there, int from, R* Q, R* p) {
-  const Frame f = frame_there;
-  const operands<M, R> o = o_there;
+__device__ __forceinline__ void lower_reads_inline(const Frame& f, const operands<M, R>& o, int from, R* Q, R* p) {
   using O = operands<M, R>;
   const int half = o.n / 2;
   each2(o.rows, o.n, [&](int r, int c) {
@@ -211,6 +215,13 @@ __device__ __noinline__ void lower_reads(const Frame& frame_there, const operand
       const int r = cpu::read_row<M>(i), seen = O::before ? r - 1 : r;
       if (seen >= 0) o.turn_pair(seen, k, -1, Q + r * o.ln);
     });
+}
+
+template <class M, class R, class Frame>
+__device__ __noinline__ void lower_reads(const Frame& frame_there, const operands<M, R>& o_there, int from, R* Q, R* p) {
+  const Frame f = frame_there;
+  const operands<M, R> o = o_there;
+  lower_reads_inline<M>(f, o, from, Q, p);
 }
 
 }  // namespace coefdyn::cuda::generic

@@ -12,12 +12,6 @@
 /// A sequence of one chunk needs the last pass only. Lengths of chunks depend on T alone, sums over channels have a fixed order.
 namespace coefdyn::cuda::generic {
 
-template <class M, class R, class X>
-constexpr bool has_scan = traits<M>::linear && traits<M>::structured && std::is_same_v<R, float> && traits<M>::micro == 1 &&
-                          traits<M>::structure.correction == rank_one::none && !traits<M>::needs_sum && !traits<M>::stabilised &&
-                          (traits<M>::structure.turns == turning::none || traits<M>::complex_state) &&
-                          (!traits<M>::has_feature || maps_channels<typename M::feature_map>);
-
 /// Largest n and d that take scans, and heads that read one state: each scans again.
 constexpr int widest_scan = 128, most_scan_columns = 4, most_scan_readers = 4;
 /// Tokens of a chunk.
@@ -25,7 +19,7 @@ constexpr idx scan_length(idx longest) { return longest <= 256 ? (longest > 0 ? 
 
 /// Whether scans serve a call: by its sizes alone.
 template <class M, class R, class X>
-bool scan_fits(const extents& e, idx) {
+bool scan_fits(const extents& e) {
   return e.n >= 1 && e.n <= widest_scan && e.d >= 1 && e.d <= most_scan_columns && cpu::readers_per_state(e) <= most_scan_readers;
 }
 
@@ -337,6 +331,9 @@ __global__ void __launch_bounds__(scan_lane::threads, Channels == 1 ? 3 : 2)
 
 template <class M, class R, class X>
 struct scan_plan {
+  static constexpr bool exists = has_scan<M> && std::is_same_v<R, float>;
+  static constexpr const char* name = "scan";
+  static bool fits(const extents& e, idx) { return scan_fits<M, R, X>(e); }
   using E = state_element<M, R>;
   idx length = 1, chunks = 1, elements = 0;  // of one table of states
   bool enters = false;                       // states that enter chunks are kept

@@ -2,6 +2,7 @@
 #pragma once
 #include <cuda_pipeline_primitives.h>
 
+#include "kernels.hpp"
 #include "lower.cuh"
 
 /// A few tokens of a linear mixer in float: the state crosses memory once each way. A block has a sequence, a state head and a slice of
@@ -22,9 +23,6 @@ struct step_tile {
 /// Most tokens of a call, and the largest n (lowered) and d.
 constexpr idx longest_step = 8;
 constexpr int widest_step = 256;
-
-template <class M, class R, class X>
-constexpr bool has_step = traits<M>::linear && traits<M>::structured && std::is_same_v<R, float>;
 
 /// Calls f with the tile for a size.
 template <class M, class F>
@@ -340,13 +338,13 @@ __device__ __forceinline__ R step_prepare(const X& x, const extents& e, const Ca
   if (count > 0) {
     O o = w.o;
     o.tokens = count, o.rows = count * T::micro;
-    m = lower<M>(w.in, start + t, m, o);
+    m = lower_inline<M>(w.in, start + t, m, o);
     if constexpr (O::has_gates)
       each2(o.rows, O::channel ? o.n : 1, [&](int r, int c) {
         R& g = o.g[r * o.gate_width() + c];
         g = math::exp(g);
       });
-    for (int r = 0; r < w.readers; ++r) lower_reads<M>(w.reader(r), o, from, w.queries(r), w.p + r * w.window);
+    for (int r = 0; r < w.readers; ++r) lower_reads_inline<M>(w.reader(r), o, from, w.queries(r), w.p + r * w.window);
   }
   return m;
 }
@@ -601,6 +599,9 @@ void with_positions_apart(cudaStream_t stream, const X& x, const extents& e, con
 
 template <class M, class R, class X>
 struct step_plan {
+  static constexpr bool exists = has_step<M> && std::is_same_v<R, float>;
+  static constexpr const char* name = "step";
+  static bool fits(const extents& e, idx longest) { return step_fits<M, R, X>(e, longest); }
   int window = 0;
   step_plan(const extents& e, idx longest) {
     window = with_step_tile<M>(e, [&](auto tile) { return step_window<M, R, X, decltype(tile)>(e, longest); });
