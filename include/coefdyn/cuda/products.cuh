@@ -3,7 +3,7 @@
 #include "team.cuh"
 
 /// Matrix products of a team over matrices in its memory, any sizes: C += A B with A, B as they lie or transposed. Floats go
-/// through the tensor cores as tf32 (one product for 16-bit storage, three, error about 2^-21, for 32-bit), doubles through
+/// through the tensor cores as tf32 (one product for 16-bit storage, three, error about 2^-23, for 32-bit), doubles through
 /// plain arithmetic. Every element of C has one owner and a fixed order of sums. Not inlined: a chunk
 /// has dozens of them.
 namespace coefdyn::cuda::generic {
@@ -24,17 +24,16 @@ __device__ __forceinline__ void mma_tf32(float (&c)[4], const unsigned (&a)[4], 
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
-/// The bits that tf32 keeps, and what it drops.
-__device__ __forceinline__ void split(float x, unsigned& high, unsigned& low) {
-  high = __float_as_uint(x) & 0xffffe000u;
-  low = __float_as_uint(x - __uint_as_float(high));
-}
-
 /// Rounded to tf32.
 __device__ __forceinline__ unsigned rounded(float x) {
   unsigned bits;
   asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
   return bits;
+}
+/// x as two tf32 numbers: rounded to nearest, so that the second has room for all but one of the bits that the first drops.
+__device__ __forceinline__ void split(float x, unsigned& high, unsigned& low) {
+  high = rounded(x);
+  low = rounded(x - __uint_as_float(high));
 }
 
 template <class R, int Passes>

@@ -15,10 +15,10 @@ struct memory {
   template <class T>
   COEFDYN_HD T* take(idx count) {
     const idx bytes = (idx(sizeof(T)) * (count > 0 ? count : 0) + 15) / 16 * 16;
-    idx& used = fast_used + bytes <= fast_size ? fast_used : slow_used;
-    std::byte* base = &used == &fast_used ? fast : slow;
-    T* p = base ? reinterpret_cast<T*>(base + used) : nullptr;
-    used += bytes;
+    const bool fits = fast_used + bytes <= fast_size;
+    std::byte* const base = fits ? fast : slow;
+    T* p = base ? reinterpret_cast<T*>(base + (fits ? fast_used : slow_used)) : nullptr;
+    fast_used += fits ? bytes : 0, slow_used += fits ? 0 : bytes;
     return p;
   }
   /// A piece that lives in the workspace whatever its size.
