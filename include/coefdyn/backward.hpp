@@ -57,11 +57,12 @@ void check_backward(const X&, const extents& e, const DY& dy, const G& g, const 
 }  // namespace detail
 
 /// What a backward pass computes in: as forward; but where gradients are differences of sums over tokens, which float would spoil,
-/// the tiled forms of a float mixer run in double: those of angles and of a running maximum, and of gates in the parallel form.
+/// the tiled forms of a float mixer run in double: those of angles, and of gates and a running maximum in the parallel form.
 template <class M, class Form>
-constexpr bool gradients_by_differences = (std::is_same_v<Form, form::chunkwise> || std::is_same_v<Form, form::parallel>) &&
-                                          (traits<M>::structure.turns != turning::none || traits<M>::stabilised ||
-                                           (std::is_same_v<Form, form::parallel> && traits<M>::structure.decay != gate::none));
+constexpr bool gradients_by_differences =
+    std::is_same_v<Form, form::parallel>
+        ? traits<M>::structure.turns != turning::none || traits<M>::stabilised || traits<M>::structure.decay != gate::none
+        : std::is_same_v<Form, form::chunkwise> && traits<M>::structure.turns != turning::none;
 template <class M, class Form, class R>
 using backward_real = std::conditional_t<gradients_by_differences<M, Form>, cpu::wide<R>, form_real<Form, R>>;
 

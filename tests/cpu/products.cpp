@@ -333,14 +333,14 @@ TEST_CASE_TEMPLATE("products exponentials of rows take the running maximum out",
   on_every_target<R>([](const products<R>& p) {
     for_sizes([&](int m, int n, int, std::mt19937& random) {
       if (n == 0) return;
-      matrix<R> Z(m, n, random, R(30)), top(1, m, random, R(30)), factor(1, m, random);
+      matrix<R> Z(m, n, random, R(30)), top(1, m, random, R(30)), factor(1, m, random), sum(1, m, random);
       for (int i = 0; i < m; ++i) {
         if (i % 3 == 1) top(0, i) = R(-1e30);  // none yet
         for (int j = 0; j < n; ++j)
           if (j != i % n && (i + j) % 5 == 0) Z(i, j) = -std::numeric_limits<R>::infinity();
       }
       const matrix<R> before = Z, old_top = top;
-      p.exp_rows(m, n, Z.data(), Z.stride, top.data(), factor.data());
+      p.exp_rows(m, n, Z.data(), Z.stride, top.data(), factor.data(), sum.data());
       CAPTURE(m);
       CAPTURE(n);
       const auto largest = [&](int i) {
@@ -358,6 +358,12 @@ TEST_CASE_TEMPLATE("products exponentials of rows take the running maximum out",
           factor,
           [&](int, int i) { return old_top(0, i) < R(-1e29) ? 0.0L : std::exp(static_cast<long double>(old_top(0, i) - top(0, i))); },
           [](int, int) { return 1.0L; });
+      const auto total = [&](int, int i) {
+        long double all = 0;
+        for (int j = 0; j < n; ++j) all += static_cast<long double>(Z(i, j));
+        return all;
+      };
+      check_near(sum, total, [&](int, int i) { return (1 + n / 32) * total(0, i); });
     });
   });
 }
@@ -412,20 +418,19 @@ TEST_CASE_TEMPLATE("products decayed Gram matrix equals the loops, at any decay"
       for (int n : {0, 1, 17, 64, 128, 300})
         for (double strength : {1e-3, 0.3, 60.0, std::numeric_limits<double>::infinity()}) {
           const matrix<R> A(m, n, random), B(m, n, random);
-          matrix<R> g(m, n, random), C(m, m, random);
+          matrix<R> f(m, n, random), C(m, m, random);
           for (int i = 0; i < m; ++i)
-            for (int j = 0; j < n; ++j) g(i, j) = g(i, j) > R(0.8) ? R(0) : static_cast<R>(-strength) * std::abs(g(i, j));
+            for (int j = 0; j < n; ++j) f(i, j) = f(i, j) > R(0.8) ? R(1) : std::exp(static_cast<R>(-strength) * std::abs(f(i, j)));
           for (int i = 0; i < m; ++i)
             for (int j = i + 1; j < m; ++j) C(i, j) = 0;
           const matrix<R> old = C;
-          p.decayed_gram_lower(m, n, A.data(), A.stride, B.data(), B.stride, g.data(), g.stride, C.data(), C.stride);
+          p.decayed_gram_lower(m, n, A.data(), A.stride, B.data(), B.stride, f.data(), f.stride, C.data(), C.stride);
           auto sum = [&](int i, int j, bool magnitude) {
-            long double s = magnitude ? std::abs(old(i, j)) : old(i, j);
+            long double s = magnitude ? 2 * std::abs(old(i, j)) : old(i, j);  // plain loops round it once a term
             for (int c = 0; c < n && j <= i; ++c) {
-              long double exponent = 0;
-              for (int t = j + 1; t <= i; ++t) exponent += g(t, c);
-              const long double term = static_cast<long double>(A(i, c)) * B(j, c) * std::exp(exponent);
-              s += magnitude ? std::abs(term) * (exponent < -200 ? 1 : 1 - exponent) : term;
+              long double term = static_cast<long double>(A(i, c)) * B(j, c);
+              for (int t = j + 1; t <= i; ++t) term *= f(t, c);
+              s += magnitude ? std::abs(term) * (1 + (i - j) / 2) + std::numeric_limits<R>::min() : term;
             }
             return s;
           };
@@ -435,6 +440,93 @@ TEST_CASE_TEMPLATE("products decayed Gram matrix equals the loops, at any decay"
           check_near(C, [&](int i, int j) { return sum(i, j, false); }, [&](int i, int j) { return sum(i, j, true); });
         }
     CHECK_THROWS_AS(p.decayed_gram_lower(33, 0, nullptr, 0, nullptr, 0, nullptr, 0, nullptr, 0), std::invalid_argument);
+    CHECK_THROWS_AS(p.decayed_gram_backward(17, 0, {}), std::invalid_argument);
+  });
+}
+
+TEST_CASE_TEMPLATE("products backward of a decayed Gram matrix equals the loops", R, float, double) {
+  on_every_target<R>([](const products<R>& p) {
+    std::mt19937 random(12);
+    for (int m : {0, 1, 2, 3, 7, 12, 16})
+      for (int n : {0, 1, 17, 64, 100})
+        for (const bool with_log : {true, false}) {
+          const auto columns = [&] {  // rows as far apart as those of the others
+            matrix<R> x(m, n, random);
+            x.stride = n + 2;
+            x.buffer.assign(static_cast<std::size_t>(x.offset() + m * x.stride + 3), std::numeric_limits<R>::quiet_NaN());
+            std::uniform_real_distribution<double> unit(-1, 1);
+            for (int i = 0; i < m; ++i)
+              for (int c = 0; c < n; ++c) x(i, c) = static_cast<R>(unit(random));
+            return x;
+          };
+          const matrix<R> A = columns(), B = columns(), d(m, m, random);
+          matrix<R> f = columns(), dA = columns(), dB = columns(), dlog = columns();
+          for (int i = 0; i < m; ++i)
+            for (int c = 0; c < n; ++c) f(i, c) = std::abs(f(i, c));
+          const matrix<R> old_A = dA, old_B = dB, old_log = dlog;
+          p.decayed_gram_backward(
+              m, n, {A.data(), B.data(), f.data(), A.stride, d.data(), d.stride, dA.data(), dB.data(), with_log ? dlog.data() : nullptr});
+          const auto decay = [&](int i, int j, int c) {
+            long double all = 1;
+            for (int t = j + 1; t <= i; ++t) all *= f(t, c);
+            return all;
+          };
+          const auto from_rows = [&](int i, int c, bool magnitude) {
+            long double s = old_A(i, c);
+            if (magnitude) s = 2 * std::abs(s);  // plain loops round it once a term
+            for (int j = 0; j <= i; ++j) {
+              const long double term = decay(i, j, c) * d(i, j) * B(j, c);
+              s += magnitude ? (3 + i - j) * std::abs(term) : term;
+            }
+            return s;
+          };
+          const auto from_columns = [&](int j, int c, bool magnitude) {
+            long double s = old_B(j, c);
+            if (magnitude) s = 2 * std::abs(s);  // plain loops round it once a term
+            for (int i = j; i < m; ++i) {
+              const long double term = decay(i, j, c) * d(i, j) * A(i, c);
+              s += magnitude ? (3 + i - j) * std::abs(term) : term;
+            }
+            return s;
+          };
+          const auto from_pairs = [&](int t, int c, bool magnitude) {
+            long double s = old_log(t, c);
+            if (magnitude) s = 2 * std::abs(s);  // plain loops round it once a term
+            for (int i = t; i < m && with_log; ++i)
+              for (int j = 0; j < t; ++j) {
+                const long double term = decay(i, j, c) * d(i, j) * A(i, c) * B(j, c);
+                s += magnitude ? (8 + i - j) * std::abs(term) : term;
+              }
+            return s;
+          };
+          CAPTURE(m);
+          CAPTURE(n);
+          check_near(dA, [&](int i, int c) { return from_rows(i, c, false); }, [&](int i, int c) { return from_rows(i, c, true); });
+          check_near(dB, [&](int i, int c) { return from_columns(i, c, false); }, [&](int i, int c) { return from_columns(i, c, true); });
+          check_near(dlog, [&](int i, int c) { return from_pairs(i, c, false); }, [&](int i, int c) { return from_pairs(i, c, true); });
+        }
+  });
+}
+
+TEST_CASE_TEMPLATE("products running dots equal the loops, from either end", R, float, double) {
+  on_every_target<R>([](const products<R>& p) {
+    for_sizes([&](int m, int n, int, std::mt19937& random) {
+      const matrix<R> X(m, n, random), Y(1, n, random), start(m, n, random);
+      for (const bool from_last : {false, true}) {
+        const int first = from_last && m > 0 ? m - 1 : 0, sign = from_last ? -1 : 1;
+        matrix<R> out = start;
+        p.running_dots(m, n, X.data() + first * X.stride, sign * X.stride, Y.data(), 0, out.data() + first * out.stride, sign * out.stride);
+        const auto sum = [&](int i, int c, bool magnitude) {
+          long double s = magnitude ? std::abs(start(i, c)) : start(i, c);
+          for (int r = from_last ? i : 0; r < (from_last ? m : i + 1); ++r) {
+            const long double term = static_cast<long double>(X(r, c)) * Y(0, c);
+            s += magnitude ? std::abs(term) : term;
+          }
+          return s;
+        };
+        check_near(out, [&](int i, int c) { return sum(i, c, false); }, [&](int i, int c) { return 2 * sum(i, c, true); });
+      }
+    });
   });
 }
 
@@ -549,7 +641,7 @@ TEST_CASE_TEMPLATE("products by entries, dots and steps of a part have the bits 
         CHECK(agree(y, 0, j0, part));
       }
     for (int i = 0; i < m; ++i)
-      for (int j = 0; j < n; ++j) g(i, j) = -std::abs(g(i, j));
+      for (int j = 0; j < n; ++j) g(i, j) = std::abs(g(i, j));
     for (int rows : {1, 2, 9, 17}) {
       matrix<R> whole(m, m, random), leading = block(whole, 0, 0, rows, rows, random), row_sums(1, m, random);
       matrix<R> some = block(row_sums, 0, 3, 1, rows, random);
@@ -575,10 +667,10 @@ TEST_CASE("products of any other real are plain loops") {
   p.exp(2, x, e);
   CHECK(e[1].v == doctest::Approx(std::exp(-1.0)));
   CHECK(e[1].d == doctest::Approx(2 * std::exp(-1.0)));
-  dual<float> gram[4] = {}, g[2] = {{0.0f, 0.0f}, {-1.0f, 1.0f}};
-  p.decayed_gram_lower(2, 1, y, 1, y, 1, g, 1, gram, 2);
-  CHECK(gram[2].v == doctest::Approx(2 * std::exp(-1.0)));
-  CHECK(gram[2].d == doctest::Approx(2 * std::exp(-1.0)));
+  dual<float> gram[4] = {}, f[2] = {{1.0f, 0.0f}, {0.25f, 1.0f}};
+  p.decayed_gram_lower(2, 1, y, 1, y, 1, f, 1, gram, 2);
+  CHECK(gram[2].v == doctest::Approx(0.5));
+  CHECK(gram[2].d == doctest::Approx(2));
   CHECK(gram[1].v == 0);
 }
 

@@ -28,9 +28,7 @@ struct chunk {
   R* weighted = nullptr;                                                           // (rows, n) scratch
   R *dW = nullptr, *du = nullptr, *dM = nullptr, *dR = nullptr,
     *flux = nullptr;                                          // backward: (rows, e), (rows, e), (rows, rows), (rows, n), (n)
-  R *pairs = nullptr, *inflow = nullptr, *outflow = nullptr;  // what a gate's gradient adds up: (rows, rows) scalar; (rows, 1 or n) both
-
-  int gate_width() const { return O::channel ? n : 1; }
+  R *pairs = nullptr, *inflow = nullptr, *outflow = nullptr;  // what one gate's gradient adds up: (rows, rows), (rows), (rows)
 
   chunk() = default;
   chunk(arena& a, int rows_, int n_, int e_, bool backward) : px(products<R>::best()), decays(a, rows_, n_, px), rows(rows_), n(n_), e(e_) {
@@ -41,18 +39,17 @@ struct chunk {
     if (backward) {
       dW = a.take<R>(wide), dM = a.take<R>(square), dR = a.take<R>(idx(rows) * n), flux = a.take<R>(n);
       if (untied) du = a.take<R>(wide);
-      if (one_gate) pairs = a.take<R>(square);
-      if (O::has_gates) inflow = a.take<R>(idx(rows) * gate_width()), outflow = a.take<R>(idx(rows) * gate_width());
+      if (one_gate) pairs = a.take<R>(square), inflow = a.take<R>(rows), outflow = a.take<R>(rows);
     }
   }
   chunk(const chunk&) = delete;
   chunk& operator=(const chunk&) = delete;
 
-  /// Decays and corrected writes of a chunk whose start has the state S (n, e).
-  void prepare(const O& o, const R* S) {
+  /// Decays and corrected writes of a chunk whose start has the state S (n, e); without `reads` as far as `advance` needs them.
+  void prepare(const O& o, const R* S, bool reads = true) {
     decays.px = &px;
     rows = o.rows;
-    decays.prepare(o);
+    decays.prepare(o, reads || corrects);
     px.scale_rows(rows, e, o.b, o.V, e, W, e);
     if constexpr (corrects) {
       clear(X, idx(rows) * e);
@@ -75,10 +72,10 @@ struct chunk {
   void read(const O& o, const R* Q, const R* p, const R* S, R* Y) {
     clear(Y, idx(rows) * e);
     px.nn(rows, e, n, decays.seen_from_start(read_seen, Q, weighted), n, S, e, Y, e);
-    decays.gram(o, read_seen, Q, o.K, Aqk);
+    decays.gram(read_seen, Q, o.K, Aqk);
     px.nn_lower_left(rows, e, Aqk, rows, W, e, Y, e);
     if constexpr (untied) {
-      decays.gram(o, read_seen, Q, o.col, Aqc);
+      decays.gram(read_seen, Q, o.col, Aqc);
       px.nn_lower_left(rows, e, Aqc, rows, u, e, Y, e);
     }
     if constexpr (O::before)
@@ -99,8 +96,7 @@ struct chunk {
   // ---- backward: begin, then read_backward for every reader, then finish ------------------------------------------------
   /// S_end: state at the end; dS (n, e): gradient there, turned into the chunk's frame here.
   void begin_backward(const O& o, const R* S_end, R* dS, O& d) {
-    if constexpr (one_gate) clear(pairs, idx(rows) * rows);
-    if constexpr (O::has_gates) clear(inflow, idx(rows) * gate_width()), clear(outflow, idx(rows) * gate_width());
+    if constexpr (one_gate) clear(pairs, idx(rows) * rows), clear(inflow, rows), clear(outflow, rows);
     if constexpr (O::turns) {  // d(angle of the whole chunk), from the state at its end
       R* dP = d.co + idx(rows - 1) * (n / 2);
       for (int p = 0; p < n / 2; ++p) {
@@ -122,19 +118,19 @@ struct chunk {
     clear(dQ, idx(rows) * n);
     px.nt(rows, n, e, dY, e, S, e, dQ, n);
     decays.from_start(read_seen, dQ, dQ);
-    add_inflow(read_seen, Q, dQ);
+    add_inflow(read_seen, Q, dQ, d);
     px.tn(n, e, rows, decays.seen_from_start(read_seen, Q, weighted), n, dY, e, dS_start, e);
-    decays.gram(o, read_seen, Q, o.K, Aqk);
+    decays.gram(read_seen, Q, o.K, Aqk);
     px.tn_lower_left(rows, e, Aqk, rows, dY, e, dW, e);
     pair_gradient(read_seen, dY, W);
     add_pairs(read_seen, Aqk);
-    decays.gram_backward(o, read_seen, Q, o.K, dM, dQ, d.K, O::channel ? d.g : nullptr);
+    decays.gram_backward(read_seen, Q, o.K, dM, dQ, d.K, O::channel ? d.g : nullptr);
     if constexpr (untied) {
-      decays.gram(o, read_seen, Q, o.col, Aqc);
+      decays.gram(read_seen, Q, o.col, Aqc);
       px.tn_lower_left(rows, e, Aqc, rows, dY, e, du, e);
       pair_gradient(read_seen, dY, u);
       add_pairs(read_seen, Aqc);
-      decays.gram_backward(o, read_seen, Q, o.col, dM, dQ, d.col, O::channel ? d.g : nullptr);
+      decays.gram_backward(read_seen, Q, o.col, dM, dQ, d.col, O::channel ? d.g : nullptr);
     }
     if constexpr (O::before)
       for (int i = 0; i < o.tokens; ++i) {
@@ -165,20 +161,20 @@ struct chunk {
       clear(dR, idx(rows) * n);
       px.nt(rows, n, e, X, e, S, e, dR, n);
       decays.from_start(row_seen, dR, dR);
-      add_inflow(row_seen, o.row, dR);
+      add_inflow(row_seen, o.row, dR, d);
       px.tn(n, e, rows, decays.seen_from_start(row_seen, o.row, weighted), n, X, e, dS_start, e);
       pair_gradient(seen::exclusive, X, W);
       add_pairs(row_seen, Ark);
-      decays.gram_backward(o, row_seen, o.row, o.K, dM, dR, d.K, O::channel ? d.g : nullptr);
+      decays.gram_backward(row_seen, o.row, o.K, dM, dR, d.K, O::channel ? d.g : nullptr);
       if constexpr (untied) {
         pair_gradient(seen::exclusive, X, u);
         add_pairs(row_seen, Arc);
-        decays.gram_backward(o, row_seen, o.row, o.col, dM, dR, d.col, O::channel ? d.g : nullptr);
+        decays.gram_backward(row_seen, o.row, o.col, dM, dR, d.col, O::channel ? d.g : nullptr);
       }
       px.add(rows, n, dR, n, d.row, n);
     }
-    write_gradient(W, dS, o.K, d.K);
-    if constexpr (untied) write_gradient(u, dS, o.col, d.col);
+    write_gradient(W, dS, o.K, d.K, d);
+    if constexpr (untied) write_gradient(u, dS, o.col, d.col, d);
     // dK is complete: its dots with K reach the gates; V and b take what the writes got
     const R* dW0 = dW;
     px.row_dots(rows, e, dW0, e, o.V, e, d.b);
@@ -192,7 +188,7 @@ struct chunk {
  private:
   // rows against columns of earlier rows only; the decay may include the row's own
   void strict_gram(const O& o, const R* B, R* G) {
-    decays.gram(o, row_seen, o.row, B, G);
+    decays.gram(row_seen, o.row, B, G);
     for (int i = 0; i < rows; ++i) G[idx(i) * rows + i] = R(0);
   }
   // dM_ij = <A_i, B_j> where the Gram matrix lives, 0 elsewhere
@@ -201,11 +197,12 @@ struct chunk {
     px.nt_lower(rows, e, A, e, B, e, dM, rows);
     clear_above(rows, how == seen::exclusive, dM);
   }
-  void write_gradient(const R* w, const R* dS, const R* K, R* dK) {
+  void write_gradient(const R* w, const R* dS, const R* K, R* dK, O& d) {
     clear(weighted, idx(rows) * n);
     px.nt(rows, n, e, w, e, dS, e, weighted, n);
     decays.to_end(weighted, weighted);
-    add_dots(rows, K, weighted, outflow);
+    if constexpr (one_gate) px.row_dots(rows, n, K, n, weighted, n, outflow);
+    if constexpr (O::channel) px.running_dots(rows - 1, n, K, n, weighted, n, d.g + n, n);
     px.add(rows, n, weighted, n, dK, n);
   }
   // A gate's gradient is what passes it, added up without differences, which would cost float its digits:
@@ -214,29 +211,25 @@ struct chunk {
     const idx skip = how == seen::exclusive ? rows : 0;
     if constexpr (one_gate) px.multiply_add(rows - (skip ? 1 : 0), rows, dM + skip, rows, G + skip, rows, pairs, rows);
   }
-  void add_inflow(seen how, const R* x, const R* dx) const {
-    const int skip = how == seen::exclusive ? 1 : 0;
-    add_dots(rows - skip, x + skip * idx(n), dx + skip * idx(n), inflow);
-  }
-  void add_dots(int m, const R* x, const R* dx, R* to) const {
-    if constexpr (one_gate) px.row_dots(m, n, x, n, dx, n, to);
-    if constexpr (O::channel) px.multiply_add(m, n, x, n, dx, n, to, n);
+  void add_inflow(seen how, const R* x, const R* dx, [[maybe_unused]] O& d) const {
+    const idx skip = how == seen::exclusive ? 1 : 0, last = (rows - 1) * idx(n);
+    if constexpr (one_gate) px.row_dots(rows - int(skip), n, x + skip * n, n, dx + skip * n, n, inflow);
+    if constexpr (O::channel) px.running_dots(rows - int(skip), n, x + last, -n, dx + last, -n, d.g + last - skip * n, -n);
   }
   void sum_gates(O& d) const {
-    const int w = gate_width();
-    if constexpr (one_gate) {
-      flux[0] = sum_over<R>(n, [&](int c) { return flux[c]; });
+    if constexpr (O::channel) {
+      px.add(rows, n, flux, 0, d.g, n);
+    } else {
       R* below = dM;  // (rows): sum over the rows i >= t
       clear(below, rows);
       for (int t = rows - 1; t >= 0; --t) {
-        px.add(1, t, pairs + idx(t) * rows, rows, below, rows);
+        const R* row = pairs + idx(t) * rows;
+        by_channel(t, below, [&](int j) { return below[j] + row[j]; });
         d.g[t] += sum_over<R>(t, [&](int j) { return below[j]; });
       }
-    }
-    for (int t = 0; t < rows; ++t) px.add(1, w, flux, w, d.g + idx(t) * w, w), px.add(1, w, outflow + idx(t) * w, w, flux, w);
-    for (int t = rows - 1; t >= 0; --t) {
-      if (t + 1 < rows) px.add(1, w, inflow + idx(t + 1) * w, w, inflow + idx(t) * w, w);
-      px.add(1, w, inflow + idx(t) * w, w, d.g + idx(t) * w, w);
+      R written = sum_over<R>(n, [&](int c) { return flux[c]; }), read(0);
+      for (int t = 0; t < rows; ++t) d.g[t] += written, written += outflow[t];
+      for (int t = rows - 1; t >= 0; --t) d.g[t] += read += inflow[t];
     }
   }
   // operands' gradients out of the turned frame, and the angles' gradients as sums over the rows after

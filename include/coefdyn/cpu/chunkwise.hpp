@@ -88,6 +88,8 @@ void chunkwise_forward(const X& x, const extents& e, const head& hd, const Y& y,
       w.k.read(w.o, Q, w.p, w.S, w.Y);
       for (int i = from; i < count; ++i) {
         const R* row = w.Y + idx(read_row<M>(i)) * width;
+        if (i + rows_ahead < count && y.strides[3] == 1)
+          fetch<true>(&y(hd.s.batch, hd.s.begin + t + i + rows_ahead - e.first_read, hd.first_reader + r, 0), e.d);
         finish_row<M, R>(row, T::needs_sum ? row[e.d] : R(0), w.o.m[i], w.reads.at(i - from, 0, start + t + i), y, hd.s.batch,
                          hd.s.begin + t + i - e.first_read, hd.first_reader + r);
       }

@@ -56,7 +56,7 @@ struct chunkwise_backward_head {
   chunkwise_backward_head(arena& a, const extents& x, int length, idx tokens, int save_every_)
       : f(a, x, length, true),
         d(a, length, x.n, padded_width<M>(x.d), true),
-        grads(a, x, tokens),
+        grads(a, x, tokens, length),
         save_every(save_every_),
         n(T::lowered(x.n)),
         e(padded_width<M>(x.d)) {
@@ -85,7 +85,7 @@ void chunkwise_backward(const X& x, const extents& ex, const head& hd, const Cal
   for (idx k = 0; k < chunks; ++k) {
     if (k % w.save_every == 0) copy(size, last_state, w.checkpoints + k / w.save_every * size), w.checkpoint_m[k / w.save_every] = m;
     w.f.load(x, ex, hd, k * length, count_of(k), start, m);
-    w.f.k.prepare(w.f.o, last_state);
+    w.f.k.prepare(w.f.o, last_state, false);
     w.f.k.advance(w.f.o, last_state);
   }
   load_final_gradient(call.s, hd.index, hd.state, ex.n, ex.d, w.e, m, w.dS);
@@ -102,7 +102,7 @@ void chunkwise_backward(const X& x, const extents& ex, const head& hd, const Cal
         R* S = states + (k - first + 1) * size;
         copy(size, S - size, S);
         w.f.load(x, ex, hd, k * length, count_of(k), start, m);
-        w.f.k.prepare(w.f.o, S);
+        w.f.k.prepare(w.f.o, S, false);
         w.f.k.advance(w.f.o, S);
       }
     }
@@ -116,6 +116,7 @@ void chunkwise_backward(const X& x, const extents& ex, const head& hd, const Cal
       f.k.prepare(f.o, S);
       w.d.tokens = count, w.d.rows = f.o.rows;
       w.d.clear();
+      w.grads.open(t);
       clear(w.dS_start, size);
       f.k.begin_backward(f.o, S + size, w.dS, w.d);
       for (int r = 0; r < hd.readers; ++r) {
@@ -124,23 +125,26 @@ void chunkwise_backward(const X& x, const extents& ex, const head& hd, const Cal
         if (T::micro > 1 || T::needs_sum) clear(w.dY, idx(f.o.rows) * w.e);
         for (int i = 0; i < count; ++i) {
           const R* row = f.Y + idx(read_row<M>(i)) * w.e;
+          if (i + rows_ahead < count && call.dy.strides[3] == 1)
+            fetch<false>(&call.dy(hd.s.batch, hd.s.begin + t + i + rows_ahead, hd.first_reader + r, 0), ex.d);
           const R sum = T::needs_sum ? row[ex.d] : R(0);
           const R df = finish_row_backward<M>(f.reads, i, start + t + i, row, sum, f.o.m[i], call.dy, hd.s.batch, hd.s.begin + t + i,
                                               hd.first_reader + r, w.dY + idx(read_row<M>(i)) * w.e);
-          raise_eta<M>(f.reads, i, start + t + i, sum, f.o.m[i], df, w.grads.readers[r], t + i);
+          raise_eta<M>(f.reads, i, start + t + i, sum, f.o.m[i], df, w.grads.readers[r], w.grads.row(t + i));
         }
         f.k.read_backward(f.o, Q, f.p, S, w.dY, w.dQ, w.dp, w.dS_start, w.d);
         for (int i = 0; i < count; ++i) {
           R* dq = w.dQ + idx(read_row<M>(i)) * w.n;
           if constexpr (O::before) bonus_backward_of<M, R>(f, i, w.dp[i], dq, w.d);
-          raise_query<M>(t + i, dq, w.grads.readers[r]);
+          raise_query<M>(w.grads.row(t + i), dq, w.grads.readers[r]);
         }
       }
       f.k.finish_backward(f.o, S, w.dS, w.dS_start, w.d);
       for (int i = 0; i < count; ++i)
         for (int l = 0; l < T::micro; ++l)
           raise_row<M>(f.in, i, l, start + t + i, gradient_of(w.d, i, l), f.o.b[i * T::micro + l], T::stabilised ? f.o.shift[i] : R(1),
-                       w.grads.state, t + i);
+                       w.grads.state, w.grads.row(t + i));
+      if (w.grads.by_part) w.grads.leave(x, call.g, ex, hd, t, count, {true, false, true, call.first}, f.scratch);
     }
   }
   store_initial_gradient(call.s, hd.index, hd.state, ex.n, ex.d, w.e, m0, w.dS);

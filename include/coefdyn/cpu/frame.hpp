@@ -76,6 +76,15 @@ struct frame<M, R, list<Need...>> : Need::tag::template field<block<Need, R>>...
         ...);
   }
 
+  void clear_timed() {
+    (
+        [&] {
+          auto& b = of<Need>();
+          if (Need::timed) cpu::clear(b.p, rows<Need>(shape.tokens) * b.stride);
+        }(),
+        ...);
+  }
+
   /// Token i, micro-step l, as a policy sees it.
   COEFDYN_HD token<R, list<Need...>> at(idx i, int l, idx position) const {
     return {{value<Need>(i, l)}..., {position, shape.n, shape.d, l}};
@@ -171,6 +180,9 @@ COEFDYN_HD idx first_row(const sequence& s, const extents& e, idx t, int writes)
   return (s.begin + t - (is_reading<Need> ? e.first_read : 0)) * (Need::time == ticks::write ? writes : 1);
 }
 
+/// Rows of a head lie far apart: this many of them are on their way at once.
+inline constexpr idx rows_ahead = 16;
+
 /// Reads rows [t, t + tokens) of one head into a frame. `constants`: also the streams without time. `scratch`: n numbers.
 template <class M, class R, class X, class... Need>
 void gather(const X& x, const extents& e, const sequence& s, const head_index& h, idx t, idx tokens, bool constants,
@@ -189,6 +201,7 @@ void gather(const X& x, const extents& e, const sequence& s, const head_index& h
           idx inner[2];
           const auto* p = row_pointer<Need>(v, s.batch, first + r, head, inner);
           E* out = b.p + r * b.stride;
+          if (Need::timed && r + rows_ahead < f.template rows<Need>(tokens)) fetch<false>(p + rows_ahead * v.strides[1], size[0]);
           const bool featured = traits<M>::has_feature && is_featured<Need>;
           E* in = out;
           if constexpr (std::is_same_v<E, R>) in = featured ? scratch : out;

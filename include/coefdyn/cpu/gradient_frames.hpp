@@ -2,8 +2,8 @@
 #pragma once
 #include "head.hpp"
 
-/// Where a backward pass collects: the gradients of one group of heads over a whole sequence, in the arithmetic's type, added
-/// to the caller's tensors once, in a fixed order.
+/// Where a backward pass collects: the gradients of one group of heads in the arithmetic's type, added to the caller's tensors
+/// once, in a fixed order: over a whole sequence where states share a key head, else part by part as they are done.
 namespace coefdyn::cpu {
 
 /// What a backward pass reads and writes besides the inputs.
@@ -13,6 +13,7 @@ struct backward_call {
   const DY& dy;
   const carried<M, Types>& c;
   const carried_gradients<M, Types>& s;
+  bool first;  // of leaving
 };
 
 template <class M, class R, class X>
@@ -20,14 +21,34 @@ struct gradient_frames {
   state_frame<M, R, X::over> state;
   reader_frame<M, R, X::over>* readers = nullptr;  // one for each reader of the state
   int count = 0;
+  bool by_part = false;  // parts leave as they are done
+  idx begin = 0;         // the token of row 0
 
   gradient_frames() = default;
-  gradient_frames(arena& a, const extents& e, idx tokens) : state(a, {e.n, e.d, value_width<M>(e.d), tokens}), count(readers_per_state(e)) {
+  /// `part`: the most tokens of a part, for forms that are done with one before the next.
+  gradient_frames(arena& a, const extents& e, idx tokens, idx part = 0)
+      : count(readers_per_state(e)), by_part(part > 0 && part < tokens && states_per_group(e) == 1) {
+    const frame_shape shape{e.n, e.d, value_width<M>(e.d), by_part ? part : tokens};
+    state = state_frame<M, R, X::over>(a, shape);
     readers = a.take<reader_frame<M, R, X::over>>(count);
     for (int r = 0; r < count; ++r) {
-      reader_frame<M, R, X::over> f(a, {e.n, e.d, value_width<M>(e.d), tokens});
+      reader_frame<M, R, X::over> f(a, shape);
       if (readers) readers[r] = f;
     }
+  }
+  idx row(idx t) const { return t - begin; }
+  /// Rows of a part that starts at token t.
+  void open(idx t) {
+    if (!by_part) return;
+    begin = t;
+    state.clear_timed();
+    for (int r = 0; r < count; ++r) readers[r].clear_timed();
+  }
+  /// Rows [t, t + tokens) to the caller; `raw` as in scatter.
+  template <class G>
+  void leave(const X& x, const G& g, const extents& e, const head& hd, idx t, idx tokens, leaving which, R* raw) const {
+    scatter<M, R>(x, g, e, hd.s, hd.at(0), t, tokens, which, state, raw);
+    for (int r = 0; r < hd.readers; ++r) scatter<M, R>(x, g, e, hd.s, hd.at(r), t, tokens, which, readers[r], raw);
   }
   void clear(bool keep_shared) {
     state.clear(keep_shared);

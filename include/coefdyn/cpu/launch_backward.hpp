@@ -47,11 +47,12 @@ void launch_backward(const device::cpu<Executor>& on, Form f, const X& x, const 
                      const carried<M, Types>& c, const carried_gradients<M, Types>& s, workspace ws, bool in_order) {
   const std::size_t per_worker = backward_bytes_per_worker<M, R, X>(f, x, e);
   const idx longest = longest_sequence(x, e);
-  clear_gradients<X>(g, typename X::needs{});
+  const bool first = !g.accumulate && !in_order;
+  clear_gradients<X>(g, first, typename X::needs{});
   arena shared{ws.data(), ws.size(), 0};
   constant_slots<M, R, X> slots(shared, e);
   std::byte* const base = ws.data() + (shared.used + 63) / 64 * 64;
-  const backward_call<M, Types, G, DY> call{g, dy, c, s};
+  const backward_call<M, Types, G, DY> call{g, dy, c, s, first};
   const auto item = [&](idx group, int worker) {
     arena a{base + per_worker * static_cast<std::size_t>(worker), per_worker, 0};
     auto w = backward_layouts<M, R, X>::lay(f, a, e, longest);
@@ -65,9 +66,7 @@ void launch_backward(const device::cpu<Executor>& on, Form f, const X& x, const 
         recurrent_backward<M, R>(x, e, hd, call, w);
       else if constexpr (std::is_same_v<Form, form::parallel>) parallel_backward<M, R>(x, e, hd, call, w);
       else chunkwise_backward<M, R>(x, e, hd, call, w);
-      const leaving which{true, false, member == members - 1};
-      scatter<M, R>(x, g, e, hd.s, hd.at(0), 0, hd.tokens(), which, w.grads.state, raw);
-      for (int r = 0; r < hd.readers; ++r) scatter<M, R>(x, g, e, hd.s, hd.at(r), 0, hd.tokens(), which, w.grads.readers[r], raw);
+      if (!w.grads.by_part) w.grads.leave(x, g, e, hd, 0, hd.tokens(), {true, false, member == members - 1, first}, raw);
       slots.keep(e, hd, w.grads);
     }
   };

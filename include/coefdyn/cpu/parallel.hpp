@@ -15,7 +15,7 @@ template <class M, class R, class X>
 struct parallel_head {
   using T = traits<M>;
   using O = operands<M, R>;
-  int length = 0, n = 0, e = 0;
+  int length = 0, n = 0, d = 0, e = 0;
   idx tiles = 0;
   state_frame<M, R, X::over> in;
   reader_frame<M, R, X::over> reads;
@@ -26,11 +26,13 @@ struct parallel_head {
   R* values = nullptr;  // (T writes, e): V of every tile
   R* keys = nullptr;    // (tiles, n, rows): each summary's moved, transposed
   R *Q = nullptr, *p = nullptr, *Z = nullptr, *Y = nullptr, *m = nullptr, *factor = nullptr, *scratch = nullptr, *S = nullptr;
+  R *sums = nullptr, *ones = nullptr;  // (rows): of weights; (columns)
 
   parallel_head() = default;
   parallel_head(arena& a, const extents& x, idx tokens, int length_)
       : length(length_),
         n(T::lowered(x.n)),
+        d(x.d),
         e(padded_width<M>(x.d)),
         tiles((tokens + length_ - 1) / length_),
         in(a, {x.n, x.d, e, length_}),
@@ -42,6 +44,7 @@ struct parallel_head {
     summaries = a.take<R>(tiles * per_tile), values = a.take<R>(tiles * rows * e), keys = a.take<R>(tiles * rows * n);
     Q = a.take<R>(rows * n), p = a.take<R>(length), Z = a.take<R>(rows * rows), Y = a.take<R>(rows * e), m = a.take<R>(rows),
     factor = a.take<R>(rows), scratch = a.take<R>(3 * idx(x.n)), S = a.take<R>(idx(n) * e);
+    sums = a.take<R>(rows), ones = a.take<R>(rows);
   }
   tile_summary<M, R> summary(idx j, int rows) const { return {summaries + j * per_tile, rows, n}; }
   R* value_rows(idx j) const { return values + j * idx(length) * T::micro * e; }
@@ -68,21 +71,29 @@ struct parallel_head {
   /// Whether a read row of this tile sees a row of this tile.
   static constexpr bool sees_own(int read, int row) { return T::structure.order == reads::before_write ? row < read : row <= read; }
 
-  /// Weights of scores against `columns` rows of values, added to Y; `own`: the tile's own, with its mask and bonus.
+  /// Weights of scores against `columns` rows of values, added to Y, their sums at d; `own`: the tile's own, with its mask and
+  /// bonus.
   void weigh(int rows_q, int columns, const R* V, bool own) {
     if constexpr (O::before)
       if (own) put_bonus(rows_q, columns);
     if constexpr (takes_maximum<M>) {
       hide(rows_q, columns, own, minus_infinity());
-      t.px.exp_rows(rows_q, columns, Z, columns, m, factor);
+      t.px.exp_rows(rows_q, columns, Z, columns, m, factor, sums);
       for (int i = 0; i < rows_q; ++i)
         if (factor[i] != R(1)) t.px.scale_rows(1, e, factor + i, Y + idx(i) * e, e, Y + idx(i) * e, e);
     } else {
       apply_readout<typename M::readout>(t.px, idx(rows_q) * columns, Z);
       hide(rows_q, columns, own, R(0));
+      if constexpr (T::needs_sum) {
+        by_channel(columns, ones, [](int) { return R(1); });
+        clear(sums, rows_q);
+        t.px.row_dots(rows_q, columns, Z, columns, ones, 0, sums);
+      }
     }
-    if (own && T::micro == 1) t.px.nn_lower_left(rows_q, e, Z, columns, V, e, Y, e);
-    else t.px.nn(rows_q, e, columns, Z, columns, V, e, Y, e);
+    if (own && T::micro == 1) t.px.nn_lower_left(rows_q, d, Z, columns, V, e, Y, e);
+    else t.px.nn(rows_q, d, columns, Z, columns, V, e, Y, e);
+    if constexpr (T::needs_sum)
+      for (int i = 0; i < rows_q; ++i) Y[idx(i) * e + d] += sums[i];
   }
   /// The bonus's scores, where a token's read meets its own write.
   void put_bonus(int rows_q, int columns) const {

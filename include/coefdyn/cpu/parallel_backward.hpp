@@ -27,7 +27,10 @@ struct parallel_backward_head {
 
   parallel_backward_head() = default;
   parallel_backward_head(arena& a, const extents& x, idx tokens, int length)
-      : f(a, x, tokens, length), d(a, length, x.n, padded_width<M>(x.d), true), grads(a, x, tokens), back(a, f.t, length * T::micro, f.n) {
+      : f(a, x, tokens, length),
+        d(a, length, x.n, padded_width<M>(x.d), true),
+        grads(a, x, tokens, length),
+        back(a, f.t, length * T::micro, f.n) {
     const idx rows = idx(length) * T::micro, n = f.n, e = f.e;
     per_tile = tile_summary_gradient<M, R>::numbers(int(rows), f.n);
     summary_grads = a.take<R>(f.tiles * per_tile), dV = a.take<R>(f.tiles * rows * e), passing = a.take<R>(f.tiles * rows * n),
@@ -48,12 +51,15 @@ struct parallel_backward_head {
 template <class M, class R, class X>
 void weight_gradients(parallel_head<M, R, X>& f, int rows, int columns, const R* V, const R* dY, bool own, R* dP) {
   using T = traits<M>;
-  clear(dP, idx(rows) * columns);
-  f.t.px.nt(rows, columns, f.e, dY, f.e, V, f.e, dP, columns);
+  for (int i = 0; i < rows; ++i) {  // every weight is one term of the sum
+    const R from_sum = T::needs_sum ? dY[idx(i) * f.e + f.d] : R(0);
+    by_channel(columns, dP + idx(i) * columns, [&](int) { return from_sum; });
+  }
+  f.t.px.nt(rows, columns, f.d, dY, f.e, V, f.e, dP, columns);
   const idx count = idx(rows) * columns;
   if constexpr (takes_maximum<M>) {  // phi = phi' = e^(z - m), m already the largest
     f.hide(rows, columns, own, f.minus_infinity());
-    f.t.px.exp_rows(rows, columns, f.Z, columns, f.m, f.factor);
+    f.t.px.exp_rows(rows, columns, f.Z, columns, f.m, f.factor, f.sums);
     f.t.px.multiply(rows, columns, f.Z, columns, dP, columns, dP, columns);
   } else {
     slope_readout<typename M::readout>(f.t.px, count, f.Z, dP);
@@ -102,6 +108,7 @@ void parallel_backward(const X& x, const extents& ex, const head& hd, const Call
     f.load(x, ex, hd, j, count, start, m);
     w.d.tokens = count, w.d.rows = rows;
     w.d.clear();
+    w.grads.open(at);
     w.back.begin(f.o);
     auto ds = w.gradient(j, rows);
     for (int r = 0; r < hd.readers; ++r) {
@@ -116,7 +123,7 @@ void parallel_backward(const X& x, const extents& ex, const head& hd, const Call
         const R sum = T::needs_sum ? out[ex.d] : R(0), top = T::stabilised ? f.o.m[i] : takes_maximum<M> ? f.m[row] : R(0);
         const R df = finish_row_backward<M>(f.reads, i, start + at + i, out, sum, top, call.dy, hd.s.batch, hd.s.begin + at + i,
                                             hd.first_reader + r, w.dY + idx(row) * e);
-        raise_eta<M>(f.reads, i, start + at + i, sum, top, df, w.grads.readers[r], at + i);
+        raise_eta<M>(f.reads, i, start + at + i, sum, top, df, w.grads.readers[r], w.grads.row(at + i));
       }
       clear(w.dQ, idx(rows) * n);
       if constexpr (T::linear)
@@ -130,7 +137,7 @@ void parallel_backward(const X& x, const extents& ex, const head& hd, const Call
         const R* Q = w.queries_at(k);
         f.score(rows, k, Q);
         weight_gradients(f, rows, full, f.value_rows(k), w.dY, false, w.dP);
-        px.tn(full, e, rows, f.Z, full, w.dY, e, w.value_gradients(k), e);
+        px.tn(full, f.d, rows, f.Z, full, w.dY, e, w.value_gradients(k), e);
         w.back.through(s, rows, Q, w.dP, w.dQ, dk);
         w.back.leave(s, rows, Q, w.dQ, dk);
       }
@@ -138,7 +145,7 @@ void parallel_backward(const X& x, const extents& ex, const head& hd, const Call
       f.t.own(f.o, f.summary(j, rows), f.Q, f.Z);
       if constexpr (O::before) f.put_bonus(rows, rows);
       weight_gradients(f, rows, rows, f.o.V, w.dY, true, w.dP);
-      px.tn(rows, e, rows, f.Z, rows, w.dY, e, w.value_gradients(j), e);
+      px.tn(rows, f.d, rows, f.Z, rows, w.dY, e, w.value_gradients(j), e);
       if constexpr (O::before)
         for (int i = 0; i < count; ++i) {  // the bonus's score leaves the tile's own
           const int row = read_row<M>(i), own = i * T::micro + T::micro - 1;
@@ -151,7 +158,7 @@ void parallel_backward(const X& x, const extents& ex, const head& hd, const Call
       for (int i = 0; i < count; ++i) {
         R* dq = w.dQ_own + idx(read_row<M>(i)) * n;
         if constexpr (O::before) bonus_backward_of<M, R>(f, i, f.p[i], dq, w.d);
-        raise_query<M>(at + i, dq, w.grads.readers[r]);
+        raise_query<M>(w.grads.row(at + i), dq, w.grads.readers[r]);
       }
     }
     if constexpr (T::linear)
@@ -162,7 +169,8 @@ void parallel_backward(const X& x, const extents& ex, const head& hd, const Call
     for (int i = 0; i < count; ++i)
       for (int l = 0; l < T::micro; ++l)
         raise_row<M>(f.in, i, l, start + at + i, gradient_of(w.d, i, l), f.o.b[i * T::micro + l], T::stabilised ? f.o.shift[i] : R(1),
-                     w.grads.state, at + i);
+                     w.grads.state, w.grads.row(at + i));
+    if (w.grads.by_part) w.grads.leave(x, call.g, ex, hd, at, count, {true, false, true, call.first}, f.scratch);
   }
   if constexpr (T::linear) {
     for (idx i = 0; i < size; ++i) w.dS0[i] += w.dS[i];

@@ -1,30 +1,29 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <coefdyn/cpu/product_exp.hpp>
+#include <coefdyn/cpu/product_table.hpp>
 
 #if defined(__GNUC__)
 
 namespace coefdyn::cpu::detail {
 
-/// C[i][j] += sum_c A[i][c] B[j][c] exp(sum_{j<t<=i} g[t][c]) for j <= i < m <= 32.
+/// C[i][j] += sum_c A[i][c] B[j][c] prod_{j<t<=i} f[t][c] for j <= i < m <= 32.
 ///
 /// By halving: below the diagonal, a square of side h with its rows from `mid` on and its columns before `mid` is the
-/// plain product of A[i] exp(g[mid] + ... + g[i]) and B[j] exp(g[j+1] + ... + g[mid-1]). Every exponent is a sum of the
-/// given g, so with g <= 0 no factor exceeds 1; and which square an entry lies in depends on i and j alone.
+/// plain product of A[i] (f[mid] ... f[i]) and B[j] (f[j+1] ... f[mid-1]). Every weight is a product of the given f, so
+/// with f <= 1 none exceeds 1; and which square an entry lies in depends on i and j alone.
 template <class T>
 struct decayed_gram {
   using R = typename T::real;
   using P = pack<R, T::bytes>;
   using V = typename P::type;
-  using exponential = vector_exp<R, T::bytes>;
-  static constexpr int together = exponential::together;
+  static constexpr int together = 4;
   static constexpr int width = P::width, span = 1024 / static_cast<int>(sizeof(R)), most_rows = 16;
 
-  [[gnu::always_inline]] static inline void run(int m, int n, const R* a, idx lda, const R* b, idx ldb, const R* g, idx ldg, R* c,
+  [[gnu::always_inline]] static inline void run(int m, int n, const R* a, idx lda, const R* b, idx ldb, const R* f, idx ldf, R* c,
                                                 idx ldc) {
     alignas(T::bytes) R left[most_rows * span], right[most_rows * span];  // decayed A and B: (side of a square, span)
-    for (int c0 = 0; c0 < n; c0 += span, a += span, b += span, g += span) {
+    for (int c0 = 0; c0 < n; c0 += span, a += span, b += span, f += span) {
       const int cols = n - c0 < span ? n - c0 : span;
       for (int i = 0; i < m; ++i) diagonal(cols, a + i * lda, b + i * ldb, c[i * ldc + i]);
       for (int h = 1; h < m; h *= 2)
@@ -32,8 +31,8 @@ struct decayed_gram {
           const int below = m - mid < h ? m - mid : h;
           R* const nearest = right + (h - 1) * span;  // of row mid - 1, which has no decay
           for (int q = 0; q < cols; q += width) copy(cols - q, b + (mid - 1) * ldb + q, nearest + q);
-          const operands sides[] = {{below, a + mid * lda, lda, g + mid * ldg, ldg, left, span},
-                                    {h - 1, b + (mid - 1) * ldb, -ldb, g + mid * ldg, -ldg, nearest, -span}};
+          const operands sides[] = {{below, a + mid * lda, lda, f + mid * ldf, ldf, left, span},
+                                    {h - 1, b + (mid - 1) * ldb, -ldb, f + mid * ldf, -ldf, nearest, -span}};
           for (const operands& side : sides) decay(cols, side, std::make_integer_sequence<int, together>{});
           for (int i = 0; i < below; i += 2)
             for (int j = 0; j < h; j += 4)
@@ -55,22 +54,22 @@ struct decayed_gram {
     int rows;
     const R* x;
     idx ldx;
-    const R* g;
-    idx ldg;
+    const R* f;
+    idx ldf;
     R* y;
     idx ldy;
   };
-  /// Y[r] = X[r] exp(g[0] + ... + g[r]), r < rows; zero from cols to the end of a strip. With negative strides, row 0
+  /// Y[r] = X[r] f[0] ... f[r], r < rows; zero from cols to the end of a strip. With negative strides, row 0
   /// is the one before the given.
   template <int... J>
   [[gnu::always_inline]] static inline void decay(int cols, const operands& o, std::integer_sequence<int, J...>) {
     for (int q = 0; q < cols; q += together * width) {
-      V exponent[together] = {}, factor[together], v;
+      V factor[together], v;
+      ((factor[J] = V{} + R(1)), ...);
       for (int r = 0; r < o.rows; ++r) {
         const int row = o.ldy < 0 ? r + 1 : r;
-        const R *x = o.x + row * o.ldx + q, *g = o.g + row * o.ldg + q;
-        ((P::load(v, g + J * width, cols - q - J * width), factor[J] = exponent[J] += v), ...);
-        exponential::at(factor);
+        const R *x = o.x + row * o.ldx + q, *f = o.f + row * o.ldf + q;
+        ((P::load(v, f + J * width, cols - q - J * width), factor[J] *= v), ...);
         ((P::load(v, x + J * width, cols - q - J * width), P::store(factor[J] * v, o.y + row * o.ldy + q + J * width)), ...);
       }
     }
@@ -106,6 +105,69 @@ struct decayed_gram {
     P::sum(dot[4], sum[4]), P::sum(dot[5], sum[5]), P::sum(dot[6], sum[6]), P::sum(dot[7], sum[7]);
     for (int i = 0; i < rows; ++i)
       for (int j = 0; j < cols; ++j) c[i * ldc + j] += dot[4 * i + j];
+  }
+};
+
+/// The backward of decayed_gram, m <= 16, by the same squares, a vector of channels at a time: they do not meet.
+template <class T>
+struct decayed_gram_backward {
+  using R = typename T::real;
+  using P = pack<R, T::bytes>;
+  using V = typename P::type;
+  static constexpr int most_rows = 16;
+
+  [[gnu::always_inline]] static inline void run(int m, int n, const gram_gradient_operands<R>& o) {
+    for (int c = 0; c < n; c += P::width) strip(m, c, n - c, o);
+  }
+
+ private:
+  [[gnu::always_inline]] static inline void strip(int m, int c, int count, const gram_gradient_operands<R>& o) {
+    V a[most_rows], b[most_rows], f[most_rows], da[most_rows], db[most_rows], dlog[most_rows], w[most_rows], x[most_rows];
+    for (int i = 0; i < m; ++i) {
+      const idx at = i * o.ld + c;
+      P::load(a[i], o.a + at, count), P::load(b[i], o.b + at, count), P::load(f[i], o.f + at, count);
+      const R own = o.d[i * o.ldd + i];
+      da[i] = own * b[i], db[i] = own * a[i], dlog[i] = V{};
+    }
+    for (int h = 1; h < m; h *= 2)
+      for (int mid = h; mid < m; mid += 2 * h) {
+        const int end = mid + h < m ? mid + h : m;
+        V decay = f[mid], through{};
+        for (int i = mid; i < end; ++i) {  // weighted rows of this square, then of its columns
+          if (i > mid) decay *= f[i];
+          w[i] = decay, x[i] = decay * a[i];
+        }
+        decay = V{} + R(1);
+        for (int j = mid - 1; j >= mid - h; --j) {
+          if (j < mid - 1) decay *= f[j + 1];
+          w[j] = decay, x[j] = decay * b[j];
+        }
+        for (int i = end - 1; i >= mid; --i) {  // a gate is passed by the rows from its own on
+          V dx{};
+          for (int j = mid - h; j < mid; ++j) P::multiply_add(dx, o.d[i * o.ldd + j], x[j]);
+          P::multiply_add(da[i], w[i], dx);
+          P::multiply_add(through, x[i], dx);
+          dlog[i] += through;
+        }
+        through = V{};
+        for (int j = mid - h; j < mid; ++j) {  // and by the columns before it
+          dlog[j] += through;
+          V dx{};
+          for (int i = mid; i < end; ++i) P::multiply_add(dx, o.d[i * o.ldd + j], x[i]);
+          P::multiply_add(db[j], w[j], dx);
+          P::multiply_add(through, x[j], dx);
+        }
+      }
+    for (int i = 0; i < m; ++i) {
+      const idx at = i * o.ld + c;
+      add(count, da[i], o.da + at), add(count, db[i], o.db + at);
+      if (o.dlog != nullptr) add(count, dlog[i], o.dlog + at);
+    }
+  }
+  [[gnu::always_inline]] static inline void add(int count, const V& more, R* to) {
+    V old;
+    P::load(old, to, count);
+    P::store(old + more, to, count);
   }
 };
 

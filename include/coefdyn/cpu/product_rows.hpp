@@ -169,6 +169,28 @@ struct dots_of_columns {
   }
 };
 
+/// out[i][c] += sum_{s<=i} X[s][c] Y[s][c], s in order.
+template <class T>
+struct running_dots_of_columns {
+  using R = typename T::real;
+  using P = pack<R, T::bytes>;
+  template <int N>
+  [[gnu::always_inline]] static inline void strip(int m, int c, int count, const R* x, idx ldx, const R* y, idx ldy, R* out, idx ldo) {
+    strip(m, count, x + c, ldx, y + c, ldy, out + c, ldo, std::make_integer_sequence<int, N>{});
+  }
+
+ private:
+  template <int... J>
+  [[gnu::always_inline]] static inline void strip(int m, int count, const R* x, idx ldx, const R* y, idx ldy, R* out, idx ldo,
+                                                  std::integer_sequence<int, J...>) {
+    typename P::type sum[sizeof...(J)] = {}, a, b;
+    for (int i = 0; i < m; ++i, x += ldx, y += ldy, out += ldo)
+      ((P::load(a, x + J * P::width, count), P::load(b, y + J * P::width, count), P::multiply_add(sum[J], a, b),
+        P::load(a, out + J * P::width, count), P::store(a + sum[J], out + J * P::width, count)),
+       ...);
+  }
+};
+
 /// One row of a linear recurrence on a state (n, d), a strip of columns at a time so that its second pass meets the first
 /// cache: r = s S' row, S := diag(w) S + col r' + k (b v)', y += S' q. Without col the correction is along k; any of w, row,
 /// col and q may be null.
@@ -224,7 +246,8 @@ struct state_row {
   }
 };
 
-/// Rows of scores become e^(z - top), top the larger of the given maximum and the row's own; factor: e^(old - new maximum).
+/// Rows of scores become e^(z - top), top the larger of the given maximum and the row's own; factor: e^(old - new maximum);
+/// total: the row's sum.
 /// Entries of -inf give 0; a maximum below -1e29 counts as none.
 template <class T>
 struct exponential_rows {
@@ -234,23 +257,21 @@ struct exponential_rows {
   using exponential = vector_exp<R, T::bytes>;
   static constexpr int together = exponential::together, width = P::width;
 
-  [[gnu::always_inline]] static inline void run(int m, int n, R* z, idx ldz, R* top, R* factor) {
-    for (int i = 0; i < m; ++i, z += ldz) row(n, z, top[i], factor[i], std::make_integer_sequence<int, together>{});
+  [[gnu::always_inline]] static inline void run(int m, int n, R* z, idx ldz, R* top, R* factor, R* total) {
+    for (int i = 0; i < m; ++i, z += ldz) row(n, z, top[i], factor[i], total[i], std::make_integer_sequence<int, together>{});
   }
 
  private:
   template <int... J>
-  [[gnu::always_inline]] static inline void row(int n, R* z, R& top, R& factor, std::integer_sequence<int, J...>) {
-    V most = V{} + top, v[together];
+  [[gnu::always_inline]] static inline void row(int n, R* z, R& top, R& factor, R& total, std::integer_sequence<int, J...>) {
+    V most = V{} + top, v[together], sum[together] = {};
     int c = 0;
     for (; c + width <= n; c += width) {
       P::load(v[0], z + c);
       most = most < v[0] ? v[0] : most;
     }
-    R now = top;
-    alignas(T::bytes) R lane[width];
-    P::store(most, lane);
-    for (int i = 0; i < width; ++i) now = now < lane[i] ? lane[i] : now;
+    R now;
+    P::largest(now, most);
     for (; c < n; ++c) now = now < z[c] ? z[c] : now;
     factor = R(1);
     if (now > top) {
@@ -264,7 +285,16 @@ struct exponential_rows {
       ((P::load(v[J], z + c + J * width, n - c - J * width), v[J] -= now), ...);
       exponential::at(v);
       ((P::store(v[J], z + c + J * width, n - c - J * width)), ...);
+      if (n - c < together * width) (keep_first(v[J], n - c - J * width), ...);
+      ((sum[J] += v[J]), ...);
     }
+    for (int j = 1; j < together; ++j) sum[0] += sum[j];
+    P::sum(total, sum[0]);
+  }
+  [[gnu::always_inline]] static inline void keep_first(V& v, int count) {
+    V kept{};
+    P::replace_first(kept, count, v);
+    v = kept;
   }
 };
 

@@ -22,6 +22,16 @@ struct state_row_operands {
   int d;
 };
 
+/// What decayed_gram_lower's backward reads and adds to: see products. Rows of a, b, f, da, db and dlog are ld apart.
+template <class R>
+struct gram_gradient_operands {
+  const R *a, *b, *f;
+  idx ld;
+  const R* d;
+  idx ldd;
+  R *da, *db, *dlog;  // dlog: null for none
+};
+
 /// The kernels of one target.
 template <class R>
 struct product_table {
@@ -40,9 +50,11 @@ struct product_table {
   solve* add;
   dots *row_dots, *col_dots;
   void (*decayed_gram_lower)(int, int, const R*, idx, const R*, idx, const R*, idx, R*, idx);
+  void (*decayed_gram_backward)(int, int, const gram_gradient_operands<R>&);
+  half_product* running_dots;
   void (*add_scaled_rows)(int, int, const R*, const R*, idx, R*, idx);
   solve* transpose;
-  void (*exp_rows)(int, int, R*, idx, R*, R*);
+  void (*exp_rows)(int, int, R*, idx, R*, R*, R*);
   void (*state_row)(int, int, const state_row_operands<R>&);
 };
 
@@ -109,15 +121,38 @@ struct plain_products {
     for (int i = 0; i < m; ++i)
       for (int c = 0; c < n; ++c) out[c] = out[c] + x[i * ldx + c] * y[i * ldy + c];
   }
-  static void decayed_gram_lower(int m, int n, const R* a, idx lda, const R* b, idx ldb, const R* g, idx ldg, R* c, idx ldc) {
+  static void decayed_gram_lower(int m, int n, const R* a, idx lda, const R* b, idx ldb, const R* f, idx ldf, R* c, idx ldc) {
     for (int j = 0; j < m; ++j)
       for (int q = 0; q < n; ++q) {
-        R exponent = R(0);
+        R decay = R(1);
         for (int i = j; i < m; ++i) {
-          if (i > j) exponent = exponent + g[i * ldg + q];
-          c[i * ldc + j] = c[i * ldc + j] + a[i * lda + q] * b[j * ldb + q] * exp_of(exponent);
+          if (i > j) decay = decay * f[i * ldf + q];
+          c[i * ldc + j] = c[i * ldc + j] + a[i * lda + q] * b[j * ldb + q] * decay;
         }
       }
+  }
+  static void decayed_gram_backward(int m, int n, const gram_gradient_operands<R>& o) {
+    for (int j = 0; j < m; ++j)
+      for (int q = 0; q < n; ++q) {
+        R decay = R(1);
+        for (int i = j; i < m; ++i) {
+          const idx x = i * o.ld + q, y = j * o.ld + q;
+          if (i > j) decay = decay * o.f[x];
+          const R g = o.d[i * o.ldd + j] * decay, through = g * o.a[x] * o.b[y];
+          o.da[x] = o.da[x] + g * o.b[y];
+          o.db[y] = o.db[y] + g * o.a[x];
+          for (int t = j + 1; t <= i && o.dlog != nullptr; ++t) o.dlog[t * o.ld + q] = o.dlog[t * o.ld + q] + through;
+        }
+      }
+  }
+  static void running_dots(int m, int n, const R* x, idx ldx, const R* y, idx ldy, R* out, idx ldo) {
+    for (int c = 0; c < n; ++c) {
+      R sum = R(0);
+      for (int i = 0; i < m; ++i) {
+        sum = sum + x[i * ldx + c] * y[i * ldy + c];
+        out[i * ldo + c] = out[i * ldo + c] + sum;
+      }
+    }
   }
   static void add_scaled_rows(int m, int n, const R* f, const R* x, idx ldx, R* y, idx ldy) {
     for (int i = 0; i < m; ++i) add_row(n, f[i], x + i * ldx, y + i * ldy);
@@ -126,13 +161,14 @@ struct plain_products {
     for (int i = 0; i < m; ++i)
       for (int c = 0; c < n; ++c) y[c * ldy + i] = x[i * ldx + c];
   }
-  static void exp_rows(int m, int n, R* z, idx ldz, R* top, R* factor) {
+  static void exp_rows(int m, int n, R* z, idx ldz, R* top, R* factor, R* sum) {
     for (int i = 0; i < m; ++i, z += ldz) {
       R now = top[i];
       for (int c = 0; c < n; ++c) now = now < z[c] ? z[c] : now;
       factor[i] = now > top[i] ? top[i] <= R(-1e29) ? R(0) : exp_of(top[i] - now) : R(1);
       top[i] = now;
-      for (int c = 0; c < n; ++c) z[c] = exp_of(z[c] - now);
+      sum[i] = R(0);
+      for (int c = 0; c < n; ++c) z[c] = exp_of(z[c] - now), sum[i] = sum[i] + z[c];
     }
   }
   static void state_row(int n, int d, const state_row_operands<R>& o) {
@@ -188,6 +224,8 @@ inline constexpr product_table<R> table_of = {Kernels::name,
                                               Kernels::row_dots,
                                               Kernels::col_dots,
                                               Kernels::decayed_gram_lower,
+                                              Kernels::decayed_gram_backward,
+                                              Kernels::running_dots,
                                               Kernels::add_scaled_rows,
                                               Kernels::transpose,
                                               Kernels::exp_rows,

@@ -86,11 +86,20 @@ struct products {
   void row_dots(int m, int n, const R* X, idx ldx, const R* Y, idx ldy, R* out) const { table_->row_dots(m, n, X, ldx, Y, ldy, out); }
   /// out[c] += sum_i X[i][c] Y[i][c].
   void col_dots(int m, int n, const R* X, idx ldx, const R* Y, idx ldy, R* out) const { table_->col_dots(m, n, X, ldx, Y, ldy, out); }
-  /// C[i][j] += sum_c A[i][c] B[j][c] exp(sum_{j<t<=i} g[t][c]) for j <= i < m <= 32; A, B, g (m, n). The exponents are
-  /// sums of the given g, never differences: with g <= 0 none is positive. Entries above the diagonal are untouched.
-  void decayed_gram_lower(int m, int n, const R* A, idx lda, const R* B, idx ldb, const R* g, idx ldg, R* C, idx ldc) const {
+  /// C[i][j] += sum_c A[i][c] B[j][c] prod_{j<t<=i} f[t][c] for j <= i < m <= 32; A, B, f (m, n). Decays are products of the
+  /// given f, never ratios: with f <= 1 none is larger. Entries above the diagonal are untouched.
+  void decayed_gram_lower(int m, int n, const R* A, idx lda, const R* B, idx ldb, const R* f, idx ldf, R* C, idx ldc) const {
     if (m > 32) throw std::invalid_argument("coefdyn: decayed_gram_lower takes at most 32 rows; call it per block.");
-    table_->decayed_gram_lower(m, n, A, lda, B, ldb, g, ldg, C, ldc);
+    table_->decayed_gram_lower(m, n, A, lda, B, ldb, f, ldf, C, ldc);
+  }
+  /// Its backward, from d = dC (m, m), m <= 16: da += dA, db += dB and, without differences, dlog += d(log f).
+  void decayed_gram_backward(int m, int n, const detail::gram_gradient_operands<R>& o) const {
+    if (m > 16) throw std::invalid_argument("coefdyn: decayed_gram_backward takes at most 16 rows; call it per block.");
+    table_->decayed_gram_backward(m, n, o);
+  }
+  /// out[i][c] += sum_{s<=i} X[s][c] Y[s][c], s in order; strides may be negative, to sum from the last row, or 0.
+  void running_dots(int m, int n, const R* X, idx ldx, const R* Y, idx ldy, R* out, idx ldo) const {
+    table_->running_dots(m, n, X, ldx, Y, ldy, out, ldo);
   }
   /// Y[i][c] += f[i] X[i][c].
   void add_scaled_rows(int m, int n, const R* f, const R* X, idx ldx, R* Y, idx ldy) const {
@@ -99,8 +108,8 @@ struct products {
   /// Y (n, m) := X', X (m, n).
   void transpose(int m, int n, const R* X, idx ldx, R* Y, idx ldy) const { table_->transpose(m, n, X, ldx, Y, ldy); }
   /// Z[i][c] := exp(Z[i][c] - top[i]), top[i] first raised to the row's largest entry; factor[i]: e^(old - new top), 0 where
-  /// the old top is below -1e29, for none.
-  void exp_rows(int m, int n, R* Z, idx ldz, R* top, R* factor) const { table_->exp_rows(m, n, Z, ldz, top, factor); }
+  /// the old top is below -1e29, for none; sum[i]: of the row's new entries.
+  void exp_rows(int m, int n, R* Z, idx ldz, R* top, R* factor, R* sum) const { table_->exp_rows(m, n, Z, ldz, top, factor, sum); }
   /// One row of a linear recurrence, one pass over the state from memory:
   /// r = s from' row, to = diag(w) from + col r' + k (b v)', y += to' q; without col, the correction is along k.
   void state_row(int n, const detail::state_row_operands<R>& o) const { table_->state_row(n, o.d, o); }

@@ -188,9 +188,13 @@ COEFDYN_HD void feature_backward(const R* x, const R* dy, R* dx, R* y, int n) {
 /// several states share, which wait for the last of them.
 struct leaving {
   bool timed = true, constants = false, shared = true;
+  bool first = false;  // nothing lies there yet: rows that arrive once are written, not added
 };
 template <class Need>
 constexpr bool is_shared = Need::heads == owner::key || Need::heads == owner::query;
+/// Streams of which every row gets its gradient in one piece, as far as the caller's axes do not repeat.
+template <class Need>
+constexpr bool arrives_once = Need::timed && Need::headed;
 
 /// Adds rows of a gradient frame to the caller's gradients. `raw`: 3 n numbers of scratch for the feature map's adjoint.
 template <class M, class R, class X, class G, class... Need>
@@ -212,6 +216,7 @@ void scatter(const X& x, const G& g, const extents& e, const sequence& s, const 
           idx inner[2];
           auto* p = row_pointer<Need>(v, s.batch, first + r, head, inner);
           const E* from = b.p + r * b.stride;
+          if (Need::timed && r + rows_ahead < d.template rows<Need>(tokens)) fetch<true>(p + rows_ahead * v.strides[1], size[0]);
           if constexpr (traits<M>::has_feature && is_featured<Need> && std::is_same_v<E, R>) {
             idx in[2];
             const auto* q = row_pointer<Need>(x.template of<Need>(), s.batch, first + r, head, in);
@@ -225,7 +230,9 @@ void scatter(const X& x, const G& g, const extents& e, const sequence& s, const 
           for (int i = 0; i < outer; ++i) {
             auto* out = p + i * inner[0];
             const E* add = from + idx(i) * count;
-            if (stride == 1) by_channel(count, out, [&](int c) { return converted<Stored>(converted<E>(out[c]) + add[c]); });
+            if (which.first && arrives_once<Need>)
+              for (int c = 0; c < count; ++c) out[c * stride] = converted<Stored>(E{} + add[c]);
+            else if (stride == 1) by_channel(count, out, [&](int c) { return converted<Stored>(converted<E>(out[c]) + add[c]); });
             else
               for (int c = 0; c < count; ++c) out[c * stride] = converted<Stored>(converted<E>(out[c * stride]) + add[c]);
           }
@@ -233,14 +240,14 @@ void scatter(const X& x, const G& g, const extents& e, const sequence& s, const 
       }(),
       ...);
 }
-/// Gradients start from zero unless the caller accumulates.
+/// Gradients start from zero unless the caller accumulates; `written_later`: but for those that arrive once.
 template <class X, class G, class... Need>
-void clear_gradients(const G& g, list<Need...>) {
+void clear_gradients(const G& g, bool written_later, list<Need...>) {
   if (g.accumulate) return;
   (
       [&] {
         const auto& v = g.template of<Need>();
-        if (!v.data) return;
+        if (!v.data || (written_later && arrives_once<Need>)) return;
         constexpr int rank = Need::rank;
         idx at[5] = {};
         if (v.size() == 0) return;

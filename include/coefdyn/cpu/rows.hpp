@@ -24,6 +24,14 @@ COEFDYN_HD void copy(idx count, const X* from, X* to) {
 #endif
   for (idx i = 0; i < count; ++i) to[i] = from[i];
 }
+/// Asks for `count` entries from p on, to be read or, if Write, written soon.
+template <bool Write, class X>
+void fetch([[maybe_unused]] const X* p, [[maybe_unused]] idx count) {
+#if defined(__GNUC__)
+  constexpr idx line = 64 / idx(sizeof(X));
+  for (idx i = 0; i < count; i += line) __builtin_prefetch(p + i, Write ? 1 : 0, 2);
+#endif
+}
 /// Zeros above the diagonal of G (rows, rows), and on it if `strict`.
 template <class R>
 void clear_above(int rows, bool strict, R* G) {

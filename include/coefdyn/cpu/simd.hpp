@@ -88,6 +88,13 @@ struct pack {
     out = s[0];
   }
 
+  /// The largest lane, of lanes that are numbers.
+  [[gnu::always_inline]] static inline void largest(R& out, const type& v) {
+    type most = v;
+    halve_largest<width / 2>(most);
+    out = most[0];
+  }
+
   /// sum += a b with one rounding. Under some tunings g++ splits the multiply-add of a lone chain, but not of several
   /// at once, so the same entry would get other bits in another loop; it does not see the chain behind opaque.
   template <class A>
@@ -125,6 +132,15 @@ struct pack {
       shuffle<swapped<Distance>>(other, v, v);
       v += other;
       halve<Distance / 2>(v);
+    }
+  }
+  template <int Distance>
+  [[gnu::always_inline]] static inline void halve_largest(type& v) {
+    if constexpr (Distance > 0) {
+      type other;
+      shuffle<swapped<Distance>>(other, v, v);
+      v = v < other ? other : v;
+      halve_largest<Distance / 2>(v);
     }
   }
   template <class Map, int... I>

@@ -58,9 +58,13 @@ struct shaped_products {
   static constexpr auto col_dots = &T::template enter<strips<T, dots_of_columns<T>>, int, int, const R*, idx, const R*, idx, R*>;
   static constexpr auto decayed_gram_lower =
       &T::template enter<decayed_gram<T>, int, int, const R*, idx, const R*, idx, const R*, idx, R*, idx>;
+  static constexpr auto decayed_gram_backward =
+      &T::template enter<detail::decayed_gram_backward<T>, int, int, const gram_gradient_operands<R>&>;
+  static constexpr auto running_dots =
+      &T::template enter<strips<T, running_dots_of_columns<T>>, int, int, const R*, idx, const R*, idx, R*, idx>;
   static constexpr auto add_scaled_rows = &T::template enter<added_scaled_rows<T>, int, int, const R*, const R*, idx, R*, idx>;
   static void transpose(int m, int n, const R* x, idx ldx, R* y, idx ldy) { T::template enter<transpose_panel<T>>(n, m, x, ldx, y, ldy); }
-  static constexpr auto exp_rows = &T::template enter<exponential_rows<T>, int, int, R*, idx, R*, R*>;
+  static constexpr auto exp_rows = &T::template enter<exponential_rows<T>, int, int, R*, idx, R*, R*, R*>;
   static constexpr auto state_row =
       &T::template enter<strips<T, detail::state_row<T>, T::bytes == 64 ? 8 : 4>, int, int, const state_row_operands<R>&>;
 };

@@ -97,9 +97,9 @@ struct tile {
   /// Scores Z (rows, rows) of the tile's own queries (0 where a row does not see), and the queries moved to its start, in place.
   void own(const O& o, const tile_summary<M, R>& s, R* Q, R* Z) {
     const int rows = o.rows;
-    decays.gram(o, read_seen, Q, bK, Z);
+    decays.gram(read_seen, Q, bK, Z);
     if constexpr (O::corrects) {
-      decays.gram(o, read_seen, Q, o.columns(), Aqc);
+      decays.gram(read_seen, Q, o.columns(), Aqc);
       px.nn_lower_left(rows, rows, Aqc, rows, w, rows, Z, rows);
     }
     decays.from_start(read_seen, Q, Q);
@@ -108,7 +108,7 @@ struct tile {
 
  private:
   void strict_gram(const O& o, const R* B, R* G) {
-    decays.gram(o, row_seen, o.row, B, G);
+    decays.gram(row_seen, o.row, B, G);
     for (int i = 0; i < o.rows; ++i) G[idx(i) * o.rows + i] = R(0);
   }
 };

@@ -40,16 +40,16 @@ struct tile_backward {
     constexpr seen how = T::read_seen;
     t.decays.from_start(how, dQ_start, dQ);
     if constexpr (O::corrects) {
-      t.decays.gram(o, how, Q, o.columns(), t.Aqc);
+      t.decays.gram(how, Q, o.columns(), t.Aqc);
       clear(dA, idx(rows) * rows);
       t.px.nt(rows, rows, n, dQ_start, n, s.U, n, dA, rows);
       t.px.nt(rows, rows, rows, dZ, rows, t.w, rows, dA, rows);
       mask(how, rows, dA);
       t.px.tn_lower_left(rows, n, t.Aqc, rows, dQ_start, n, ds.U, n);
       t.px.tn_lower_left(rows, rows, t.Aqc, rows, dZ, rows, dw, rows);
-      t.decays.gram_backward(o, how, Q, o.columns(), dA, dQ, O::tied ? d.K : d.col);
+      t.decays.gram_backward(how, Q, o.columns(), dA, dQ, O::tied ? d.K : d.col);
     }
-    t.decays.gram_backward(o, how, Q, t.bK, dZ, dQ, dbK);
+    t.decays.gram_backward(how, Q, t.bK, dZ, dQ, dbK);
     if constexpr (O::has_gates) gate_dots(o, how, Q, dQ, R(1), d);
     if constexpr (O::turns)
       for (int i = 0; i < o.tokens; ++i) {
@@ -116,11 +116,11 @@ struct tile_backward {
       t.px.nt(rows, rows, n, ds.U, n, s.U, n, dL, rows);
       t.px.nt(rows, rows, rows, dw, rows, t.w, rows, dL, rows);
       mask(seen::exclusive, rows, dL), mask(seen::exclusive, rows, dw);
-      t.decays.gram(o, T::row_seen, o.row, o.columns(), Ark);
+      t.decays.gram(T::row_seen, o.row, o.columns(), Ark);
       mask(seen::exclusive, rows, Ark);
       t.px.row_dots(rows, rows, dL, rows, Ark, rows, d.s);
       t.px.scale_rows(rows, rows, o.s, dL, rows, dL, rows);
-      t.decays.gram(o, T::row_seen, o.row, t.bK, Ark);
+      t.decays.gram(T::row_seen, o.row, t.bK, Ark);
       mask(seen::exclusive, rows, Ark);
       t.px.row_dots(rows, rows, dw, rows, Ark, rows, d.s);
       t.px.scale_rows(rows, rows, o.s, dw, rows, dw, rows);
@@ -128,8 +128,8 @@ struct tile_backward {
       t.px.row_dots(rows, n, ds.U, n, weighted, n, d.s);
       t.px.scale_rows(rows, n, o.s, ds.U, n, ds.U, n);
       t.decays.from_start(T::row_seen, ds.U, dR);
-      t.decays.gram_backward(o, T::row_seen, o.row, o.columns(), dL, dR, O::tied ? d.K : d.col);
-      t.decays.gram_backward(o, T::row_seen, o.row, t.bK, dw, dR, dbK);
+      t.decays.gram_backward(T::row_seen, o.row, o.columns(), dL, dR, O::tied ? d.K : d.col);
+      t.decays.gram_backward(T::row_seen, o.row, t.bK, dw, dR, dbK);
       if constexpr (O::has_gates) gate_dots(o, T::row_seen, o.row, dR, R(1), d);
       t.px.add(rows, n, dR, n, d.row, n);
       if constexpr (O::has_gates) gate_dots(o, seen::inclusive, o.columns(), O::tied ? d.K : d.col, R(-1), d);

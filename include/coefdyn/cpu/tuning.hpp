@@ -17,11 +17,10 @@ struct chunk_tuning {
 template <class M, class R>
 constexpr chunk_tuning tuning_for(int n, int d) {
   using T = traits<M>;
-  constexpr bool corrects = T::structure.correction != rank_one::none, by_channel = T::structure.decay == gate::channel;
+  constexpr bool corrects = T::structure.correction != rank_one::none;
   const bool small = n * d < 64 * 64, large = n * d >= 128 * 128;
-  const int rows = small ? 32 : by_channel ? 64 : large && !corrects ? 32 : 48;
   const auto tokens = [](int of) { return of / T::micro > 0 ? of / T::micro : 1; };
-  return {tokens(rows), tokens(small ? 32 : 64), tokens((small ? 32 : 64) * (corrects ? 1 : 2)), tokens(64)};
+  return {tokens(small ? 32 : 48), tokens(small ? 32 : large ? 48 : 64), tokens((small ? 32 : 64) * (corrects ? 1 : 2)), tokens(64)};
 }
 
 enum class chosen_form { definition, parallel, recurrent, chunkwise };
