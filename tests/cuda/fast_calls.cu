@@ -137,6 +137,35 @@ void in_place(Form f, int n, int d, const char* what) {
              same(a.position.host, b.position.host),
          what);
 }
+/// A captured call, replayed over spoilt outputs.
+template <class M, class Form>
+void captured(Form f, idx time, const char* what) {
+  const config c{"captured", 1, time, 64, 64, false, false, {}, 0};
+  problem<of<M>, bf16> p(c);
+  const idx count = time * p.e.readers * 64;
+  both<bf16> want(count), y(count);
+  const auto out = [&](both<bf16>& to) { return view<bf16, 4>(to.device, idx(1), time, idx(p.e.readers), idx(64)); };
+  run(device::cuda{}, f, p.x, out(want));
+  want.down();
+  cudaStream_t stream;
+  cuda::checked(cudaStreamCreate(&stream), "cudaStreamCreate");
+  const device::cuda on{stream};
+  both<unsigned char> ws{idx(workspace_bytes(on, f, p.x))};
+  cudaGraph_t graph;
+  cudaGraphExec_t ready;
+  cuda::checked(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal), "cudaStreamBeginCapture");
+  run(on, f, p.x, out(y), {}, workspace(reinterpret_cast<std::byte*>(ws.device), ws.host.size()));
+  cuda::checked(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
+  cuda::checked(cudaGraphInstantiate(&ready, graph, 0), "cudaGraphInstantiate");
+  for (int k = 0; k < 2; ++k) {
+    y.spoil();
+    cuda::checked(cudaGraphLaunch(ready, stream), "cudaGraphLaunch");
+    cuda::checked(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+  }
+  y.down();
+  expect(!std::memcmp(y.host.data(), want.host.data(), y.host.size() * sizeof(bf16)), what);
+  cudaGraphExecDestroy(ready), cudaGraphDestroy(graph), cudaStreamDestroy(stream);
+}
 void fallbacks() {
   using M = mixer<r::linear, ev::scalar, sc::one, no::one>;
   const config c{"fallbacks", 1, 80, 64, 64, false, false, {}, 0};
@@ -160,6 +189,10 @@ void fast_calls() {
   const int before = total.failed;
   try {
     if (cuda::hopper::available()) {
+      captured<mixer<r::linear, ev::scalar, sc::delta, no::one>>(form::chunkwise{}, 200, "a captured sweep gives the same bits");
+      captured<mixer<r::exponential, ev::scalar, sc::inverse_sqrt_dim, no::sum>>(form::parallel{}, 200,
+                                                                                 "a captured parallel form gives the same bits");
+      captured<mixer<r::linear, ev::gated_householder<>, sc::beta, no::one>>(form::step{}, 1, "a captured step gives the same bits");
       segments(), kept(), fallbacks();
       constants<mixer<r::exponential, ev::rotation<>, sc::inverse_sqrt_dim, no::sum>>(form::parallel{}, "softmax with a rotation");
       constants<mixer<r::linear, ev::rotation_decay<>, sc::one, no::sqrt_dim>>(form::chunkwise{}, "sweep with a rotation");

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Checks the Hopper kernels against float64 and times them. Usage: gpu_kernels [products] [sweep] [flash] [time_sweep] [time_flash]; all
-// without arguments.
+// The Hopper kernels as they stand, with argument structs of their own, against float64: products, sweeps and segments under all kinds
+// of gates, the parallel form's maps; gradients; same bits twice and for the last row alone.
 #include <cmath>
-#include <coefdyn/cuda/flash.cuh>
-#include <coefdyn/cuda/segments.cuh>
 #include <cstdio>
 #include <cstring>
 #include <functional>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "law.cuh"
 
 using namespace coefdyn::cuda;
 #define COEFDYN_CUDA_CHECK(call) checked((call), #call)
@@ -136,7 +136,6 @@ void parallel(int64_t n, const std::function<void(int64_t)>& f) {
   for (auto& t : pool) t.join();
 }
 
-int failures = 0;
 void line(const std::string& name, const std::vector<std::pair<const char*, double>>& errors, double bound, double gate_bound, bool same) {
   bool good = same;
   std::printf("%-44s", name.c_str());
@@ -148,7 +147,7 @@ void line(const std::string& name, const std::vector<std::pair<const char*, doub
   }
   std::printf(" bits %s %s\n", same ? "same" : "DIFFER", good ? "ok" : "FAIL");
   std::fflush(stdout);
-  failures += !good;
+  ++(good ? gpu_test::total.passed : gpu_test::total.failed);
 }
 
 tensor dense(const buffer& b, int64_t T, int H, int D) { return {b.p, T * H * D, int64_t(H) * D, D}; }
@@ -462,218 +461,19 @@ void check_small() {
   check_flash<64, softplus, normaliser::sum, true>("small decay", 1, 200, 1, 1);
 }
 
-// Timing.
-
-__global__ void fill_kernel(uint16_t* x, int64_t count, uint32_t seed, float scale) {
-  for (int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += int64_t(gridDim.x) * blockDim.x) {
-    uint32_t h = uint32_t(i) * 2654435761u ^ seed;
-    h ^= h >> 16, h *= 0x85ebca6bu, h ^= h >> 13, h *= 0xc2b2ae35u, h ^= h >> 16;
-    x[i] = uint16_t(__float_as_uint(scale * (float(h) / 2147483648.f - 1.f) * 1.7f) >> 16);
-  }
-}
-__global__ void fill_gates(float* x, int64_t count, float low) {
-  for (int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += int64_t(gridDim.x) * blockDim.x)
-    x[i] = low * float((uint32_t(i) * 2654435761u) >> 8) / 16777216.f;
-}
-
-/// Keeps the device busy while the host prepares what is timed, so that only device time lies between the events.
-__global__ void wait_kernel(long long cycles) {
-  const long long start = clock64();
-  while (clock64() - start < cycles) {
-  }
-}
-
-double median_ms(const std::function<void(int)>& f, int repeats) {
-  cudaEvent_t a, b;
-  COEFDYN_CUDA_CHECK(cudaEventCreate(&a));
-  COEFDYN_CUDA_CHECK(cudaEventCreate(&b));
-  std::vector<float> t;
-  for (int i = 0; i < repeats + 3; ++i) {
-    wait_kernel<<<1, 1>>>(100000);
-    COEFDYN_CUDA_CHECK(cudaEventRecord(a));
-    f(i % 3);
-    COEFDYN_CUDA_CHECK(cudaEventRecord(b));
-    COEFDYN_CUDA_CHECK(cudaEventSynchronize(b));
-    float ms;
-    COEFDYN_CUDA_CHECK(cudaEventElapsedTime(&ms, a, b));
-    if (i >= 3) t.push_back(ms);
-  }
-  std::sort(t.begin(), t.end());
-  return t[t.size() / 2];
-}
-
-void report(const char* what, double ms, double bytes, double flops, double goal) {
-  const double floor = std::max(bytes / 3.0e9, flops / 8.0e11);
-  std::printf("time %-40s %8.4f ms  floor %7.4f  share %3.0f%%  %6.0f GB/s %5.0f TF/s  goal %.2f %s\n", what, ms, floor, 100 * floor / ms,
-              bytes / ms * 1e-6, flops / ms * 1e-9, goal, ms <= goal ? "met" : "missed");
-  std::fflush(stdout);
-}
-
-void times(bool sweeps, bool flashes) {
-  constexpr int sets = 3, H = 16, n = 128;
-  const int64_t th = 1048576;
-  std::vector<buffer> q, k, v, dy;
-  for (int i = 0; i < sets; ++i)
-    for (auto* x : {&q, &k, &v, &dy}) {
-      x->emplace_back(size_t(th) * n * 2);
-      fill_kernel<<<1056, 256>>>(static_cast<uint16_t*>(x->back().p), th * n, 77u * i + 13u * uint32_t(x - &q) + 1u, 1.f);
-    }
-  buffer g(th * 4), y(th * n * 2), dq(th * n * 2), dk(th * n * 2), dv(th * n * 2), dg(th * 4), sums(th * 4), delta(th * 12);
-  double copy = median_ms([&](int i) { COEFDYN_CUDA_CHECK(cudaMemcpyAsync(y.p, q[i].p, th * n * 2, cudaMemcpyDeviceToDevice)); }, 10);
-  std::printf("copy %.0f GB/s\n", th * n * 4 / copy * 1e-6);
-  struct shape_case {
-    const char* name;
-    int B;
-    int64_t T;
-    double forward, both;
-  };
-  if (sweeps)
-    for (const shape_case& c : {shape_case{"A", 4, 8192, .30, 1.1}, shape_case{"B", 1, 65536, .70, 2.4}})
-      for (float low : {-2e-3f, -.3f}) {
-        fill_gates<<<1056, 256>>>(static_cast<float*>(g.p), th, low);
-        const sweep_shape s{c.B, c.T, H};
-        const int64_t unit = segment_length(c.T);
-        buffer work(unit ? segments_backward_workspace<n, n>(s, unit) : sweep_backward_workspace<n, n>(s)),
-            kept(unit ? segments_forward_workspace<n, n>(s, unit) : 256);
-        auto inputs = [&](int i) {
-          sweep_inputs in;
-          in.q = dense(q[i], c.T, H, n), in.k = dense(k[i], c.T, H, n), in.v = dense(v[i], c.T, H, n);
-          in.log_decay = dense(g, c.T, H, 1), in.scale = .088f;
-          return in;
-        };
-        auto forward = [&](int i) {
-          if (unit) segments_forward<n, n>(s, inputs(i), dense(y, c.T, H, n), nullptr, unit, kept.p, nullptr);
-          else sweep_forward<n, n>(s, inputs(i), dense(y, c.T, H, n), nullptr, nullptr);
-        };
-        auto backward = [&](int i) {
-          sweep_gradients gr;
-          gr.dy = dense(dy[i], c.T, H, n), gr.dq = dense(dq, c.T, H, n), gr.dk = dense(dk, c.T, H, n), gr.dv = dense(dv, c.T, H, n);
-          gr.d_log_decay = dense(dg, c.T, H, 1);
-          if (unit) segments_backward<n, n>(s, inputs(i), gr, unit, kept.p, work.p, nullptr);
-          else sweep_backward<n, n>(s, inputs(i), gr, work.p, nullptr);
-        };
-        const double x = double(c.B) * c.T * H;
-        char name[64];
-        auto label = [&](const char* what) {
-          return std::snprintf(name, sizeof name, "%s scalar %s gates to %g", c.name, what, low), name;
-        };
-        const double f = median_ms(forward, 30), both = median_ms([&](int i) { forward(i), backward(i); }, 30);
-        report(label("forward"), f, x * ((unit ? 6 : 4) * 256 + 8), x * (4. * n * n + 256. * n), c.forward);
-        report(label("forward+backward"), both, x * ((unit ? 6 : 4) * 256 + (unit ? 14 : 12) * 256 + 24), x * (16. * n * n + 1000. * n),
-               c.both);
-        if (unit) {
-          float* states = static_cast<float*>(work.p);
-          float* totals = states + segments::state_bytes<n, n>(s, unit) / 4;
-          report(label("summary alone"),
-                 median_ms([&](int i) { segments::summarise<n, n>(s, inputs(i), {}, unit, false, states, totals, nullptr); }, 20), x * 512,
-                 0, 0);
-          report(label("scan alone"), median_ms([&](int) { segments::scan<n, n>(s, unit, false, states, totals, nullptr, nullptr); }, 20),
-                 0, 0, 0);
-        }
-        COEFDYN_CUDA_CHECK(cudaDeviceSynchronize());
-      }
-  if (sweeps)
-    for (int64_t T : {int64_t(65536), int64_t(8192)})  // one row of 16 heads: what the segment length does
-      for (int64_t unit : {int64_t(1024), int64_t(2048), int64_t(4096), int64_t(8192), int64_t(0)}) {
-        if (unit >= T || (!unit && T > 8192)) continue;
-        const sweep_shape s{1, T, H};
-        buffer work(unit ? segments_forward_workspace<n, n>(s, unit) : 256);
-        const double ms = median_ms(
-            [&](int i) {
-              sweep_inputs in;
-              in.q = dense(q[i], T, H, n), in.k = dense(k[i], T, H, n), in.v = dense(v[i], T, H, n), in.log_decay = dense(g, T, H, 1);
-              if (unit) segments_forward<n, n>(s, in, dense(y, T, H, n), nullptr, unit, work.p, nullptr);
-              else sweep_forward<n, n>(s, in, dense(y, T, H, n), nullptr, nullptr);
-            },
-            20);
-        const std::string name = "1 x " + std::to_string(T) + " forward, units of " + std::to_string(unit);
-        report(name.c_str(), ms, double(T) * H * ((unit ? 6 : 4) * 256 + 8), 0, 0);
-      }
-  if (sweeps) {
-    const sweep_shape s{4, 8192, H};  // heads of 64
-    fill_gates<<<1056, 256>>>(static_cast<float*>(g.p), th, -2e-3f);
-    buffer work(sweep_backward_workspace<64, 64>(s));
-    auto run = [&](int i, bool back) {
-      sweep_inputs in;
-      in.q = dense(q[i], 8192, H, 64), in.k = dense(k[i], 8192, H, 64), in.v = dense(v[i], 8192, H, 64),
-      in.log_decay = dense(g, 8192, H, 1);
-      sweep_forward<64, 64>(s, in, dense(y, 8192, H, 64), nullptr, nullptr);
-      if (!back) return;
-      sweep_gradients gr;
-      gr.dy = dense(dy[i], 8192, H, 64), gr.dq = dense(dq, 8192, H, 64), gr.dk = dense(dk, 8192, H, 64), gr.dv = dense(dv, 8192, H, 64);
-      gr.d_log_decay = dense(dg, 8192, H, 1);
-      sweep_backward<64, 64>(s, in, gr, work.p, nullptr);
-    };
-    const double x = 4. * 8192 * H;
-    report("A, 64 columns, scalar forward", median_ms([&](int i) { run(i, false); }, 20), x * (4 * 128 + 8), 0, 0);
-    report("A, 64 columns, scalar forward+backward", median_ms([&](int i) { run(i, true); }, 20), x * (15 * 128 + 24), 0, 0);
-  }
-  if (!flashes) return;
-  const int64_t T = 8192;
-  const flash_shape s{4, T, H, 1, n};
-  const double pairs = 4. * H * double(T) * T;  // one product over half the square: 2 n pairs / 2
-  auto inputs = [&](int i) { return flash_inputs{dense(q[i], T, H, n), dense(k[i], T, H, n), dense(v[i], T, H, n), .088f, .01f, nullptr}; };
-  auto out = dense(y, T, H, n);
-  float* const rs = static_cast<float*>(sums.p);
-  auto gradients = [&](int i) {
-    return flash_gradients{out, dense(dy[i], T, H, n), rs, dense(dq, T, H, n), dense(dk, T, H, n), dense(dv, T, H, n)};
-  };
-  const double soft = median_ms([&](int i) { flash_forward<128, exponential, normaliser::sum>(s, inputs(i), out, rs, nullptr); }, 12);
-  report("A softmax forward", soft, 0, 2 * pairs * n, 2.3);
-  report("A relu^2 constant forward",
-         median_ms([&](int i) { flash_forward<128, relu_squared, normaliser::constant>(s, inputs(i), out, rs, nullptr); }, 12), 0,
-         2 * pairs * n, 2.3);
-  report("A softplus sum forward",
-         median_ms([&](int i) { flash_forward<128, softplus, normaliser::sum>(s, inputs(i), out, rs, nullptr); }, 12), 0, 2 * pairs * n,
-         2.3);
-  auto pass = [&](const char* name, int products, auto f) { report(name, median_ms(f, 10), 0, products * pairs * n, 0); };
-  float* const d = static_cast<float*>(delta.p);
-  pass("A softmax backward", 5, [&](int i) { flash_backward<128, exponential, normaliser::sum>(s, inputs(i), gradients(i), d, nullptr); });
-  pass("A relu^2 constant backward", 5,
-       [&](int i) { flash_backward<128, relu_squared, normaliser::constant>(s, inputs(i), gradients(i), d, nullptr); });
-  buffer gates(flash_decay_workspace(s));
-  fill_gates<<<1056, 256>>>(static_cast<float*>(g.p), th, -2e-3f);
-  auto decayed = [&](int i) {
-    flash_inputs in = inputs(i);
-    in.decay = static_cast<float*>(gates.p);
-    flash_decay(s, dense(g, T, H, 1), static_cast<float*>(gates.p), nullptr);
-    flash_forward<128, exponential, normaliser::sum, true>(s, in, out, rs, nullptr);
-    return in;
-  };
-  pass("A softmax with decay forward", 2, [&](int i) { decayed(i); });
-  pass("A softmax with decay forward+backward", 7, [&](int i) {
-    const flash_inputs in = decayed(i);
-    flash_gradients gr = gradients(i);
-    gr.d_log_decay = dense(dg, T, H, 1);
-    flash_backward<128, exponential, normaliser::sum, true>(s, in, gr, d, nullptr);
-  });
-  auto both = [&](int i) {
-    flash_forward<128, exponential, normaliser::sum>(s, inputs(i), out, rs, nullptr);
-    flash_backward<128, exponential, normaliser::sum>(s, inputs(i), gradients(i), static_cast<float*>(delta.p), nullptr);
-  };
-  report("A softmax forward+backward", median_ms(both, 10), 0, 7 * pairs * n, 9.5);
-  COEFDYN_CUDA_CHECK(cudaDeviceSynchronize());
-}
-
 }  // namespace
 
-int main(int count, char** arguments) {
-  auto asked = [&](const char* what) {
-    for (int i = 1; i < count; ++i)
-      if (!std::strcmp(arguments[i], what)) return true;
-    return count == 1;
-  };
-  int devices = 0;
-  if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) return std::puts("skipped: no GPU here"), 77;
-  try {
-    if (asked("products")) check_products();
-    if (asked("sweep")) check_sweeps();
-    if (asked("flash")) check_flashes();
-    if (count > 1 && asked("small")) check_small();
-    std::printf("%d checks failed\n", failures);
-    if (asked("time_sweep") || asked("time_flash")) times(asked("time_sweep"), asked("time_flash"));
-  } catch (const std::exception& e) {
-    return std::puts(e.what()), 1;
+void kernels() {
+  using gpu_test::total;
+  if (!coefdyn::cuda::hopper::available()) {
+    ++total.skipped;
+    return;
   }
-  return failures != 0;
+  try {
+    if (gpu_test::small) check_small();
+    else check_products(), check_sweeps(), check_flashes();
+  } catch (const std::exception& error) {
+    ++total.failed;
+    std::printf("FAIL kernels: %s\n", error.what());
+  }
 }

@@ -62,6 +62,7 @@ inline const std::vector<config>& configs() {
       {"packed", 1, 49, 16, 16, true, false, {0, 17, 17, 48, 49}, 0},
       {"T0", 2, 0, 8, 8, true, false, {}, 0},
       {"T1", 1, 1, 8, 8, true, false, {}, 0},
+      {"T5", 2, 5, 20, 36, true, true, {}, 0},
       {"T150 wide", 1, 150, 72, 130, true, false, {}, 0},
       {"cache", 1, 40, 16, 8, false, false, {}, 23},
       {"T200 tiled", 2, 200, 128, 128, true, false, {}, 0, true},
@@ -531,6 +532,7 @@ struct law {
         forward(p, form::definition{}, "definition", y_ref, S_ref, captured_ref, w[0], initial, positions);
         forward(p, form::recurrent{}, "recurrent", y_ref, S_ref, captured_ref, w[1], initial, positions);
         forward(p, form::chunkwise{}, "chunkwise", y_ref, S_ref, captured_ref, w[2], initial, positions);
+        if (c.T <= 8) forward(p, form::step{}, "step", y_ref, S_ref, captured_ref, w[1], initial, positions);
         if (c.T < 100) forward(p, form::chunkwise{7}, "chunkwise 7", y_ref, S_ref, captured_ref, w[2], initial, positions);
         forward(p, form::parallel{}, "parallel", y_ref, S_ref, captured_ref, w[3], initial, positions);
         if (gradients_too) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Runs the laws of all mixers that are linked in, or of those whose numbers are given; ends with the counts.
+// Runs the laws of all mixers and the files that are linked in, or those whose numbers or names are given; ends with the counts.
 #include <cstdlib>
 
 #include "law.cuh"
@@ -21,6 +21,7 @@ void calls() __attribute__((weak));
 void fast_calls() __attribute__((weak));
 void steps() __attribute__((weak));
 void spectra() __attribute__((weak));
+void kernels() __attribute__((weak));
 
 int main(int count, char** arguments) {
   using gpu_test::total;
@@ -35,14 +36,21 @@ int main(int count, char** arguments) {
   const int all = int(sizeof(cases) / sizeof(cases[0]));
   for (int k = 0; k < all; ++k) {
     bool wanted = count < 2;
-    for (int a = 1; a < count; ++a) wanted = wanted || std::atoi(arguments[a]) == k;
+    for (int a = 1; a < count; ++a) wanted = wanted || std::to_string(k) == arguments[a];
     if (!wanted) continue;
     for (const auto run_case : cases[k])
       if (run_case) run_case();
     if (!cases[k][0]) ++total.skipped;
   }
-  for (const auto f : {calls, fast_calls, steps, spectra})
-    if (f && count < 2) f();
+  const struct {
+    const char* name;
+    void (*run)();
+  } files[] = {{"calls", calls}, {"fast_calls", fast_calls}, {"step", steps}, {"spectrum", spectra}, {"kernels", kernels}};
+  for (const auto& file : files) {
+    bool wanted = count < 2;
+    for (int a = 1; a < count; ++a) wanted = wanted || !std::strcmp(arguments[a], file.name);
+    if (file.run && wanted) file.run();
+  }
   std::printf("%d passed, %d failed, %d skipped\n", total.passed, total.failed, total.skipped);
   return total.failed ? 1 : 0;
 }
