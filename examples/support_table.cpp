@@ -25,11 +25,12 @@ const char* long_form() {
   if (traits<M>::linear && traits<M>::structured) return "chunkwise";
   return traits<M>::linear ? "recurrent" : traits<M>::structured ? "parallel" : "definition";
 }
-/// Its kernels on a GPU: those for sm_90a (bf16 rows of 64 or 128), else the generic engine's; and that of a step.
+/// Its kernels on a GPU: those for sm_90a (bf16 rows of 64 or 128), else the generic engine's; those of
+/// states of few columns and of a step.
 template <class M>
 std::string kernels() {
   const std::string rows = traits<M>::linear ? (cuda::has_sweep<M> ? "sweep (sm_90a)" : "") : cuda::has_flash<M> ? "tiles (sm_90a)" : "";
-  return (rows.empty() ? std::string(long_form<M>()) : rows) + (cuda::has_step<M> ? ", step" : "");
+  return (rows.empty() ? std::string(long_form<M>()) : rows) + (cuda::has_scan<M> ? ", scan" : "") + (cuda::has_step<M> ? ", step" : "");
 }
 
 std::string table() {

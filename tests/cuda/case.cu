@@ -9,6 +9,6 @@ namespace {
 using f32 = float;
 using f64 = double;
 using coefdyn::bf16;
-using coefdyn::half;
+using f16 = coefdyn::half;
 }  // namespace
 void COEFDYN_NAME(CASE, TYPE)() { gpu_test::law<gpu_test::subject<CASE>, TYPE>{}(); }

@@ -15,7 +15,7 @@
   void case_##NUMBER##_f32() __attribute__((weak));  \
   void case_##NUMBER##_f64() __attribute__((weak));  \
   void case_##NUMBER##_bf16() __attribute__((weak)); \
-  void case_##NUMBER##_half() __attribute__((weak));
+  void case_##NUMBER##_f16() __attribute__((weak));
 COEFDYN_CASES(COEFDYN_DECLARE)
 void calls() __attribute__((weak));
 void fast_calls() __attribute__((weak));
@@ -31,7 +31,7 @@ int main(int count, char** arguments) {
     return 0;
   }
   gpu_test::small = std::getenv("COEFDYN_GPU_SMALL") != nullptr;
-#define COEFDYN_ENTRY(NUMBER) {case_##NUMBER##_f32, case_##NUMBER##_f64, case_##NUMBER##_bf16, case_##NUMBER##_half},
+#define COEFDYN_ENTRY(NUMBER) {case_##NUMBER##_f32, case_##NUMBER##_f64, case_##NUMBER##_bf16, case_##NUMBER##_f16},
   void (*const cases[][4])() = {COEFDYN_CASES(COEFDYN_ENTRY)};
   const int all = int(sizeof(cases) / sizeof(cases[0]));
   for (int k = 0; k < all; ++k) {

@@ -3,11 +3,11 @@
 #pragma once
 
 #include <cuda.h>
-#include <cuda_bf16.h>
 
 #include <atomic>
 #include <cstdint>
 
+#include "../core/low_precision.hpp"
 #include "device.cuh"
 
 /// 1 where the compiled target has Hopper's instructions (sm_90a); kernels that need them are empty elsewhere, so that one program

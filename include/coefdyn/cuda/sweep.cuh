@@ -286,7 +286,7 @@ __device__ void clear_tail(const memory<n, emit, probe>& m, int slot, int valid,
 /// Copies a finished tile out by hand, rows below `valid`.
 __device__ __forceinline__ void store_rows(const role& r, const span& s, int head, int slice, int first, int valid,
                                            const unsigned char* tile, int thread) {
-  __nv_bfloat16* out = static_cast<__nv_bfloat16*>(r.direct_out.data) + s.batch * r.direct_out.batch + head * r.direct_out.head;
+  bf16* out = static_cast<bf16*>(r.direct_out.data) + s.batch * r.direct_out.batch + head * r.direct_out.head;
   for (int row = thread / 8; row < valid; row += 16)
     *reinterpret_cast<uint4*>(out + (s.row + first + row) * r.direct_out.time + slice * 64 + (thread % 8) * 8) =
         *reinterpret_cast<const uint4*>(tile + swizzled(row, thread % 8));

@@ -17,9 +17,10 @@ constexpr chunk_tuning tuning_for(int n, int) {
   const int tokens = (heavy ? 32 : 64) / traits<M>::micro;
   return {tokens > 0 ? tokens : 1, 64};
 }
-/// Products of a call: three tf32 products where q, k, v are stored in 32 bit, one where in 16.
+/// Products of a call: three tf32 products where q, k, v are stored in 32 bit, one where in 16, unless a running maximum makes
+/// gradients differences of long sums.
 template <class X>
-constexpr int passes = sizeof(typename X::types_type::storage) == 2 ? 1 : 3;
+constexpr int passes = sizeof(typename X::types_type::storage) == 2 && !traits<typename X::mixer_type>::stabilised ? 1 : 3;
 
 /// Below this many tokens the token loop is cheaper than a chunk's set-up.
 constexpr idx shortest_chunkwise = 16;
