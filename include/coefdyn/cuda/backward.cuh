@@ -109,10 +109,7 @@ void backward(const device::cuda& on, Form form_, const X& x, const view<DY, 4>&
   if constexpr (form_exists<Form, M>)
     detail::with_backward(on, form_, x, dy, g, c, s, kept, false, [&](const auto& call) {
       detail::check_backward<M>(x, call.e, dy, g, c, s);
-      const std::size_t need = std::size_t(call.bytes());
-      if (ws.size() < need)
-        throw invalid_input("workspace", std::to_string(need) + " bytes of device memory (backward_workspace_bytes)",
-                            std::to_string(ws.size()));
+      detail::check_workspace(ws, std::size_t(call.bytes()), "backward_workspace_bytes");
       call.run(ws.data());
     });
 }

@@ -721,8 +721,7 @@ __global__ void delta_kernel(tensor y, tensor dy, float* delta, int64_t time, in
   const int part = threadIdx.x % 8, head = static_cast<int>(index % heads);
   const int64_t t = index / heads % time, batch = index / heads / time;
   const uint4* a = reinterpret_cast<const uint4*>(static_cast<const bf16*>(y.data) + batch * y.batch + t * y.time + head * y.head);
-  const uint4* b =
-      reinterpret_cast<const uint4*>(static_cast<const bf16*>(dy.data) + batch * dy.batch + t * dy.time + head * dy.head);
+  const uint4* b = reinterpret_cast<const uint4*>(static_cast<const bf16*>(dy.data) + batch * dy.batch + t * dy.time + head * dy.head);
   float sum = 0.f;
 #pragma unroll
   for (int i = 0; i < n / 64; ++i) {

@@ -44,10 +44,10 @@ template <class M>
 constexpr bool has_step = traits<M>::linear && traits<M>::structured;
 /// scan.cuh: diagonal evolutions over states of few columns; float arithmetic.
 template <class M>
-constexpr bool has_scan = traits<M>::linear && traits<M>::structured && traits<M>::micro == 1 &&
-                          traits<M>::structure.decay == gate::channel && traits<M>::structure.correction == rank_one::none &&
-                          !traits<M>::needs_sum && !traits<M>::stabilised &&
-                          (traits<M>::structure.turns == turning::none || traits<M>::complex_state) && !traits<M>::has_feature;
+constexpr bool has_scan =
+    traits<M>::linear && traits<M>::structured && traits<M>::micro == 1 && traits<M>::structure.decay == gate::channel &&
+    traits<M>::structure.correction == rank_one::none && !traits<M>::needs_sum && !traits<M>::stabilised &&
+    (traits<M>::structure.turns == turning::none || traits<M>::complex_state) && !traits<M>::has_feature;
 /// bf16 rows, float gates and arithmetic, real q and k.
 template <class R, class X>
 constexpr bool has_rows_of_bf16 = std::is_same_v<R, float> && std::is_same_v<typename X::types_type::storage, bf16> &&

@@ -45,6 +45,13 @@ decltype(auto) with_call(const device::cuda& on, Form form_, const X& x, const Y
 }
 template <class X>
 using output_view = view<typename X::types_type::storage, 4>;
+/// Refuses a workspace that is too small, or not aligned as CUDA's own allocations are. `query`: what says the bytes.
+inline void check_workspace(const workspace& ws, std::size_t need, const char* query) {
+  if (ws.size() < need)
+    throw invalid_input("workspace", std::to_string(need) + " bytes of device memory (" + query + ")", std::to_string(ws.size()));
+  if (reinterpret_cast<std::uintptr_t>(ws.data()) % 16)
+    throw invalid_input("workspace", "an address that is a multiple of 16", std::to_string(reinterpret_cast<std::uintptr_t>(ws.data())));
+}
 }  // namespace detail
 
 /// Bytes of device memory that `run` needs in its workspace. `c` and `y`: of the call. Without them the query stands for a call
@@ -75,9 +82,7 @@ void run(const device::cuda& on, Form form_, const X& x, const view<Out, 4>& y,
   if constexpr (form_exists<Form, M>)
     detail::with_call(on, form_, x, y, c, [&](const auto& call) {
       detail::check_call<Form, M>(y, c, call.e);
-      const std::size_t need = std::size_t(call.bytes());
-      if (ws.size() < need)
-        throw invalid_input("workspace", std::to_string(need) + " bytes of device memory (workspace_bytes)", std::to_string(ws.size()));
+      detail::check_workspace(ws, std::size_t(call.bytes()), "workspace_bytes");
       call.run(ws.data(), kept);
     });
 }
