@@ -382,7 +382,7 @@ TEST_CASE_TEMPLATE("products one row of a corrected recurrence equals the loops,
           out.fill(in_place ? R(0) : std::numeric_limits<R>::quiet_NaN());
           if (in_place) from = S;
           p.state_row(m, {w.data(), row.data(), tied ? nullptr : col.data(), k.data(), v.data(), q.data(), s, b, from.data(), from.stride,
-                          out.data(), out.stride, y.data(), n});
+                          out.data(), out.stride, y.data(), n, tied ? S.data() : nullptr});
           const auto along = [&](int j) {
             long double r = 0;
             for (int i = 0; i < m; ++i) r += static_cast<long double>(row(0, i)) * S(i, j);

@@ -193,20 +193,28 @@ struct running_dots_of_columns {
 
 /// One row of a linear recurrence on a state (n, d), a strip of columns at a time so that its second pass meets the first
 /// cache: r = s S' row, S := diag(w) S + col r' + k (b v)', y += S' q. Without col the correction is along k; any of w, row,
-/// col and q may be null.
+/// col and q may be null. A second pass fetches what the next first pass reads: all of it if the first cache holds both, else
+/// the start of each row, which the machine follows.
 template <class T>
 struct state_row {
   using R = typename T::real;
   using P = pack<R, T::bytes>;
   using V = typename P::type;
+  static constexpr idx first_cache = 32768;  // bytes
   template <int N>
   [[gnu::always_inline]] static inline void strip(int n, int c, int count, const state_row_operands<R>& o) {
-    strip(n, c, count, o, std::make_integer_sequence<int, N>{});
+    const std::make_integer_sequence<int, N> vectors;
+    const int after = c + N * P::width;
+    const R* next = o.row == nullptr ? nullptr : after < o.d ? o.from + after : o.next;
+    if (next == nullptr) strip<0>(n, c, count, o, next, vectors);
+    else if (n * N * idx(T::bytes) <= first_cache / 2) strip<N>(n, c, count, o, next, vectors);
+    else strip<1>(n, c, count, o, next, vectors);
   }
 
  private:
-  template <int... J>
-  [[gnu::always_inline]] static inline void strip(int n, int c, int count, const state_row_operands<R> o,
+  /// Fetched: vectors of each row of `next`.
+  template <int Fetched, int... J>
+  [[gnu::always_inline]] static inline void strip(int n, int c, int count, const state_row_operands<R> o, const R* next,
                                                   std::integer_sequence<int, J...>) {
     constexpr int N = sizeof...(J);
     V along[N] = {}, more[N] = {}, write[N], sum[N] = {}, old;
@@ -222,17 +230,22 @@ struct state_row {
       from = o.from + c;
     }
     ((P::load(write[J], o.v + c + J * P::width, count), write[J] *= o.b), ...);
-    if (o.col == nullptr) ((write[J] += along[J]), ...);
+    if (o.col == nullptr) ((P::opaque(write[J]), P::opaque(along[J]), write[J] += along[J]), ...);
     if (o.q != nullptr) ((P::load(sum[J], o.y + c + J * P::width, count)), ...);
     R* to = o.to + c;
     int i = 0;
     for (; i + 2 <= n; i += 2, from += 2 * o.ld_from, to += 2 * o.ld_to) {
+      if constexpr (Fetched > 0) (fetch<J, Fetched>(next, o.ld_from), ...), next += 2 * o.ld_from;
       pass<J...>(o, i, count, from, to, write, along, sum);
       pass<J...>(o, i + 1, count, from + o.ld_from, to + o.ld_to, write, along, more);
     }
     if (i < n) pass<J...>(o, i, count, from, to, write, along, sum);
     ((sum[J] += more[J]), ...);
     if (o.q != nullptr) ((P::store(sum[J], o.y + c + J * P::width, count)), ...);
+  }
+  template <int J, int Fetched>
+  [[gnu::always_inline]] static inline void fetch(const R* next, idx ld) {
+    if constexpr (J < Fetched) __builtin_prefetch(next + J * P::width), __builtin_prefetch(next + ld + J * P::width);
   }
   /// Row i of the state: decayed, corrected, written, read.
   template <int... J>

@@ -20,6 +20,7 @@ struct state_row_operands {
   idx ld_to;
   R* y;  // (d)
   int d;
+  const R* next = nullptr;  // the state that the next call reads, rows ld_from apart
 };
 
 /// What decayed_gram_lower's backward reads and adds to: see products. Rows of a, b, f, da, db and dlog are ld apart.

@@ -25,6 +25,7 @@ struct state_rows_head {
   const R* from = nullptr;
   R* to = nullptr;
   idx ld_from = 0, ld_to = 0;
+  const R* next = nullptr;  // during the last token: the state of the head that comes next
 
   state_rows_head() = default;
   state_rows_head(arena& a, const extents& e, int length_)
@@ -49,24 +50,27 @@ struct state_rows_head {
   void token(int i, int readers) {
     for (int l = 0; l < T::micro; ++l) {
       const int r = i * T::micro + l;
-      const R* decay = nullptr;
+      const R *decay = nullptr, *left = nullptr;
+      R strength(0);
       if constexpr (O::channel) {
         if (l == 0) decay = w + idx(r) * n;
       } else if constexpr (O::has_gates) {
         if (l == 0) by_channel(n, wide, [&](int) { return w[r]; }), decay = wide;
       }
-      const R* left = O::corrects ? o.row + idx(r) * n : nullptr;
-      if (O::corrects && decay && traits<M>::structure.row_sees == sees::decayed) {
-        by_channel(n, row, [&](int c) { return decay[c] * left[c]; });
-        left = row;
+      if constexpr (O::corrects) {
+        left = o.row + idx(r) * n, strength = o.s[r];
+        if (decay && T::structure.row_sees == sees::decayed) {
+          if constexpr (O::channel) by_channel(n, row, [&](int c) { return decay[c] * left[c]; }), left = row;
+          else strength *= w[r];
+        }
       }
       const R* col = O::corrects && !O::tied ? o.col + idx(r) * n : nullptr;
       const bool fused = !O::before && readers > 0 && l == T::micro - 1;
       if (fused) clear(result(0, i), d + 1);
-      px.state_row(n, {decay, left, col, o.K + idx(r) * n, o.V + idx(r) * o.e, fused ? queries[0] + idx(r) * n : nullptr,
-                       O::corrects ? o.s[r] : R(0), o.b[r], from, ld_from, to, ld_to, result(0, i), d});
+      px.state_row(n, {decay, left, col, o.K + idx(r) * n, o.V + idx(r) * o.e, fused ? queries[0] + idx(r) * n : nullptr, strength, o.b[r],
+                       from, ld_from, to, ld_to, result(0, i), d, l == T::micro - 1 ? next : nullptr});
       from = to, ld_from = ld_to;
-      if constexpr (T::needs_sum) sum_row(r, decay, left, col);
+      if constexpr (T::needs_sum) sum_row(r, decay, left, strength, col);
       if (fused) read_sum(0, i, queries[0] + idx(r) * n);
     }
     if (!O::before)
@@ -97,10 +101,10 @@ struct state_rows_head {
   }
 
  private:
-  void sum_row(int r, const R* decay, const R* left, const R* col) {
+  void sum_row(int r, const R* decay, const R* left, R strength, const R* col) {
     const R* k = o.K + idx(r) * n;
     R along(0), write = o.b[r];
-    if constexpr (O::corrects) along = o.s[r] * sum_over<R>(n, [&](int c) { return left[c] * z[c]; });
+    if constexpr (O::corrects) along = strength * sum_over<R>(n, [&](int c) { return left[c] * z[c]; });
     if (!col) write += along;
     if (decay) by_channel(n, z, [&](int c) { return decay[c] * z[c]; });
     by_channel(n, z, [&](int c) { return z[c] + k[c] * write; });
@@ -110,6 +114,13 @@ struct state_rows_head {
     if constexpr (T::needs_sum) result(k, i)[d] = sum_over<R>(n, [&](int c) { return q[c] * z[c]; });
   }
 };
+
+/// The state that the loop over heads meets after this one; null: none.
+template <class V>
+auto* state_after(const V& S, const extents& e, const head& hd) {
+  const bool same = hd.state + 1 < e.states;
+  return !same && hd.index + 1 == e.sequences ? nullptr : &S(same ? hd.index : hd.index + 1, same ? hd.state + 1 : 0, 0, 0);
+}
 
 /// Forward of one head over tokens [0, T) of its sequence.
 template <class M, class R, class X, class Y, class Types>
@@ -121,13 +132,14 @@ void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y
   R m = initial_maximum<M, Types, R>(c, hd.index, hd.state);
   // the state: the caller's where it can be worked on, else a copy
   constexpr bool same = std::is_same_v<state_element<M, typename Types::state>, R>;
-  w.from = w.to = w.own, w.ld_from = w.ld_to = d;
+  w.from = w.to = w.own, w.ld_from = w.ld_to = d, w.next = nullptr;
+  const R* after = nullptr;
   bool in_place = false;
   if constexpr (same) {
     if (c.final && c.final.S.strides[3] == 1 && tokens > 0)
       w.to = &c.final.S(hd.index, hd.state, 0, 0), w.ld_to = c.final.S.strides[2], in_place = true;
     if (c.initial && c.initial.S.strides[3] == 1 && tokens > 0)
-      w.from = &c.initial.S(hd.index, hd.state, 0, 0), w.ld_from = c.initial.S.strides[2];
+      w.from = &c.initial.S(hd.index, hd.state, 0, 0), w.ld_from = c.initial.S.strides[2], after = state_after(c.initial.S, e, hd);
   }
   if (w.from == w.own) {
     clear(w.own, idx(n) * d);
@@ -172,6 +184,7 @@ void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y
     for (int k = 0; k < readers; ++k) w.queries[k] = load_reads(k, t, count, from);
     for (int i = 0; i < count; ++i) {
       const bool reading = i >= from;
+      if (t + i + 1 == tokens) w.next = after;
       if (O::before && reading) w.read(i, readers);
       w.token(i, reading ? readers : 0);
     }
