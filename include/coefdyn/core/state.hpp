@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <new>
 #include <vector>
 
 #include "tokens.hpp"
@@ -33,6 +34,18 @@ template <class M, class Types>
 using const_state = state_view<M, const state_element<M, typename detail::as_types<Types>::type::state>,
                                const typename detail::as_types<Types>::type::accumulate>;
 
+/// Memory that begins on a cache line, as wide vectors want it.
+template <class T>
+struct line_allocator {
+  using value_type = T;
+  line_allocator() = default;
+  template <class U>
+  constexpr line_allocator(const line_allocator<U>&) {}
+  T* allocate(std::size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), std::align_val_t(64))); }
+  void deallocate(T* p, std::size_t) { ::operator delete(p, std::align_val_t(64)); }
+  friend bool operator==(const line_allocator&, const line_allocator&) { return true; }
+};
+
 /// A state that owns its memory, zero at first.
 template <class M, class Types = float>
 struct state {
@@ -40,7 +53,7 @@ struct state {
   using real = typename detail::as_types<Types>::type::accumulate;
   idx sequences = 0;
   int heads = 0, n = 0, d = 0;
-  std::vector<element> S, z;
+  std::vector<element, line_allocator<element>> S, z;
   std::vector<real> m;
   std::vector<idx> position;
 
