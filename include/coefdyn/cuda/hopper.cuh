@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include "../core/form.hpp"
 #include "numbers.cuh"
 #include "ptx.cuh"
 
