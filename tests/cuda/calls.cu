@@ -41,25 +41,15 @@ void capture() {  // a captured call with packed sequences, replayed over spoilt
   P p(c);
   const auto want = forward_of(p);
   both<float> y(idx(want.size()));
-  cudaStream_t stream;
-  cuda::checked(cudaStreamCreate(&stream), "cudaStreamCreate");
-  const device::cuda on{stream};
-  const std::size_t bytes = workspace_bytes(on, form::chunkwise{}, p.x);
+  const std::size_t bytes = workspace_bytes(device::cuda{}, form::chunkwise{}, p.x);
   both<unsigned char> ws{idx(bytes)};
-  cudaGraph_t graph;
-  cudaGraphExec_t ready;
-  cuda::checked(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal), "cudaStreamBeginCapture");
-  run(on, form::chunkwise{}, p.x, output(p, y), carry<M, float>{}, workspace(reinterpret_cast<std::byte*>(ws.device), bytes));
-  cuda::checked(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
-  cuda::checked(cudaGraphInstantiate(&ready, graph, 0), "cudaGraphInstantiate");
-  for (int k = 0; k < 2; ++k) {
-    y.spoil();
-    cuda::checked(cudaGraphLaunch(ready, stream), "cudaGraphLaunch");
-    cuda::checked(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
-  }
+  replay(
+      [&](const device::cuda& on) {
+        run(on, form::chunkwise{}, p.x, output(p, y), carry<M, float>{}, workspace(reinterpret_cast<std::byte*>(ws.device), bytes));
+      },
+      [&] { y.spoil(); });
   y.down();
   expect(y.host == want, "a captured call gives the same bits");
-  cudaGraphExecDestroy(ready), cudaGraphDestroy(graph), cudaStreamDestroy(stream);
 }
 void trusted() {
   static const config c{"trusted", 1, 49, 16, 16, false, false, {0, 17, 17, 48, 49}, 0};

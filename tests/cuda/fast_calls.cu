@@ -147,24 +147,11 @@ void captured(Form f, idx time, const char* what) {
   const auto out = [&](both<bf16>& to) { return view<bf16, 4>(to.device, idx(1), time, idx(p.e.readers), idx(64)); };
   run(device::cuda{}, f, p.x, out(want));
   want.down();
-  cudaStream_t stream;
-  cuda::checked(cudaStreamCreate(&stream), "cudaStreamCreate");
-  const device::cuda on{stream};
-  both<unsigned char> ws{idx(workspace_bytes(on, f, p.x))};
-  cudaGraph_t graph;
-  cudaGraphExec_t ready;
-  cuda::checked(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal), "cudaStreamBeginCapture");
-  run(on, f, p.x, out(y), {}, workspace(reinterpret_cast<std::byte*>(ws.device), ws.host.size()));
-  cuda::checked(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
-  cuda::checked(cudaGraphInstantiate(&ready, graph, 0), "cudaGraphInstantiate");
-  for (int k = 0; k < 2; ++k) {
-    y.spoil();
-    cuda::checked(cudaGraphLaunch(ready, stream), "cudaGraphLaunch");
-    cuda::checked(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
-  }
+  both<unsigned char> ws{idx(workspace_bytes(device::cuda{}, f, p.x))};
+  replay([&](const device::cuda& on) { run(on, f, p.x, out(y), {}, workspace(reinterpret_cast<std::byte*>(ws.device), ws.host.size())); },
+         [&] { y.spoil(); });
   y.down();
   expect(!std::memcmp(y.host.data(), want.host.data(), y.host.size() * sizeof(bf16)), what);
-  cudaGraphExecDestroy(ready), cudaGraphDestroy(graph), cudaStreamDestroy(stream);
 }
 void fallbacks() {
   using M = mixer<r::linear, ev::scalar, sc::one, no::one>;

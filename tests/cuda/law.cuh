@@ -219,6 +219,41 @@ struct device_state {
   void down() { S.down(), z.down(), m.down(), position.down(); }
 };
 
+/// Numbers of a state on both sides, positive where they are real, so that sums do not cancel.
+template <class Device, class Exact>
+void draw_state(std::mt19937& random, Device& device, Exact& exact) {
+  std::normal_distribution<double> normal;
+  for (std::size_t i = 0; i < exact.size(); ++i) {
+    using E = std::remove_cvref_t<decltype(device[i])>;
+    if constexpr (parts<E> == 2) {
+      using Part = decltype(device[i].re);
+      device[i] = {Part(float(normal(random))), Part(float(normal(random)))};
+      exact[i] = {double(device[i].re), double(device[i].im)};
+    } else {
+      device[i] = E(float(std::fabs(normal(random))));
+      exact[i] = double(device[i]);
+    }
+  }
+}
+/// Captures call(on), and replays it twice, `spoil` before each.
+template <class Call, class Spoil>
+void replay(Call call, Spoil spoil) {
+  cudaStream_t stream;
+  cuda::checked(cudaStreamCreate(&stream), "cudaStreamCreate");
+  cudaGraph_t graph;
+  cudaGraphExec_t ready;
+  cuda::checked(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal), "cudaStreamBeginCapture");
+  call(device::cuda{stream});
+  cuda::checked(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
+  cuda::checked(cudaGraphInstantiate(&ready, graph, 0), "cudaGraphInstantiate");
+  for (int k = 0; k < 2; ++k) {
+    spoil();
+    cuda::checked(cudaGraphLaunch(ready, stream), "cudaGraphLaunch");
+    cuda::checked(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+  }
+  cudaGraphExecDestroy(ready), cudaGraphDestroy(graph), cudaStreamDestroy(stream);
+}
+
 template <class Subject, class Types>
 struct law {
   using P = problem<Subject, Types>;
@@ -503,20 +538,8 @@ struct law {
         if (c.states && !c.tiled) positions = {0, c.T / 3, c.T};
         state<M, double> s0(e), sT(e), sc(e.sequences * idx(positions.size()), e.states, e.n, e.d), dS(e), dS0(e);
         device_state<M, T> i0(e.sequences, e.states, e.n, e.d), dT(e.sequences, e.states, e.n, e.d);
-        const auto draw = [&](auto& device, auto& exact) {
-          for (std::size_t i = 0; i < exact.size(); ++i) {
-            using E = std::remove_cvref_t<decltype(device[i])>;
-            if constexpr (parts<E> == 2) {
-              using Part = decltype(device[i].re);
-              device[i] = {Part(float(normal(p.random))), Part(float(normal(p.random)))};
-              exact[i] = {double(device[i].re), double(device[i].im)};
-            } else {
-              device[i] = E(float(std::fabs(normal(p.random))));
-              exact[i] = double(device[i]);
-            }
-          }
-        };
-        draw(i0.S.host, s0.S), draw(i0.z.host, s0.z), draw(dT.S.host, dS.S), draw(dT.z.host, dS.z);
+        draw_state(p.random, i0.S.host, s0.S), draw_state(p.random, i0.z.host, s0.z);
+        draw_state(p.random, dT.S.host, dS.S), draw_state(p.random, dT.z.host, dS.z);
         for (std::size_t i = 0; i < s0.m.size(); ++i) s0.m[i] = 0.25, i0.m.host[i] = R(0.25), dS.m[i] = dS0.m[i] = 0;
         for (std::size_t i = 0; i < s0.position.size(); ++i) s0.position[i] = 3, i0.position.host[i] = 3;
         i0.S.up(), i0.z.up(), i0.m.up(), i0.position.up(), dT.S.up(), dT.z.up();

@@ -112,21 +112,7 @@ struct direct_calls {
     state<M, double> s0(e), sT(e), captured_ref(e.sequences * idx(positions.size()), e.states, e.n, e.d);
     device_state<M, T> initial(e.sequences, e.states, e.n, e.d), final(e.sequences, e.states, e.n, e.d),
         captured(e.sequences * idx(positions.size()), e.states, e.n, e.d);
-    std::normal_distribution<double> normal;
-    const auto draw = [&](auto& device, auto& exact) {
-      for (std::size_t i = 0; i < exact.size(); ++i) {
-        using E = std::remove_cvref_t<decltype(device[i])>;
-        if constexpr (parts<E> == 2) {
-          using Part = decltype(device[i].re);
-          device[i] = {Part(float(normal(p.random))), Part(float(normal(p.random)))};
-          exact[i] = {double(device[i].re), double(device[i].im)};
-        } else {
-          device[i] = E(float(std::fabs(normal(p.random))));
-          exact[i] = double(device[i]);
-        }
-      }
-    };
-    draw(initial.S.host, s0.S), draw(initial.z.host, s0.z);
+    draw_state(p.random, initial.S.host, s0.S), draw_state(p.random, initial.z.host, s0.z);
     for (std::size_t i = 0; i < s0.m.size(); ++i) s0.m[i] = 0.25, initial.m.host[i] = R(0.25);
     for (std::size_t i = 0; i < s0.position.size(); ++i) s0.position[i] = initial.position.host[i] = 3;
     initial.S.up(), initial.z.up(), initial.m.up(), initial.position.up();

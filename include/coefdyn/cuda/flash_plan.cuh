@@ -43,7 +43,7 @@ struct flash_plan {
   struct forward_pieces {
     numbers::arrays numbers;
     hopper::turned_rows<M> rows;
-    float *decay = nullptr, *sums = nullptr;  // sums of gates in tiles; rows' sums
+    float* decay = nullptr;  // sums of gates in tiles
     forward_pieces(generic::memory& a, const flash_plan& p) : numbers(numbers::take<M>(a, p.e)), rows(a, p.e) {
       if (decays) decay = a.template take<float>(flash_decay_workspace(p.shape()) / 4);
     }

@@ -45,7 +45,6 @@ template <class M>
 struct turned_rows {
   static constexpr bool turns = numbers::kinds<M>::turn;
   view<bf16, 4> q, k;
-  turned_rows() = default;
   turned_rows(generic::memory& a, const extents& e) {
     if constexpr (turns) {
       const idx n = e.n, queries = e.queries, keys = e.keys;
@@ -108,7 +107,6 @@ inline idx blocks_of(idx count) { return count / 1024 + 1 < 8192 ? count / 1024 
 struct state_copy {
   float* memory = nullptr;  // [N, P, n, d], where a copy may be needed
   /// `copies`: the caller's heads or type differ from the kernel's whatever the strides are.
-  state_copy() = default;
   state_copy(generic::memory& a, const extents& e, bool copies) {
     if (copies) memory = a.template take<float>(e.sequences * e.readers * e.n * e.d);
   }
@@ -172,7 +170,6 @@ __global__ void add_heads_kernel(const bf16* in, const __grid_constant__ extents
 /// One of them: written in place where each processed head has its own row, else through the workspace.
 struct row_gradient {
   bf16* memory = nullptr;
-  row_gradient() = default;
   row_gradient(generic::memory& a, const extents& e, int heads, idx inner) {
     if (heads != e.readers) memory = a.template take<bf16>(e.batch * e.time * e.readers * inner);
   }

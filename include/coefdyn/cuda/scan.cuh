@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Above 300 lines: three passes over the same streams, which one channel reads in its own way.
 #pragma once
 #include "step.cuh"
 

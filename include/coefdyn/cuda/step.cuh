@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Above 300 lines: one kernel whose steps share its block's memory and registers, from the caller's strides to the caller's state.
 #pragma once
 #include <cuda_pipeline_primitives.h>
 
