@@ -134,25 +134,6 @@ struct state_copy {
   }
 };
 
-/// Positions of the states that enter; without a state none count.
-template <class V>
-view<const idx, 1> positions_of(const V& initial) {
-  return initial.S.data ? view<const idx, 1>(initial.position) : view<const idx, 1>{};
-}
-/// Positions of the states that leave: tokens seen so far.
-template <class X>
-__global__ void count_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, view<const idx, 1> start, view<idx, 1> out) {
-  for (idx i = idx(blockIdx.x) * blockDim.x + threadIdx.x; i < e.sequences; i += idx(gridDim.x) * blockDim.x) {
-    const sequence s = sequence_at(x, e, i);
-    out(i) = (start.data ? start(i) : 0) + s.end - s.begin;
-  }
-}
-template <class X, class Carry>
-void count_tokens(cudaStream_t stream, const X& x, const extents& e, const Carry& c) {
-  if (c.final.position.data)
-    launch(stream, count_kernel<X>, "count_kernel", (e.sequences + 255) / 256, 256, 0, x, e, positions_of(c.initial), c.final.position);
-}
-
 // ---- gradients of q, k, v -----------------------------------------------------------------------------------------------------
 /// Sums [B, T, P, inner] over the processed heads that share one of the caller's, in order.
 template <class V>

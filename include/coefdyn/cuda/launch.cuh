@@ -87,8 +87,8 @@ __global__ void copy_view(const __grid_constant__ V from, const __grid_constant_
     to.data[b] = from.data[a];
   }
 }
-/// Final states that lie where the initial ones do, which other blocks may still read: what a block does not own alone (z, m and
-/// the position; all of it in the parallel form) leaves through the workspace.
+/// Final states that lie where the initial ones do, which other blocks may still read: what a block does not own alone (z and m;
+/// all of it in the parallel form) leaves through the workspace.
 template <class M, class Types, bool whole>
 struct detour {
   using E = typename mutable_state<M, Types>::element_type;
@@ -100,7 +100,6 @@ struct detour {
       if (whole) staged.S = view<E, 4>(a.take<E>(N * H * n * d), N, H, n, d);
       if (traits<M>::needs_sum) staged.z = view<E, 3>(a.take<E>(N * H * n), N, H, n);
       if (traits<M>::stabilised) staged.m = view<R, 2>(a.take<R>(N * H), N, H);
-      staged.position = view<idx, 1>(a.take<idx>(N), N);
     }
   }
   void turn(carry_view<M, Types>& c) {
@@ -108,13 +107,13 @@ struct detour {
       if (out.data && there.data && out.data == in.data) home = out, out = there;
     };
     one(c.final.S, c.initial.S, staged.S, wanted.S), one(c.final.z, c.initial.z, staged.z, wanted.z);
-    one(c.final.m, c.initial.m, staged.m, wanted.m), one(c.final.position, c.initial.position, staged.position, wanted.position);
+    one(c.final.m, c.initial.m, staged.m, wanted.m);
   }
   void finish(cudaStream_t stream) const {
     const auto one = [&](const auto& from, const auto& to) {
       if (to.data) launch(stream, copy_view<std::remove_cvref_t<decltype(to)>>, "copy_view", (to.size() + 255) / 256, 256, 0, from, to);
     };
-    one(staged.S, wanted.S), one(staged.z, wanted.z), one(staged.m, wanted.m), one(staged.position, wanted.position);
+    one(staged.S, wanted.S), one(staged.z, wanted.z), one(staged.m, wanted.m);
   }
 };
 
@@ -278,7 +277,8 @@ struct forward_call {
         [&](const auto& plan) {
           Detour detour(a, e);
           detour.turn(there);
-          plan.run(on.stream, moved, e, longest, y, there, ws + a.slow_used);
+          generic::with_positions_apart(on.stream, moved, e, there,
+                                        [&](const auto& own) { plan.run(on.stream, moved, e, longest, y, own, ws + a.slow_used); });
           detour.finish(on.stream);
           if (kept) kept->filled = false;
         });

@@ -580,24 +580,6 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
   });
 }
 
-/// Positions that leave a call where they came in, counted on.
-template <class X, class V>
-__global__ void position_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, const __grid_constant__ V position) {
-  for (idx i = idx(blockIdx.x) * blockDim.x + threadIdx.x; i < e.sequences; i += idx(gridDim.x) * blockDim.x) {
-    const sequence s = sequence_at(x, e, i);
-    position(i) += s.end - s.begin;
-  }
-}
-/// Calls f with the carry; positions in place are written after all heads have read them.
-template <class X, class Carry, class F>
-void with_positions_apart(cudaStream_t stream, const X& x, const extents& e, const Carry& c, F f) {
-  Carry own = c;
-  const bool in_place = c.initial.S.data && c.final.S.data && c.final.position.data && c.final.position.data == c.initial.position.data;
-  if (in_place) own.final.position = {};
-  f(own);
-  if (in_place) launch(stream, position_kernel<X, decltype(c.final.position)>, "position_kernel", 1, 256, 0, x, e, c.final.position);
-}
-
 template <class M, class R, class X>
 struct step_plan {
   static constexpr bool exists = has_step<M> && std::is_same_v<R, float>;

@@ -62,7 +62,7 @@ struct sweep_plan {
   void run(cudaStream_t stream, const X& x, const Y& y, const Carry& c, std::byte* ws, std::byte* kept) const {
     generic::memory a{nullptr, ws};
     const forward_pieces w(a, *this, true);
-    numbers::make<M>(stream, x, e, hopper::positions_of(c.initial), w.numbers);
+    numbers::make<M>(stream, x, e, generic::positions_of(c.initial), w.numbers);
     w.rows.make(stream, x, e);
     const sweep_inputs in = inputs(x, w, w.initial.in(stream, c.initial, e, false));
     with_sizes([&]<int n, int d>() {
@@ -70,7 +70,7 @@ struct sweep_plan {
       else sweep_forward<n, d>(shape(x), in, hopper::raw(y), w.final.place(c.final), stream);
     });
     w.final.out(stream, c.final, e, false);
-    hopper::count_tokens(stream, x, e, c);
+    generic::count_tokens(stream, x, e, c);
   }
 
   // ---- backward --------------------------------------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ struct sweep_plan {
   void run_backward(cudaStream_t stream, const X& x, const Call& call, std::byte* ws, const std::byte* kept, ptx::tensor) const {
     generic::memory a{nullptr, ws};
     const backward_pieces w(a, *this);
-    const auto start = hopper::positions_of(call.initial);
+    const auto start = generic::positions_of(call.initial);
     numbers::make<M>(stream, x, e, start, w.forward.numbers);
     w.forward.rows.make(stream, x, e);
     const sweep_inputs in = inputs(x, w.forward, w.forward.initial.in(stream, call.initial, e, false));
