@@ -436,19 +436,24 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
           store(carry.captured, idx(next) * e.sequences + hd.index, maximum, start + seen);
       };
 
-      // w[u] = sum over all channels of f[c] S[c][u]
-      const auto contracted = [&](const R* f, R(&sum)[W]) {
-#pragma unroll
-        for (int u = 0; u < W; ++u) sum[u] = R(0);
+      // each(S[c], f[c]) for this thread's channels
+      const auto each_channel = [&](const R* f, auto each) {
 #pragma unroll
         for (int j = 0; j < rows; j += 4) {
           const float4 four = *reinterpret_cast<const float4*>(f + first + j);
           const R k[4] = {four.x, four.y, four.z, four.w};
 #pragma unroll
-          for (int q = 0; q < 4; ++q)
-#pragma unroll
-            for (int u = 0; u < W; ++u) sum[u] += k[q] * S[j + q][u];
+          for (int q = 0; q < 4; ++q) each(S[j + q], k[q]);
         }
+      };
+      // w[u] = sum over all channels of f[c] S[c][u]
+      const auto contracted = [&](const R* f, R(&sum)[W]) {
+#pragma unroll
+        for (int u = 0; u < W; ++u) sum[u] = R(0);
+        each_channel(f, [&](const R(&row)[W], R k) {
+#pragma unroll
+          for (int u = 0; u < W; ++u) sum[u] += k * row[u];
+        });
         R* at = part + (odd ? Tile::groups * width : 0);
         odd = !odd;
         *reinterpret_cast<float4*>(at + group * width + lane * 4) = make_float4(sum[0], sum[1], sum[2], sum[3]);
@@ -467,15 +472,10 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
       };
       // S[c][u] += f[c] x[u]
       const auto add = [&](const R* f, const R(&x4)[W]) {
+        each_channel(f, [&](R(&row)[W], R k) {
 #pragma unroll
-        for (int j = 0; j < rows; j += 4) {
-          const float4 four = *reinterpret_cast<const float4*>(f + first + j);
-          const R k[4] = {four.x, four.y, four.z, four.w};
-#pragma unroll
-          for (int q = 0; q < 4; ++q)
-#pragma unroll
-            for (int u = 0; u < W; ++u) S[j + q][u] += k[q] * x4[u];
-        }
+          for (int u = 0; u < W; ++u) row[u] += k * x4[u];
+        });
       };
       const auto decay = [&](const R* f) {
 #pragma unroll
