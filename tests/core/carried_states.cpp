@@ -75,6 +75,14 @@ TEST_CASE("a history takes steps back") {
   CHECK(past.depth() == 1);
 }
 
+TEST_CASE("a state that owns its memory begins on a cache line") {
+  for (const int rows : {1, 3, 17}) {
+    const state<mlstm_like, double> s(1, 1, rows, 5);
+    CHECK(reinterpret_cast<std::uintptr_t>(s.S.data()) % 64 == 0);
+    CHECK(reinterpret_cast<std::uintptr_t>(s.z.data()) % 64 == 0);
+  }
+}
+
 TEST_CASE("a state as bytes comes back bit for bit, and other bytes are refused") {
   const mlstm_inputs in;
   state<mlstm_like, double> s(B, H, n, d);

@@ -108,6 +108,22 @@ TEST_CASE("histogram: mean and deviation over sequences") {
                        "histogram_over_sequences: sequence 3 should have 2 bins, but has 7.", std::invalid_argument);
 }
 
+TEST_CASE("histogram: counters made elsewhere are added as they stand; other numbers of them and NaN are refused") {
+  histogram all(radius_edges), h(radius_edges);
+  h.add(0.7);
+  counts row(radius_edges.size() - 1 + 5, 0);  // bins, then total, below, above, excluded, not a number
+  row[1] = 3, row[7] = 4, row[8] = 1;
+  h.add_counted(row);
+  CHECK(counted(h) == counts{0, 3, 1, 0, 0, 0, 0});
+  CHECK(h.total() == 5);
+  CHECK(h.below() == 1);
+  row.back() = 1;
+  CHECK_THROWS_AS(all.add_counted(row), std::invalid_argument);
+  row.pop_back();
+  CHECK_THROWS_AS(all.add_counted(row), std::invalid_argument);
+  CHECK(all.total() == 0);
+}
+
 TEST_CASE("histogram: NaN and edges that do not ascend are refused") {
   histogram h(radius_edges);
   h.add(1);
