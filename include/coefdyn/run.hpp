@@ -73,9 +73,10 @@ std::size_t workspace_bytes(const device::cpu<Executor>& on, Form form_, const X
   theorem<Form, M>();
   if constexpr (form_exists<Form, M>) {
     const extents e = check(x);
-    return detail::with_form<M>(form_, e, cpu::longest_sequence(x, e), [&](auto f) {
-      return static_cast<std::size_t>(on.executor.workers()) *
-             cpu::bytes_per_worker<M, form_real<decltype(f), typename X::real>, X>(f, x, e);
+    const idx longest = cpu::longest_sequence(x, e);
+    return detail::with_form<M>(form_, e, longest, [&](auto f) {
+      using memory = cpu::worker_memory<M, form_real<decltype(f), typename X::real>, X, decltype(f)>;
+      return static_cast<std::size_t>(on.executor.workers()) * memory::bytes(f, e, longest);
     });
   } else {
     return 0;
@@ -90,11 +91,13 @@ void run(const device::cpu<Executor>& on, Form form_, const X& x, const view<Out
   if constexpr (form_exists<Form, M>) {
     const extents e = check(x);
     detail::check_call<Form, M>(y, c, e);
-    detail::with_form<M>(form_, e, cpu::longest_sequence(x, e), [&](auto f) {
-      const std::size_t need =
-          static_cast<std::size_t>(on.executor.workers()) * cpu::bytes_per_worker<M, form_real<decltype(f), typename X::real>, X>(f, x, e);
+    const idx longest = cpu::longest_sequence(x, e);
+    detail::with_form<M>(form_, e, longest, [&](auto f) {
+      using R = form_real<decltype(f), typename X::real>;
+      const std::size_t per_worker = cpu::worker_memory<M, R, X, decltype(f)>::bytes(f, e, longest);
+      const std::size_t need = static_cast<std::size_t>(on.executor.workers()) * per_worker;
       if (ws.size() < need) throw invalid_input("workspace", std::to_string(need) + " bytes (workspace_bytes)", std::to_string(ws.size()));
-      cpu::launch<M, form_real<decltype(f), typename X::real>, X>(on, f, x, e, y, c, ws);
+      cpu::launch<M, R, X>(on, f, x, e, longest, y, c, ws.data(), per_worker);
     });
   }
 }

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <coefdyn/core/dual.hpp>
 #include <coefdyn/cpu/targets.hpp>
@@ -292,7 +293,8 @@ TEST_CASE_TEMPLATE("products dots and the decode step equal the loops", R, float
 
       const matrix<R> w(1, m, random), kb(1, m, random), v(1, n, random), q(1, m, random);
       for (bool decays : {true, false}) {
-        matrix<R> S = X, y = column_start;
+        matrix<R> S = X, y(1, n, random);
+        y.fill(std::numeric_limits<R>::quiet_NaN());
         p.step(m, n, decays ? w.data() : nullptr, kb.data(), v.data(), q.data(), S.data(), S.stride, y.data());
         auto state = [&](int i, int j) {
           return (decays ? static_cast<long double>(w(0, i)) : 1.0L) * X(i, j) + static_cast<long double>(kb(0, i)) * v(0, j);
@@ -301,7 +303,7 @@ TEST_CASE_TEMPLATE("products dots and the decode step equal the loops", R, float
         check_near(
             y,
             [&](int, int j) {
-              long double s = column_start(0, j);
+              long double s = 0;
               for (int i = 0; i < m; ++i) s += q(0, i) * state(i, j);
               return s;
             },
@@ -373,40 +375,40 @@ TEST_CASE_TEMPLATE("products one row of a corrected recurrence equals the loops,
     for_sizes([&](int m, int n, int, std::mt19937& random) {
       const matrix<R> S(m, n, random), w(1, m, random), row(1, m, random), col(1, m, random), k(1, m, random), v(1, n, random),
           q(1, m, random);
-      const matrix<R> y_start(1, n, random);
-      const R s = R(-0.7), b = R(1.3);
-      for (const bool tied : {true, false})
-        for (const bool in_place : {true, false}) {
-          matrix<R> from = S, to(m, n, random), y = y_start;
-          matrix<R>& out = in_place ? from : to;
-          out.fill(in_place ? R(0) : std::numeric_limits<R>::quiet_NaN());
-          if (in_place) from = S;
-          p.state_row(m, {w.data(), row.data(), tied ? nullptr : col.data(), k.data(), v.data(), q.data(), s, b, from.data(), from.stride,
-                          out.data(), out.stride, y.data(), n, tied ? S.data() : nullptr});
-          const auto along = [&](int j) {
-            long double r = 0;
-            for (int i = 0; i < m; ++i) r += static_cast<long double>(row(0, i)) * S(i, j);
-            return r * s;
-          };
-          std::vector<long double> r(static_cast<std::size_t>(n));
-          for (int j = 0; j < n; ++j) r[static_cast<std::size_t>(j)] = along(j);
-          const auto state = [&](int i, int j) {
-            const long double c = tied ? k(0, i) : col(0, i);
-            return static_cast<long double>(w(0, i)) * S(i, j) + c * r[static_cast<std::size_t>(j)] +
-                   static_cast<long double>(k(0, i)) * b * v(0, j);
-          };
-          CAPTURE(m);
-          CAPTURE(n);
-          check_near(out, state, [&](int, int) { return 2.0L + 0.7L * m; });
-          check_near(
-              y,
-              [&](int, int j) {
-                long double sum = y_start(0, j);
-                for (int i = 0; i < m; ++i) sum += q(0, i) * state(i, j);
-                return sum;
-              },
-              [&](int, int) { return 1.0L + (2.0L + 0.7L * m) * m; });
-        }
+      const R s = R(-0.7), b = R(1.3), decay = R(0.8);
+      for (const auto& [tied, in_place, by_channel] :
+           {std::array{true, true, true}, {true, false, false}, {false, true, false}, {false, false, true}}) {
+        matrix<R> from = S, to(m, n, random), y(1, n, random);
+        y.fill(std::numeric_limits<R>::quiet_NaN());
+        matrix<R>& out = in_place ? from : to;
+        out.fill(in_place ? R(0) : std::numeric_limits<R>::quiet_NaN());
+        if (in_place) from = S;
+        p.state_row(m, {by_channel ? w.data() : nullptr, row.data(), tied ? nullptr : col.data(), k.data(), v.data(), q.data(), s, b, decay,
+                        from.data(), from.stride, out.data(), out.stride, y.data(), n, tied ? S.data() : nullptr});
+        const auto along = [&](int j) {
+          long double r = 0;
+          for (int i = 0; i < m; ++i) r += static_cast<long double>(row(0, i)) * S(i, j);
+          return r * s;
+        };
+        std::vector<long double> r(static_cast<std::size_t>(n));
+        for (int j = 0; j < n; ++j) r[static_cast<std::size_t>(j)] = along(j);
+        const auto state = [&](int i, int j) {
+          const long double c = tied ? k(0, i) : col(0, i);
+          return static_cast<long double>(by_channel ? w(0, i) : decay) * S(i, j) + c * r[static_cast<std::size_t>(j)] +
+                 static_cast<long double>(k(0, i)) * b * v(0, j);
+        };
+        CAPTURE(m);
+        CAPTURE(n);
+        check_near(out, state, [&](int, int) { return 2.0L + 0.7L * m; });
+        check_near(
+            y,
+            [&](int, int j) {
+              long double sum = 0;
+              for (int i = 0; i < m; ++i) sum += q(0, i) * state(i, j);
+              return sum;
+            },
+            [&](int, int) { return 1.0L + (2.0L + 0.7L * m) * m; });
+      }
     });
   });
 }

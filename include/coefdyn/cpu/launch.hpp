@@ -48,20 +48,37 @@ struct layouts {
   }
 };
 template <class M, class R, class X, class Form>
-std::size_t bytes_per_worker(Form f, const X& x, const extents& e) {
-  arena a;
-  (void)layouts<M, R, X>::lay(f, a, e, longest_sequence(x, e));
-  return (a.used + 63) / 64 * 64;
-}
+using head_kernel = decltype(layouts<M, R, X>::lay(std::declval<Form>(), std::declval<arena&>(), extents{}, idx(0)));
 
+/// A worker's memory: its head kernel, then what that lays out. Made once a call, however many heads the worker meets.
+template <class M, class R, class X, class Form>
+struct worker_memory {
+  using kernel = head_kernel<M, R, X, Form>;
+  static_assert(std::is_trivially_destructible_v<kernel>);
+  static std::size_t bytes(Form f, const extents& e, idx longest) {
+    arena a;
+    a.take<kernel>(1);
+    (void)layouts<M, R, X>::lay(f, a, e, longest);
+    return (a.used + 63) / 64 * 64;
+  }
+  static void make(std::byte* at, std::size_t size, Form f, const extents& e, idx longest) {
+    arena a{at, size, 0};
+    kernel* const k = a.take<kernel>(1);
+    new (k) kernel(layouts<M, R, X>::lay(f, a, e, longest));
+  }
+};
+
+/// `per_worker`: bytes of each worker's memory.
 template <class M, class R, class X, class Form, class Executor, class Y, class Types>
-void launch(const device::cpu<Executor>& on, Form f, const X& x, const extents& e, const Y& y, const carried<M, Types>& c, workspace ws) {
-  const std::size_t per_worker = bytes_per_worker<M, R, X>(f, x, e);
-  const idx longest = longest_sequence(x, e);
+void launch(const device::cpu<Executor>& on, Form f, const X& x, const extents& e, idx longest, const Y& y, const carried<M, Types>& c,
+            std::byte* memory, std::size_t per_worker) {
+  using W = worker_memory<M, R, X, Form>;
+  for (int worker = 0; worker < on.executor.workers(); ++worker)
+    W::make(memory + per_worker * static_cast<std::size_t>(worker), per_worker, f, e, longest);
+  const int members = states_per_group(e);
   on.executor(groups(e), [&](idx group, int worker) {
-    arena a{ws.data() + per_worker * static_cast<std::size_t>(worker), per_worker, 0};
-    auto kernel = layouts<M, R, X>::lay(f, a, e, longest);
-    for (int member = 0; member < states_per_group(e); ++member) {
+    auto& kernel = *std::launder(reinterpret_cast<typename W::kernel*>(memory + per_worker * static_cast<std::size_t>(worker)));
+    for (int member = 0; member < members; ++member) {
       const head hd = head_of_group(x, e, group, member);
       if constexpr (std::is_same_v<Form, form::definition>) definition_forward<M, R>(x, e, hd, y, c, kernel);
       else if constexpr (std::is_same_v<Form, form::recurrent> && traits<M>::structured) state_rows_forward<M, R>(x, e, hd, y, c, kernel);

@@ -24,8 +24,6 @@ struct vector_exp {
 
   /// v := e^v for `together` vectors, step by step, because a single one leaves the multipliers waiting.
   [[gnu::always_inline]] static inline void at(V* v) { at(v, std::make_integer_sequence<int, together>{}); }
-
- private:
   template <int... J>
   [[gnu::always_inline]] static inline void at(V* x, std::integer_sequence<int, J...>) {
 #if defined(__clang__)
@@ -66,6 +64,7 @@ struct vector_exp {
     ((x[J] = n[J] * second[J]), ...);
   }
 
+ private:
   template <int... J>
   [[gnu::always_inline]] static inline void horner(V* y, const V* x, R coefficient) {
     ((y[J] = y[J] * x[J] + coefficient), ...);
@@ -90,8 +89,16 @@ struct exp_row {
 
   [[gnu::always_inline]] static inline void run(idx count, const R* x, R* y) {
     constexpr int step = vector_exp<R, T::bytes>::together * P::width;
-    for (idx i = 0; i < count; i += step)
+    idx i = 0;
+    if (count == 1) {  // the gate of one token: no lanes to fill through memory
+      V v[1] = {V{} + x[0]};
+      vector_exp<R, T::bytes>::at(v, std::make_integer_sequence<int, 1>{});
+      y[0] = v[0][0];
+      return;
+    }
+    for (; i + P::width < count; i += step)
       several(count - i < step ? static_cast<int>(count - i) : step, x + i, y + i, std::make_integer_sequence<int, step / P::width>{});
+    if (i < count) several(static_cast<int>(count - i), x + i, y + i, std::make_integer_sequence<int, 1>{});
   }
 
  private:
@@ -99,7 +106,7 @@ struct exp_row {
   [[gnu::always_inline]] static inline void several(int count, const R* x, R* y, std::integer_sequence<int, J...>) {
     V v[sizeof...(J)];
     (P::load(v[J], x + J * P::width, count - J * P::width), ...);
-    vector_exp<R, T::bytes>::at(v);
+    vector_exp<R, T::bytes>::at(v, std::integer_sequence<int, J...>{});
     (P::store(v[J], y + J * P::width, count - J * P::width), ...);
   }
 };

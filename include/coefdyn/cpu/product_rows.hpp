@@ -193,9 +193,8 @@ struct running_dots_of_columns {
 };
 
 /// One row of a linear recurrence on a state (n, d), a strip of columns at a time so that its second pass meets the first
-/// cache: r = s S' row, S := diag(w) S + col r' + k (b v)', y += S' q. Without col the correction is along k; any of w, row,
-/// col and q may be null. A second pass fetches what the next first pass reads: all of it if the first cache holds both, else
-/// the start of each row, which the machine follows.
+/// cache: r = s S' row, S := diag(w) S + col r' + k (b v)', y := S' q; see products::state_row. A second pass fetches what the next first
+/// pass reads: all of it if the first cache holds both, else the start of each row, which the machine follows.
 template <class T>
 struct state_row {
   using R = typename T::real;
@@ -232,7 +231,6 @@ struct state_row {
     }
     ((P::load(write[J], o.v + c + J * P::width, count), write[J] *= o.b), ...);
     if (o.col == nullptr) ((P::opaque(write[J]), P::opaque(along[J]), write[J] += along[J]), ...);
-    if (o.q != nullptr) ((P::load(sum[J], o.y + c + J * P::width, count)), ...);
     R* to = o.to + c;
     int i = 0;
     for (; i + 2 <= n; i += 2, from += 2 * o.ld_from, to += 2 * o.ld_to) {
@@ -252,7 +250,7 @@ struct state_row {
   template <int... J>
   [[gnu::always_inline]] static inline void pass(const state_row_operands<R>& o, int i, int count, const R* from, R* to, const V* write,
                                                  const V* along, V* total) {
-    const R w = o.w == nullptr ? R(1) : o.w[i], k = o.k[i], q = o.q == nullptr ? R(0) : o.q[i], a = o.col == nullptr ? R(0) : o.col[i];
+    const R w = o.w == nullptr ? o.decay : o.w[i], k = o.k[i], q = o.q == nullptr ? R(0) : o.q[i], a = o.col == nullptr ? R(0) : o.col[i];
     V x[sizeof...(J)];
     ((P::load(x[J], from + J * P::width, count), x[J] = w * x[J], P::multiply_add(x[J], k, write[J])), ...);
     if (o.col != nullptr) (P::multiply_add(x[J], a, along[J]), ...);

@@ -12,8 +12,8 @@ namespace coefdyn::cpu::detail {
 /// What one row of a linear recurrence does to a state (n, d): see products::state_row.
 template <class R>
 struct state_row_operands {
-  const R *w, *row, *col, *k, *v, *q;  // (n), but v (d); null: none
-  R s, b;
+  const R *w, *row, *col, *k, *v, *q;  // (n), but v (d); null: none, for w: `decay`
+  R s, b, decay;
   const R* from;
   idx ld_from;
   R* to;
@@ -181,14 +181,16 @@ struct plain_products {
       }
       R write = o.v[c] * o.b;
       if (o.col == nullptr) write = write + along;
+      R sum = R(0);
       for (int i = 0; i < n; ++i) {
         R x = o.from[i * o.ld_from + c];
-        if (o.w != nullptr) x = o.w[i] * x;
+        x = (o.w != nullptr ? o.w[i] : o.decay) * x;
         x = x + o.k[i] * write;
         if (o.col != nullptr) x = x + o.col[i] * along;
-        if (o.q != nullptr) o.y[c] = o.y[c] + o.q[i] * x;
+        if (o.q != nullptr) sum = sum + o.q[i] * x;
         o.to[i * o.ld_to + c] = x;
       }
+      if (o.q != nullptr) o.y[c] = sum;
     }
   }
 

@@ -111,11 +111,11 @@ struct products {
   /// the old top is below -1e29, for none; sum[i]: of the row's new entries.
   void exp_rows(int m, int n, R* Z, idx ldz, R* top, R* factor, R* sum) const { table_->exp_rows(m, n, Z, ldz, top, factor, sum); }
   /// One row of a linear recurrence, one pass over the state from memory:
-  /// r = s from' row, to = diag(w) from + col r' + k (b v)', y += to' q; without col, the correction is along k.
+  /// r = s from' row, to = diag(w) from + col r' + k (b v)', y = to' q; without col, the correction is along k.
   void state_row(int n, const detail::state_row_operands<R>& o) const { table_->state_row(n, o.d, o); }
-  /// One decode step on a state S (n, d) in one pass: S = diag(w) S + kb v', then y += S' q; w may be null, for 1.
+  /// One decode step on a state S (n, d) in one pass: S = diag(w) S + kb v', then y = S' q; w may be null, for 1.
   void step(int n, int d, const R* w, const R* kb, const R* v, const R* q, R* S, idx lds, R* y) const {
-    state_row(n, {w, nullptr, nullptr, kb, v, q, R(0), R(1), S, lds, S, lds, y, d});
+    state_row(n, {w, nullptr, nullptr, kb, v, q, R(0), R(1), R(1), S, lds, S, lds, y, d});
   }
 
  private:

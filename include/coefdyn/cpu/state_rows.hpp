@@ -17,10 +17,10 @@ struct state_rows_head {
   reader_frame<M, R, X::over> reads;
   O o;
   products<R> px;
-  R *own = nullptr, *z = nullptr, *w = nullptr, *wide = nullptr, *row = nullptr;  // (n, d), (n), (rows, 1 or n), (n), (n)
-  R *Q = nullptr, *p = nullptr, *Y = nullptr, *scratch = nullptr;                 // per reader: (rows, n), (length), (length, d + 1)
-  const R** queries = nullptr;                                                    // per reader
-  R *nothing = nullptr, *sink = nullptr;                                          // max(n, d) zeros, (n, d): of the second reader on
+  R *own = nullptr, *z = nullptr, *w = nullptr, *row = nullptr;    // (n, d), (n), (rows, 1 or n), (n)
+  R *Q = nullptr, *p = nullptr, *Y = nullptr, *scratch = nullptr;  // per reader: (rows, n), (length), (length, d + 1)
+  const R** queries = nullptr;                                     // per reader
+  R *nothing = nullptr, *sink = nullptr;                           // max(n, d) zeros, (n, d): of the second reader on
   // the state of the sequence at hand
   const R* from = nullptr;
   R* to = nullptr;
@@ -37,7 +37,7 @@ struct state_rows_head {
         o(a, length_, e.n, value_width<M>(e.d), T::micro > 1 && !T::structure.writes_each),
         px(products<R>::best()) {
     const idx rows = idx(length) * T::micro, readers = readers_per_state(e);
-    own = a.take<R>(idx(n) * d), z = a.take<R>(n), wide = a.take<R>(n), row = a.take<R>(n);
+    own = a.take<R>(idx(n) * d), z = a.take<R>(n), row = a.take<R>(n);
     if (O::has_gates) w = a.take<R>(rows * (O::channel ? n : 1));
     Q = a.take<R>(readers * rows * n), p = a.take<R>(readers * length), Y = a.take<R>(readers * length * (d + 1)),
     scratch = a.take<R>(3 * idx(e.n)), queries = a.take<const R*>(readers);
@@ -50,27 +50,26 @@ struct state_rows_head {
   void token(int i, int readers) {
     for (int l = 0; l < T::micro; ++l) {
       const int r = i * T::micro + l;
-      const R *decay = nullptr, *left = nullptr;
-      R strength(0);
+      const R *decays = nullptr, *left = nullptr;  // per channel; else decay
+      R decay(1), strength(0);
       if constexpr (O::channel) {
-        if (l == 0) decay = w + idx(r) * n;
+        if (l == 0) decays = w + idx(r) * n;
       } else if constexpr (O::has_gates) {
-        if (l == 0) by_channel(n, wide, [&](int) { return w[r]; }), decay = wide;
+        if (l == 0) decay = w[r];
       }
       if constexpr (O::corrects) {
         left = o.row + idx(r) * n, strength = o.s[r];
-        if (decay && T::structure.row_sees == sees::decayed) {
-          if constexpr (O::channel) by_channel(n, row, [&](int c) { return decay[c] * left[c]; }), left = row;
-          else strength *= w[r];
+        if constexpr (T::structure.row_sees == sees::decayed) {
+          if (decays) by_channel(n, row, [&](int c) { return decays[c] * left[c]; }), left = row;
+          strength *= decay;
         }
       }
       const R* col = O::corrects && !O::tied ? o.col + idx(r) * n : nullptr;
       const bool fused = !O::before && readers > 0 && l == T::micro - 1;
-      if (fused) clear(result(0, i), d + 1);
-      px.state_row(n, {decay, left, col, o.K + idx(r) * n, o.V + idx(r) * o.e, fused ? queries[0] + idx(r) * n : nullptr, strength, o.b[r],
-                       from, ld_from, to, ld_to, result(0, i), d, l == T::micro - 1 ? next : nullptr});
+      px.state_row(n, {decays, left, col, o.K + idx(r) * n, o.V + idx(r) * o.e, fused ? queries[0] + idx(r) * n : nullptr, strength, o.b[r],
+                       decay, from, ld_from, to, ld_to, result(0, i), d, l == T::micro - 1 ? next : nullptr});
       from = to, ld_from = ld_to;
-      if constexpr (T::needs_sum) sum_row(r, decay, left, strength, col);
+      if constexpr (T::needs_sum) sum_row(r, decays, decay, left, strength, col);
       if (fused) read_sum(0, i, queries[0] + idx(r) * n);
     }
     if (!O::before)
@@ -79,8 +78,7 @@ struct state_rows_head {
   /// Another reader of the token: the same pass without a write, so that a reader's bits do not depend on the others.
   void read_again(int k, int i) {
     const R* q = queries[k] + idx(read_row<M>(i)) * n;
-    clear(result(k, i), d + 1);
-    px.state_row(n, {nullptr, nullptr, nullptr, nothing, nothing, q, R(0), R(0), from, ld_from, sink, idx(d), result(k, i), d});
+    px.state_row(n, {nullptr, nullptr, nullptr, nothing, nothing, q, R(0), R(0), R(1), from, ld_from, sink, idx(d), result(k, i), d});
     read_sum(k, i, q);
   }
   /// Reads of a token before its write.
@@ -101,12 +99,12 @@ struct state_rows_head {
   }
 
  private:
-  void sum_row(int r, const R* decay, const R* left, R strength, const R* col) {
+  void sum_row(int r, const R* decays, R decay, const R* left, R strength, const R* col) {
     const R* k = o.K + idx(r) * n;
     R along(0), write = o.b[r];
     if constexpr (O::corrects) along = strength * sum_over<R>(n, [&](int c) { return left[c] * z[c]; });
     if (!col) write += along;
-    if (decay) by_channel(n, z, [&](int c) { return decay[c] * z[c]; });
+    by_channel(n, z, [&](int c) { return (decays ? decays[c] : decay) * z[c]; });
     by_channel(n, z, [&](int c) { return z[c] + k[c] * write; });
     if (col) by_channel(n, z, [&](int c) { return z[c] + col[c] * along; });
   }
