@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <bit>
 #include <cmath>
+#include <cstdint>
 
 #include "complex.hpp"
 #include "dual.hpp"
@@ -9,10 +11,55 @@
 /// qualified (`math::exp`): a bare `abs(-0.5f)` is silently 0 on g++ and clang.
 namespace coefdyn::math {
 
+namespace detail {
+/// e^r - 1 and 2^n of x = n ln 2 + r, in float and without a branch, so that loops over channels become vectors. Minimax
+/// coefficients of SLEEF. x is brought into range first, where both results stay 0, -1 or infinite.
+struct split_exp {
+  float rest;
+  std::int32_t n;
+  split_exp(float x, float lowest) {
+    constexpr float big = 12582912.f;  // 1.5 2^23: its lowest bits hold n
+    x = replaced(x, x < lowest, lowest);
+    x = replaced(x, x > 89.f, 89.f);
+    const float shifted = x * 1.44269504f + big, whole = shifted - big;
+    const float r = (x - whole * 0.693145751953125f) - whole * 1.428606765330187e-06f;
+    float p = 0.000198527617f;
+    p = p * r + 0.00139304355f, p = p * r + 0.00833336078f, p = p * r + 0.0416664854f, p = p * r + 0.166666672f, p = p * r + 0.5f;
+    rest = r * r * p + r;
+    n = std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(big);
+  }
+  static float power(std::int32_t n) { return std::bit_cast<float>((n + 127) << 23); }
+
+ private:
+  /// A choice that compilers do not make a branch of.
+  static float replaced(float x, bool when, float by) {
+    const std::int32_t mask = -std::int32_t(when);
+    return std::bit_cast<float>((std::bit_cast<std::int32_t>(x) & ~mask) | (std::bit_cast<std::int32_t>(by) & mask));
+  }
+};
+/// Within 2 ulp. Two factors, so that a result below the normal range is rounded once.
+inline float exp(float x) {
+  const split_exp s(x, -105.f);
+  const std::int32_t half = s.n >> 1;
+  return (split_exp::power(half) * s.rest + split_exp::power(half)) * split_exp::power(s.n - half);
+}
+/// Within 2 ulp. Twice 2^(n-1) (e^r - 1) + 2^(n-1) - 1/2, since 2^(n-1) is finite up to the largest float.
+inline float expm1(float x) {
+  const split_exp s(x, -20.f);
+  const float half = split_exp::power(s.n - 1);
+  return 2.f * (half * s.rest + (half - 0.5f));
+}
+}  // namespace detail
+
 // clang-format off
+#if defined(__CUDA_ARCH__)
 COEFDYN_HD inline float  exp(float x)    { return ::expf(x); }
-COEFDYN_HD inline double exp(double x)   { return ::exp(x); }
 COEFDYN_HD inline float  expm1(float x)  { return ::expm1f(x); }
+#else
+COEFDYN_HD inline float  exp(float x)    { return detail::exp(x); }
+COEFDYN_HD inline float  expm1(float x)  { return detail::expm1(x); }
+#endif
+COEFDYN_HD inline double exp(double x)   { return ::exp(x); }
 COEFDYN_HD inline double expm1(double x) { return ::expm1(x); }
 COEFDYN_HD inline float  log(float x)    { return ::logf(x); }
 COEFDYN_HD inline double log(double x)   { return ::log(x); }
