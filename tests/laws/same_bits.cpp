@@ -92,6 +92,26 @@ TEST_CASE("any executor and any number of threads give the same bits") {
   });
 }
 
+TEST_CASE("a head cut into slices of value columns, for want of heads, gives the same bits") {
+  for_subjects(ordinary, [](const subject& s) {
+    const sizes z = fitted(s, {1, 37, 1, 1, 1, 12, 128, 0});
+    const problem p = random_problem(s.info, z);
+    for (form_choice f : some_forms(s)) {
+      if (f.name == form_name::definition || f.name == form_name::parallel) continue;  // they stay whole
+      request q{.form = f, .executor = {}, .initial = {}, .want_final = s.info.linear, .positions = {}};
+      if (s.info.linear) q.initial = random_state(s.info, p, 5), q.positions = {0, 7, 30};
+      const outcome one = s.run(p, q);
+      for (const bool in_place : {false, true})
+        for (const int workers : {2, 3, 4, 9}) {
+          q.executor = {test_executor::kind::backwards, workers}, q.in_place = in_place;
+          const outcome o = s.run(p, q);
+          check_bits(same_bits(o.y, one.y) && same_bits(o.final, one.final) && same_bits(o.captured, one.captured),
+                     to_string(f) + " by " + std::to_string(workers) + " workers");
+        }
+    }
+  });
+}
+
 TEST_CASE("inputs at time p and after change no bit of the outputs before p") {
   for_subjects(ordinary, [](const subject& s) {
     const sizes z = fitted(s, {2, 70, 2, 1, 1, 9, 7, 0});

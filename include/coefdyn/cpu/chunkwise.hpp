@@ -29,7 +29,7 @@ struct chunkwise_head {
     S = a.take<R>(n * width), Q = a.take<R>(rows * n), p = a.take<R>(length), Y = a.take<R>(rows * width),
     scratch = a.take<R>(3 * idx(e.n));
   }
-  static frame_shape shape(const extents& e, int length) { return {e.n, e.d, padded_width<M>(e.d), length}; }
+  static frame_shape shape(const extents& e, int length) { return {e.n, e.policy_d ? e.policy_d : e.d, padded_width<M>(e.d), length}; }
 
   /// Streams and operands of tokens [t, t + count); m goes in and out.
   void load(const X& x, const extents& e, const head& hd, idx t, int count, idx position, R& m) {
@@ -90,7 +90,7 @@ void chunkwise_forward(const X& x, const extents& e, const head& hd, const Y& y,
         const R* row = w.Y + idx(read_row<M>(i)) * width;
         if (i + rows_ahead < count && y.strides[3] == 1)
           fetch<true>(&y(hd.s.batch, hd.s.begin + t + i + rows_ahead - e.first_read, hd.first_reader + r, 0), e.d);
-        finish_row<M, R>(row, T::needs_sum ? row[e.d] : R(0), w.o.m[i], w.reads.at(i - from, 0, start + t + i), y, hd.s.batch,
+        finish_row<M, R>(row, e.d, T::needs_sum ? row[e.d] : R(0), w.o.m[i], w.reads.at(i - from, 0, start + t + i), y, hd.s.batch,
                          hd.s.begin + t + i - e.first_read, hd.first_reader + r);
       }
     }

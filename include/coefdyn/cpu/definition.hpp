@@ -187,7 +187,7 @@ void definition_forward(const X& x, const extents& e, const head& hd, const Y& y
         for (int r = 0; r < hd.readers; ++r) {
           gather<M>(x, e, hd.s, hd.at(r), i, 1, true, w.reads, w.scratch);
           const R m = w.read(i, position, alive);
-          finish_row<M, R>(w.h.numerator, T::needs_sum ? w.h.numerator[e.d] : R(0), m, w.reads.at(0, 0, position + i), y, hd.s.batch,
+          finish_row<M, R>(w.h.numerator, e.d, T::needs_sum ? w.h.numerator[e.d] : R(0), m, w.reads.at(0, 0, position + i), y, hd.s.batch,
                            hd.s.begin + i - e.first_read, hd.first_reader + r);
         }
       },

@@ -139,17 +139,17 @@ void store_positions(const X& x, const extents& e, const carried<M, Types>& c) {
 
 /// y = inverse * numerator of one row; a row whose weights are all exactly zero gives 0.
 template <class M, class R, class At, class Y>
-void finish_row(const R* numerator, R sum, R m, const At& at, const Y& y, idx batch, idx t, int reader) {
+void finish_row(const R* numerator, int d, R sum, R m, const At& at, const Y& y, idx batch, idx t, int reader) {
   using Stored = std::remove_cvref_t<decltype(y(0, 0, 0, 0))>;
   const R f = inverse_eta<typename M::normalization>(sum, m, at);
   Stored* out = y.data + batch * y.strides[0] + t * y.strides[1] + reader * y.strides[2];
   const idx stride = y.strides[3];
   if (traits<M>::needs_sum && sum == R(0)) {
-    for (int v = 0; v < at.d; ++v) out[v * stride] = converted<Stored>(numerator[v] == R(0) ? R(0) : f * numerator[v]);
+    for (int v = 0; v < d; ++v) out[v * stride] = converted<Stored>(numerator[v] == R(0) ? R(0) : f * numerator[v]);
   } else if (stride == 1) {
-    by_channel(at.d, out, [&](int v) { return converted<Stored>(f * numerator[v]); });
+    by_channel(d, out, [&](int v) { return converted<Stored>(f * numerator[v]); });
   } else {
-    for (int v = 0; v < at.d; ++v) out[v * stride] = converted<Stored>(f * numerator[v]);
+    for (int v = 0; v < d; ++v) out[v * stride] = converted<Stored>(f * numerator[v]);
   }
 }
 /// Backward of finish_row: dnumerator (d, and the sum's at d), and df for the normalization's own streams.

@@ -68,23 +68,59 @@ struct worker_memory {
   }
 };
 
+/// Columns of the values never meet in the recurrence, so a head can be cut into slices of them when there are fewer heads than
+/// workers. An entry's bits do not depend on the slice. With z or m in the state, which slices would share, heads stay whole; so
+/// do those of the parallel form and the definition, where scores cost as much as columns.
+template <class M, class Form>
+constexpr bool cuts_values = traits<M>::structured && traits<M>::linear && !traits<M>::needs_sum && !traits<M>::stabilised &&
+                             (std::is_same_v<Form, form::chunkwise> || std::is_same_v<Form, form::recurrent>);
+inline int value_slices(const extents& e, int workers) {
+  constexpr int least = 32;  // columns
+  int slices = 1;
+  while (groups(e) > 0 && 2 * slices * groups(e) <= workers && e.d % (2 * slices * 16) == 0 && e.d / (2 * slices) >= least) slices *= 2;
+  return slices;
+}
+/// Columns [from, from + count) of a view's last axis.
+template <class V>
+V columns_of(V v, idx from, idx count) {
+  if (v.data) v.data += from * v.strides[V::rank - 1], v.extents[V::rank - 1] = count;
+  return v;
+}
+
 /// `per_worker`: bytes of each worker's memory.
 template <class M, class R, class X, class Form, class Executor, class Y, class Types>
 void launch(const device::cpu<Executor>& on, Form f, const X& x, const extents& e, idx longest, const Y& y, const carried<M, Types>& c,
             std::byte* memory, std::size_t per_worker) {
   using W = worker_memory<M, R, X, Form>;
-  for (int worker = 0; worker < on.executor.workers(); ++worker)
-    W::make(memory + per_worker * static_cast<std::size_t>(worker), per_worker, f, e, longest);
+  const int workers = on.executor.workers(), slices = cuts_values<M, Form> ? value_slices(e, workers) : 1;
+  extents part = e;
+  if (slices > 1) part.d = e.d / slices, part.policy_d = e.d;
+  for (int worker = 0; worker < workers; ++worker)
+    W::make(memory + per_worker * static_cast<std::size_t>(worker), per_worker, f, part, longest);
   const int members = states_per_group(e);
-  on.executor(groups(e), [&](idx group, int worker) {
+  const auto over_heads = [&](idx group, int worker, const X& x_, const Y& y_, const carried<M, Types>& c_) {
     auto& kernel = *std::launder(reinterpret_cast<typename W::kernel*>(memory + per_worker * static_cast<std::size_t>(worker)));
     for (int member = 0; member < members; ++member) {
-      const head hd = head_of_group(x, e, group, member);
-      if constexpr (std::is_same_v<Form, form::definition>) definition_forward<M, R>(x, e, hd, y, c, kernel);
-      else if constexpr (std::is_same_v<Form, form::recurrent> && traits<M>::structured) state_rows_forward<M, R>(x, e, hd, y, c, kernel);
-      else if constexpr (std::is_same_v<Form, form::recurrent>) recurrent_forward<M, R>(x, e, hd, y, c, kernel);
-      else if constexpr (std::is_same_v<Form, form::parallel>) parallel_forward<M, R>(x, e, hd, y, c, kernel);
-      else chunkwise_forward<M, R>(x, e, hd, y, c, kernel);
+      const head hd = head_of_group(x_, part, group, member);
+      if constexpr (std::is_same_v<Form, form::definition>) definition_forward<M, R>(x_, part, hd, y_, c_, kernel);
+      else if constexpr (std::is_same_v<Form, form::recurrent> && traits<M>::structured)
+        state_rows_forward<M, R>(x_, part, hd, y_, c_, kernel);
+      else if constexpr (std::is_same_v<Form, form::recurrent>) recurrent_forward<M, R>(x_, part, hd, y_, c_, kernel);
+      else if constexpr (std::is_same_v<Form, form::parallel>) parallel_forward<M, R>(x_, part, hd, y_, c_, kernel);
+      else chunkwise_forward<M, R>(x_, part, hd, y_, c_, kernel);
+    }
+  };
+  on.executor(groups(e) * slices, [&](idx item, int worker) {
+    if (!cuts_values<M, Form> || slices == 1) return over_heads(item, worker, x, y, c);
+    if constexpr (cuts_values<M, Form>) {
+      const idx from = item % slices * part.d;
+      X x_ = x;
+      auto& v = x_.template of<need<stream::v, ticks::write, width::value>>();
+      v = columns_of(v, from, part.d);
+      carried<M, Types> c_ = c;
+      c_.initial.S = columns_of(c.initial.S, from, part.d), c_.final.S = columns_of(c.final.S, from, part.d);
+      c_.captured.S = columns_of(c.captured.S, from, part.d);
+      over_heads(item / slices, worker, x_, columns_of(y, from, part.d), c_);
     }
   });
   store_positions(x, e, c);

@@ -154,7 +154,7 @@ void parallel_forward(const X& x, const extents& e, const head& hd, const Y& y, 
       for (int i = from; i < count; ++i) {
         const int row = read_row<M>(i);
         const R* out = w.Y + idx(row) * width;
-        finish_row<M, R>(out, T::needs_sum ? out[e.d] : R(0),
+        finish_row<M, R>(out, e.d, T::needs_sum ? out[e.d] : R(0),
                          T::stabilised      ? w.o.m[i]
                          : takes_maximum<M> ? w.m[row]
                                             : R(0),

@@ -97,7 +97,7 @@ void recurrent_forward(const X& x, const extents& e, const head& hd, const Y& y,
       const auto at = w.reads.at(0, 0, start + t);
       const R top = w.read_maximum(i, start + t);
       w.read(at, i, start + t, w.S, top);
-      finish_row<M, R>(w.numerator, T::needs_sum ? w.numerator[e.d] : R(0), top, at, y, hd.s.batch, hd.s.begin + t - e.first_read,
+      finish_row<M, R>(w.numerator, e.d, T::needs_sum ? w.numerator[e.d] : R(0), top, at, y, hd.s.batch, hd.s.begin + t - e.first_read,
                        hd.first_reader + r);
     }
   };

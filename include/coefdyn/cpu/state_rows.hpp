@@ -43,7 +43,7 @@ struct state_rows_head {
     scratch = a.take<R>(3 * idx(e.n)), queries = a.take<const R*>(readers);
     if (readers > 1) nothing = a.take<R>(n > d ? n : d), sink = a.take<R>(idx(n) * d);
   }
-  static frame_shape shape(const extents& e, int length) { return {e.n, e.d, value_width<M>(e.d), length}; }
+  static frame_shape shape(const extents& e, int length) { return {e.n, e.policy_d ? e.policy_d : e.d, value_width<M>(e.d), length}; }
   R* result(int r, int i) const { return Y + (idx(r) * length + i) * (d + 1); }
 
   /// Rows of a token, read by the token's queries where it reads after its write.
@@ -192,7 +192,7 @@ void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y
       if (readers > 1) gather<M>(x, e, hd.s, hd.at(k), t + from, count - from, true, w.reads, w.scratch);
       for (int i = from; i < count; ++i) {
         const R* out = w.result(k, i);
-        finish_row<M, R>(out, T::needs_sum ? out[d] : R(0), w.o.m[i], w.reads.at(i - from, 0, start + t + i), y, hd.s.batch,
+        finish_row<M, R>(out, d, T::needs_sum ? out[d] : R(0), w.o.m[i], w.reads.at(i - from, 0, start + t + i), y, hd.s.batch,
                          hd.s.begin + t + i - e.first_read, hd.first_reader + k);
       }
     }
