@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "../core/tokens.hpp"
 #include "ptx.cuh"
 
 namespace coefdyn::cuda {
@@ -12,20 +13,22 @@ using ptx::tensor;
 
 enum class normaliser { sum, constant };
 
-/// Extents of a call. n is the inner extent of q, k and v: 64 or 128.
+/// Extents of a call. n is the inner extent of q, k and v: 64 or 128. Packed sequences: batch is 1, time the number of all tokens.
 struct flash_shape {
   int batch = 1;
   int64_t time = 0;
-  int heads = 0;  // query heads; query head h reads key head h / key_group
-  int key_group = 1;
+  int heads = 0;  // processed heads; streams may have fewer, see the groups
   int n = 0;
+  sequence_offsets offsets = {};  // on the device, or empty
 };
 
+/// Processed head h reads head h / group of each stream.
 struct flash_inputs {
-  tensor q, k, v;                // bf16 [B, T, heads | heads / key_group, n]
+  tensor q, k, v;  // bf16 [B, T, heads / group, n]
+  int q_group = 1, k_group = 1, v_group = 1;
   float scale = 1.f;             // positive; multiplies the score
   float constant = 1.f;          // multiplies y where the normaliser is constant
-  const float* decay = nullptr;  // fp32 (batch, heads, tiles 128): flash_decay's workspace, or absent
+  const float* decay = nullptr;  // flash_decay's workspace, or absent
 };
 
 namespace flash {
@@ -34,28 +37,76 @@ inline constexpr int tile = 128;     // rows of a block; two warpgroups of 64
 inline constexpr int threads = 384;  // two computing warpgroups, one whose first warp copies
 inline constexpr float log2_e = 1.4426950408889634f;
 
+/// What a kernel is compiled for.
+template <class phi_, normaliser norm_, bool decay_, bool packed_>
+struct choices {
+  using phi = phi_;
+  static constexpr normaliser norm = norm_;
+  static constexpr bool decay = decay_, packed = packed_;
+};
+
 struct params {
-  CUtensorMap q, k, v, dy;                    // boxes as the kernel reads them
-  CUtensorMap out0, out1;                     // boxes (64, 64): y | dq | dk and dv
-  int batch, heads, key_group, tiles, group;  // `group` heads share the L2 at a time
+  CUtensorMap q, k, v, dy;  // boxes as the kernel reads them
+  CUtensorMap out0, out1;   // boxes (64, 64): y | dq | dk and dv
+  int batch, heads;
+  uint32_t q_share, k_share, v_share;  // see shared_head
+  int tiles, group;                    // of a batch row, or of all packed sequences at most; `group` heads share the L2 at a time
   int64_t time;
   float scale, constant;
   float* row_sum;                 // (batch, heads, time): log2 of the sum for exp, else the sum
   const float* delta;             // (batch, heads, time): dy . y
   const float* gate;              // (batch, heads, tiles 128): inclusive sums of gates in a tile, base 2
   float *row_gate, *column_gate;  // (batch, heads, time): sums of score times its gradient
+  // tensors for rows at the end of a packed sequence, which move by hand
+  tensor summed0, summed1;  // whose rows a product adds up: v | q and dy | k
+  tensor direct0, direct1;  // those of out0 and out1
+  sequence_offsets offsets;
 };
 
+/// A sequence: its rows in the tensor, and the first of its tiles among those of all sequences. Sequence i has its tiles from
+/// begin / 128 + i on, so that no tile has two and a block finds its own by bisection; the tiles that are left over are empty.
+struct span {
+  int64_t begin, length;
+  int first;
+};
+COEFDYN_HD inline span sequence_of(const sequence_offsets& offsets, int t) {
+  idx low = 0, high = offsets.count - 1;
+  while (high - low > 1) {
+    const idx middle = (low + high) / 2;
+    (offsets[middle] / tile + middle <= t ? low : high) = middle;
+  }
+  const int64_t begin = offsets[low];
+  return {begin, offsets[low + 1] - begin, static_cast<int>(begin / tile + low)};
+}
+COEFDYN_HD inline span sequence_of(const sequence_offsets& offsets, int64_t time, int t) {
+  return offsets ? sequence_of(offsets, t) : span{0, time, 0};
+}
+/// Tiles of a batch row, or a bound of those of all packed sequences.
+inline int64_t tile_count(const flash_shape& s) { return s.offsets ? s.time / tile + s.offsets.count - 1 : (s.time + tile - 1) / tile; }
+
+/// h / group of a processed head h by the reciprocal share_of(group), where (2 h + 1) group < 2^31.
+inline uint32_t share_of(int group) { return (0x80000000u + group - 1) / group; }
+__device__ __forceinline__ int shared_head(int h, uint32_t share) { return __umulhi(2 * h + 1, share); }
+
 struct place {
-  int tile, head, batch;
+  int tile, head, batch;  // tile: of the sequence
+  span of;
+  __device__ bool empty() const { return int64_t(tile) * flash::tile >= of.length; }
+  __device__ int row() const { return static_cast<int>(of.begin) + tile * flash::tile; }
+  __device__ bool cut() const { return left(0) < flash::tile; }
+  /// Tokens of the sequence from the tile's row `first` on, 128 at most.
+  __device__ int left(int first) const { return static_cast<int>(min(of.length - tile * flash::tile - first, int64_t(flash::tile))); }
 };
 
 /// Longest tiles first inside a group of heads whose keys and values fit the L2.
+template <bool packed>
 __device__ __forceinline__ place locate(const params& p, int index, bool last_first) {
   const int all = p.batch * p.heads, per = p.group * p.tiles;
   const int first = index / per * p.group, width = min(p.group, all - first), rest = index % per;
   const int t = rest / width, head = first + rest % width;
-  return {last_first ? p.tiles - 1 - t : t, head % p.heads, head / p.heads};
+  place at{last_first ? p.tiles - 1 - t : t, head % p.heads, head / p.heads, {0, p.time, 0}};
+  if constexpr (packed) at.of = sequence_of(p.offsets, at.tile), at.tile -= at.of.first;
+  return at;
 }
 
 template <int size>
@@ -94,11 +145,42 @@ __device__ __forceinline__ void round_operand(uint32_t (&a)[count / 2], const fl
   for (int e = 0; e < count / 2; ++e) a[e] = ptx::pack_bf16(x[2 * e], x[2 * e + 1]);
 }
 
-/// A warpgroup's (64, n) accumulators, rounded, through its own rows of a (128, n) tile and out to global memory.
-template <int n>
-__device__ __forceinline__ void copy_out(const float (&x)[n / 2], uint32_t to, const CUtensorMap* map, int group, int thread, int row,
-                                         int head, int batch) {
-  const int warp = thread / 32, lane = thread % 32;
+/// Copies `valid` rows of a (count, n) tile by hand and zeroes those behind them, as the copy engine does past a tensor's end: they
+/// hold another sequence's tokens, and a weight of 0 does not undo a NaN. One warp; the tile is ready for the tensor cores.
+template <int n, int count>
+__device__ __forceinline__ void copy_rows(uint32_t to, const tensor& x, int first, int head, int valid, int lane) {
+  const bf16* const from = static_cast<const bf16*>(x.data) + first * x.time + head * x.head + lane % 8 * 8;
+#pragma unroll 1
+  for (int row = lane / 8; row < count; row += 4)
+#pragma unroll
+    for (int panel = 0; panel < n / 64; ++panel)
+      ptx::copy16(to + panel * (count * 128) + swizzled(row, lane % 8), from + (row < valid ? row : 0) * x.time + panel * 64,
+                  row < valid ? 16 : 0);
+  ptx::copy_commit();
+  ptx::copy_wait<0>();
+  ptx::fence_async_shared();
+  __syncwarp();
+}
+
+/// A warpgroup's (64, n) accumulators, rounded, through its own rows of a (128, n) tile and out to global memory; by hand, rows below
+/// the sequence's end, where another sequence follows inside the tile.
+template <int n, bool packed>
+__device__ __forceinline__ void copy_out(const float (&x)[n / 2], uint32_t to, const CUtensorMap* map, const tensor& direct,
+                                         const place& at, int group, int thread) {
+  const int warp = thread / 32, lane = thread % 32, row = at.row() + 64 * group;
+  if constexpr (packed)
+    if (const int valid = at.left(64 * group); valid < 64) {
+      bf16* const out = static_cast<bf16*>(direct.data) + at.head * direct.head + 2 * (lane % 4);
+#pragma unroll
+      for (int r = 0; r < 2; ++r) {
+        const int own = 16 * warp + lane / 4 + 8 * r;
+        if (own < valid)
+#pragma unroll
+          for (int b = 0; b < n / 8; ++b)
+            *reinterpret_cast<uint32_t*>(out + (row + own) * direct.time + 8 * b) = ptx::pack_bf16(x[4 * b + 2 * r], x[4 * b + 2 * r + 1]);
+      }
+      return;
+    }
 #pragma unroll
   for (int b = 0; b < n / 8; b += 2)
     ptx::store_blocks(to + (b / 8) * (tile * 128) + swizzled(64 * group + 16 * warp + (lane & 15), b % 8 + (lane >> 4)),
@@ -109,7 +191,7 @@ __device__ __forceinline__ void copy_out(const float (&x)[n / 2], uint32_t to, c
   if (thread == 0) {
 #pragma unroll
     for (int panel = 0; panel < n / 64; ++panel)
-      ptx::tensor_store(map, to + panel * (tile * 128) + group * 8192, 0, row, panel, head, batch);
+      ptx::tensor_store(map, to + panel * (tile * 128) + group * 8192, 0, row, panel, at.head, at.batch);
     ptx::bulk_commit();
     ptx::bulk_wait<0>();
   }
@@ -208,9 +290,12 @@ struct fading {
   }
 };
 
-template <int n, class phi, normaliser norm, bool decay>
+template <int n, class chosen>
 __global__ __launch_bounds__(threads, 1) void forward_kernel(const __grid_constant__ params p) {
 #if COEFDYN_HOPPER
+  using phi = typename chosen::phi;
+  constexpr normaliser norm = chosen::norm;
+  constexpr bool decay = chosen::decay, packed = chosen::packed;
   using L = forward_layout<n>;
   extern __shared__ unsigned char raw[];
   const uint32_t base = (ptx::shared_address(raw) + 1023u) & ~1023u;
@@ -220,7 +305,8 @@ __global__ __launch_bounds__(threads, 1) void forward_kernel(const __grid_consta
   auto k_empty = [&](int i) { return k_full(L::stages + i); };
   auto v_full = [&](int i) { return k_full(2 * L::stages + i); };
   auto v_empty = [&](int i) { return k_full(3 * L::stages + i); };
-  const place at = locate(p, blockIdx.x, true);
+  const place at = locate<packed>(p, blockIdx.x, true);
+  if (packed && at.empty()) return;
   const int group = threadIdx.x / 128, lane = threadIdx.x % 32;
   if (threadIdx.x == 0) {
     ptx::barrier_init(q_full, 1);
@@ -233,21 +319,22 @@ __global__ __launch_bounds__(threads, 1) void forward_kernel(const __grid_consta
     ptx::barrier_init_fence();
   }
   __syncthreads();
-  const float* gates = decay ? p.gate + (int64_t(at.batch) * p.heads + at.head) * p.tiles * tile : nullptr;
+  const float* gates = decay ? p.gate + ((int64_t(at.batch) * p.heads + at.head) * p.tiles + at.of.first) * tile : nullptr;
   if (group == 2) {
     ptx::registers_lower<decay ? 40 : 24>();
     if (threadIdx.x >= 288) return;
-    const int key_head = at.head / p.key_group;
+    const int begin = static_cast<int>(at.of.begin), key_head = shared_head(at.head, p.k_share),
+              value_head = shared_head(at.head, p.v_share);
     if (lane == 0) {
       ptx::barrier_arrive_expect(q_full, L::one);
-      ptx::tensor_load(base + L::q, &p.q, q_full, 0, at.tile * tile, 0, at.head, at.batch);
+      ptx::tensor_load(base + L::q, &p.q, q_full, 0, at.row(), 0, shared_head(at.head, p.q_share), at.batch);
     }
     ring<L::stages> slot;
     for (int j = at.tile; j >= 0; --j) {
       ptx::barrier_wait(k_empty(slot.slot), slot.phase ^ 1);
       if (lane == 0) {
         ptx::barrier_arrive_expect(k_full(slot.slot), L::one);
-        ptx::tensor_load(base + L::k + slot.slot * L::one, &p.k, k_full(slot.slot), 0, j * tile, 0, key_head, at.batch);
+        ptx::tensor_load(base + L::k + slot.slot * L::one, &p.k, k_full(slot.slot), 0, begin + j * tile, 0, key_head, at.batch);
       }
       if constexpr (decay) {
         write_columns(reinterpret_cast<float*>(generic + L::columns) + slot.slot * tile, gates + j * tile, lane);
@@ -255,9 +342,12 @@ __global__ __launch_bounds__(threads, 1) void forward_kernel(const __grid_consta
         if (lane == 0) ptx::barrier_arrive(k_full(slot.slot));
       }
       ptx::barrier_wait(v_empty(slot.slot), slot.phase ^ 1);
-      if (lane == 0) {
+      if (packed && at.cut() && j == at.tile) {
+        copy_rows<n, tile>(base + L::v, p.summed0, at.row(), value_head, at.left(0), lane);
+        if (lane == 0) ptx::barrier_arrive(v_full(0));
+      } else if (lane == 0) {
         ptx::barrier_arrive_expect(v_full(slot.slot), L::one);
-        ptx::tensor_load(base + L::v + slot.slot * L::one, &p.v, v_full(slot.slot), 0, j * tile, 0, key_head, at.batch);
+        ptx::tensor_load(base + L::v + slot.slot * L::one, &p.v, v_full(slot.slot), 0, begin + j * tile, 0, value_head, at.batch);
       }
       slot.next();
     }
@@ -328,7 +418,7 @@ __global__ __launch_bounds__(threads, 1) void forward_kernel(const __grid_consta
   ptx::product_fence();
   accumulate<128, n>(o, weights, base + L::v + slot.slot * L::one, L::panel);
   if (group == 0) ptx::named_sync<256>(2);
-  const int64_t line = (int64_t(at.batch) * p.heads + at.head) * p.time;
+  const int64_t line = (int64_t(at.batch) * p.heads + at.head) * p.time + at.of.begin;
   float factor[2] = {p.constant, p.constant};
   if constexpr (norm == normaliser::sum) {
 #pragma unroll
@@ -336,7 +426,7 @@ __global__ __launch_bounds__(threads, 1) void forward_kernel(const __grid_consta
       const float sum = sum_row(state.sum[r]);
       factor[r] = sum == 0.f ? 0.f : 1.f / sum;
       const int64_t row = int64_t(at.tile) * tile + row0 + 8 * r;
-      if (p.row_sum && lane % 4 == 0 && row < p.time)
+      if (p.row_sum && lane % 4 == 0 && row < at.of.length)
         p.row_sum[line + row] = phi::needs_max ? state.top[r] * p.scale * log2_e + log2f(sum) : sum;
     }
   }
@@ -344,7 +434,7 @@ __global__ __launch_bounds__(threads, 1) void forward_kernel(const __grid_consta
   ptx::pin(o);
 #pragma unroll
   for (int e = 0; e < n / 2; ++e) o[e] *= factor[(e >> 1) & 1];
-  copy_out<n>(o, base + L::q, &p.out0, group, thread, at.tile * tile + 64 * group, at.head, at.batch);
+  copy_out<n, packed>(o, base + L::q, &p.out0, p.direct0, at, group, thread);
 #endif
 }
 
@@ -381,17 +471,22 @@ struct query_layout {
 };
 
 /// dq of a tile of queries: dq += slope k, keys from the diagonal to the left.
-template <int n, class phi, normaliser norm, bool decay>
+template <int n, class chosen>
 __global__ __launch_bounds__(threads, 1) void query_kernel(const __grid_constant__ params p) {
 #if COEFDYN_HOPPER
+  using phi = typename chosen::phi;
+  constexpr normaliser norm = chosen::norm;
+  constexpr bool decay = chosen::decay, packed = chosen::packed;
   using L = query_layout<n, decay>;
   extern __shared__ unsigned char raw[];
   const uint32_t base = (ptx::shared_address(raw) + 1023u) & ~1023u, q_full = base + L::barriers;
+  unsigned char* const generic = raw + (base - ptx::shared_address(raw));
   auto k_full = [&](int i) { return q_full + 8 + 8 * i; };
   auto k_empty = [&](int i) { return k_full(L::k_stages + i); };
   auto v_full = [&](int i) { return k_full(2 * L::k_stages + i); };
   auto v_empty = [&](int i) { return k_full(2 * L::k_stages + L::v_stages + i); };
-  const place at = locate(p, blockIdx.x, true);
+  const place at = locate<packed>(p, blockIdx.x, true);
+  if (packed && at.empty()) return;
   const int group = threadIdx.x / 128, lane = threadIdx.x % 32;
   if (threadIdx.x == 0) {
     ptx::barrier_init(q_full, 1);
@@ -400,24 +495,28 @@ __global__ __launch_bounds__(threads, 1) void query_kernel(const __grid_constant
     ptx::barrier_init_fence();
   }
   __syncthreads();
-  const float* gates = decay ? p.gate + (int64_t(at.batch) * p.heads + at.head) * p.tiles * tile : nullptr;
-  float* const columns = reinterpret_cast<float*>(raw + (base - ptx::shared_address(raw)) + L::columns);
+  const float* gates = decay ? p.gate + ((int64_t(at.batch) * p.heads + at.head) * p.tiles + at.of.first) * tile : nullptr;
+  float* const columns = reinterpret_cast<float*>(generic + L::columns);
   if (group == 2) {
     ptx::registers_lower<24>();
     if (threadIdx.x >= 288) return;
-    const int key_head = at.head / p.key_group;
+    const int begin = static_cast<int>(at.of.begin), key_head = shared_head(at.head, p.k_share),
+              value_head = shared_head(at.head, p.v_share);
     if (lane == 0) {
       ptx::barrier_arrive_expect(q_full, 2 * L::one);
-      ptx::tensor_load(base + L::q, &p.q, q_full, 0, at.tile * tile, 0, at.head, at.batch);
-      ptx::tensor_load(base + L::dy, &p.dy, q_full, 0, at.tile * tile, 0, at.head, at.batch);
+      ptx::tensor_load(base + L::q, &p.q, q_full, 0, at.row(), 0, shared_head(at.head, p.q_share), at.batch);
+      ptx::tensor_load(base + L::dy, &p.dy, q_full, 0, at.row(), 0, at.head, at.batch);
     }
     ring<L::k_stages> slot;
     ring<L::v_stages> v_slot;
     for (int j = at.tile; j >= 0; --j) {
       ptx::barrier_wait(k_empty(slot.slot), slot.phase ^ 1);
-      if (lane == 0) {
+      if (packed && at.cut() && j == at.tile) {
+        copy_rows<n, tile>(base + L::k, p.summed0, at.row(), key_head, at.left(0), lane);
+        if (lane == 0) ptx::barrier_arrive(k_full(0));
+      } else if (lane == 0) {
         ptx::barrier_arrive_expect(k_full(slot.slot), L::one);
-        ptx::tensor_load(base + L::k + slot.slot * L::one, &p.k, k_full(slot.slot), 0, j * tile, 0, key_head, at.batch);
+        ptx::tensor_load(base + L::k + slot.slot * L::one, &p.k, k_full(slot.slot), 0, begin + j * tile, 0, key_head, at.batch);
       }
       if constexpr (decay) {
         write_columns(columns + slot.slot * tile, gates + j * tile, lane);
@@ -427,7 +526,7 @@ __global__ __launch_bounds__(threads, 1) void query_kernel(const __grid_constant
       ptx::barrier_wait(v_empty(v_slot.slot), v_slot.phase ^ 1);
       if (lane == 0) {
         ptx::barrier_arrive_expect(v_full(v_slot.slot), L::one);
-        ptx::tensor_load(base + L::v + v_slot.slot * L::one, &p.v, v_full(v_slot.slot), 0, j * tile, 0, key_head, at.batch);
+        ptx::tensor_load(base + L::v + v_slot.slot * L::one, &p.v, v_full(v_slot.slot), 0, begin + j * tile, 0, value_head, at.batch);
       }
       slot.next();
       v_slot.next();
@@ -438,13 +537,14 @@ __global__ __launch_bounds__(threads, 1) void query_kernel(const __grid_constant
   const int thread = threadIdx.x % 128, warp = thread / 32;
   const int row0 = 64 * group + 16 * warp + lane / 4, column0 = 2 * (lane % 4);
   const uint32_t q = base + L::q + group * 8192, dy = base + L::dy + group * 8192;
-  const int64_t line = (int64_t(at.batch) * p.heads + at.head) * p.time;
+  const int64_t line = (int64_t(at.batch) * p.heads + at.head) * p.time + at.of.begin;
   const pair_gradient<phi, norm> pair{p.scale, p.constant};
   float sum[2] = {0.f, 0.f}, delta[2] = {0.f, 0.f};
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
     const int64_t row = int64_t(at.tile) * tile + row0 + 8 * r;
-    if (norm == normaliser::sum && row < p.time) sum[r] = row_number<phi, norm>(p.row_sum[line + row]), delta[r] = p.delta[line + row];
+    if (norm == normaliser::sum && row < at.of.length)
+      sum[r] = row_number<phi, norm>(p.row_sum[line + row]), delta[r] = p.delta[line + row];
   }
   float dq[n / 2];  // (row, column) fp32
 #pragma unroll
@@ -513,14 +613,14 @@ __global__ __launch_bounds__(threads, 1) void query_kernel(const __grid_constant
     for (int r = 0; r < 2; ++r) {
       const float total = sum_row(gate_sum[r]) * p.scale;
       const int64_t row = int64_t(at.tile) * tile + row0 + 8 * r;
-      if (lane % 4 == 0 && row < p.time) p.row_gate[line + row] = total;
+      if (lane % 4 == 0 && row < at.of.length) p.row_gate[line + row] = total;
     }
   }
   ptx::product_wait<0>();
   ptx::pin(dq);
 #pragma unroll
   for (int e = 0; e < n / 2; ++e) dq[e] *= p.scale;
-  copy_out<n>(dq, base + L::q, &p.out0, group, thread, at.tile * tile + 64 * group, at.head, at.batch);
+  copy_out<n, packed>(dq, base + L::q, &p.out0, p.direct0, at, group, thread);
 #endif
 }
 
@@ -535,9 +635,12 @@ struct key_layout {
 };
 
 /// dk and dv of a tile of keys: dv += weight' dy, dk += slope' q, queries from the diagonal to the end.
-template <int n, class phi, normaliser norm, bool decay>
+template <int n, class chosen>
 __global__ __launch_bounds__(threads, 1) void key_kernel(const __grid_constant__ params p) {
 #if COEFDYN_HOPPER
+  using phi = typename chosen::phi;
+  constexpr normaliser norm = chosen::norm;
+  constexpr bool decay = chosen::decay, packed = chosen::packed;
   using L = key_layout<n>;
   extern __shared__ unsigned char raw[];
   const uint32_t base = (ptx::shared_address(raw) + 1023u) & ~1023u, k_full = base + L::barriers;
@@ -545,9 +648,10 @@ __global__ __launch_bounds__(threads, 1) void key_kernel(const __grid_constant__
   auto full = [&](int i) { return k_full + 8 + 8 * i; };
   auto empty = [&](int i) { return full(L::stages + i); };
   auto numbers = [&](int i) { return reinterpret_cast<float*>(generic + L::numbers) + i * 3 * step; };
-  const place at = locate(p, blockIdx.x, false);
+  const place at = locate<packed>(p, blockIdx.x, false);
+  if (packed && at.empty()) return;
   const int group = threadIdx.x / 128, lane = threadIdx.x % 32;
-  const int first = at.tile * (tile / step), last = static_cast<int>((p.time + step - 1) / step);
+  const int first = at.tile * (tile / step), last = static_cast<int>((at.of.length + step - 1) / step);
   if (threadIdx.x == 0) {
     ptx::barrier_init(k_full, 1);
     for (int i = 0; i < L::stages; ++i) {
@@ -557,16 +661,18 @@ __global__ __launch_bounds__(threads, 1) void key_kernel(const __grid_constant__
     ptx::barrier_init_fence();
   }
   __syncthreads();
-  const int64_t line = (int64_t(at.batch) * p.heads + at.head) * p.time;
-  const float* gates = decay ? p.gate + (int64_t(at.batch) * p.heads + at.head) * p.tiles * tile : nullptr;
+  const int64_t line = (int64_t(at.batch) * p.heads + at.head) * p.time + at.of.begin;
+  const float* gates = decay ? p.gate + ((int64_t(at.batch) * p.heads + at.head) * p.tiles + at.of.first) * tile : nullptr;
   if (group == 2) {
     ptx::registers_lower<24>();
     if (threadIdx.x >= 288) return;
-    const int key_head = at.head / p.key_group;
+    const int begin = static_cast<int>(at.of.begin), key_head = shared_head(at.head, p.k_share),
+              value_head = shared_head(at.head, p.v_share);
+    const int query_head = shared_head(at.head, p.q_share);
     if (lane == 0) {
       ptx::barrier_arrive_expect(k_full, 2 * L::one);
-      ptx::tensor_load(base + L::k, &p.k, k_full, 0, at.tile * tile, 0, key_head, at.batch);
-      ptx::tensor_load(base + L::v, &p.v, k_full, 0, at.tile * tile, 0, key_head, at.batch);
+      ptx::tensor_load(base + L::k, &p.k, k_full, 0, at.row(), 0, key_head, at.batch);
+      ptx::tensor_load(base + L::v, &p.v, k_full, 0, at.row(), 0, value_head, at.batch);
     }
     ring<L::stages> slot;
     for (int i = first; i < last; ++i) {
@@ -574,14 +680,19 @@ __global__ __launch_bounds__(threads, 1) void key_kernel(const __grid_constant__
 #pragma unroll
       for (int e = 0; e < 2; ++e) {
         const int64_t row = int64_t(i) * step + lane + 32 * e;
-        if (norm == normaliser::sum && row < p.time) sum[e] = p.row_sum[line + row], delta[e] = p.delta[line + row];
+        if (norm == normaliser::sum && row < at.of.length) sum[e] = p.row_sum[line + row], delta[e] = p.delta[line + row];
         if constexpr (decay) fade[e] = gates[row];
       }
       ptx::barrier_wait(empty(slot.slot), slot.phase ^ 1);
-      if (lane == 0) {
+      if (packed && at.left(i * step - at.tile * tile) < step) {
+        const int valid = at.left(i * step - at.tile * tile);
+        copy_rows<n, step>(base + L::q + slot.slot * L::part, p.summed0, begin + i * step, query_head, valid, lane);
+        copy_rows<n, step>(base + L::dy + slot.slot * L::part, p.summed1, begin + i * step, at.head, valid, lane);
+        if (lane == 0) ptx::barrier_arrive(full(slot.slot));
+      } else if (lane == 0) {
         ptx::barrier_arrive_expect(full(slot.slot), 2 * L::part);
-        ptx::tensor_load(base + L::q + slot.slot * L::part, &p.q, full(slot.slot), 0, i * step, 0, at.head, at.batch);
-        ptx::tensor_load(base + L::dy + slot.slot * L::part, &p.dy, full(slot.slot), 0, i * step, 0, at.head, at.batch);
+        ptx::tensor_load(base + L::q + slot.slot * L::part, &p.q, full(slot.slot), 0, begin + i * step, 0, query_head, at.batch);
+        ptx::tensor_load(base + L::dy + slot.slot * L::part, &p.dy, full(slot.slot), 0, begin + i * step, 0, at.head, at.batch);
       }
 #pragma unroll
       for (int e = 0; e < 2; ++e) {
@@ -705,11 +816,11 @@ __global__ __launch_bounds__(threads, 1) void key_kernel(const __grid_constant__
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
       const float total = sum_row(gate_sum[r]) * p.scale;
-      if (lane % 4 == 0 && row + row0 + 8 * r < p.time) p.column_gate[line + row + row0 + 8 * r] = total;
+      if (lane % 4 == 0 && row + row0 + 8 * r < at.of.length) p.column_gate[line + row + row0 + 8 * r] = total;
     }
   }
-  copy_out<n>(dk, base + L::k, &p.out0, group, thread, row, at.head, at.batch);
-  copy_out<n>(dv, base + L::v, &p.out1, group, thread, row, at.head, at.batch);
+  copy_out<n, packed>(dk, base + L::k, &p.out0, p.direct0, at, group, thread);
+  copy_out<n, packed>(dv, base + L::v, &p.out1, p.direct1, at, group, thread);
 #endif
 }
 
@@ -739,12 +850,15 @@ __global__ void delta_kernel(tensor y, tensor dy, float* delta, int64_t time, in
 
 /// Inclusive sums of gates in tiles of 128 tokens, base 2; rows past the end repeat the last sum.
 template <int width>
-__global__ __launch_bounds__(width) void gate_kernel(tensor gate, float* sums, int64_t time, int heads, int tiles) {
+__global__ __launch_bounds__(width) void gate_kernel(tensor gate, float* sums, int64_t time, int heads, int tiles,
+                                                     sequence_offsets offsets) {
   __shared__ float totals[width / 32];
   const int t = blockIdx.x % tiles, head = blockIdx.x / tiles % heads, batch = blockIdx.x / tiles / heads;
   const int thread = threadIdx.x, lane = thread % 32;
-  const int64_t row = int64_t(t) * width + thread;
-  float x = row < time ? static_cast<const float*>(gate.data)[batch * gate.batch + row * gate.time + head * gate.head] : 0.f;
+  const span s = sequence_of(offsets, time, t);
+  const int64_t row = int64_t(t - s.first) * width + thread;
+  float x =
+      row < s.length ? static_cast<const float*>(gate.data)[batch * gate.batch + (s.begin + row) * gate.time + head * gate.head] : 0.f;
   x = fmaxf(x, -110.f) * log2_e;
 #pragma unroll
   for (int s = 1; s < 32; s *= 2) {
@@ -758,18 +872,20 @@ __global__ __launch_bounds__(width) void gate_kernel(tensor gate, float* sums, i
   sums[((int64_t(batch) * heads + head) * tiles + t) * width + thread] = x + before;
 }
 
-/// Gradient of the gates: reverse sums of row minus column, tile by tile from the end; one block a head.
+/// Gradient of the gates: reverse sums of row minus column, tile by tile from the end; one block a head of a sequence.
 template <int width>
-__global__ __launch_bounds__(width) void gate_gradient_kernel(const float* row, const float* column, tensor d_gate, int64_t time,
-                                                              int heads) {
+__global__ __launch_bounds__(width) void gate_gradient_kernel(const float* row, const float* column, tensor d_gate, int64_t time, int heads,
+                                                              sequence_offsets offsets) {
   __shared__ float totals[width / 32];
-  const int head = blockIdx.x % heads, batch = blockIdx.x / heads, thread = threadIdx.x, lane = thread % 32;
-  const int64_t line = (int64_t(batch) * heads + head) * time;
-  float* out = static_cast<float*>(d_gate.data) + batch * d_gate.batch + head * d_gate.head;
+  const int head = blockIdx.x % heads, sequence = blockIdx.x / heads, thread = threadIdx.x, lane = thread % 32;
+  const int batch = offsets ? 0 : sequence;
+  const int64_t begin = offsets ? offsets[sequence] : 0, length = offsets ? offsets[sequence + 1] - begin : time;
+  const int64_t line = (int64_t(batch) * heads + head) * time + begin;
+  float* out = static_cast<float*>(d_gate.data) + batch * d_gate.batch + begin * d_gate.time + head * d_gate.head;
   float after = 0.f;
-  for (int64_t first = (time - 1) / width * width; first >= 0; first -= width) {
+  for (int64_t first = (length - 1) / width * width; first >= 0; first -= width) {
     const int64_t t = first + thread;
-    float x = t < time ? row[line + t] - column[line + t] : 0.f;
+    float x = t < length ? row[line + t] - column[line + t] : 0.f;
 #pragma unroll
     for (int s = 1; s < 32; s *= 2) {
       const float other = __shfl_down_sync(~0u, x, s);
@@ -782,7 +898,7 @@ __global__ __launch_bounds__(width) void gate_gradient_kernel(const float* row, 
       if (w > thread / 32) later += totals[w];
       all += totals[w];
     }
-    if (t < time) out[t * d_gate.time] = x + later + after;
+    if (t < length) out[t * d_gate.time] = x + later + after;
     after += all;
     __syncthreads();
   }
@@ -790,11 +906,21 @@ __global__ __launch_bounds__(width) void gate_gradient_kernel(const float* row, 
 
 inline params make_params(const flash_shape& s, const flash_inputs& x) {
   params p{};
-  p.batch = s.batch, p.heads = s.heads, p.key_group = s.key_group, p.time = s.time;
-  p.tiles = static_cast<int>((s.time + tile - 1) / tile);
+  p.batch = s.batch, p.heads = s.heads, p.time = s.time, p.tiles = static_cast<int>(tile_count(s)), p.offsets = s.offsets;
+  p.q_share = share_of(x.q_group), p.k_share = share_of(x.k_group), p.v_share = share_of(x.v_group);
   p.group = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(s.batch * s.heads, (int64_t(32) << 20) / (s.time * s.n * 4))));
   p.scale = x.scale, p.constant = x.constant, p.gate = x.decay;
   return p;
+}
+
+/// A stream's map: boxes of `rows` rows and `panels` panels of columns.
+inline CUtensorMap map_of(const flash_shape& s, const tensor& x, int group, int rows, int panels) {
+  return ptx::tensor_map(x, s.batch, s.time, s.heads / group, s.n, rows, panels);
+}
+
+template <class F>
+void with_packing(const flash_shape& s, F f) {
+  s.offsets ? f.template operator()<true>() : f.template operator()<false>();
 }
 
 template <auto kernel>
@@ -807,13 +933,11 @@ void start(const params& p, uint32_t dynamic, cudaStream_t stream) {
 }  // namespace flash
 
 /// Bytes of the decay's workspace, and its filling from fp32 log decays [B, T, heads].
-inline int64_t flash_decay_workspace(const flash_shape& s) {
-  return (s.time + flash::tile - 1) / flash::tile * flash::tile * s.heads * s.batch * 4;
-}
+inline int64_t flash_decay_workspace(const flash_shape& s) { return flash::tile_count(s) * flash::tile * s.heads * s.batch * 4; }
 inline void flash_decay(const flash_shape& s, const tensor& log_decay, float* workspace, cudaStream_t stream) {
-  const int tiles = static_cast<int>((s.time + flash::tile - 1) / flash::tile);
-  flash::gate_kernel<flash::tile>
-      <<<static_cast<unsigned>(int64_t(tiles) * s.heads * s.batch), flash::tile, 0, stream>>>(log_decay, workspace, s.time, s.heads, tiles);
+  const int tiles = static_cast<int>(flash::tile_count(s));
+  flash::gate_kernel<flash::tile><<<static_cast<unsigned>(int64_t(tiles) * s.heads * s.batch), flash::tile, 0, stream>>>(
+      log_decay, workspace, s.time, s.heads, tiles, s.offsets);
   checked(cudaGetLastError(), "flash");
 }
 
@@ -821,13 +945,14 @@ inline void flash_decay(const flash_shape& s, const tensor& log_decay, float* wo
 template <int n, class phi, normaliser norm, bool decay = false>
 void flash_forward(const flash_shape& s, const flash_inputs& x, const tensor& y, float* row_sum, cudaStream_t stream) {
   flash::params p = flash::make_params(s, x);
-  const int key_heads = s.heads / s.key_group;
-  p.q = ptx::tensor_map(x.q, s.batch, s.time, s.heads, n, flash::tile, n / 64);
-  p.k = ptx::tensor_map(x.k, s.batch, s.time, key_heads, n, flash::tile, n / 64);
-  p.v = ptx::tensor_map(x.v, s.batch, s.time, key_heads, n, flash::tile, n / 64);
-  p.out0 = ptx::tensor_map(y, s.batch, s.time, s.heads, n, 64, 1);
+  p.q = flash::map_of(s, x.q, x.q_group, flash::tile, n / 64);
+  p.k = flash::map_of(s, x.k, x.k_group, flash::tile, n / 64);
+  p.v = flash::map_of(s, x.v, x.v_group, flash::tile, n / 64), p.summed0 = x.v;
+  p.out0 = flash::map_of(s, y, 1, 64, 1), p.direct0 = y;
   p.row_sum = row_sum;
-  flash::start<flash::forward_kernel<n, phi, norm, decay>>(p, flash::forward_layout<n>::dynamic, stream);
+  flash::with_packing(s, [&]<bool packed>() {
+    flash::start<flash::forward_kernel<n, flash::choices<phi, norm, decay, packed>>>(p, flash::forward_layout<n>::dynamic, stream);
+  });
 }
 
 struct flash_gradients {
@@ -843,7 +968,6 @@ inline int64_t flash_backward_workspace(const flash_shape& s) { return int64_t(s
 template <int n, class phi, normaliser norm, bool decay = false>
 void flash_backward(const flash_shape& s, const flash_inputs& x, const flash_gradients& g, float* workspace, cudaStream_t stream) {
   flash::params p = flash::make_params(s, x);
-  const int key_heads = s.heads / s.key_group;
   const int64_t rows = int64_t(s.batch) * s.heads * s.time;
   if (norm == normaliser::sum) {
     flash::delta_kernel<n><<<static_cast<unsigned>((rows + 31) / 32), 256, 0, stream>>>(g.y, g.dy, workspace, s.time, s.heads, rows);
@@ -851,17 +975,21 @@ void flash_backward(const flash_shape& s, const flash_inputs& x, const flash_gra
   }
   p.delta = workspace, p.row_gate = workspace + rows, p.column_gate = workspace + 2 * rows;
   p.row_sum = const_cast<float*>(g.row_sum);
-  auto map = [&](const tensor& v, int heads, int rows, int panels) { return ptx::tensor_map(v, s.batch, s.time, heads, n, rows, panels); };
-  p.k = map(x.k, key_heads, flash::tile, n / 64), p.v = map(x.v, key_heads, flash::tile, n / 64);
-  p.q = map(x.q, s.heads, flash::step, n / 64), p.dy = map(g.dy, s.heads, flash::step, n / 64);
-  p.out0 = map(g.dk, s.heads, 64, 1), p.out1 = map(g.dv, s.heads, 64, 1);
-  flash::start<flash::key_kernel<n, phi, norm, decay>>(p, flash::key_layout<n>::dynamic, stream);
-  p.q = map(x.q, s.heads, flash::tile, n / 64), p.dy = map(g.dy, s.heads, flash::tile, n / 64);
-  p.out0 = map(g.dq, s.heads, 64, 1);
-  flash::start<flash::query_kernel<n, phi, norm, decay>>(p, flash::query_layout<n, decay>::dynamic, stream);
+  auto map = [&](const tensor& v, int group, int rows, int panels) { return flash::map_of(s, v, group, rows, panels); };
+  p.k = map(x.k, x.k_group, flash::tile, n / 64), p.v = map(x.v, x.v_group, flash::tile, n / 64);
+  p.q = map(x.q, x.q_group, flash::step, n / 64), p.dy = map(g.dy, 1, flash::step, n / 64), p.summed0 = x.q, p.summed1 = g.dy;
+  p.out0 = map(g.dk, 1, 64, 1), p.out1 = map(g.dv, 1, 64, 1), p.direct0 = g.dk, p.direct1 = g.dv;
+  flash::with_packing(s, [&]<bool packed>() {
+    using chosen = flash::choices<phi, norm, decay, packed>;
+    flash::start<flash::key_kernel<n, chosen>>(p, flash::key_layout<n>::dynamic, stream);
+    p.q = map(x.q, x.q_group, flash::tile, n / 64), p.dy = map(g.dy, 1, flash::tile, n / 64), p.summed0 = x.k;
+    p.out0 = map(g.dq, 1, 64, 1), p.direct0 = g.dq;
+    flash::start<flash::query_kernel<n, chosen>>(p, flash::query_layout<n, decay>::dynamic, stream);
+  });
   if constexpr (decay) {
-    flash::gate_gradient_kernel<1024>
-        <<<static_cast<unsigned>(s.batch) * s.heads, 1024, 0, stream>>>(p.row_gate, p.column_gate, g.d_log_decay, s.time, s.heads);
+    const int64_t sequences = s.offsets ? s.offsets.count - 1 : s.batch;
+    flash::gate_gradient_kernel<1024><<<static_cast<unsigned>(sequences * s.heads), 1024, 0, stream>>>(
+        p.row_gate, p.column_gate, g.d_log_decay, s.time, s.heads, s.offsets);
     checked(cudaGetLastError(), "flash");
   }
 }

@@ -23,14 +23,14 @@ struct flash_plan {
   static constexpr normaliser norm = sums ? normaliser::sum : normaliser::constant;
   using phi = tile_map<M>;
 
+  X given;  // its offsets may lie on the host: for counts alone
   extents e;
   bool fit = false;
 
-  flash_plan(form::parallel, const X& x, const extents& e_, idx) : e(e_) {
-    fit = e.n == e.d && (e.n == 64 || e.n == 128) && e.keys == e.states && e.time > 0 && e.readers > 0 && e.first_read == 0 &&
-          !x.cu_seqlens && hopper::copyable(x.q) && hopper::copyable(x.k) && hopper::copyable(x.v) &&
-          (e.time + flash::tile - 1) / flash::tile * e.batch * e.readers < (idx(1) << 31) && numbers::constant_scale<M>(e) > 0 &&
-          hopper::available();
+  flash_plan(form::parallel, const X& x, const extents& e_, idx) : given(x), e(e_) {
+    fit = e.n == e.d && (e.n == 64 || e.n == 128) && e.time > 0 && e.readers > 0 && e.readers < (1 << 15) && e.sequences > 0 &&
+          e.first_read == 0 && hopper::copyable(x.q) && hopper::copyable(x.k) && hopper::copyable(x.v) &&
+          flash::tile_count(shape(x)) * e.batch * e.readers < (idx(1) << 31) && numbers::constant_scale<M>(e) > 0 && hopper::available();
   }
   bool fits() const { return fit; }
   std::string name() const { return "parallel, sm_90a, tiles of 128"; }
@@ -45,7 +45,7 @@ struct flash_plan {
     hopper::turned_rows<M> rows;
     float* decay = nullptr;  // sums of gates in tiles
     forward_pieces(generic::memory& a, const flash_plan& p) : numbers(numbers::take<M>(a, p.e)), rows(a, p.e) {
-      if (decays) decay = a.template take<float>(flash_decay_workspace(p.shape()) / 4);
+      if (decays) decay = a.template take<float>(flash_decay_workspace(p.shape(p.given)) / 4);
     }
   };
   /// Bytes of what a forward call can keep for the backward call: the rows' sums (B, P, T).
@@ -58,7 +58,7 @@ struct flash_plan {
   template <class Y, class Carry>
   void run(cudaStream_t stream, const X& x, const Y& y, const Carry&, std::byte* ws, std::byte* kept) const {
     generic::memory a{nullptr, ws};
-    forward(stream, inputs(stream, x, forward_pieces(a, *this)), hopper::raw(y), reinterpret_cast<float*>(kept));
+    forward(stream, shape(x), inputs(stream, x, forward_pieces(a, *this)), hopper::raw(y), reinterpret_cast<float*>(kept));
   }
 
   // ---- backward --------------------------------------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ struct flash_plan {
       const extents& e = p.e;
       if (sums_needed && !kept)
         y = a.template take<bf16>(e.batch * e.time * e.readers * e.d), sums = a.template take<float>(p.kept_bytes() / 4);
-      rest = a.template take<float>(flash_backward_workspace(p.shape()) / 4);
+      rest = a.template take<float>(flash_backward_workspace(p.shape(p.given)) / 4);
     }
     static constexpr bool sums_needed = flash_plan::sums;
   };
@@ -102,11 +102,11 @@ struct flash_plan {
     const flash_inputs in = inputs(stream, x, w.forward);
     flash_gradients g;
     g.y = kept ? kept_y : hopper::dense(w.y, e, e.d), g.row_sum = kept ? reinterpret_cast<const float*>(kept) : w.sums;
-    if (sums && !kept) forward(stream, in, g.y, w.sums);
+    if (sums && !kept) forward(stream, shape(x), in, g.y, w.sums);
     g.dy = hopper::raw(call.dy);
     g.dq = w.q.place(call.g.q, e), g.dk = w.k.place(call.g.k, e), g.dv = w.v.place(call.g.v, e);
     if (decays) g.d_log_decay = hopper::dense(w.gradients.gate, e, 1);
-    with_size([&]<int n>() { flash_backward<n, phi, norm, decays>(shape(), in, g, w.rest, stream); });
+    with_size([&]<int n>() { flash_backward<n, phi, norm, decays>(shape(x), in, g, w.rest, stream); });
     w.q.out(stream, call.g.q, e, call.g.accumulate), w.k.out(stream, call.g.k, e, call.g.accumulate);
     w.v.out(stream, call.g.v, e, call.g.accumulate);
     hopper::turned_rows<M>::turn_back(stream, x, e, call.g);
@@ -114,19 +114,21 @@ struct flash_plan {
   }
 
  private:
-  flash_shape shape() const { return {int(e.batch), e.time, e.readers, e.readers / e.keys, e.n}; }
+  flash_shape shape(const X& x) const { return {int(e.batch), e.time, e.readers, e.n, x.cu_seqlens}; }
   flash_inputs inputs(cudaStream_t stream, const X& x, const forward_pieces& w) const {
     w.rows.make(stream, x, e);
-    flash_inputs in{w.rows.query(x), w.rows.key(x), hopper::raw(x.v), numbers::constant_scale<M>(e), numbers::constant_read<M>(e), nullptr};
+    flash_inputs in{w.rows.query(x), w.rows.key(x), hopper::raw(x.v)};
+    in.q_group = e.readers / e.queries, in.k_group = e.readers / e.keys, in.v_group = e.readers / e.states;
+    in.scale = numbers::constant_scale<M>(e), in.constant = numbers::constant_read<M>(e);
     if (decays) {
       numbers::make<M>(stream, x, e, {}, w.numbers);
-      flash_decay(shape(), hopper::dense(w.numbers.gate, e, 1), w.decay, stream);
+      flash_decay(shape(x), hopper::dense(w.numbers.gate, e, 1), w.decay, stream);
       in.decay = w.decay;
     }
     return in;
   }
-  void forward(cudaStream_t stream, const flash_inputs& in, ptx::tensor y, float* row_sum) const {
-    with_size([&]<int n>() { flash_forward<n, phi, norm, decays>(shape(), in, y, row_sum, stream); });
+  void forward(cudaStream_t stream, const flash_shape& s, const flash_inputs& in, ptx::tensor y, float* row_sum) const {
+    with_size([&]<int n>() { flash_forward<n, phi, norm, decays>(s, in, y, row_sum, stream); });
   }
   template <class F>
   void with_size(F f) const {
