@@ -297,27 +297,46 @@ void check_linear(const linear_case& c) {
 
 // The parallel family.
 
+struct flash_case {
+  const char* name;
+  int B, T, H;
+  int q_group = 1, k_group = 1, v_group = 1;
+  std::vector<int> offsets = {};
+  int spoilt = -1;  // a sequence that is NaN throughout, which no other may see
+};
+
 template <int n, class phi, normaliser norm, bool decay>
-void check_flash(const char* name, int B, int T, int H, int group) {
-  generator rng{uint64_t(T * 17 + n)};
-  const int Hk = H / group;
-  const int64_t N = int64_t(B) * T;
-  auto q = stream::bf16(N * H * n, 1, rng), k = stream::bf16(N * Hk * n, 1, rng), v = stream::bf16(N * Hk * n, 1, rng),
+void check_flash(const flash_case& c) {
+  generator rng{uint64_t(c.T * 17 + n)};
+  const int T = c.T, H = c.H, Hq = H / c.q_group, Hk = H / c.k_group, Hv = H / c.v_group;
+  const bool packed = !c.offsets.empty();
+  const int64_t N = int64_t(c.B) * T, sequences = packed ? int64_t(c.offsets.size()) - 1 : c.B;
+  auto begin_of = [&](int64_t i) { return packed ? int64_t(c.offsets[i]) : i * T; };
+  auto q = stream::bf16(N * Hq * n, 1, rng), k = stream::bf16(N * Hk * n, 1, rng), v = stream::bf16(N * Hv * n, 1, rng),
        dy = stream::bf16(N * H * n, 1, rng);
   auto g = stream::real(N * H, [&](size_t) { return -0.05 * rng.uniform(); });
+  auto spoil = [&](const buffer& x) {  // the rows of the spoilt sequence
+    const int64_t row = x.bytes / N, begin = begin_of(c.spoilt);
+    COEFDYN_CUDA_CHECK(cudaMemset(static_cast<char*>(x.p) + begin * row, 0xff, (begin_of(c.spoilt + 1) - begin) * row));
+  };
+  if (c.spoilt >= 0)
+    for (const stream* x : {&q, &k, &v, &dy, &g}) spoil(x->device);
   const double scale = 1 / std::sqrt(double(n)), constant = norm == normaliser::constant ? 1. / 16 : 1.;
   std::vector<double> y(N * H * n), dq(N * H * n), dk(N * H * n), dv(N * H * n), dg(N * H);
-  parallel(B * H, [&](int64_t task) {
-    const int64_t batch = task / H, h = task % H, hk = h / group;
-    auto one = [&](int64_t i) { return ((batch * T + i) * H + h) * n; };
-    auto key = [&](int64_t i) { return ((batch * T + i) * Hk + hk) * n; };
-    std::vector<double> G(T), z(T), dp(T), dG(T, 0.);
-    for (int i = 0; i < T; ++i) G[i] = (i ? G[i - 1] : 0) + (decay ? g.host[one(i) / n] : 0);
-    for (int i = 0; i < T; ++i) {
+  parallel(sequences * H, [&](int64_t task) {
+    const int64_t sequence = task / H, h = task % H, begin = begin_of(sequence), length = begin_of(sequence + 1) - begin;
+    if (sequence == c.spoilt) return;
+    auto at = [&](int64_t i, int heads, int group) { return ((begin + i) * heads + h / group) * n; };
+    auto one = [&](int64_t i) { return at(i, H, 1); };
+    std::vector<double> G(length), z(length), dp(length), dG(length, 0.);
+    for (int i = 0; i < length; ++i) G[i] = (i ? G[i - 1] : 0) + (decay ? g.host[one(i) / n] : 0);
+    for (int i = 0; i < length; ++i) {
+      const double *Q = &q.host[at(i, Hq, c.q_group)], *D = &dy.host[one(i)];
       double eta = 0, delta = 0;
       for (int j = 0; j <= i; ++j) {
+        const double *K = &k.host[at(j, Hk, c.k_group)], *V = &v.host[at(j, Hv, c.v_group)];
         double s = 0, t = 0;
-        for (int x = 0; x < n; ++x) s += q.host[one(i) + x] * k.host[key(j) + x], t += dy.host[one(i) + x] * v.host[key(j) + x];
+        for (int x = 0; x < n; ++x) s += Q[x] * K[x], t += D[x] * V[x];
         z[j] = s * scale * std::exp(G[i] - G[j]), dp[j] = t, eta += phi::value(z[j]);
       }
       if (norm == normaliser::constant) eta = 1 / constant;
@@ -325,40 +344,69 @@ void check_flash(const char* name, int B, int T, int H, int group) {
       for (int j = 0; j <= i; ++j) delta += phi::value(z[j]) * over * dp[j];
       if (norm == normaliser::constant) delta = 0;
       for (int j = 0; j <= i; ++j) {
+        const double *K = &k.host[at(j, Hk, c.k_group)], *V = &v.host[at(j, Hv, c.v_group)];
         const double w = phi::value(z[j]) * over, ds = phi::slope(z[j]) * (dp[j] - delta) * over;
         const double dz = ds * scale * std::exp(G[i] - G[j]);
         dG[i] += ds * z[j], dG[j] -= ds * z[j];
         for (int x = 0; x < n; ++x) {
-          y[one(i) + x] += w * v.host[key(j) + x], dv[one(j) + x] += w * dy.host[one(i) + x];
-          dq[one(i) + x] += dz * k.host[key(j) + x], dk[one(j) + x] += dz * q.host[one(i) + x];
+          y[one(i) + x] += w * V[x], dv[one(j) + x] += w * D[x];
+          dq[one(i) + x] += dz * K[x], dk[one(j) + x] += dz * Q[x];
         }
       }
     }
     double sum = 0;
-    for (int i = T - 1; i >= 0; --i) sum += dG[i], dg[one(i) / n] = sum;
+    for (int64_t i = length - 1; i >= 0; --i) sum += dG[i], dg[one(i) / n] = sum;
   });
-  const flash_shape shape{B, T, H, group, n};
+  flash_shape shape{c.B, T, H, n};
+  buffer offsets = upload(c.offsets);
+  if (packed) shape.offsets = std::span<const int32_t>(static_cast<const int32_t*>(offsets.p), c.offsets.size());
   buffer gates(flash_decay_workspace(shape)), Y(y.size() * 2), DQ(y.size() * 2), DK(y.size() * 2), DV(y.size() * 2), sums(N * H * 4),
       delta(flash_backward_workspace(shape)), DG(N * H * 4);
-  flash_inputs in{dense(q.device, T, H, n), dense(k.device, T, Hk, n), dense(v.device, T, Hk, n), float(scale), float(constant), nullptr};
+  flash_inputs in{dense(q.device, T, Hq, n), dense(k.device, T, Hk, n), dense(v.device, T, Hv, n), c.q_group, c.k_group, c.v_group};
+  in.scale = float(scale), in.constant = float(constant);
   if (decay) in.decay = static_cast<float*>(gates.p);
   const flash_gradients gr{dense(Y, T, H, n),  dense(dy.device, T, H, n), static_cast<float*>(sums.p), dense(DQ, T, H, n),
                            dense(DK, T, H, n), dense(DV, T, H, n),        dense(DG, T, H, 1)};
-  std::vector<std::vector<uint16_t>> bits[2];
-  for (int pass = 0; pass < 2; ++pass) {
+  /// Bits of the outputs of a call whose rows begin at `row`.
+  auto call = [&](const flash_shape& s, int64_t row) {
+    auto from = [&](tensor x, int64_t size) {
+      x.data = static_cast<char*>(x.data) + row * x.time * size;
+      return x;
+    };
+    flash_inputs x = in;
+    x.q = from(in.q, 2), x.k = from(in.k, 2), x.v = from(in.v, 2);
+    flash_gradients d = gr;
+    d.dy = from(gr.dy, 2);
     for (buffer* x : {&Y, &DQ, &DK, &DV, &DG, &sums, &delta, &gates}) x->poison();
-    if (decay) flash_decay(shape, dense(g.device, T, H, 1), static_cast<float*>(gates.p), nullptr);
-    flash_forward<n, phi, norm, decay>(shape, in, dense(Y, T, H, n), static_cast<float*>(sums.p), nullptr);
-    flash_backward<n, phi, norm, decay>(shape, in, gr, static_cast<float*>(delta.p), nullptr);
+    if (decay) flash_decay(s, from(dense(g.device, T, H, 1), 4), static_cast<float*>(gates.p), nullptr);
+    flash_forward<n, phi, norm, decay>(s, x, d.y, static_cast<float*>(sums.p), nullptr);
+    flash_backward<n, phi, norm, decay>(s, x, d, static_cast<float*>(delta.p), nullptr);
     COEFDYN_CUDA_CHECK(cudaDeviceSynchronize());
-    for (buffer* x : {&Y, &DQ, &DK, &DV, &DG}) bits[pass].push_back(fetch<uint16_t>(*x));
+    std::vector<std::vector<uint16_t>> bits;
+    for (buffer* x : {&Y, &DQ, &DK, &DV, &DG}) bits.push_back(fetch<uint16_t>(*x));
+    return bits;
+  };
+  const auto bits = call(shape, 0);
+  std::vector<std::vector<double>> got = {fetch_bf16(Y), fetch_bf16(DQ), fetch_bf16(DK), fetch_bf16(DV), fetch_float(DG)};
+  if (c.spoilt >= 0)
+    for (auto& x : got) {
+      const int64_t row = int64_t(x.size()) / N;
+      std::fill(x.begin() + begin_of(c.spoilt) * row, x.begin() + begin_of(c.spoilt + 1) * row, 0.);
+    }
+  bool same = bits == call(shape, 0);
+  for (int64_t i = 0; i < sequences; ++i) {  // each sequence alone
+    const int64_t begin = begin_of(i), length = begin_of(i + 1) - begin;
+    if (i == c.spoilt || length == 0) continue;
+    const auto alone = call({1, length, H, n}, begin);
+    for (size_t x = 0; x < bits.size(); ++x) {
+      const int64_t row = int64_t(bits[x].size()) / N;
+      same &= std::equal(alone[x].begin(), alone[x].begin() + length * row, bits[x].begin() + begin * row);
+    }
   }
-  std::vector<std::pair<const char*, double>> errors = {{"y", distance(fetch_bf16(Y), y)}};
-  errors.push_back({"dq", distance(fetch_bf16(DQ), dq)});
-  errors.push_back({"dk", distance(fetch_bf16(DK), dk)});
-  errors.push_back({"dv", distance(fetch_bf16(DV), dv)});
-  if (decay) errors.push_back({"dg", distance(fetch_float(DG), dg)});
-  line("flash " + std::string(name), errors, 5e-3, 1e-2, bits[0] == bits[1]);
+  std::vector<std::pair<const char*, double>> errors = {
+      {"y", distance(got[0], y)}, {"dq", distance(got[1], dq)}, {"dk", distance(got[2], dk)}, {"dv", distance(got[3], dv)}};
+  if (decay) errors.push_back({"dg", distance(got[4], dg)});
+  line("flash " + std::string(c.name), errors, 5e-3, 1e-2, same);
 }
 
 // Instructions: products of known tiles, each operand form alone.
@@ -439,16 +487,27 @@ void check_sweeps() {
 }
 
 void check_flashes() {
-  check_flash<128, exponential, normaliser::sum, false>("exp sum 128 T=128", 1, 128, 1, 1);
-  check_flash<128, exponential, normaliser::sum, false>("exp sum 128 T=777", 2, 777, 3, 1);
-  check_flash<128, exponential, normaliser::sum, false>("exp sum 128 T=300 groups of 2", 1, 300, 4, 2);
-  check_flash<64, exponential, normaliser::sum, false>("exp sum 64 T=500", 1, 500, 2, 1);
-  check_flash<128, relu_squared, normaliser::constant, false>("relu^2 constant 128 T=650", 1, 650, 2, 1);
-  check_flash<128, relu_squared, normaliser::sum, false>("relu^2 sum 128 T=650", 1, 650, 2, 1);
-  check_flash<128, softplus, normaliser::sum, false>("softplus sum 128 T=650", 1, 650, 2, 1);
-  check_flash<128, exponential, normaliser::sum, true>("exp sum decay 128 T=777", 1, 777, 2, 1);
-  check_flash<64, softplus, normaliser::sum, true>("softplus sum decay 64 T=300", 2, 300, 2, 1);
-  check_flash<128, relu_squared, normaliser::constant, true>("relu^2 constant decay 128 T=500", 1, 500, 2, 1);
+  check_flash<128, exponential, normaliser::sum, false>({"exp sum 128 T=128", 1, 128, 1});
+  check_flash<128, exponential, normaliser::sum, false>({"exp sum 128 T=777", 2, 777, 3});
+  check_flash<128, exponential, normaliser::sum, false>({"exp sum 128 T=300 groups of 2", 1, 300, 4, 1, 2, 2});
+  check_flash<64, exponential, normaliser::sum, false>({"exp sum 64 T=500", 1, 500, 2});
+  check_flash<128, relu_squared, normaliser::constant, false>({"relu^2 constant 128 T=650", 1, 650, 2});
+  check_flash<128, relu_squared, normaliser::sum, false>({"relu^2 sum 128 T=650", 1, 650, 2});
+  check_flash<128, softplus, normaliser::sum, false>({"softplus sum 128 T=650", 1, 650, 2});
+  check_flash<128, exponential, normaliser::sum, true>({"exp sum decay 128 T=777", 1, 777, 2});
+  check_flash<64, softplus, normaliser::sum, true>({"softplus sum decay 64 T=300", 2, 300, 2});
+  check_flash<128, relu_squared, normaliser::constant, true>({"relu^2 constant decay 128 T=500", 1, 500, 2});
+  check_flash<128, exponential, normaliser::sum, true>({"exp sum decay 128 T=300 values of 2", 2, 300, 4, 2, 2, 1});
+  // sequences that end with a tile, inside its halves, after one token; empty ones; the third is NaN, and the first ends before it
+  const std::vector<int> offsets = {0, 100, 100, 163, 419, 420, 804, 804, 970};
+  check_flash<128, exponential, normaliser::sum, false>({"exp sum 128 packed groups of 2", 1, 970, 4, 1, 2, 2, offsets, 2});
+  check_flash<64, exponential, normaliser::sum, true>({"exp sum decay 64 packed", 1, 970, 2, 1, 1, 1, offsets, 2});
+  check_flash<128, exponential, normaliser::sum, true>({"exp sum decay 128 packed values of 2", 1, 970, 4, 2, 2, 1, offsets, 2});
+  check_flash<64, exponential, normaliser::sum, false>({"exp sum 64 packed, none empty", 1, 400, 1, 1, 1, 1, {0, 129, 258, 259, 400}, 1});
+  check_flash<128, relu_squared, normaliser::constant, false>({"relu^2 constant 128 packed", 1, 970, 1, 1, 1, 1, offsets, 2});
+  check_flash<128, relu_squared, normaliser::constant, true>({"relu^2 constant decay 128 packed", 1, 970, 1, 1, 1, 1, offsets, 2});
+  check_flash<128, softplus, normaliser::sum, false>({"softplus sum 128 packed", 1, 970, 1, 1, 1, 1, offsets, 2});
+  check_flash<64, softplus, normaliser::sum, true>({"softplus sum decay 64 packed", 1, 970, 2, 1, 1, 1, offsets, 2});
 }
 
 /// A few small cases, for compute-sanitizer.
@@ -457,8 +516,10 @@ void check_small() {
   check_linear<128, 128>({"small 128 T=200 b r S", 1, 200, 1, 128, 128, 2, true, true});
   check_linear<64, 128>({"small packed", 1, 200, 1, 64, 128, 2, true, true, 1, {0, 70, 70, 200}});
   check_linear<128, 128>({"small units", 1, 300, 1, 128, 128, 2, true, true, 1, {}, 256});
-  check_flash<128, exponential, normaliser::sum, false>("small", 1, 200, 1, 1);
-  check_flash<64, softplus, normaliser::sum, true>("small decay", 1, 200, 1, 1);
+  check_flash<128, exponential, normaliser::sum, false>({"small", 1, 200, 1});
+  check_flash<64, softplus, normaliser::sum, true>({"small decay", 1, 200, 1});
+  check_flash<128, exponential, normaliser::sum, false>({"small packed", 1, 300, 1, 1, 1, 1, {0, 70, 70, 200, 300}, 2});
+  check_flash<64, softplus, normaliser::sum, true>({"small packed decay", 1, 300, 2, 2, 2, 1, {0, 70, 70, 200, 300}, 2});
 }
 
 }  // namespace

@@ -313,7 +313,7 @@ struct law {
         const bool parallel = std::is_same_v<Form, form::parallel>;
         bool meant = p.c.tiled;
         if constexpr (!std::is_same_v<Form, form::parallel>) meant = meant && f.length == 0;
-        meant = meant && (!parallel || (!initial && p.c.offsets.empty() && e.n == e.d && e.keys == e.states));
+        meant = meant && (!parallel || (!initial && e.n == e.d));
         carried<M, T> both_states;
         if (initial) both_states.initial = initial->view_of(), both_states.final = initial->view_of();
         meant = meant && !(initial && traits<M>::structure.turns != turning::none);
