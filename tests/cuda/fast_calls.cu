@@ -11,27 +11,28 @@ void expect(bool condition, const char* what) {
   if (condition) ++total.passed;
   else ++total.failed, std::printf("    FAILED fast calls: %s\n", what);
 }
-template <class M>
+template <class M, class Heads = heads::grouped_queries>
 struct of {
   using mixer_type = M;
-  using heads_type = heads::grouped_queries;
+  using heads_type = Heads;
   static constexpr field over = field::real;
 };
 /// Output, then the gradients of all streams, of one form; `kept`: with what forward keeps.
 template <class P>
 struct outcome {
-  using L = law<of<typename P::M>, bf16>;
+  using L = law<of<typename P::M, typename P::H>, bf16>;
   both<bf16> y;
   std::vector<both<unsigned char>> memory;
-  gradients<typename P::M, bf16> g;
-  /// `constants`: also the gradients of streams without time, which the generic engine gives.
+  gradients<typename P::M, bf16, typename P::H> g;
+  /// `constants`: also the gradients of streams without time, which the generic engine gives; `first`: the token that dy begins with.
   template <class Form>
-  outcome(P& p, Form f, bool keeps, bool constants = true) : y(p.e.batch * p.e.time * p.e.readers * p.e.d) {
-    const device::cuda on;
+  outcome(P& p, Form f, bool keeps, bool constants = true, idx first = 0, const device::cuda& on = {})
+      : y(p.e.batch * p.e.time * p.e.readers * p.e.d) {
     const view<bf16, 4> out(y.device, p.e.batch, p.e.time, idx(p.e.readers), idx(p.e.d));
     y.spoil();
     both<bf16> dy(idx(y.host.size()));
-    for (std::size_t i = 0; i < dy.host.size(); ++i) dy.host[i] = bf16(float(int(i * 7 % 13) - 6) * 0.25f);
+    const std::size_t skipped = std::size_t(first * p.e.readers * p.e.d);
+    for (std::size_t i = 0; i < dy.host.size(); ++i) dy.host[i] = bf16(float(int((i + skipped) * 7 % 13) - 6) * 0.25f);
     dy.up();
     L::bind(g, p, memory, false, typename P::needs{});
     if (!constants) drop_constants(typename P::needs{});
@@ -111,6 +112,48 @@ void kept() {
   const outcome fast(p, form::parallel{}, false), kept(p, form::parallel{}, true);
   expect(fast.same(kept), "what the parallel form keeps gives the same bits");
 }
+/// The parallel form over packed sequences, the third full of NaN: each other one as alone, bit for bit; with what forward keeps;
+/// with 32-bit offsets on the device.
+template <class M, class Heads>
+void packed(const char* what) {
+  using P = problem<of<M, Heads>, bf16>;
+  const std::vector<std::int64_t> offsets = {0, 100, 100, 163, 420};
+  const config c{"packed", 1, 420, 128, 128, false, false, offsets, 0};
+  P p(c);
+  const auto streams = [&]<class... Need>(list<Need...>, auto f) {
+    std::size_t k = 0;
+    ((Need::timed ? f(k) : void(), ++k), ...);
+  };
+  streams(typename P::needs{}, [&](std::size_t k) {
+    auto& bytes = p.memory[k].host;
+    const std::ptrdiff_t row = std::ptrdiff_t(bytes.size()) / c.T;
+    std::fill(bytes.begin() + offsets[2] * row, bytes.begin() + offsets[3] * row, 0xff);
+    p.memory[k].up();
+  });
+  expect(chosen_kernel(device::cuda{}, form::parallel{}, p.x) == "parallel, sm_90a, tiles of 128", what);
+  const outcome all(p, form::parallel{}, false, false), kept(p, form::parallel{}, true, false);
+  expect(all.same(kept), "what the parallel form keeps over packed sequences gives the same bits");
+  for (const std::size_t i : {0, 3}) {
+    const idx begin = offsets[i], length = offsets[i + 1] - begin;
+    const auto part = [&](const std::vector<unsigned char>& x) {
+      const std::ptrdiff_t row = std::ptrdiff_t(x.size()) / c.T;
+      return std::vector<unsigned char>(x.begin() + begin * row, x.begin() + (begin + length) * row);
+    };
+    const config one{"alone", 1, length, 128, 128, false, false, {}, 0};
+    P q(one);
+    for (std::size_t k = 0; k < q.memory.size(); ++k) q.memory[k].host = p.memory[k].host;
+    streams(typename P::needs{}, [&](std::size_t k) { q.memory[k].host = part(p.memory[k].host); });
+    for (auto& m : q.memory) m.up();
+    const outcome alone(q, form::parallel{}, false, false, begin);
+    bool same = !std::memcmp(alone.y.host.data(), all.y.host.data() + begin * p.e.readers * 128, alone.y.host.size() * sizeof(bf16));
+    streams(typename P::needs{}, [&](std::size_t k) { same = same && alone.memory[k].host == part(all.memory[k].host); });
+    expect(same, what);
+  }
+  both<std::int32_t> narrow(idx(offsets.size()));
+  narrow.host.assign(offsets.begin(), offsets.end()), narrow.up();
+  p.x.cu_seqlens = std::span<const std::int32_t>(narrow.device, offsets.size());
+  expect(all.same(outcome(p, form::parallel{}, false, false, 0, device::cuda{.trusted = 257})), "trusted offsets give the same bits");
+}
 /// A state read and written at one place, by a mixer whose z, m and position several blocks read.
 template <class M, class Types, class Form>
 void in_place(Form f, int n, int d, const char* what) {
@@ -181,6 +224,9 @@ void fast_calls() {
                                                                                  "a captured parallel form gives the same bits");
       captured<mixer<r::linear, ev::gated_householder<>, sc::beta, no::one>>(form::step{}, 1, "a captured step gives the same bits");
       segments(), kept(), fallbacks();
+      packed<mixer<r::exponential, ev::scalar, sc::inverse_sqrt_dim, no::sum>, heads::grouped_values>("packed softmax with a decay");
+      packed<mixer<r::exponential, ev::rotation<>, sc::inverse_sqrt_dim, no::sum>, heads::grouped_queries>(
+          "packed softmax with a rotation");
       constants<mixer<r::exponential, ev::rotation<>, sc::inverse_sqrt_dim, no::sum>>(form::parallel{}, "softmax with a rotation");
       constants<mixer<r::linear, ev::rotation_decay<>, sc::one, no::sqrt_dim>>(form::chunkwise{}, "sweep with a rotation");
       constants<mixer<r::linear, ev::fixed_scalar, sc::one, no::sqrt_dim>>(form::chunkwise{}, "sweep with a fixed decay");

@@ -63,8 +63,8 @@ struct params {
   sequence_offsets offsets;
 };
 
-/// A sequence: its rows in the tensor, and the first of its tiles among those of all sequences. Sequence i has its tiles from
-/// begin / 128 + i on, so that no tile has two and a block finds its own by bisection; the tiles that are left over are empty.
+/// A sequence: its rows in the tensor, and the first of its tiles among those of all sequences. The tiles of packed sequence i start
+/// at begin / 128 + i, which leaves room for each, so that a block finds its sequence by bisection; a tile left over is empty.
 struct span {
   int64_t begin, length;
   int first;
@@ -958,7 +958,7 @@ void flash_forward(const flash_shape& s, const flash_inputs& x, const tensor& y,
 struct flash_gradients {
   tensor y, dy;                    // in, bf16 [B, T, heads, n]
   const float* row_sum = nullptr;  // in, from the forward
-  tensor dq, dk, dv;               // bf16 [B, T, heads, n]: of shared keys the caller sums the heads
+  tensor dq, dk, dv;               // bf16 [B, T, heads, n]: of shared streams the caller sums the heads
   tensor d_log_decay;              // fp32 [B, T, heads], where there is a decay
 };
 
