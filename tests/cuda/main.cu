@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Runs the laws of all mixers and the files that are linked in, or those whose numbers or names are given; ends with the counts.
+// Runs the laws of all mixers and the files that are linked in, or those whose numbers (with or without _TYPE) or names are given; ends
+// with the counts.
 #include <cstdlib>
 
 #include "law.cuh"
@@ -35,11 +36,16 @@ int main(int count, char** arguments) {
   void (*const cases[][4])() = {COEFDYN_CASES(COEFDYN_ENTRY)};
   const int all = int(sizeof(cases) / sizeof(cases[0]));
   for (int k = 0; k < all; ++k) {
-    bool wanted = count < 2;
-    for (int a = 1; a < count; ++a) wanted = wanted || std::to_string(k) == arguments[a];
-    if (!wanted) continue;
-    for (const auto run_case : cases[k])
-      if (run_case) run_case();
+    const auto wanted = [&](const std::string& name) {
+      bool any = count < 2;
+      for (int a = 1; a < count; ++a) any = any || name == arguments[a];
+      return any;
+    };
+    const bool all_types = wanted(std::to_string(k));
+    const char* const types[] = {"f32", "f64", "bf16", "f16"};
+    for (int t = 0; t < 4; ++t)
+      if (cases[k][t] && (all_types || wanted(std::to_string(k) + "_" + types[t]))) cases[k][t]();
+    if (!all_types) continue;
     if (!cases[k][0]) ++total.skipped;
   }
   const struct {
