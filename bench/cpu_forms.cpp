@@ -245,9 +245,10 @@ void time_form(const char* mixer, const char* type, const char* name, Form form,
   problem<M, Types> p(1, T, H, n, n);
   using R = typename problem<M, Types>::R;
   const bool parallel = std::is_same_v<Form, form::parallel>;
-  const int length = chosen_options.length && !parallel ? chosen_options.length
-                     : parallel                         ? cpu::tuning_for<M, R>(n, n).tile
-                                                        : cpu::tuning_for<M, R>(n, n).chunk;
+  const int length = std::is_same_v<Form, form::recurrent> ? 0
+                     : chosen_options.length && !parallel  ? chosen_options.length
+                     : parallel                            ? cpu::tuning_for<M, R>(n, n).tile
+                                                           : cpu::tuning_for<M, R>(n, n).chunk;
   const int backward_length = chosen_options.length || parallel ? length : cpu::tuning_for<M, R>(n, n).backward_chunk;
   const double heads = double(T) * H;
   const auto report = [&](const std::string& what, double s, double count, double other, const char* label) {
@@ -309,6 +310,7 @@ void linear_mixer(const char* name, Loop loop, bool wide = true) {
     for (idx T : {idx(1024), idx(8192)})
       if (T == 1024 || !chosen_options.quick)
         time_form<M, float, Count>(name, "f32", "chunkwise", form::chunkwise{chosen_options.length}, n, T, true, by_hand);
+    time_form<M, float, Count>(name, "f32", "recurrent", form::recurrent{}, n, 1024, false, by_hand);
     for (idx B : {idx(1), idx(64)}) time_step<M>(name, n, B);
     if (wide) {
       time_form<M, bf16, Count>(name, "bf16", "chunkwise", form::chunkwise{chosen_options.length}, n, 1024, false, 0);

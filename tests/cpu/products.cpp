@@ -553,6 +553,29 @@ matrix<R> block(const matrix<R>& whole, int i0, int j0, int m, int n, std::mt199
 
 }  // namespace
 
+TEST_CASE_TEMPLATE("products a row whose correction was summed by the row before has the same bits", R, float, double) {
+  on_every_target<R>([](const products<R>& p) {
+    for_sizes([&](int m, int n, int, std::mt19937& random) {
+      const matrix<R> start(m, n, random), row(2, m, random), k(2, m, random), v(2, n, random), q(2, m, random), w(2, m, random);
+      const auto two_rows = [&](bool summed_ahead, matrix<R>& S, matrix<R>& y) {
+        matrix<R> ahead(1, n, random);
+        ahead.fill(std::numeric_limits<R>::quiet_NaN());
+        for (int i = 0; i < 2; ++i)
+          p.state_row(m, {&w(i, 0), &row(i, 0), nullptr, &k(i, 0), &v(i, 0), &q(i, 0), R(-0.4), R(0.9), R(1), S.data(), S.stride, S.data(),
+                          S.stride, &y(i, 0), n, nullptr, summed_ahead && i == 1 ? ahead.data() : nullptr, &row(1, 0),
+                          summed_ahead && i == 0 ? ahead.data() : nullptr});
+      };
+      if (m == 0 || n == 0) return;
+      matrix<R> S = start, other_S = start, y(2, n, random), other_y(2, n, random);
+      two_rows(false, S, y), two_rows(true, other_S, other_y);
+      CAPTURE(m);
+      CAPTURE(n);
+      CHECK(agree(S, 0, 0, other_S));
+      CHECK(agree(y, 0, 0, other_y));
+    });
+  });
+}
+
 TEST_CASE_TEMPLATE("products of a part of the rows and columns have the bits of the whole", R, float, double) {
   on_every_target<R>([](const products<R>& p) {
     std::mt19937 random(5);

@@ -20,7 +20,10 @@ struct state_row_operands {
   idx ld_to;
   R* y;  // (d)
   int d;
-  const R* next = nullptr;  // the state that the next call reads, rows ld_from apart
+  const R* next = nullptr;   // the state that the next call reads, rows ld_from apart
+  const R* known = nullptr;  // from' row, if the call before has summed it
+  const R* row_ahead = nullptr;
+  R* ahead = nullptr;  // := to' row_ahead, for the call that follows; null: not wanted
 };
 
 /// What decayed_gram_lower's backward reads and adds to: see products. Rows of a, b, f, da, db and dlog are ld apart.
@@ -175,22 +178,24 @@ struct plain_products {
   static void state_row(int n, int d, const state_row_operands<R>& o) {
     for (int c = 0; c < d; ++c) {
       R along = R(0);
-      if (o.row != nullptr) {
-        for (int i = 0; i < n; ++i) along = along + o.row[i] * o.from[i * o.ld_from + c];
-        along = along * o.s;
-      }
+      if (o.known != nullptr) along = o.known[c];
+      else
+        for (int i = 0; i < n && o.row != nullptr; ++i) along = along + o.row[i] * o.from[i * o.ld_from + c];
+      along = along * o.s;
       R write = o.v[c] * o.b;
       if (o.col == nullptr) write = write + along;
-      R sum = R(0);
+      R sum = R(0), ahead = R(0);
       for (int i = 0; i < n; ++i) {
         R x = o.from[i * o.ld_from + c];
         x = (o.w != nullptr ? o.w[i] : o.decay) * x;
         x = x + o.k[i] * write;
         if (o.col != nullptr) x = x + o.col[i] * along;
         if (o.q != nullptr) sum = sum + o.q[i] * x;
+        if (o.ahead != nullptr) ahead = ahead + o.row_ahead[i] * x;
         o.to[i * o.ld_to + c] = x;
       }
       if (o.q != nullptr) o.y[c] = sum;
+      if (o.ahead != nullptr) o.ahead[c] = ahead;
     }
   }
 

@@ -17,8 +17,10 @@ struct state_rows_head {
   reader_frame<M, R, X::over> reads;
   O o;
   products<R> px;
-  R *own = nullptr, *z = nullptr, *w = nullptr, *row = nullptr;    // (n, d), (n), (rows, 1 or n), (n)
-  R *Q = nullptr, *p = nullptr, *Y = nullptr, *scratch = nullptr;  // per reader: (rows, n), (length), (length, d + 1)
+  R *own = nullptr, *z = nullptr, *w = nullptr, *row = nullptr;    // (n, d), (n), (rows, 1 or n), (2, n)
+  R* ahead = nullptr;                                              // (d): S' row of the row that comes next
+  const R* left_ahead = nullptr;                                   // that row
+  R *Q = nullptr, *p = nullptr, *Y = nullptr, *scratch = nullptr;  // per reader: (rows, n), (length), (length, width)
   const R** queries = nullptr;                                     // per reader
   R *nothing = nullptr, *sink = nullptr;                           // max(n, d) zeros, (n, d): of the second reader on
   // the state of the sequence at hand
@@ -37,20 +39,24 @@ struct state_rows_head {
         o(a, length_, e.n, value_width<M>(e.d), T::micro > 1 && !T::structure.writes_each),
         px(products<R>::best()) {
     const idx rows = idx(length) * T::micro, readers = readers_per_state(e);
-    own = a.take<R>(idx(n) * d), z = a.take<R>(n), row = a.take<R>(n);
+    own = a.take<R>(idx(n) * d), z = a.take<R>(n), row = a.take<R>(2 * n);
+    if (O::corrects) ahead = a.take<R>(d);
     if (O::has_gates) w = a.take<R>(rows * (O::channel ? n : 1));
-    Q = a.take<R>(readers * rows * n), p = a.take<R>(readers * length), Y = a.take<R>(readers * length * (d + 1)),
+    Q = a.take<R>(readers * rows * n), p = a.take<R>(readers * length), Y = a.take<R>(readers * length * width()),
     scratch = a.take<R>(3 * idx(e.n)), queries = a.take<const R*>(readers);
     if (readers > 1) nothing = a.take<R>(n > d ? n : d), sink = a.take<R>(idx(n) * d);
   }
   static frame_shape shape(const extents& e, int length) { return {e.n, e.policy_d ? e.policy_d : e.d, value_width<M>(e.d), length}; }
-  R* result(int r, int i) const { return Y + (idx(r) * length + i) * (d + 1); }
+  /// A read row with its sum at d, whole cache lines.
+  int width() const { return (d + 16) / 16 * 16; }
+  R* result(int r, int i) const { return Y + (idx(r) * length + i) * width(); }
 
-  /// Rows of a token, read by the token's queries where it reads after its write.
+  /// Rows of a token, read by the token's queries where it reads after its write. Each row's pass also sums what the next row of
+  /// the window is corrected by.
   void token(int i, int readers) {
     for (int l = 0; l < T::micro; ++l) {
       const int r = i * T::micro + l;
-      const R *decays = nullptr, *left = nullptr;  // per channel; else decay
+      const R *decays = nullptr, *left = nullptr, *col = nullptr, *known = nullptr, *row_ahead = nullptr;  // decays: per channel
       R decay(1), strength(0);
       if constexpr (O::channel) {
         if (l == 0) decays = w + idx(r) * n;
@@ -58,16 +64,15 @@ struct state_rows_head {
         if (l == 0) decay = w[r];
       }
       if constexpr (O::corrects) {
-        left = o.row + idx(r) * n, strength = o.s[r];
-        if constexpr (T::structure.row_sees == sees::decayed) {
-          if (decays) by_channel(n, row, [&](int c) { return decays[c] * left[c]; }), left = row;
-          strength *= decay;
-        }
+        left = r ? left_ahead : left_of(r), known = r ? ahead : nullptr;
+        left_ahead = row_ahead = r + 1 < o.rows ? left_of(r + 1) : nullptr;
+        strength = o.s[r] * (T::structure.row_sees == sees::decayed ? decay : R(1));
+        if constexpr (!O::tied) col = o.col + idx(r) * n;
       }
-      const R* col = O::corrects && !O::tied ? o.col + idx(r) * n : nullptr;
       const bool fused = !O::before && readers > 0 && l == T::micro - 1;
-      px.state_row(n, {decays, left, col, o.K + idx(r) * n, o.V + idx(r) * o.e, fused ? queries[0] + idx(r) * n : nullptr, strength, o.b[r],
-                       decay, from, ld_from, to, ld_to, result(0, i), d, l == T::micro - 1 ? next : nullptr});
+      px.state_row(
+          n, {decays, left, col, o.K + idx(r) * n, o.V + idx(r) * o.e, fused ? queries[0] + idx(r) * n : nullptr, strength, o.b[r], decay,
+              from, ld_from, to, ld_to, result(0, i), d, r + 1 == o.rows ? next : nullptr, known, row_ahead, row_ahead ? ahead : nullptr});
       from = to, ld_from = ld_to;
       if constexpr (T::needs_sum) sum_row(r, decays, decay, left, strength, col);
       if (fused) read_sum(0, i, queries[0] + idx(r) * n);
@@ -93,12 +98,20 @@ struct state_rows_head {
       if constexpr (O::before) {
         const int at = i * T::micro + T::micro - 1;
         const R f = p[idx(k) * length + i] * o.b[at];
-        px.add_scaled_rows(1, T::needs_sum ? d + 1 : d, &f, o.V + idx(at) * o.e, o.e, y, d + 1);
+        px.add_scaled_rows(1, T::needs_sum ? d + 1 : d, &f, o.V + idx(at) * o.e, o.e, y, width());
       }
     }
   }
 
  private:
+  /// Row r with the decays that it sees by channel.
+  const R* left_of(int r) const {
+    const R* left = o.row + idx(r) * n;
+    if (!O::channel || T::structure.row_sees != sees::decayed || r % T::micro) return left;
+    R* const seen = row + idx(r / T::micro % 2) * n;
+    by_channel(n, seen, [&](int c) { return w[idx(r) * n + c] * left[c]; });
+    return seen;
+  }
   void sum_row(int r, const R* decays, R decay, const R* left, R strength, const R* col) {
     const R* k = o.K + idx(r) * n;
     R along(0), write = o.b[r];
