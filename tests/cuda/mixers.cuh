@@ -104,7 +104,9 @@ COEFDYN_SUBJECT(41, "tanh, rank one, exp", grouped_queries, real, false, r::tanh
 COEFDYN_SUBJECT(42, "elu+1, product of 2", grouped_queries, real, false, r::elu_plus_one, ev::householder_product<2>, sc::inverse_sqrt_dim,
                 no::count);
 COEFDYN_SUBJECT(43, "softmax, user's shear", grouped_queries, real, false, r::exponential, sheared, sc::inverse_sqrt_dim, no::sum);
+COEFDYN_SUBJECT(44, "elu+1, scalar, sum, grouped values", grouped_values, real, false, r::linear, ev::scalar, sc::delta, no::sum,
+                feature::elu_plus_one);
 #undef COEFDYN_SUBJECT
-constexpr int subjects = 44;
+constexpr int subjects = 45;
 
 }  // namespace gpu_test

@@ -42,7 +42,7 @@ struct flash_plan {
   }
   struct forward_pieces {
     numbers::arrays numbers;
-    hopper::turned_rows<M> rows;
+    hopper::prepared_rows<M> rows;
     float* decay = nullptr;  // sums of gates in tiles
     forward_pieces(generic::memory& a, const flash_plan& p) : numbers(numbers::take<M>(a, p.e)), rows(a, p.e) {
       if (decays) decay = a.template take<float>(flash_decay_workspace(p.shape(p.given)) / 4);
@@ -107,9 +107,8 @@ struct flash_plan {
     g.dq = w.q.place(call.g.q, e), g.dk = w.k.place(call.g.k, e), g.dv = w.v.place(call.g.v, e);
     if (decays) g.d_log_decay = hopper::dense(w.gradients.gate, e, 1);
     with_size([&]<int n>() { flash_backward<n, phi, norm, decays>(shape(x), in, g, w.rest, stream); });
-    w.q.out(stream, call.g.q, e, call.g.accumulate), w.k.out(stream, call.g.k, e, call.g.accumulate);
     w.v.out(stream, call.g.v, e, call.g.accumulate);
-    hopper::turned_rows<M>::turn_back(stream, x, e, call.g);
+    hopper::prepared_rows<M>::give_back(stream, x, e, w.q, w.k, call.g);
     if (decays && numbers::wanted<X>(call.g)) numbers::raise<M>(stream, x, e, {}, w.gradients, call.g);
   }
 

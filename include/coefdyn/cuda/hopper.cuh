@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "../core/form.hpp"
+#include "features.cuh"
 #include "numbers.cuh"
-#include "ptx.cuh"
 
 /// What the plans of the Hopper kernels share: whether they can run, tensors as the copy engine takes them, states with a head
 /// for each reader, gradients summed over the readers of a head.
@@ -40,34 +40,46 @@ inline ptx::tensor dense(const void* p, const extents& e, idx inner) {
   return {const_cast<void*>(p), e.time * e.readers * inner, e.readers * inner, inner};
 }
 
-/// q and k as the kernels take them: the caller's, or turned by a constant rotation into the workspace.
+/// q and k as the kernels take them: the caller's, or through the feature map and turned by a constant rotation into the workspace.
 template <class M>
-struct turned_rows {
-  static constexpr bool turns = numbers::kinds<M>::turn;
+struct prepared_rows {
+  using feature_map = typename M::feature_map;
+  static constexpr bool maps = traits<M>::has_feature, turns = numbers::kinds<M>::turn, made = maps || turns;
   view<bf16, 4> q, k;
-  turned_rows(generic::memory& a, const extents& e) {
-    if constexpr (turns) {
-      const idx n = e.n, queries = e.queries, keys = e.keys;
-      q = view<bf16, 4>(a.template take<bf16>(e.batch * e.time * queries * n), e.batch, e.time, queries, n);
-      k = view<bf16, 4>(a.template take<bf16>(e.batch * e.time * keys * n), e.batch, e.time, keys, n);
-    }
+  prepared_rows(generic::memory& a, const extents& e) {
+    if constexpr (made) q = take(a, e, e.queries), k = take(a, e, e.keys);
+  }
+  /// Rows [B, T, heads, n] of the workspace.
+  static view<bf16, 4> take(generic::memory& a, const extents& e, idx heads) {
+    return view<bf16, 4>(a.template take<bf16>(e.batch * e.time * heads * e.n), e.batch, e.time, heads, idx(e.n));
   }
   template <class X>
   void make(cudaStream_t stream, const X& x, const extents& e) const {
-    if constexpr (turns) numbers::turn<M>(stream, x, e, x.q, q, -1), numbers::turn<M>(stream, x, e, x.k, k, -1);
+    if constexpr (maps) features::apply<feature_map>(stream, x.q, q), features::apply<feature_map>(stream, x.k, k);
+    if constexpr (maps && turns) numbers::turn<M>(stream, x, e, q, q, -1), numbers::turn<M>(stream, x, e, k, k, -1);
+    else if constexpr (turns) numbers::turn<M>(stream, x, e, x.q, q, -1), numbers::turn<M>(stream, x, e, x.k, k, -1);
   }
   template <class X>
   ptx::tensor query(const X& x) const {
-    return turns ? raw(q) : raw(x.q);
+    return made ? raw(q) : raw(x.q);
   }
   template <class X>
   ptx::tensor key(const X& x) const {
-    return turns ? raw(k) : raw(x.k);
+    return made ? raw(k) : raw(x.k);
   }
-  /// Gradients of turned rows to gradients of the caller's, in place.
-  template <class X, class G>
-  static void turn_back(cudaStream_t stream, const X& x, const extents& e, const G& g) {
+  /// Gradients of the kernels' rows, one for each processed head, to the caller's: summed over heads, turned back, and taken through
+  /// the map's derivative.
+  template <class Rows, class X, class G>
+  static void give_back(cudaStream_t stream, const X& x, const extents& e, const Rows& dq, const Rows& dk, const G& g) {
+    if constexpr (!maps || turns) dq.out(stream, g.q, e, g.accumulate), dk.out(stream, g.k, e, g.accumulate);
     if constexpr (turns) numbers::turn<M>(stream, x, e, g.q, g.q, +1), numbers::turn<M>(stream, x, e, g.k, g.k, +1);
+    if constexpr (maps) {
+      const auto one = [&](const auto& in, const Rows& rows, const auto& out) {
+        const int group = turns ? 1 : e.readers / int(out.extents[2]);
+        features::pull_back<feature_map>(stream, in, turns ? raw(out) : rows.place(out, e), group, out);
+      };
+      one(x.q, dq, g.q), one(x.k, dk, g.k);
+    }
   }
 };
 

@@ -24,20 +24,20 @@ struct kinds {
 };
 }  // namespace numbers
 
-/// A_t is a number at most, or a constant rotation with one; no feature map, one write a token.
+/// A_t is a number at most, or a constant rotation with one; one write a token.
 template <class M>
 constexpr bool is_scalar_family = [] {
   constexpr structure_of s = traits<M>::structure;
-  return traits<M>::structured && !traits<M>::complex_state && !traits<M>::has_feature && traits<M>::micro == 1 &&
-         s.correction == rank_one::none && (s.turns == turning::none || s.constant) && s.order == reads::after_write &&
-         numbers::kinds<M>::ahead;
+  return traits<M>::structured && !traits<M>::complex_state && traits<M>::micro == 1 && s.correction == rank_one::none &&
+         (s.turns == turning::none || s.constant) && s.order == reads::after_write && numbers::kinds<M>::ahead;
 }();
-/// sweep.cuh and segments.cuh: the chunkwise form.
+/// sweep.cuh and segments.cuh: the chunkwise form; sums of rows by sum.cuh, where no angle turns them and eta reads nothing else.
 template <class M>
-constexpr bool has_sweep = is_scalar_family<M> && traits<M>::linear && !traits<M>::needs_sum;
+constexpr bool has_sweep = is_scalar_family<M> && traits<M>::linear &&
+                           (!traits<M>::needs_sum || (!numbers::kinds<M>::turn && basis_of<typename M::normalization> == basis::sizes));
 /// flash.cuh: the parallel form.
 template <class M>
-constexpr bool has_flash = is_scalar_family<M> && !numbers::kinds<M>::scale && !numbers::kinds<M>::read &&
+constexpr bool has_flash = is_scalar_family<M> && !traits<M>::has_feature && !numbers::kinds<M>::scale && !numbers::kinds<M>::read &&
                            (!traits<M>::needs_sum || std::is_same_v<typename M::normalization, normalization::sum>);
 /// step.cuh: up to 8 tokens with a state, float arithmetic.
 template <class M>

@@ -106,6 +106,13 @@ int64_t segments_backward_workspace(const sweep_shape& s, int64_t unit) {
   return sweep_backward_workspace<n, d>(s) + 2 * segments_forward_workspace<n, d>(s, unit) + 256;
 }
 
+/// Where the states that enter the segments are in a backward call: in `entered`, segments_forward's workspace, or else in its own.
+template <int n, int d>
+float* segments_entered(const sweep_shape& s, int64_t unit, const void* entered, void* workspace) {
+  if (entered) return static_cast<float*>(const_cast<void*>(entered));
+  return reinterpret_cast<float*>(static_cast<char*>(workspace) + segments_forward_workspace<n, d>(s, unit));
+}
+
 /// As sweep_backward, cut into segments. `entered` is segments_forward's workspace, or null to compute it again.
 template <int n, int d, bool probe = true>
 void segments_backward(const sweep_shape& s, const sweep_inputs& x, const sweep_gradients& g, int64_t unit, const void* entered,
@@ -113,7 +120,7 @@ void segments_backward(const sweep_shape& s, const sweep_inputs& x, const sweep_
   const int64_t one = segments_forward_workspace<n, d>(s, unit);
   char* const at = static_cast<char*>(workspace);
   float* const reverse = reinterpret_cast<float*>(at);
-  float* const forward = entered ? static_cast<float*>(const_cast<void*>(entered)) : reinterpret_cast<float*>(at + one);
+  float* const forward = segments_entered<n, d>(s, unit, entered, workspace);
   const int64_t totals = segments::state_bytes<n, d>(s, unit) / 4;
   if (!entered) {
     segments::summarise<n, d>(s, x, {}, unit, false, forward, forward + totals, stream, true);

@@ -818,6 +818,21 @@ void backward(const sweep_shape& s, const sweep_inputs& x, const sweep_gradients
   }
 }
 
+/// dq alone, as `backward` gives it, with x.k for the keys that are added up: what bf16 loses of k and of dq is then relative to
+/// x.k. `states`: x.k's, (sequences, or units where `unit` cuts them; heads, n, d), or absent.
+template <int n, int d>
+void query_gradient(const sweep_shape& s, const sweep_inputs& x, const tensor& dy, const tensor& dq, int64_t unit, const float* states,
+                    cudaStream_t stream) {
+  params p{};
+  p.size = make_extents(s, n, unit), p.parts = 1;
+  role& r = p.part[0];
+  r = make_role(s, {dy, d, 1}, {x.v, d, x.v_group}, {x.k, n, x.k_group}, dq, false);
+  set_numbers(r, x, false);
+  set_state<n, d>(r, true, states, nullptr);
+  r.in_per_unit = unit > 0;
+  launch<d, true, false, false>(p, stream);
+}
+
 }  // namespace sweep
 
 /// y and the final state, in one pass. n, d: 64 or 128.

@@ -12,6 +12,7 @@ namespace coefdyn::normalization {
 /// error   none
 /// source  Vaswani et al., arXiv:1706.03762; Katharopoulos et al., arXiv:2006.16236
 struct sum {
+  static constexpr basis depends_on = basis::sizes;  // beside the sum
   static constexpr bool needs_sum = true;
   static constexpr bool is_signed = true;
   template <class R, class At>
