@@ -189,6 +189,8 @@ int main(int count, char** a) {
     bench<decayed>(s, gate).line("scalar", form::chunkwise{}, 30, 30, scalar_work(s), 0.30, 1.1);
     bench<decayed>(longer, gate).line("scalar", form::chunkwise{}, 30, 30, scalar_work(longer), 0.70, 2.4);
   }
+  bench<mixer<r::linear, ev::scalar, sc::one, no::sum, feature::elu_plus_one>>(s, -2e-3f).line("scalar, elu+1, sum", form::chunkwise{}, 30,
+                                                                                               30, scalar_work(s));
   bench<mixers::mamba2>(s, -2e-3f).line("mamba-2", form::chunkwise{}, 30, 30, scalar_work(s));
   bench<mixer<r::exponential, ev::identity, sc::inverse_sqrt_dim, no::sum>>(s).line("softmax", form::parallel{}, 12, 10, pair_work(s), 2.3,
                                                                                     9.5);

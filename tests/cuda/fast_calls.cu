@@ -69,8 +69,8 @@ double distance(const T* got, const T* want, std::size_t count) {
   return sum.relative();
 }
 
-void segments() {  // 8192 tokens a segment, the last one short; the same numbers from the generic engine's chunks of 32
-  using M = mixer<r::linear, ev::scalar, sc::delta, no::sqrt_dim>;
+template <class M>
+void segments(const char* what) {  // 8192 tokens a segment, the last one short; the same numbers from the generic engine's chunks of 32
   for (const auto& offsets : {std::vector<std::int64_t>{}, std::vector<std::int64_t>{0, 300, 17500, 17500, 18000}}) {
     const config c{"segments", 1, offsets.empty() ? 17000 : 18000, 64, 64, false, false, offsets, 0};
     problem<of<M>, bf16> p(c);
@@ -87,7 +87,7 @@ void segments() {  // 8192 tokens a segment, the last one short; the same number
         worst = std::fmax(worst, distance(reinterpret_cast<const bf16*>(a.data()), reinterpret_cast<const bf16*>(b.data()), a.size() / 2));
     }
     expect(worst < 7e-3 && gate < 1.4e-2, "segments agree with the generic engine");  // both round to bf16
-    std::printf("segments%s: rows %.1e, gates %.1e\n", offsets.empty() ? "" : ", packed", worst, gate);
+    std::printf("segments%s%s: rows %.1e, gates %.1e\n", what, offsets.empty() ? "" : ", packed", worst, gate);
   }
 }
 /// Constant rotations and decays: rows are turned ahead, gradients back, where the constants' own gradients are not asked for.
@@ -223,13 +223,20 @@ void fast_calls() {
       captured<mixer<r::exponential, ev::scalar, sc::inverse_sqrt_dim, no::sum>>(form::parallel{}, 200,
                                                                                  "a captured parallel form gives the same bits");
       captured<mixer<r::linear, ev::gated_householder<>, sc::beta, no::one>>(form::step{}, 1, "a captured step gives the same bits");
-      segments(), kept(), fallbacks();
+      using summed = mixer<r::linear, ev::scalar, sc::delta, no::sum, feature::elu_plus_one>;
+      captured<summed>(form::chunkwise{}, 300, "a captured sweep with sums gives the same bits");
+      segments<mixer<r::linear, ev::scalar, sc::delta, no::sqrt_dim>>(""), segments<summed>(", sums");
+      kept(), fallbacks();
       packed<mixer<r::exponential, ev::scalar, sc::inverse_sqrt_dim, no::sum>, heads::grouped_values>("packed softmax with a decay");
       packed<mixer<r::exponential, ev::rotation<>, sc::inverse_sqrt_dim, no::sum>, heads::grouped_queries>(
           "packed softmax with a rotation");
       constants<mixer<r::exponential, ev::rotation<>, sc::inverse_sqrt_dim, no::sum>>(form::parallel{}, "softmax with a rotation");
       constants<mixer<r::linear, ev::rotation_decay<>, sc::one, no::sqrt_dim>>(form::chunkwise{}, "sweep with a rotation");
       constants<mixer<r::linear, ev::fixed_scalar, sc::one, no::sqrt_dim>>(form::chunkwise{}, "sweep with a fixed decay");
+      constants<mixer<r::linear, ev::fixed_scalar, sc::one, no::sum, feature::softmax>>(form::chunkwise{},
+                                                                                        "sweep with sums of softmax features");
+      constants<mixer<r::linear, ev::rotation_decay<>, sc::one, no::sqrt_dim, feature::l2>>(form::chunkwise{},
+                                                                                            "sweep with turned features");
     }
     if (!cuda::hopper::available()) ++total.skipped;
     in_place<mixer<r::linear, ev::scalar, sc::product<sc::exp_input, sc::inverse_sqrt_dim>, no::floored_sum>, float>(
@@ -238,6 +245,8 @@ void fast_calls() {
         form::recurrent{}, 16, 200, "a stabilised state in place, recurrent");
     in_place<mixer<r::linear, ev::scalar, sc::one, no::sum>, float>(form::parallel{}, 16, 24, "a state in place, parallel");
     in_place<mixer<r::linear, ev::scalar, sc::one, no::one>, bf16>(form::chunkwise{}, 64, 64, "a state in place, sweep");
+    in_place<mixer<r::linear, ev::scalar, sc::delta, no::sum, feature::elu_plus_one>, bf16>(form::chunkwise{}, 64, 64,
+                                                                                            "a state and its sum in place, sweep");
   } catch (const std::exception& error) {
     expect(false, error.what());
   }

@@ -91,6 +91,7 @@ struct sweep_plan {
   bool takes_gradients(const Call& call, bool repeats) const {
     const auto& g = call.g;
     if (numbers::constant_wanted<X>(g) || (rows_type::made && g.accumulate) || (turns && call.final_gradient.S.data)) return false;
+    if (rows_type::maps && !(hopper::copyable(g.q) && hopper::copyable(g.k))) return false;  // written eight numbers at once
     return !repeats && hopper::copyable(call.dy) && hopper::row_gradient::serves(g.q, e, g.accumulate) &&
            hopper::row_gradient::serves(g.k, e, g.accumulate) && hopper::row_gradient::serves(g.v, e, g.accumulate) &&
            hopper::state_copy::serves(call.initial, e, copies) && hopper::state_copy::serves(call.final_gradient, e, copies) &&
