@@ -91,6 +91,8 @@ struct sweep_plan {
   bool takes_gradients(const Call& call, bool repeats) const {
     const auto& g = call.g;
     if (numbers::constant_wanted<X>(g) || (rows_type::made && g.accumulate) || (turns && call.final_gradient.S.data)) return false;
+    // mapped rows that no sum normalises leave a gate's gradient too small beside what it is the difference of (bf16 checkpoints)
+    if (rows_type::maps && numbers::kinds<M>::gate && !traits<M>::needs_sum && numbers::wanted<X>(g)) return false;
     if (rows_type::maps && !(hopper::copyable(g.q) && hopper::copyable(g.k))) return false;  // written eight numbers at once
     return !repeats && hopper::copyable(call.dy) && hopper::row_gradient::serves(g.q, e, g.accumulate) &&
            hopper::row_gradient::serves(g.k, e, g.accumulate) && hopper::row_gradient::serves(g.v, e, g.accumulate) &&
