@@ -62,7 +62,7 @@ struct peak_loop {
 template <class R>
 double peak(target t) {
 #if defined(__x86_64__)
-  if (t == target::avx512) return peak_loop<cpu::avx512_shape<R>>::gflops();
+  if (t == target::avx512 || t == target::avx512_bf16) return peak_loop<cpu::avx512_shape<R>>::gflops();
   if (t == target::avx2) return peak_loop<cpu::avx2_shape<R>>::gflops();
 #endif
   return peak_loop<cpu::neon_shape<R>>::gflops();
@@ -137,10 +137,10 @@ void bench(target t, const char* name) {
 }  // namespace
 
 int main() {
-  const char* names[] = {"portable", "neon", "avx2", "avx512"};
-  for (target t : {target::avx512, target::avx2, target::neon, target::portable})
+  const char* names[] = {"portable", "neon", "avx2", "avx512", "avx512_bf16"};
+  for (target t : {target::avx512_bf16, target::avx512, target::avx2, target::neon, target::portable})
     if (cpu::has_target(t)) {
       bench<float>(t, names[static_cast<int>(t)]);
-      bench<double>(t, names[static_cast<int>(t)]);
+      if (t != target::avx512_bf16) bench<double>(t, names[static_cast<int>(t)]);
     }
 }

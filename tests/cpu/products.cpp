@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <coefdyn/core/dual.hpp>
+#include <coefdyn/core/low_precision.hpp>
 #include <coefdyn/cpu/targets.hpp>
 #include <cstring>
 #include <limits>
@@ -21,7 +22,7 @@ constexpr int sizes[] = {0, 1, 3, 17, 31, 64, 65, 128};
 
 std::vector<target> targets() {
   std::vector<target> all;
-  for (target t : {target::portable, target::neon, target::avx2, target::avx512})
+  for (target t : {target::portable, target::neon, target::avx2, target::avx512, target::avx512_bf16})
     if (cpu::has_target(t)) all.push_back(t);
   return all;
 }
@@ -94,9 +95,17 @@ void for_sizes(F f) {
 template <class R, class Body>
 void on_every_target(Body body) {
   for (target t : targets()) {
+    if (t == target::avx512_bf16 && !std::is_same_v<R, float>) continue;
     CAPTURE(static_cast<int>(t));
     body(products<R>::on(t));
   }
+}
+
+/// What a product takes an entry of A or B for.
+template <class R>
+long double factor_of(const products<R>& p, R x) {
+  if (p.where() == target::avx512_bf16) return bf16(static_cast<float>(x));
+  return static_cast<long double>(x);
 }
 
 }  // namespace
@@ -114,7 +123,7 @@ TEST_CASE_TEMPLATE("products nn, nt, tn equal the loops", R, float, double) {
         auto sum = [&](int i, int j, bool magnitude) {
           long double s = magnitude ? std::abs(old(i, j)) : old(i, j);
           for (int q = 0; q < k; ++q) {
-            const long double term = static_cast<long double>(kind == 2 ? A(q, i) : A(i, q)) * (kind == 1 ? B(j, q) : B(q, j));
+            const long double term = factor_of(p, kind == 2 ? A(q, i) : A(i, q)) * factor_of(p, kind == 1 ? B(j, q) : B(q, j));
             s += magnitude ? std::abs(term) : term;
           }
           return s;
@@ -144,7 +153,7 @@ TEST_CASE_TEMPLATE("products of a lower triangle equal the loops and use nothing
         auto sum = [&](int i, int j, bool magnitude) {
           long double s = magnitude ? std::abs(old(i, j)) : old(i, j);
           for (int q = transposed ? i : 0; q < (transposed ? m : i + 1); ++q) {
-            const long double term = static_cast<long double>(transposed ? A(q, i) : A(i, q)) * B(q, j);
+            const long double term = factor_of(p, transposed ? A(q, i) : A(i, q)) * factor_of(p, B(q, j));
             s += magnitude ? std::abs(term) : term;
           }
           return s;
@@ -172,7 +181,7 @@ TEST_CASE_TEMPLATE("products of a lower triangle equal the loops and use nothing
         if (j > i) return 0.0L;
         long double s = magnitude ? std::abs(old(i, j)) : old(i, j);
         for (int q = 0; q < k; ++q) {
-          const long double term = static_cast<long double>(A(i, q)) * B(j, q);
+          const long double term = factor_of(p, A(i, q)) * factor_of(p, B(j, q));
           s += magnitude ? std::abs(term) : term;
         }
         return s;
@@ -181,6 +190,37 @@ TEST_CASE_TEMPLATE("products of a lower triangle equal the loops and use nothing
       CAPTURE(k);
       check_near(C, [&](int i, int j) { return sum(i, j, false); }, [&](int i, int j) { return sum(i, j, true); });
     });
+  });
+}
+
+TEST_CASE_TEMPLATE("products of NaN are NaN, and no other entry", R, float, double) {
+  on_every_target<R>([](const products<R>& p) {
+    std::mt19937 random(9);
+    const int m = 21, n = 35, k = 13;
+    for (const R bad : {std::numeric_limits<R>::quiet_NaN(), std::numeric_limits<R>::infinity()})
+      for (int kind = 0; kind < 3; ++kind) {
+        matrix<R> A(kind == 2 ? k : m, kind == 2 ? m : k, random), B(kind == 1 ? n : k, kind == 1 ? k : n, random), C(m, n, random);
+        (kind == 2 ? A(5, 9) : A(9, 5)) = bad;
+        (kind == 1 ? B(30, 12) : B(12, 30)) = bad;
+        (p.*(kind == 0   ? &products<R>::nn
+             : kind == 1 ? &products<R>::nt
+                         : &products<R>::tn))(m, n, k, A.data(), A.stride, B.data(), B.stride, C.data(), C.stride);
+        bool right = true;
+        for (int i = 0; i < m; ++i)
+          for (int j = 0; j < n; ++j) right &= (i == 9 || j == 30) == !std::isfinite(C(i, j));
+        CHECK(right);
+      }
+    matrix<R> A(m, m, random), B(m, n, random);
+    B(7, 30) = std::numeric_limits<R>::quiet_NaN();
+    for (bool transposed : {false, true}) {
+      matrix<R> C(m, n, random);
+      (p.*(transposed ? &products<R>::tn_lower_left : &products<R>::nn_lower_left))(m, n, A.data(), A.stride, B.data(), B.stride, C.data(),
+                                                                                    C.stride);
+      bool right = true;
+      for (int i = 0; i < m; ++i)
+        for (int j = 0; j < n; ++j) right &= (j == 30 && (transposed ? i <= 7 : i >= 7)) == std::isnan(C(i, j));
+      CHECK(right);
+    }
   });
 }
 
@@ -685,6 +725,8 @@ TEST_CASE("products of any other real are plain loops") {
   CHECK(p.where() == target::portable);
   CHECK(products<long double>::best().where() == target::portable);
   CHECK(products<float>::best().where() == cpu::best_target());
+  CHECK(products<float>::rounded().where() == (cpu::has_target(target::avx512_bf16) ? target::avx512_bf16 : cpu::best_target()));
+  CHECK(products<double>::rounded().where() == cpu::best_target());
   dual<float> x[2] = {{0.5f, 1.0f}, {-1.0f, 2.0f}}, y[2] = {{1.0f, 0.0f}, {2.0f, 0.0f}}, dot{}, e[2];
   p.nt(1, 1, 2, x, 2, y, 2, &dot, 1);
   CHECK(dot.v == doctest::Approx(-1.5));
@@ -700,7 +742,7 @@ TEST_CASE("products of any other real are plain loops") {
 }
 
 TEST_CASE("products refuse a target that the machine or the program lacks") {
-  for (target t : {target::neon, target::avx2, target::avx512})
+  for (target t : {target::neon, target::avx2, target::avx512, target::avx512_bf16})
     if (!cpu::has_target(t)) CHECK_THROWS_AS(products<float>::on(t), std::invalid_argument);
   if (cpu::best_target() != target::portable) CHECK_THROWS_AS(products<long double>::on(cpu::best_target()), std::invalid_argument);
 }

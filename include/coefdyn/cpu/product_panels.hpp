@@ -104,6 +104,7 @@ struct transpose_panel {
 template <class T>
 struct panels {
   using R = typename T::real;
+  static constexpr target name = T::name;
   static constexpr int rows = tile<T>::rows, cols = tile<T>::cols, depth = 240;
   static_assert(depth % rows == 0, "coefdyn: a tile's triangle must not straddle two panels");
 
@@ -158,6 +159,9 @@ struct panels {
     }
   }
 
+ protected:
+  static int least(int a, int b) { return a < b ? a : b; }
+
  private:
   /// Whether rows so far apart crowd into few sets of the first cache.
   static bool is_far(idx stride) { return (stride < 0 ? -stride : stride) * idx(sizeof(R)) > 1024; }
@@ -179,7 +183,6 @@ struct panels {
     if (least(t.cols, t.last + t.rows) <= cols / T::vectors) tile<T, 1>::at(t);
     else tile<T>::at(t);
   }
-  static int least(int a, int b) { return a < b ? a : b; }
 };
 
 }  // namespace coefdyn::cpu::detail

@@ -241,6 +241,6 @@ inline constexpr product_table<R> table_of = {Kernels::name,
 
 /// The tables that the program holds, by target; targets.hpp fills in what it compiles.
 template <class R>
-inline std::array<const product_table<R>*, 4> tables = {&table_of<R, plain_products<R>>};
+inline std::array<const product_table<R>*, target_count> tables = {&table_of<R, plain_products<R>>};
 
 }  // namespace coefdyn::cpu::detail

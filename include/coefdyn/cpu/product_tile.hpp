@@ -44,6 +44,14 @@ struct tile {
         std::make_integer_sequence<int, vectors>{});
   }
 
+  /// C from the sums of all rows and vectors.
+  template <int... I>
+  [[gnu::always_inline]] static inline void store(const tile_operands<R>& t, const V* sum, std::integer_sequence<int, I...> all) {
+    if (t.cols == cols && t.last >= cols - 1)
+      ((I / vectors < t.rows ? add(t.c + I / vectors * t.ldc + I % vectors * width, sum[I], t.end) : void()), ...);
+    else store_edge(t, sum, all);
+  }
+
  private:
   struct operands {
     const R* a[rows];
@@ -69,9 +77,7 @@ struct tile {
     }
     if (t.end == tile_end::triangle) (triangle_term<Row, I...>(sum, o, t), ...);
     if (t.end == tile_end::solve) (solve_term<Row, I...>(sum, o, t), ...);
-    if (t.cols == cols && t.last >= cols - 1)
-      ((I / vectors < t.rows ? add(t.c + I / vectors * t.ldc + I % vectors * width, sum[I], t.end) : void()), ...);
-    else store_edge(t, sum, std::integer_sequence<int, I...>{});
+    store(t, sum, std::integer_sequence<int, I...>{});
   }
 
   /// sum[r] += A[r][s] B[s] for the rows r >= s.

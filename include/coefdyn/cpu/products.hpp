@@ -26,6 +26,12 @@ struct products {
       if (table(t) != nullptr && has_target(t)) return products(table(t));
     return products(table(target::portable));
   }
+  /// Products (nn to tn_lower_left) whose factors are rounded to bf16, to nearest even, with sums in R: where float has
+  /// them (AVX512-BF16), all else as best(); where not, best(). Subnormal factors and sums may become 0.
+  static products rounded() {
+    constexpr target t = target::avx512_bf16;
+    return table(t) != nullptr && has_target(t) ? products(table(t)) : best();
+  }
   static products on(target t) {
     if (!has_target(t)) throw std::invalid_argument("coefdyn: this machine lacks the target asked for; use best().");
     if (table(t) == nullptr)

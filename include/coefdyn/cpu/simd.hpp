@@ -13,7 +13,9 @@
 namespace coefdyn::cpu {
 
 /// An instruction set that the CPU kernels are written for.
-enum class target { portable, neon, avx2, avx512 };
+enum class target { portable, neon, avx2, avx512, avx512_bf16 };
+
+inline constexpr int target_count = 5;
 
 /// Whether the running machine executes the target.
 inline bool has_target(target t) {
@@ -22,6 +24,7 @@ inline bool has_target(target t) {
   if (t == target::avx512)
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+  if (t == target::avx512_bf16) return has_target(target::avx512) && __builtin_cpu_supports("avx512bf16");
 #elif defined(__aarch64__) && defined(__GNUC__)
   if (t == target::neon) return true;
 #endif

@@ -3,7 +3,7 @@
 
 #include <coefdyn/cpu/product_exp.hpp>
 #include <coefdyn/cpu/product_gram.hpp>
-#include <coefdyn/cpu/product_panels.hpp>
+#include <coefdyn/cpu/product_pairs.hpp>
 #include <coefdyn/cpu/product_rows.hpp>
 #include <coefdyn/cpu/products.hpp>
 
@@ -14,12 +14,11 @@
 
 namespace coefdyn::cpu::detail {
 
-/// The kernels over one shape.
-template <class T>
+/// The kernels over one shape, with the products of P.
+template <class T, class P = panels<T>>
 struct shaped_products {
-  static constexpr target name = T::name;
+  static constexpr target name = P::name;
   using R = typename T::real;
-  using P = panels<T>;
   using side = typename P::side;
 
   static void nn(int m, int n, int k, const R* a, idx lda, const R* b, idx ldb, R* c, idx ldc) {
@@ -69,15 +68,16 @@ struct shaped_products {
       &T::template enter<strips<T, detail::state_row<T>, T::bytes == 64 ? 8 : 4>, int, int, const state_row_operands<R>&>;
 };
 
-template <class Shape>
+template <class Shape, class Products = panels<Shape>>
 const product_table<typename Shape::real>* add_table() {
   using R = typename Shape::real;
-  return tables<R>[static_cast<std::size_t>(Shape::name)] = &table_of<R, shaped_products<Shape>>;
+  return tables<R>[static_cast<std::size_t>(Products::name)] = &table_of<R, shaped_products<Shape, Products>>;
 }
 
 #if defined(__x86_64__)
 inline const auto* const float_avx2 = add_table<avx2_shape<float>>();
 inline const auto* const float_avx512 = add_table<avx512_shape<float>>();
+inline const auto* const float_avx512_bf16 = add_table<avx512_shape<float>, rounded_panels>();
 inline const auto* const double_avx2 = add_table<avx2_shape<double>>();
 inline const auto* const double_avx512 = add_table<avx512_shape<double>>();
 #elif defined(__aarch64__)
