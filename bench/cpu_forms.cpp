@@ -319,11 +319,14 @@ void linear_mixer(const char* name, Loop loop, bool wide = true) {
   }
 }
 template <class M, class Count>
-void nonlinear_mixer(const char* name) {
+void nonlinear_mixer(const char* name, bool wide = true) {
   if (!chosen_options.mixer.empty() && chosen_options.mixer != name) return;
   for (int n : {128, 64})
     for (idx T : {idx(1024), idx(8192)})
-      if (T == 1024 || !chosen_options.quick) time_form<M, float, Count>(name, "f32", "parallel", form::parallel{}, n, T, true, 0);
+      if (T == 1024 || !chosen_options.quick) {
+        time_form<M, float, Count>(name, "f32", "parallel", form::parallel{}, n, T, true, 0);
+        if (wide) time_form<M, bf16, Count>(name, "bf16", "parallel", form::parallel{}, n, T, false, 0);
+      }
 }
 
 /// Seconds per token of all 8 heads of a loop of eigen_by_hand.hpp.
@@ -369,11 +372,11 @@ int main(int argc, char** argv) {
   linear_mixer<mamba2, scalar_count>("mamba2", by_hand(eigen_by_hand::mamba2));
   linear_mixer<mixer<r::linear, ev::identity, sc::one, no::one>, scalar_count>("linear_attention", nullptr, false);
   linear_mixer<mixer<r::linear, ev::scalar, sc::exp_input, no::floored_sum>, scalar_count>("mlstm", nullptr, false);
-  linear_mixer<mixer<r::linear, ev::diagonal, sc::one, no::one>, scalar_count>("gla", nullptr, false);
+  linear_mixer<mixer<r::linear, ev::diagonal, sc::one, no::one>, scalar_count>("gla", nullptr);
   linear_mixer<mixer<r::linear, ev::diagonal, sc::one_minus_lambda, no::one>, scalar_count>("hgrn2", nullptr, false);
   linear_mixer<mixer<r::linear, ev::diagonal_householder<>, sc::beta, no::one>, delta_count>("kda", nullptr, false);
   linear_mixer<mixer<r::linear, ev::diagonal_plus_rank_one, sc::one, no::one>, rank_one_count>("rwkv7", nullptr, false);
   nonlinear_mixer<mixer<r::exponential, ev::identity, sc::inverse_sqrt_dim, no::sum>, attention_count>("softmax");
-  nonlinear_mixer<mixer<r::relu, ev::identity, sc::inverse_sqrt_dim, no::one>, attention_count>("relu");
-  nonlinear_mixer<mixer<r::sigmoid, ev::scalar, sc::inverse_sqrt_dim, no::sum>, attention_count>("sigmoid_decay");
+  nonlinear_mixer<mixer<r::relu, ev::identity, sc::inverse_sqrt_dim, no::one>, attention_count>("relu", false);
+  nonlinear_mixer<mixer<r::sigmoid, ev::scalar, sc::inverse_sqrt_dim, no::sum>, attention_count>("sigmoid_decay", false);
 }
