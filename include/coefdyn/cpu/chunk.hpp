@@ -31,7 +31,8 @@ struct chunk {
   R *pairs = nullptr, *inflow = nullptr, *outflow = nullptr;  // what one gate's gradient adds up: (rows, rows), (rows), (rows)
 
   chunk() = default;
-  chunk(arena& a, int rows_, int n_, int e_, bool backward) : px(products<R>::best()), decays(a, rows_, n_, px), rows(rows_), n(n_), e(e_) {
+  chunk(arena& a, int rows_, int n_, int e_, const products<R>& p, bool backward)
+      : px(p), decays(a, rows_, n_, px), rows(rows_), n(n_), e(e_) {
     const idx square = idx(rows) * rows, wide = idx(rows) * e;
     W = a.take<R>(wide), Aqk = a.take<R>(square), weighted = a.take<R>(idx(rows) * n);
     if (corrects) X = a.take<R>(wide), Ark = a.take<R>(square), L = a.take<R>(square);

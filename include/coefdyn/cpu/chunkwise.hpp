@@ -3,10 +3,17 @@
 #include "chunk.hpp"
 #include "constant_map.hpp"
 #include "head.hpp"
+#include "tuning.hpp"
 
 /// The chunkwise form: matrix products within chunks of C tokens, the state between them.
 /// source  KERNELS section 2; Yang et al., arXiv:2312.06635 and arXiv:2406.06484
 namespace coefdyn::cpu {
+
+/// The products of a form's forward and of its backward, which keeps those of the arithmetic.
+template <class M, class R, class X>
+products<R> products_of(bool backward) {
+  return rounds_factors<M, R, X> && !backward ? products<R>::rounded() : products<R>::best();
+}
 
 template <class M, class R, class X>
 struct chunkwise_head {
@@ -24,7 +31,7 @@ struct chunkwise_head {
         in(a, shape(e, length_)),
         reads(a, shape(e, length_)),
         o(a, length_, e.n, padded_width<M>(e.d), T::micro > 1 && !T::structure.writes_each),
-        k(a, length_ * T::micro, T::lowered(e.n), padded_width<M>(e.d), backward) {
+        k(a, length_ * T::micro, T::lowered(e.n), padded_width<M>(e.d), products_of<M, R, X>(backward), backward) {
     const idx rows = idx(length) * T::micro, n = T::lowered(e.n), width = padded_width<M>(e.d);
     S = a.take<R>(n * width), Q = a.take<R>(rows * n), p = a.take<R>(length), Y = a.take<R>(rows * width),
     scratch = a.take<R>(3 * idx(e.n));

@@ -22,7 +22,7 @@ struct chunk<M, R> {
   int capacity = 0;
 
   chunk() = default;
-  chunk(arena& a, int rows_, int n_, int e_, bool) : px(products<R>::best()), n(n_), e(e_), capacity(rows_) {
+  chunk(arena& a, int rows_, int n_, int e_, const products<R>& p, bool) : px(p), n(n_), e(e_), capacity(rows_) {
     const idx square = idx(n) * n;
     A = a.take<R>(square), power = a.take<R>(square), next = a.take<R>(square);
     W = a.take<R>(idx(capacity) * e), moved = a.take<R>(idx(capacity) * n), H = a.take<R>(idx(capacity) * n),

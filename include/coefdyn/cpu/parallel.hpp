@@ -29,7 +29,7 @@ struct parallel_head {
   R *sums = nullptr, *ones = nullptr;  // (rows): of weights; (columns)
 
   parallel_head() = default;
-  parallel_head(arena& a, const extents& x, idx tokens, int length_)
+  parallel_head(arena& a, const extents& x, idx tokens, int length_, bool backward = false)
       : length(length_),
         n(T::lowered(x.n)),
         d(x.d),
@@ -38,7 +38,7 @@ struct parallel_head {
         in(a, {x.n, x.d, e, length_}),
         reads(a, {x.n, x.d, e, length_}),
         o(a, length_, x.n, e, T::micro > 1 && !T::structure.writes_each),
-        t(a, length_ * T::micro, n) {
+        t(a, length_ * T::micro, n, products_of<M, R, X>(backward)) {
     const idx rows = idx(length) * T::micro;
     per_tile = tile_summary<M, R>::numbers(int(rows), n);
     summaries = a.take<R>(tiles * per_tile), values = a.take<R>(tiles * rows * e), keys = a.take<R>(tiles * rows * n);

@@ -27,7 +27,7 @@ struct parallel_backward_head {
 
   parallel_backward_head() = default;
   parallel_backward_head(arena& a, const extents& x, idx tokens, int length)
-      : f(a, x, tokens, length),
+      : f(a, x, tokens, length, true),
         d(a, length, x.n, padded_width<M>(x.d), true),
         grads(a, x, tokens, length),
         back(a, f.t, length * T::micro, f.n) {

@@ -65,7 +65,7 @@ struct tile {
   R* bK = nullptr;                               // (rows, n)
 
   tile() = default;
-  tile(arena& a, int rows, int n_) : px(products<R>::best()), decays(a, rows, n_, px), n(n_) {
+  tile(arena& a, int rows, int n_, const products<R>& p) : px(p), decays(a, rows, n_, px), n(n_) {
     const idx square = idx(rows) * rows;
     bK = a.take<R>(idx(rows) * n);
     if (O::corrects) w = a.take<R>(square), L = a.take<R>(square), Aqc = a.take<R>(square);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <type_traits>
+
+#include "../core/low_precision.hpp"
 #include "../theorems.hpp"
 
 /// Lengths and choices as pure functions of (mixer, types, n, d, T) alone, so that a batch row alone gives the same bits.
@@ -22,6 +25,12 @@ constexpr chunk_tuning tuning_for(int n, int d) {
   const auto tokens = [](int of) { return of / T::micro > 0 ? of / T::micro : 1; };
   return {tokens(small ? 32 : 48), tokens(small ? 32 : large ? 48 : 64), tokens((small ? 32 : 64) * (corrects ? 1 : 2)), tokens(64)};
 }
+
+/// Whether the forward of the chunkwise and parallel forms may round its products' factors to bf16: tokens come and go in
+/// that type. Stabilised states and powers of a dense map, whose errors add up, keep those of the arithmetic.
+template <class M, class R, class X>
+constexpr bool rounds_factors =
+    std::is_same_v<typename X::types_type::storage, bf16> && std::is_same_v<R, float> && traits<M>::structured && !traits<M>::stabilised;
 
 enum class chosen_form { definition, parallel, recurrent, chunkwise };
 constexpr const char* name_of(chosen_form f) {
