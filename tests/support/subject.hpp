@@ -78,6 +78,7 @@ struct subject {
   mixer_info info;
   std::string types;
   scalar_kind storage{}, gate{}, accumulate{}, state_kind{};
+  bool rounds_factors = false;  // of products, where the machine multiplies bf16
   virtual ~subject() = default;
   virtual bool has(form_name f) const = 0;
   virtual outcome run(const problem& p, const request& r) const = 0;
@@ -198,6 +199,7 @@ struct subject_of final : subject {
     info.grouped_values = std::is_same_v<Heads, heads::grouped_values>;
     storage = kind_v<typename Types::storage>, gate = kind_v<typename Types::gate>;
     accumulate = kind_v<typename Types::accumulate>, state_kind = kind_v<typename Types::state>;
+    rounds_factors = cpu::rounds_factors<M, typename Types::accumulate, X>;
     types = type_name<typename Types::storage>;
     if (info.grouped_values) types += ", grouped values";
   }

@@ -26,11 +26,23 @@ constexpr chunk_tuning tuning_for(int n, int d) {
   return {tokens(small ? 32 : 48), tokens(small ? 32 : large ? 48 : 64), tokens((small ? 32 : 64) * (corrects ? 1 : 2)), tokens(64)};
 }
 
-/// Whether the forward of the chunkwise and parallel forms may round its products' factors to bf16: tokens come and go in
-/// that type. Stabilised states and powers of a dense map, whose errors add up, keep those of the arithmetic.
+/// Whether a normalization's sum can come near 0 beside its terms, which then have to be exact: no readout map, or else no
+/// feature map, keeps the weights from having either sign.
+template <class M>
+constexpr bool sum_may_cancel = [] {
+  using T = traits<M>;
+  if constexpr (!T::needs_sum) return false;
+  else if constexpr (requires { requires M::readout::is_nonnegative; }) return false;
+  else if constexpr (T::linear && requires { requires M::feature_map::is_nonnegative; })
+    return T::structure.correction != rank_one::none || T::structure.turns != turning::none || T::complex_state;
+  else return true;
+}();
+/// Whether the forward of the chunkwise and parallel forms rounds its products' factors to bf16 where the machine multiplies
+/// those: tokens come and go in that type. Not where errors would add up (powers of a dense map, several micro-steps a token)
+/// or terms cancel (exponential input gates, stabilised or not, and signed sums).
 template <class M, class R, class X>
-constexpr bool rounds_factors =
-    std::is_same_v<typename X::types_type::storage, bf16> && std::is_same_v<R, float> && traits<M>::structured && !traits<M>::stabilised;
+constexpr bool rounds_factors = std::is_same_v<typename X::types_type::storage, bf16> && std::is_same_v<R, float> &&
+                                traits<M>::structured && traits<M>::micro == 1 && !traits<M>::exponential && !sum_may_cancel<M>;
 
 enum class chosen_form { definition, parallel, recurrent, chunkwise };
 constexpr const char* name_of(chosen_form f) {
