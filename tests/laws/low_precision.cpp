@@ -10,8 +10,8 @@ namespace {
 
 /// Whether a form may round the factors of its products to bf16.
 bool rounds(const subject& s, form_choice f) {
-  const bool has_products = f.name == form_name::chunkwise || f.name == form_name::parallel || f.name == form_name::automatic;
-  return s.rounds_factors && has_products && cpu::products<float>::rounded().where() == cpu::target::avx512_bf16;
+  const bool by_token = f.name == form_name::definition || f.name == form_name::recurrent || (f.name == form_name::step && s.info.linear);
+  return s.rounds_factors && !by_token && cpu::products<float>::rounded().where() == cpu::target::avx512_bf16;
 }
 /// Relative root mean square; infinite where one is not finite.
 double relative_rms(const std::vector<double>& x, const std::vector<double>& reference) {

@@ -20,6 +20,8 @@ std::vector<double> cut(const std::vector<double>& y, const sizes& z, int axis, 
   }
   return out;
 }
+/// The types of every mixer, and those whose products have kernels of their own.
+bool each_kernel(const subject& s) { return ordinary(s) || s.rounds_factors; }
 /// Chunk lengths beside the tuned one add nothing here.
 std::vector<form_choice> some_forms(const subject& s) {
   std::vector<form_choice> all;
@@ -39,7 +41,7 @@ std::vector<double> state_heads(const std::vector<double>& all, idx sequences, i
 }  // namespace
 
 TEST_CASE("a batch row alone, and a head alone, give the same bits") {
-  for_subjects(ordinary, [](const subject& s) {
+  for_subjects(each_kernel, [](const subject& s) {
     const sizes z = fitted(s, usual);
     problem p = random_problem(s.info, z);
     for (form_choice f : some_forms(s)) {
@@ -73,7 +75,7 @@ TEST_CASE("a batch row alone, and a head alone, give the same bits") {
 }
 
 TEST_CASE("any executor and any number of threads give the same bits") {
-  for_subjects(ordinary, [](const subject& s) {
+  for_subjects(each_kernel, [](const subject& s) {
     const problem p = random_problem(s.info, fitted(s, usual));
     using kind = test_executor::kind;
     for (form_choice f : some_forms(s)) {
@@ -113,7 +115,7 @@ TEST_CASE("a head cut into slices of value columns, for want of heads, gives the
 }
 
 TEST_CASE("inputs at time p and after change no bit of the outputs before p") {
-  for_subjects(ordinary, [](const subject& s) {
+  for_subjects(each_kernel, [](const subject& s) {
     const sizes z = fitted(s, {2, 70, 2, 1, 1, 9, 7, 0});
     const problem p = random_problem(s.info, z);
     for (idx from : {1, 31, 32, 33, 63, 64, 69}) {
@@ -153,7 +155,7 @@ TEST_CASE("strides, offsets and repeated axes give the same bits") {
 }
 
 TEST_CASE("packed sequences are a loop over the sequences") {
-  for_subjects(ordinary, [](const subject& s) {
+  for_subjects(each_kernel, [](const subject& s) {
     const sizes z = fitted(s, {6, 40, 2, 1, 1, 10, 6, 0});
     const problem rows = random_problem(s.info, z);
     const std::vector<idx> lengths{0, 33, 0, 1, 40, 0};

@@ -37,9 +37,9 @@ constexpr bool sum_may_cancel = [] {
     return T::structure.correction != rank_one::none || T::structure.turns != turning::none || T::complex_state;
   else return true;
 }();
-/// Whether the forward of the chunkwise and parallel forms rounds its products' factors to bf16 where the machine multiplies
-/// those: tokens come and go in that type. Not where errors would add up (powers of a dense map, several micro-steps a token)
-/// or terms cancel (exponential input gates, stabilised or not, and signed sums).
+/// Whether the forward of the chunkwise and parallel forms, and a step over a cache, which is the latter, rounds its products'
+/// factors to bf16 where the machine multiplies those: tokens come and go in that type. Not where errors would add up (powers of
+/// a dense map, several micro-steps a token) or terms cancel (exponential input gates, stabilised or not, and signed sums).
 template <class M, class R, class X>
 constexpr bool rounds_factors = std::is_same_v<typename X::types_type::storage, bf16> && std::is_same_v<R, float> &&
                                 traits<M>::structured && traits<M>::micro == 1 && !traits<M>::exponential && !sum_may_cancel<M>;
