@@ -11,6 +11,7 @@
 #include <sstream>
 #include <string>
 
+#include "coefdyn/cpu/tuning.hpp"
 #include "coefdyn/cuda/kernels.hpp"
 #include "coefdyn/mixers/all.hpp"
 #include "coefdyn/names.hpp"
@@ -19,7 +20,7 @@
 namespace {
 using namespace coefdyn;
 
-/// The form that `automatic` takes over long sequences, on both devices.
+/// The form that `automatic` takes over long sequences on a GPU.
 template <class M>
 const char* long_form() {
   if (traits<M>::linear && traits<M>::structured) return "chunkwise";
@@ -45,7 +46,8 @@ std::string table() {
       << code(name_of<typename M::scaling>()) << " | " << code(name_of<typename M::normalization>()) << " | "
       << (traits<M>::has_feature ? code(name_of<typename M::feature_map>()) : "") << " |" << mark(form_exists<form::definition, M>)
       << mark(form_exists<form::parallel, M>) << mark(form_exists<form::recurrent, M>) << mark(form_exists<form::chunkwise, M>)
-      << (traits<M>::linear ? " state |" : " cache |") << " " << long_form<M>() << " | " << kernels<M>() << " |\n";
+      << (traits<M>::linear ? " state |" : " cache |") << " " << name_of(cpu::chosen<M>(idx(1) << 30, 128, 128)) << " | " << kernels<M>()
+      << " |\n";
   });
   return s.str();
 }

@@ -51,16 +51,16 @@ constexpr const char* name_of(chosen_form f) {
 }
 
 /// The cost table of form::automatic, measured on AVX-512 (float, H = 8): the least T from which chunks beat the token loop,
-/// whose one pass over the state runs at the speed of the first cache while the state fits there. With a gate per channel the
-/// loop wins at any T and n <= 128.
+/// whose one pass over the state runs at the speed of the caches while the state fits there. With a gate per channel or a
+/// correction, which cost chunks more than tokens, the loop wins at any T and n <= 128.
 template <class M>
 constexpr idx shortest_chunkwise(int n, int d) {
   using T = traits<M>;
   constexpr idx never = idx(1) << 40;
+  constexpr bool corrects = T::structure.correction != rank_one::none;
   if (!T::structured) return 8;
-  if (n * d <= 64 * 64) return never;
-  if (T::structure.decay == gate::channel) return n * d <= 128 * 128 ? never : 32;
-  return T::structure.correction == rank_one::none ? 32 : 16;
+  if (n * d <= (corrects || T::structure.decay == gate::channel ? 128 * 128 : 64 * 64)) return never;
+  return corrects ? 16 : 32;
 }
 
 /// What form::automatic runs for sequences of up to T tokens.
