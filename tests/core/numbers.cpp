@@ -105,3 +105,26 @@ TEST_CASE("no function of math.hpp overflows where its value is finite") {
     CHECK(std::isfinite(math::sigmoid(d1(x, 1.0)).d));
   }
 }
+
+TEST_CASE("math: float exp and expm1 are within 2 ulp of double, from subnormal numbers to overflow") {
+  const auto check = [](auto of, auto exact, float x) {
+    const float y = of(x), near = static_cast<float>(exact(double(x)));
+    CAPTURE(x);
+    if (!std::isfinite(near)) {
+      CHECK(y == near);
+      return;
+    }
+    const double ulp = double(std::nextafter(std::abs(near), INFINITY)) - double(std::abs(near));
+    CHECK(std::abs(double(y) - exact(double(x))) <= 2 * ulp);
+  };
+  const auto both = [&](float x) {
+    check([](float t) { return math::exp(t); }, [](double t) { return std::exp(t); }, x);
+    check([](float t) { return math::expm1(t); }, [](double t) { return std::expm1(t); }, x);
+  };
+  for (int i = -11000; i <= 9200; ++i) both(float(i) * 0.01f + 0.0037f);
+  for (float x = 1; x > 1e-44f; x *= 0.7f) both(x), both(-x);
+  for (float x : {0.f, -0.f, 88.72283f, 88.72284f, 89.f, 1e30f, -87.3f, -103.9f, -104.1f, -1e30f, INFINITY, -INFINITY}) both(x);
+  CHECK(math::exp(0.f) == 1.f);
+  CHECK(std::isnan(math::exp(NAN)));
+  CHECK(std::isnan(math::expm1(NAN)));
+}

@@ -317,7 +317,7 @@ struct subject_of final : subject {
     carry<M, Types> c;
     std::optional<held_state<M, Types>> initial, last, captured;
     if (r.initial) c.initial = initial.emplace(*r.initial).view_();
-    if (r.in_place) c.final = initial->view_();
+    if (r.in_place) c.final = initial.value().view_();
     else if (r.want_final) c.final = last.emplace(nan_state(info, p.sequences(), p.size)).view_();
     if (!r.positions.empty()) {
       c.positions = std::span<const idx>(r.positions);

@@ -12,19 +12,25 @@
 namespace coefdyn::math {
 
 namespace detail {
-/// e^r - 1 and 2^n of x = n ln 2 + r, in float and without a branch, so that loops over channels become vectors. Minimax
-/// coefficients of SLEEF. x is brought into range first, where both results stay 0, -1 or infinite.
-struct split_exp {
+/// Numbers of float's e^x: ln 2 in two parts, and e^r = 1 + r + r^2 (c[5] + c[4] r + ...), minimax coefficients of SLEEF.
+struct float_exp {
+  static constexpr float log2_e = 1.442695040888963407359924681f, ln2_high = 0.693145751953125f, ln2_low = 1.428606765330187045e-06f;
+  static constexpr float big = 12582912.f;  // 1.5 2^23: the lowest bits of n + big hold n
+  static constexpr float c[] = {0.000198527617612853646278381f, 0.00139304355252534151077271f, 0.00833336077630519866943359f,
+                                0.0416664853692054748535156f,   0.166666671633720397949219f,   0.5f};
+};
+/// e^r - 1 and 2^n of x = n ln 2 + r, in float and without a branch, so that loops over channels become vectors. x is brought
+/// into range first, where both results stay 0, -1 or infinite.
+struct split_exp : float_exp {
   float rest;
   std::int32_t n;
   split_exp(float x, float lowest) {
-    constexpr float big = 12582912.f;  // 1.5 2^23: its lowest bits hold n
     x = replaced(x, x < lowest, lowest);
     x = replaced(x, x > 89.f, 89.f);
-    const float shifted = x * 1.44269504f + big, whole = shifted - big;
-    const float r = (x - whole * 0.693145751953125f) - whole * 1.428606765330187e-06f;
-    float p = 0.000198527617f;
-    p = p * r + 0.00139304355f, p = p * r + 0.00833336078f, p = p * r + 0.0416664854f, p = p * r + 0.166666672f, p = p * r + 0.5f;
+    const float shifted = x * log2_e + big, whole = shifted - big;
+    const float r = (x - whole * ln2_high) - whole * ln2_low;
+    float p = c[0];
+    for (int i = 1; i < 6; ++i) p = p * r + c[i];
     rest = r * r * p + r;
     n = std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(big);
   }

@@ -146,8 +146,10 @@ struct extents {
   idx batch = 0, time = 0, first_read = 0;             // B, T, tokens that are written only
   int readers = 0, states = 0, queries = 0, keys = 0;  // heads that read, that hold a state, of q, of k
   int n = 0, d = 0;
-  int policy_d = 0;   // d as policies see it, where d is only a slice of the value columns; 0: d
+  int whole_d = 0;    // where d is only a slice of the value columns: all of them; else 0
   idx sequences = 0;  // B, or packed sequences
+  /// d as policies see it.
+  COEFDYN_HD int policy_d() const { return whole_d ? whole_d : d; }
   COEFDYN_HD int heads_of(owner o) const {
     return o == owner::query ? queries : o == owner::key ? keys : o == owner::state ? states : o == owner::reader ? readers : 1;
   }

@@ -36,7 +36,7 @@ struct chunkwise_head {
     S = a.take<R>(n * width), Q = a.take<R>(rows * n), p = a.take<R>(length), Y = a.take<R>(rows * width),
     scratch = a.take<R>(3 * idx(e.n));
   }
-  static frame_shape shape(const extents& e, int length) { return {e.n, e.policy_d ? e.policy_d : e.d, padded_width<M>(e.d), length}; }
+  static frame_shape shape(const extents& e, int length) { return {e.n, e.policy_d(), padded_width<M>(e.d), length}; }
 
   /// Streams and operands of tokens [t, t + count); m goes in and out.
   void load(const X& x, const extents& e, const head& hd, idx t, int count, idx position, R& m) {

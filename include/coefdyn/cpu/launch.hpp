@@ -94,7 +94,7 @@ void launch(const device::cpu<Executor>& on, Form f, const X& x, const extents& 
   using W = worker_memory<M, R, X, Form>;
   const int workers = on.executor.workers(), slices = cuts_values<M, Form> ? value_slices(e, workers) : 1;
   extents part = e;
-  if (slices > 1) part.d = e.d / slices, part.policy_d = e.d;
+  if (slices > 1) part.d = e.d / slices, part.whole_d = e.d;
   for (int worker = 0; worker < workers; ++worker)
     W::make(memory + per_worker * static_cast<std::size_t>(worker), per_worker, f, part, longest);
   const int members = states_per_group(e);

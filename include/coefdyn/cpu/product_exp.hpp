@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <coefdyn/core/math.hpp>
 #include <coefdyn/cpu/simd.hpp>
 
 #if defined(__GNUC__)
@@ -14,13 +15,14 @@ struct vector_exp {
   using P = pack<R, Bytes>;
   using V = typename P::type;
   static constexpr bool is_single = sizeof(R) == 4;
+  using single = math::detail::float_exp;
   static constexpr int together = Bytes == 64 ? 4 : 2;  // as many as the registers hold
   static constexpr int fraction = is_single ? 23 : 52;
-  static constexpr R big = static_cast<R>(is_single ? 12582912.0 : 6755399441055744.0);  // 1.5 2^fraction
+  static constexpr R big = static_cast<R>(is_single ? single::big : 6755399441055744.0);  // 1.5 2^fraction
   static constexpr R lowest = static_cast<R>(is_single ? -105 : -747), highest = static_cast<R>(is_single ? 90 : 711);
   static constexpr R log2_e = static_cast<R>(1.442695040888963407359924681);
-  static constexpr R ln2_high = static_cast<R>(is_single ? 0.693145751953125 : 0.693147180559662956511601805686950684);
-  static constexpr R ln2_low = static_cast<R>(is_single ? 1.428606765330187045e-06 : 2.8235290563031577122588448175e-13);
+  static constexpr R ln2_high = static_cast<R>(is_single ? single::ln2_high : 0.693147180559662956511601805686950684);
+  static constexpr R ln2_low = static_cast<R>(is_single ? single::ln2_low : 2.8235290563031577122588448175e-13);
 
   /// v := e^v for `together` vectors, step by step, because a single one leaves the multipliers waiting.
   [[gnu::always_inline]] static inline void at(V* v) { at(v, std::make_integer_sequence<int, together>{}); }
@@ -44,9 +46,9 @@ struct vector_exp {
     (P::opaque(second[J]), ...);
     // e^x for |x| <= ln 2 / 2: minimax coefficients of SLEEF
     if constexpr (is_single) {
-      ((n[J] = V{} + 0.000198527617612853646278381f), ...);
-      (horner<J...>(n, x, 0.00139304355252534151077271f), horner<J...>(n, x, 0.00833336077630519866943359f));
-      (horner<J...>(n, x, 0.0416664853692054748535156f), horner<J...>(n, x, 0.166666671633720397949219f));
+      ((n[J] = V{} + single::c[0]), ...);
+      (horner<J...>(n, x, single::c[1]), horner<J...>(n, x, single::c[2]));
+      (horner<J...>(n, x, single::c[3]), horner<J...>(n, x, single::c[4]));
     } else {
       ((n[J] = V{} + 2.08860621107283687536341e-09), ...);
       (horner<J...>(n, x, 2.51112930892876518610661e-08), horner<J...>(n, x, 2.75573911234900471893338e-07));

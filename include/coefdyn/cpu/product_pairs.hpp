@@ -96,26 +96,20 @@ struct pair_tile {
   }
 
  private:
-  struct operands {
-    const float *a[rows], *b;
-    idx offset;  // of the current pair in a row of A
-    V row[vectors];
-  };
+  using operands = typename float_tile::operands;  // offset and b: of the current pair
 
   template <int... I, int... Row, int... J>
   [[COEFDYN_AVX512_BF16, gnu::always_inline]] static inline void run(const tile_operands<float>& t, std::integer_sequence<int, I...> all,
-                                                                     std::integer_sequence<int, Row...>, std::integer_sequence<int, J...>) {
-    operands o;
-    o.offset = 0;
-    o.b = t.b;
-    ((o.a[Row] = t.a + (Row < t.rows ? Row : t.rows - 1) * t.a_row), ...);
+                                                                     std::integer_sequence<int, Row...> each_row,
+                                                                     std::integer_sequence<int, J...>) {
+    operands o(t, each_row);
     V sum[rows * vectors];
     ((sum[I] = V{}), ...);
     for (const float* const stop = t.b + t.k * t.ldb; o.b != stop; o.b += t.ldb, o.offset += t.a_k) {
       (X::P::load(o.row[J], o.b + J * X::width), ...);
       (add_row<Row, J...>(sum, o), ...);
     }
-    if (t.end == tile_end::triangle) (triangle_term<Row, J...>(sum, o, t, std::integer_sequence<int, Row...>{}), ...);
+    if (t.end == tile_end::triangle) (triangle_term<Row, J...>(sum, o, t, each_row), ...);
     float_tile::store(t, sum, all);
   }
   template <int Row, int... J>

@@ -44,6 +44,16 @@ struct tile {
         std::make_integer_sequence<int, vectors>{});
   }
 
+  /// Where a tile's sum over k stands.
+  struct operands {
+    const R* a[rows];
+    idx offset;  // of the current k in a row of A
+    const R* b;
+    V row[vectors];
+    template <int... Row>
+    [[gnu::always_inline]] inline operands(const tile_operands<R>& t, std::integer_sequence<int, Row...>)
+        : a{t.a + (Row < t.rows ? Row : t.rows - 1) * t.a_row...}, offset(0), b(t.b) {}
+  };
   /// C from the sums of all rows and vectors.
   template <int... I>
   [[gnu::always_inline]] static inline void store(const tile_operands<R>& t, const V* sum, std::integer_sequence<int, I...> all) {
@@ -53,20 +63,10 @@ struct tile {
   }
 
  private:
-  struct operands {
-    const R* a[rows];
-    idx offset;  // of the current k in a row of A
-    const R* b;
-    V row[vectors];
-  };
-
   template <int... I, int... Row, int... J>
   [[gnu::always_inline]] static inline void run(const tile_operands<R>& t, std::integer_sequence<int, I...>,
-                                                std::integer_sequence<int, Row...>, std::integer_sequence<int, J...>) {
-    operands o;
-    o.offset = 0;
-    o.b = t.b;
-    ((o.a[Row] = t.a + (Row < t.rows ? Row : t.rows - 1) * t.a_row), ...);
+                                                std::integer_sequence<int, Row...> each_row, std::integer_sequence<int, J...>) {
+    operands o(t, each_row);
     V sum[rows * vectors];
     if (t.end == tile_end::solve)
       ((P::load(sum[I], t.c + (I / vectors < t.rows ? I / vectors : t.rows - 1) * t.ldc + I % vectors * width)), ...);

@@ -46,7 +46,7 @@ struct state_rows_head {
     scratch = a.take<R>(3 * idx(e.n)), queries = a.take<const R*>(readers);
     if (readers > 1) nothing = a.take<R>(n > d ? n : d), sink = a.take<R>(idx(n) * d);
   }
-  static frame_shape shape(const extents& e, int length) { return {e.n, e.policy_d ? e.policy_d : e.d, value_width<M>(e.d), length}; }
+  static frame_shape shape(const extents& e, int length) { return {e.n, e.policy_d(), value_width<M>(e.d), length}; }
   /// A read row with its sum at d, whole cache lines.
   int width() const { return (d + 16) / 16 * 16; }
   R* result(int r, int i) const { return Y + (idx(r) * length + i) * width(); }
