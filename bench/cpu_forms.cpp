@@ -285,7 +285,8 @@ void time_form(const char* mixer, const char* type, const char* name, Form form,
 template <class M>
 void time_step(const char* mixer, int n, idx B) {
   constexpr int H = 8;
-  if (!wanted(B == 1 ? "step, B = 1" : "step, B = 64", n)) return;
+  const std::string form = "step, B = " + std::to_string(B);
+  if (!wanted(form, n)) return;
   problem<M, float> p(B, 1, H, n, n);
   state<M, float> s(extents_of(p.x));
   const device::cpu<serial> on{};
@@ -297,8 +298,7 @@ void time_step(const char* mixer, int n, idx B) {
     with_shape<float>([&]<class Shape>(Shape) { Shape::template enter<stream_loop<Shape>, float*, idx>(s.S.data(), idx(s.S.size())); });
   });
   const double heads = double(B) * H;
-  print({mixer, "f32", B == 1 ? "step, B = 1" : "step, B = 64", n, 1, 0, t * 1e3, heads / t, heads * 8 * n * n * 1e-9 / t, 0, t / stream,
-         "of streaming the state x"});
+  print({mixer, "f32", form.c_str(), n, 1, 0, t * 1e3, heads / t, heads * 8 * n * n * 1e-9 / t, 0, t / stream, "of streaming the state x"});
 }
 
 template <class M, class Count, class Loop>
@@ -311,7 +311,7 @@ void linear_mixer(const char* name, Loop loop, bool wide = true) {
       if (T == 1024 || !chosen_options.quick)
         time_form<M, float, Count>(name, "f32", "chunkwise", form::chunkwise{chosen_options.length}, n, T, true, by_hand);
     time_form<M, float, Count>(name, "f32", "recurrent", form::recurrent{}, n, 1024, false, by_hand);
-    for (idx B : {idx(1), idx(64)}) time_step<M>(name, n, B);
+    for (idx B : {idx(1), idx(64), idx(256)}) time_step<M>(name, n, B);
     if (wide) {
       time_form<M, bf16, Count>(name, "bf16", "chunkwise", form::chunkwise{chosen_options.length}, n, 1024, false, 0);
       time_form<M, double, Count>(name, "f64", "chunkwise", form::chunkwise{chosen_options.length}, n, 1024, false, 0);

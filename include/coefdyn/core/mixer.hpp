@@ -112,6 +112,11 @@ COEFDYN_HD auto scale_of(const At& at, int c) {
   if constexpr (scales_write<B, At>) return R(B::scale(at));
   else return R(B::scale(at, c));
 }
+/// e^m of the maximum taken out; without an exponential where none was, which is every row of most mixers.
+template <class R>
+COEFDYN_HD R scale_taken_out(R m) {
+  return m == R(0) ? R(1) : math::exp(m);
+}
 /// Factor on the read that is kept scaled by e^-m: y = inverse * y~.
 template <class Eta, class R, class At>
 COEFDYN_HD R inverse_eta(R sum, R m, const At& at) {
@@ -120,7 +125,10 @@ COEFDYN_HD R inverse_eta(R sum, R m, const At& at) {
                 })
     return Eta::inverse(sum, m, at);
   else if constexpr (requires { Eta::log_inverse(at); }) return math::exp(m + R(Eta::log_inverse(at)));
-  else return math::exp(m) / R(Eta::eta(sum * math::exp(m), at));
+  else {
+    const R scale = scale_taken_out(m);
+    return scale / R(Eta::eta(sum * scale, at));
+  }
 }
 /// Whether a read with this sum is one whose weights are all exactly zero under an eta of exactly zero: y = 0, gradients 0.
 template <class M, class R>
@@ -141,7 +149,7 @@ COEFDYN_HD R log_eta(R sum, R m, const At& at) {
                 })
     return Eta::log_eta(sum, m, at);
   else if constexpr (requires { Eta::log_inverse(at); }) return -R(Eta::log_inverse(at));
-  else return math::log(math::abs(R(Eta::eta(sum * math::exp(m), at))));
+  else return math::log(math::abs(R(Eta::eta(sum * scale_taken_out(m), at))));
 }
 template <class Eta, class R, class At>
 COEFDYN_HD int eta_sign(R sum, R m, const At& at) {
@@ -150,7 +158,7 @@ COEFDYN_HD int eta_sign(R sum, R m, const At& at) {
                        { Eta::log_eta(sum, m, at) } -> std::convertible_to<R>;
                      })
     return Eta::is_signed && sum < R(0) ? -1 : 1;
-  else return R(Eta::eta(sum * math::exp(m), at)) < R(0) ? -1 : 1;
+  else return R(Eta::eta(sum * scale_taken_out(m), at)) < R(0) ? -1 : 1;
 }
 
 }  // namespace coefdyn

@@ -38,9 +38,9 @@ struct view {
   template <class... I>
     requires(sizeof...(I) == Rank)
   COEFDYN_HD constexpr T& operator()(I... i) const {
-    const idx at[] = {static_cast<idx>(i)...};
+    int a = 0;
     idx offset = 0;
-    for (int a = 0; a < Rank; ++a) offset += at[a] * strides[a];
+    ((offset += static_cast<idx>(i) * strides[a++]), ...);  // a loop over the axes would stay one at -O2
     return data[offset];
   }
   COEFDYN_HD constexpr idx size() const {

@@ -3,6 +3,7 @@
 #include "../core/arena.hpp"
 #include "../core/tokens.hpp"
 #include "rows.hpp"
+#include "upcoming.hpp"
 
 /// A frame: the streams of one head over some tokens, contiguous and in the arithmetic's type, feature map applied. Strides,
 /// storage types and grouped heads end here; gradients leave through a frame of the same layout.
@@ -139,9 +140,9 @@ COEFDYN_HD int head_of(const head_index& h, const extents& e) {
     case owner::reader:
       return h.reader;
     case owner::key:
-      return h.state / (e.states / e.keys);
+      return e.keys == e.states ? h.state : h.state / (e.states / e.keys);
     case owner::query:
-      return h.reader / (e.readers / e.queries);
+      return e.queries == e.readers ? h.reader : h.reader / (e.readers / e.queries);
     default:
       return 0;
   }
@@ -182,6 +183,24 @@ COEFDYN_HD idx first_row(const sequence& s, const extents& e, idx t, int writes)
 
 /// Rows of a head lie far apart: this many of them are on their way at once.
 inline constexpr idx rows_ahead = 16;
+
+/// Calls f(first, stride, count, bytes) with the rows of each stream of one head that tokens [t, t + tokens) will read: distance and
+/// size in bytes.
+template <class X, class... Need, class F>
+void over_rows(const X& x, const extents& e, const sequence& s, const head_index& h, idx t, idx tokens, list<Need...>, F f) {
+  using T = traits<typename X::mixer_type>;
+  (
+      [&] {
+        if constexpr (Need::timed) {
+          const auto& v = x.template of<Need>();
+          idx inner[2], size[2] = {};
+          inner_extents<Need>(e.n, e.d, T::micro, size);
+          const auto* p = row_pointer<Need>(v, s.batch, first_row<Need>(s, e, t, T::writes), head_of<Need>(h, e), inner);
+          f(p, v.strides[1] * idx(sizeof(*p)), tokens * (Need::time == ticks::write ? T::writes : 1), size[0] * size[1] * idx(sizeof(*p)));
+        }
+      }(),
+      ...);
+}
 
 /// Reads rows [t, t + tokens) of one head into a frame. `constants`: also the streams without time. `scratch`: n numbers.
 template <class M, class R, class X, class... Need>

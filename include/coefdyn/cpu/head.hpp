@@ -30,6 +30,18 @@ COEFDYN_HD head head_of_group(const X& x, const extents& e, idx group, int membe
   return h;
 }
 
+/// The head that a loop over them meets after this one, as long as it stays in its part of them; none after the last: false.
+template <class X>
+bool next_head(const X& x, const extents& e, head& hd) {
+  if (hd.state + 1 == e.states) {
+    if (hd.index + 1 == e.sequences) return false;
+    hd.s = sequence_at(x, e, ++hd.index);
+    hd.state = -1;
+  }
+  hd.first_reader = ++hd.state * hd.readers;
+  return true;
+}
+
 /// A write as the lowering sees it, b (K_c) with K_c = k_c times b's part per channel; the maximum m taken out of b's exponent.
 template <class M, class At>
 COEFDYN_HD auto write_b(const At& at, typename At::real m) {
@@ -144,6 +156,8 @@ void finish_row(const R* numerator, int d, R sum, R m, const At& at, const Y& y,
   const R f = inverse_eta<typename M::normalization>(sum, m, at);
   Stored* out = y.data + batch * y.strides[0] + t * y.strides[1] + reader * y.strides[2];
   const idx stride = y.strides[3];
+  if constexpr (std::is_same_v<Stored, R>)
+    if (numerator == out && f == R(1)) return;  // the form has put it there
   if (traits<M>::needs_sum && sum == R(0)) {
     for (int v = 0; v < d; ++v) out[v * stride] = converted<Stored>(numerator[v] == R(0) ? R(0) : f * numerator[v]);
   } else if (stride == 1) {

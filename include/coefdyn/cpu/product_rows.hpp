@@ -194,8 +194,8 @@ struct running_dots_of_columns {
 
 /// One row of a linear recurrence on a state (n, d), a strip of columns at a time so that its second pass meets the first
 /// cache: r = s S' row, S := diag(w) S + col r' + k (b v)', y := S' q; see products::state_row. The pass that updates may also sum
-/// S' row of the call that follows, which is then one pass, with the same bits. A second pass fetches what the next first pass
-/// reads: all of it if the first cache holds both, else the start of each row, which the machine follows.
+/// S' row of the call that follows, which is then one pass, with the same bits; else it fetches what the next first pass reads: all
+/// of it if the first cache holds both, else the start of each row, which the machine follows.
 template <class T>
 struct state_row {
   using R = typename T::real;
@@ -204,74 +204,81 @@ struct state_row {
   static constexpr idx first_cache = 32768;  // bytes
   template <int N>
   [[gnu::always_inline]] static inline void strip(int n, int c, int count, const state_row_operands<R>& o) {
+    if (o.col != nullptr) strip<N, true>(n, c, count, o);
+    else strip<N, false>(n, c, count, o);
+  }
+
+ private:
+  /// Own: the correction has a direction of its own, col.
+  template <int N, bool Own>
+  [[gnu::always_inline]] static inline void strip(int n, int c, int count, const state_row_operands<R>& o) {
     if (o.ahead != nullptr) {  // its sums want registers
-      strip<0, true>(n, c, count, o, nullptr, std::make_integer_sequence<int, N <= 4 ? N : 4>{});
-      if constexpr (N > 4) strip<0, true>(n, c + 4 * P::width, count, o, nullptr, std::make_integer_sequence<int, N - 4>{});
+      strip<Own, true, 0>(n, c, count, o, nullptr, std::make_integer_sequence<int, N <= 4 ? N : 4>{});
+      if constexpr (N > 4) strip<Own, true, 0>(n, c + 4 * P::width, count, o, nullptr, std::make_integer_sequence<int, N - 4>{});
       return;
     }
     const std::make_integer_sequence<int, N> vectors;
     const int after = c + N * P::width;
-    const R* next = o.row == nullptr || o.known != nullptr ? nullptr : after < o.d ? o.from + after : o.next;
-    if (next == nullptr) strip<0, false>(n, c, count, o, next, vectors);
-    else if (n * N * idx(T::bytes) <= first_cache / 2) strip<N, false>(n, c, count, o, next, vectors);
-    else strip<1, false>(n, c, count, o, next, vectors);
+    const bool two_passes = o.row != nullptr && o.known == nullptr;
+    const R* const next = after >= o.d ? o.next : two_passes ? o.from + after : nullptr;
+    if (next == nullptr) strip<Own, false, 0>(n, c, count, o, next, vectors);
+    else if (n * N * idx(T::bytes) <= first_cache / 2) strip<Own, false, N>(n, c, count, o, next, vectors);
+    else strip<Own, false, 1>(n, c, count, o, next, vectors);
   }
-
- private:
   /// Sums over the even and the odd rows.
   template <int N>
   struct sums {
     V even[N] = {}, odd[N] = {};
   };
   /// Fetched: vectors of each row of `next`.
-  template <int Fetched, bool Ahead, int... J>
-  [[gnu::always_inline]] static inline void strip(int n, int c, int count, const state_row_operands<R> o, const R* next,
+  template <bool Own, bool Ahead, int Fetched, int... J>
+  [[gnu::always_inline]] static inline void strip(int n, int c, int count, const state_row_operands<R>& o, const R* next,
                                                   std::integer_sequence<int, J...>) {
     constexpr int N = sizeof...(J);
+    const idx ld_from = o.ld_from, ld_to = o.ld_to;
     V along[N] = {}, write[N], old;
-    sums<N> read;
-    sums<Ahead ? N : 1> ahead;
     if (o.known != nullptr) {
       ((P::load(along[J], o.known + c + J * P::width, count), along[J] *= o.s), ...);
     } else if (o.row != nullptr) {
       sums<N> first;
-      const R* from = o.from + c;
-      int i = 0;
-      for (; i + 2 <= n; i += 2, from += 2 * o.ld_from) {
-        ((P::load(old, from + J * P::width, count), P::multiply_add(first.even[J], o.row[i], old)), ...);
-        ((P::load(old, from + o.ld_from + J * P::width, count), P::multiply_add(first.odd[J], o.row[i + 1], old)), ...);
+      const R *from = o.from + c, *row = o.row, *const end = row + n;
+      for (; row + 2 <= end; row += 2, from += 2 * ld_from) {
+        ((P::load(old, from + J * P::width, count), P::multiply_add(first.even[J], row[0], old)), ...);
+        ((P::load(old, from + ld_from + J * P::width, count), P::multiply_add(first.odd[J], row[1], old)), ...);
       }
-      if (i < n) ((P::load(old, from + J * P::width, count), P::multiply_add(first.even[J], o.row[i], old)), ...);
+      if (row < end) ((P::load(old, from + J * P::width, count), P::multiply_add(first.even[J], row[0], old)), ...);
       ((along[J] = o.s * (first.even[J] + first.odd[J])), ...);
     }
     ((P::load(write[J], o.v + c + J * P::width, count), write[J] *= o.b), ...);
-    if (o.col == nullptr) ((P::opaque(write[J]), P::opaque(along[J]), write[J] += along[J]), ...);
-    const R* from = o.from + c;
+    if constexpr (!Own) ((P::opaque(write[J]), P::opaque(along[J]), write[J] += along[J]), ...);
+    const R decay = o.decay, *w = o.w == nullptr ? &decay : o.w, *k = o.k, *q = o.q == nullptr ? k : o.q;
+    const R *col = o.col, *row_ahead = o.row_ahead, *from = o.from + c, *const end = k + n;
+    const idx by_row = o.w == nullptr ? 0 : 1;
     R* to = o.to + c;
-    int i = 0;
-    for (; i + 2 <= n; i += 2, from += 2 * o.ld_from, to += 2 * o.ld_to) {
-      if constexpr (Fetched > 0) (fetch<J, Fetched>(next, o.ld_from), ...), next += 2 * o.ld_from;
-      pass<Ahead, J...>(o, i, count, from, to, write, along, read.even, ahead.even);
-      pass<Ahead, J...>(o, i + 1, count, from + o.ld_from, to + o.ld_to, write, along, read.odd, ahead.odd);
+    sums<N> read;
+    sums<Ahead ? N : 1> ahead;
+    const auto pass = [&](int i, const R* from_, R* to_, V* read_, V* ahead_) __attribute__((always_inline)) {
+      V x[N];
+      ((P::load(x[J], from_ + J * P::width, count), x[J] = w[i * by_row] * x[J], P::multiply_add(x[J], k[i], write[J])), ...);
+      if constexpr (Own) (P::multiply_add(x[J], col[i], along[J]), ...);
+      ((P::multiply_add(read_[J], q[i], x[J]), P::store(x[J], to_ + J * P::width, count)), ...);
+      if constexpr (Ahead) (P::multiply_add(ahead_[J], row_ahead[i], x[J]), ...);
+    };
+    for (; k + 2 <= end; from += 2 * ld_from, to += 2 * ld_to) {
+      if constexpr (Fetched > 0) (fetch<J, Fetched>(next, ld_from), ...), next += 2 * ld_from;
+      pass(0, from, to, read.even, ahead.even);
+      pass(1, from + ld_from, to + ld_to, read.odd, ahead.odd);
+      k += 2, q += 2, w += 2 * by_row;
+      if constexpr (Own) col += 2;
+      if constexpr (Ahead) row_ahead += 2;
     }
-    if (i < n) pass<Ahead, J...>(o, i, count, from, to, write, along, read.even, ahead.even);
+    if (k < end) pass(0, from, to, read.even, ahead.even);
     if (o.q != nullptr) ((P::store(read.even[J] + read.odd[J], o.y + c + J * P::width, count)), ...);
     if constexpr (Ahead) ((P::store(ahead.even[J] + ahead.odd[J], o.ahead + c + J * P::width, count)), ...);
   }
   template <int J, int Fetched>
   [[gnu::always_inline]] static inline void fetch(const R* next, idx ld) {
     if constexpr (J < Fetched) __builtin_prefetch(next + J * P::width), __builtin_prefetch(next + ld + J * P::width);
-  }
-  /// Row i of the state: decayed, corrected, written, read.
-  template <bool Ahead, int... J>
-  [[gnu::always_inline]] static inline void pass(const state_row_operands<R>& o, int i, int count, const R* from, R* to, const V* write,
-                                                 const V* along, V* read, V* ahead) {
-    const R w = o.w == nullptr ? o.decay : o.w[i], k = o.k[i], q = o.q == nullptr ? R(0) : o.q[i], a = o.col == nullptr ? R(0) : o.col[i];
-    V x[sizeof...(J)];
-    ((P::load(x[J], from + J * P::width, count), x[J] = w * x[J], P::multiply_add(x[J], k, write[J])), ...);
-    if (o.col != nullptr) (P::multiply_add(x[J], a, along[J]), ...);
-    ((P::multiply_add(read[J], q, x[J]), P::store(x[J], to + J * P::width, count)), ...);
-    if constexpr (Ahead) (P::multiply_add(ahead[J], o.row_ahead[i], x[J]), ...);
   }
 };
 

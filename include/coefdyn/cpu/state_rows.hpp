@@ -21,8 +21,10 @@ struct state_rows_head {
   R* ahead = nullptr;                                              // (d): S' row of the row that comes next
   const R* left_ahead = nullptr;                                   // that row
   R *Q = nullptr, *p = nullptr, *Y = nullptr, *scratch = nullptr;  // per reader: (rows, n), (length), (length, width)
-  const R** queries = nullptr;                                     // per reader
-  R *nothing = nullptr, *sink = nullptr;                           // max(n, d) zeros, (n, d): of the second reader on
+  R* reads_to = nullptr;                                           // where the tokens' reads go: Y or the caller's y
+  idx ld_reads = 0;
+  const R** queries = nullptr;            // per reader
+  R *nothing = nullptr, *sink = nullptr;  // max(n, d) zeros, (n, d): of the second reader on
   // the state of the sequence at hand
   const R* from = nullptr;
   R* to = nullptr;
@@ -49,7 +51,7 @@ struct state_rows_head {
   static frame_shape shape(const extents& e, int length) { return {e.n, e.policy_d(), value_width<M>(e.d), length}; }
   /// A read row with its sum at d, whole cache lines.
   int width() const { return (d + 16) / 16 * 16; }
-  R* result(int r, int i) const { return Y + (idx(r) * length + i) * width(); }
+  R* result(int r, int i) const { return reads_to + (idx(r) * length + i) * ld_reads; }
 
   /// Rows of a token, read by the token's queries where it reads after its write. Each row's pass also sums what the next row of
   /// the window is corrected by.
@@ -126,13 +128,6 @@ struct state_rows_head {
   }
 };
 
-/// The state that the loop over heads meets after this one; null: none.
-template <class V>
-auto* state_after(const V& S, const extents& e, const head& hd) {
-  const bool same = hd.state + 1 < e.states;
-  return !same && hd.index + 1 == e.sequences ? nullptr : &S(same ? hd.index : hd.index + 1, same ? hd.state + 1 : 0, 0, 0);
-}
-
 /// Forward of one head over tokens [0, T) of its sequence.
 template <class M, class R, class X, class Y, class Types>
 void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y, const carried<M, Types>& c, state_rows_head<M, R, X>& w) {
@@ -144,13 +139,12 @@ void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y
   // the state: the caller's where it can be worked on, else a copy
   constexpr bool same = std::is_same_v<state_element<M, typename Types::state>, R>;
   w.from = w.to = w.own, w.ld_from = w.ld_to = d, w.next = nullptr;
-  const R* after = nullptr;
   bool in_place = false;
   if constexpr (same) {
     if (c.final && c.final.S.strides[3] == 1 && tokens > 0)
       w.to = &c.final.S(hd.index, hd.state, 0, 0), w.ld_to = c.final.S.strides[2], in_place = true;
     if (c.initial && c.initial.S.strides[3] == 1 && tokens > 0)
-      w.from = &c.initial.S(hd.index, hd.state, 0, 0), w.ld_from = c.initial.S.strides[2], after = state_after(c.initial.S, e, hd);
+      w.from = &c.initial.S(hd.index, hd.state, 0, 0), w.ld_from = c.initial.S.strides[2];
   }
   if (w.from == w.own) {
     clear(w.own, idx(n) * d);
@@ -183,6 +177,18 @@ void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y
     if (given != Q && hd.readers > 1) copy(idx(count) * n, given, Q), given = Q;
     return given;
   };
+  // during the last token: what the head that comes next begins with; from a cache only what a second pass has time for
+  const auto fetch_next = [&] {
+    const bool from_memory = idx(sizeof(R)) * n * d * e.states * e.sequences > cached_states;
+    head after = hd;
+    if ((!from_memory && !O::corrects) || !next_head(x, e, after) || after.tokens() <= e.first_read) return;
+    if constexpr (same)
+      if (c.initial && c.initial.S.strides[3] == 1) w.next = &c.initial.S(after.index, after.state, 0, 0);
+    if (!from_memory) return;
+    over_rows(x, e, after.s, after.at(0), 0, 1, typename decltype(w.in)::needs{}, fetch_rows);
+    over_rows(x, e, after.s, after.at(0), e.first_read, 1, typename decltype(w.reads)::needs{}, fetch_rows);
+    if (y.strides[3] == 1) fetch<true>(&y(after.s.batch, after.s.begin, after.first_reader, 0), e.d);
+  };
   if (hd.readers > 1) clear(w.nothing, n > d ? n : d);
   capture(0);
   over_chunks(tokens, w.length, c.positions, [&](idx t, int count) {
@@ -193,9 +199,13 @@ void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y
     const int from = unread(e, t, count);
     const int readers = from < count ? hd.readers : 0;
     for (int k = 0; k < readers; ++k) w.queries[k] = load_reads(k, t, count, from);
+    w.reads_to = w.Y, w.ld_reads = w.width();
+    if constexpr (!T::needs_sum && !O::before && std::is_same_v<std::remove_cvref_t<decltype(y(0, 0, 0, 0))>, R>)
+      if (readers == 1 && from == 0 && y.strides[3] == 1)
+        w.ld_reads = y.strides[1], w.reads_to = &y(hd.s.batch, hd.s.begin + t - e.first_read, hd.first_reader, 0);
     for (int i = 0; i < count; ++i) {
       const bool reading = i >= from;
-      if (t + i + 1 == tokens) w.next = after;
+      if (t + i + 1 == tokens) fetch_next();
       if (O::before && reading) w.read(i, readers);
       w.token(i, reading ? readers : 0);
     }

@@ -26,6 +26,9 @@ constexpr chunk_tuning tuning_for(int n, int d) {
   return {tokens(small ? 32 : 48), tokens(small ? 32 : large ? 48 : 64), tokens((small ? 32 : 64) * (corrects ? 1 : 2)), tokens(64)};
 }
 
+/// States of all heads up to so many bytes are taken to be in a cache from one step to the next.
+inline constexpr idx cached_states = idx(16) << 20;
+
 /// Whether a normalization's sum can come near 0 beside its terms, which then have to be exact: no readout map, or else no
 /// feature map, keeps the weights from having either sign.
 template <class M>
