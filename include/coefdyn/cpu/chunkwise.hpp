@@ -47,13 +47,6 @@ struct chunkwise_head {
     if constexpr (!T::structured)
       if (t == 0) k.take_map(in.at(0, 0, position));
   }
-  /// Lets this chunk's products fetch the rows of tokens [t, t + count), which are loaded next; their queries too if they are read.
-  void expect(const X& x, const extents& e, const head& hd, idx t, idx count, bool read) {
-    upcoming.clear();
-    if (count <= 0) return;
-    over_rows(x, e, hd.s, hd.at(0), t, count, typename decltype(in)::needs{}, fetch_behind);
-    for (int r = 0; r < hd.readers && read; ++r) over_rows(x, e, hd.s, hd.at(r), t, count, typename decltype(reads)::needs{}, fetch_behind);
-  }
   /// Queries of reader r over the same tokens: where they lie.
   R* load_reads(const X& x, const extents& e, const head& hd, int r, idx t, int count, int from) {
     gather<M>(x, e, hd.s, hd.at(r), t + from, count - from, true, reads, scratch);
@@ -95,8 +88,6 @@ void chunkwise_forward(const X& x, const extents& e, const head& hd, const Y& y,
   capture(0);
   over_chunks(tokens, w.length, c.positions, [&](idx t, int count) {
     w.load(x, e, hd, t, count, start, m);
-    const idx after = t + count;
-    w.expect(x, e, hd, after, tokens - after < w.length ? tokens - after : w.length, after >= e.first_read);
     w.k.prepare(w.o, w.S);
     const int from = unread(e, t, count);
     for (int r = 0; r < hd.readers && from < count; ++r) {

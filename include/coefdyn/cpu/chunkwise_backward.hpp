@@ -85,7 +85,6 @@ void chunkwise_backward(const X& x, const extents& ex, const head& hd, const Cal
   for (idx k = 0; k < chunks; ++k) {
     if (k % w.save_every == 0) copy(size, last_state, w.checkpoints + k / w.save_every * size), w.checkpoint_m[k / w.save_every] = m;
     w.f.load(x, ex, hd, k * length, count_of(k), start, m);
-    w.f.expect(x, ex, hd, (k + 1) * length, k + 1 < chunks ? count_of(k + 1) : 0, false);
     w.f.k.prepare(w.f.o, last_state, false);
     w.f.k.advance(w.f.o, last_state);
   }
@@ -103,7 +102,6 @@ void chunkwise_backward(const X& x, const extents& ex, const head& hd, const Cal
         R* S = states + (k - first + 1) * size;
         copy(size, S - size, S);
         w.f.load(x, ex, hd, k * length, count_of(k), start, m);
-        w.f.expect(x, ex, hd, (k + 1) * length, k + 1 < last ? count_of(k + 1) : 0, false);
         w.f.k.prepare(w.f.o, S, false);
         w.f.k.advance(w.f.o, S);
       }
@@ -115,13 +113,6 @@ void chunkwise_backward(const X& x, const extents& ex, const head& hd, const Cal
       m = scales[k - first];
       auto& f = w.f;
       f.load(x, ex, hd, t, count, start, m);
-      f.expect(x, ex, hd, t - length, k > first ? length : 0, true);
-      if (k > first && call.dy.strides[3] == 1) {
-        using E = std::remove_cvref_t<decltype(*call.dy.data)>;
-        for (int r = 0; r < hd.readers; ++r)
-          upcoming.add(&call.dy(hd.s.batch, hd.s.begin + t - length, hd.first_reader + r, 0), call.dy.strides[1] * idx(sizeof(E)), length,
-                       ex.d * idx(sizeof(E)));
-      }
       f.k.prepare(f.o, S);
       w.d.tokens = count, w.d.rows = f.o.rows;
       w.d.clear();

@@ -3,7 +3,6 @@
 #include "../core/arena.hpp"
 #include "../core/tokens.hpp"
 #include "rows.hpp"
-#include "upcoming.hpp"
 
 /// A frame: the streams of one head over some tokens, contiguous and in the arithmetic's type, feature map applied. Strides,
 /// storage types and grouped heads end here; gradients leave through a frame of the same layout.
@@ -184,19 +183,17 @@ COEFDYN_HD idx first_row(const sequence& s, const extents& e, idx t, int writes)
 /// Rows of a head lie far apart: this many of them are on their way at once.
 inline constexpr idx rows_ahead = 16;
 
-/// Calls f(first, stride, count, bytes) with the rows of each stream of one head that tokens [t, t + tokens) will read: distance and
-/// size in bytes.
-template <class X, class... Need, class F>
-void over_rows(const X& x, const extents& e, const sequence& s, const head_index& h, idx t, idx tokens, list<Need...>, F f) {
+/// Asks for the rows of token t of one head, which gather reads soon.
+template <class X, class... Need>
+void fetch_rows(const X& x, const extents& e, const sequence& s, const head_index& h, idx t, list<Need...>) {
   using T = traits<typename X::mixer_type>;
   (
       [&] {
         if constexpr (Need::timed) {
-          const auto& v = x.template of<Need>();
           idx inner[2], size[2] = {};
           inner_extents<Need>(e.n, e.d, T::micro, size);
-          const auto* p = row_pointer<Need>(v, s.batch, first_row<Need>(s, e, t, T::writes), head_of<Need>(h, e), inner);
-          f(p, v.strides[1] * idx(sizeof(*p)), tokens * (Need::time == ticks::write ? T::writes : 1), size[0] * size[1] * idx(sizeof(*p)));
+          fetch<false>(row_pointer<Need>(x.template of<Need>(), s.batch, first_row<Need>(s, e, t, T::writes), head_of<Need>(h, e), inner),
+                       size[0] * size[1]);
         }
       }(),
       ...);

@@ -214,7 +214,6 @@ struct rounded_panels : panels<avx512_shape<float>> {
   };
 
   static void run(const tile_operands<float>& t) {
-    upcoming.fetch_some();
     if (least(t.cols, t.last + t.rows) <= bf16_pairs::width) pair_tile<1>::at(t);
     else pair_tile<2>::at(t);
   }

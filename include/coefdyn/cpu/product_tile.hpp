@@ -2,7 +2,6 @@
 #pragma once
 
 #include <coefdyn/cpu/simd.hpp>
-#include <coefdyn/cpu/upcoming.hpp>
 
 #if defined(__GNUC__)
 
@@ -38,10 +37,7 @@ struct tile {
   using V = typename P::type;
   static constexpr int width = P::width, rows = T::rows, vectors = Vectors, cols = width * vectors;
 
-  static void at(const tile_operands<R>& t) {
-    upcoming.fetch_some();
-    T::template enter<tile, const tile_operands<R>&>(t);
-  }
+  static void at(const tile_operands<R>& t) { T::template enter<tile, const tile_operands<R>&>(t); }
 
   [[gnu::always_inline]] static inline void run(const tile_operands<R>& t) {
     run(t, std::make_integer_sequence<int, rows * vectors>{}, std::make_integer_sequence<int, rows>{},

@@ -32,10 +32,6 @@ void fetch([[maybe_unused]] const X* p, [[maybe_unused]] idx count) {
   for (idx i = 0; i < count; i += line) __builtin_prefetch(p + i, Write ? 1 : 0, 2);
 #endif
 }
-/// Asks at once for rows: `count` of `bytes` each, `stride` bytes apart.
-inline constexpr auto fetch_rows = [](const void* p, idx stride, idx count, idx bytes) {
-  for (idx r = 0; r < count; ++r) fetch<false>(static_cast<const char*>(p) + r * stride, bytes);
-};
 /// Zeros above the diagonal of G (rows, rows), and on it if `strict`.
 template <class R>
 void clear_above(int rows, bool strict, R* G) {

@@ -185,8 +185,8 @@ void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y
     if constexpr (same)
       if (c.initial && c.initial.S.strides[3] == 1) w.next = &c.initial.S(after.index, after.state, 0, 0);
     if (!from_memory) return;
-    over_rows(x, e, after.s, after.at(0), 0, 1, typename decltype(w.in)::needs{}, fetch_rows);
-    over_rows(x, e, after.s, after.at(0), e.first_read, 1, typename decltype(w.reads)::needs{}, fetch_rows);
+    fetch_rows(x, e, after.s, after.at(0), 0, typename decltype(w.in)::needs{});
+    fetch_rows(x, e, after.s, after.at(0), e.first_read, typename decltype(w.reads)::needs{});
     if (y.strides[3] == 1) fetch<true>(&y(after.s.batch, after.s.begin, after.first_reader, 0), e.d);
   };
   if (hd.readers > 1) clear(w.nothing, n > d ? n : d);
