@@ -195,7 +195,8 @@ struct running_dots_of_columns {
 /// One row of a linear recurrence on a state (n, d), a strip of columns at a time so that its second pass meets the first
 /// cache: r = s S' row, S := diag(w) S + col r' + k (b v)', y := S' q; see products::state_row. The pass that updates may also sum
 /// S' row of the call that follows, which is then one pass, with the same bits; else it fetches what the next first pass reads: all
-/// of it if the first cache holds both, else the start of each row, which the machine follows.
+/// of it if the first cache holds both, else the start of each row, which the machine follows (not with a direction of its own,
+/// where it was measured to cost more than it gives).
 template <class T>
 struct state_row {
   using R = typename T::real;
@@ -220,9 +221,10 @@ struct state_row {
     const std::make_integer_sequence<int, N> vectors;
     const int after = c + N * P::width;
     const bool two_passes = o.row != nullptr && o.known == nullptr;
+    const bool both_fit = n * N * idx(T::bytes) <= first_cache / 2;
     const R* const next = after >= o.d ? o.next : two_passes ? o.from + after : nullptr;
-    if (next == nullptr) strip<Own, false, 0>(n, c, count, o, next, vectors);
-    else if (n * N * idx(T::bytes) <= first_cache / 2) strip<Own, false, N>(n, c, count, o, next, vectors);
+    if (next == nullptr || (Own && !both_fit)) strip<Own, false, 0>(n, c, count, o, next, vectors);
+    else if (both_fit) strip<Own, false, N>(n, c, count, o, next, vectors);
     else strip<Own, false, 1>(n, c, count, o, next, vectors);
   }
   /// Sums over the even and the odd rows.
