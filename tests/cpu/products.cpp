@@ -306,6 +306,19 @@ TEST_CASE_TEMPLATE("products of entries equal the loops", R, float, double) {
       matrix<R> in_place = X;
       p.multiply(m, n, F.data(), F.stride, in_place.data(), in_place.stride, in_place.data(), in_place.stride);
       check_near(in_place, [&](int i, int j) { return static_cast<long double>(product(i, j)); }, one);
+
+      if (m == 0) return;
+      matrix<R> down = X, up = X;  // running products, from the first row and from the last
+      const idx step = down.stride, last = (m - 1) * step, last_f = (m - 1) * F.stride;
+      p.multiply(m - 1, n, F.data() + F.stride, F.stride, down.data(), step, down.data() + step, step);
+      p.multiply(m - 1, n, F.data() + last_f, -F.stride, up.data() + last, -step, up.data() + last - step, -step);
+      bool runs = true;
+      for (int j = 0; j < n; ++j) {
+        R from_first = X(0, j), from_last = X(m - 1, j);
+        for (int i = 1; i < m; ++i) runs &= same_bits(down(i, j), from_first = F(i, j) * from_first);
+        for (int i = m - 1; i > 0; --i) runs &= same_bits(up(i - 1, j), from_last = F(i, j) * from_last);
+      }
+      CHECK(runs);
     });
   });
 }

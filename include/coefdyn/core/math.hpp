@@ -19,7 +19,7 @@ struct float_exp {
   static constexpr float c[] = {0.000198527617612853646278381f, 0.00139304355252534151077271f, 0.00833336077630519866943359f,
                                 0.0416664853692054748535156f,   0.166666671633720397949219f,   0.5f};
 };
-/// e^r - 1 and 2^n of x = n ln 2 + r, in float and without a branch, so that loops over channels become vectors. x is brought
+/// e^r - 1 and 2^n of x = n ln 2 + r, in float, without a branch or a loop, so that loops over channels become vectors. x is brought
 /// into range first, where both results stay 0, -1 or infinite.
 struct split_exp : float_exp {
   float rest;
@@ -29,8 +29,7 @@ struct split_exp : float_exp {
     x = replaced(x, x > 89.f, 89.f);
     const float shifted = x * log2_e + big, whole = shifted - big;
     const float r = (x - whole * ln2_high) - whole * ln2_low;
-    float p = c[0];
-    for (int i = 1; i < 6; ++i) p = p * r + c[i];
+    const float p = ((((c[0] * r + c[1]) * r + c[2]) * r + c[3]) * r + c[4]) * r + c[5];
     rest = r * r * p + r;
     n = std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(big);
   }
@@ -117,7 +116,7 @@ COEFDYN_HD dual<R> exp(dual<R> x) {
   return {e, e * x.d};
 }
 template <class R>
-COEFDYN_HD dual<R> expm1(dual<R> x) {
+[[gnu::always_inline]] COEFDYN_HD inline dual<R> expm1(dual<R> x) {  // a call would keep loops over channels scalar
   return {expm1(x.v), exp(x.v) * x.d};
 }
 template <class R>

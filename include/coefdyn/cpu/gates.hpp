@@ -3,9 +3,9 @@
 #include "lower.hpp"
 #include "products.hpp"
 
-/// Decays within a chunk, and the Gram matrices they weight. Every exponent is a sum of log decays taken directly over its
-/// range (prefix, suffix, or the tokens between), never a difference of cumulative sums: it cannot be positive, and log decays
-/// of any size mix without loss (KERNELS: sums of gates restart).
+/// Decays within a chunk, and the Gram matrices they weight. Every weight is e^(a sum of log decays taken directly over its range),
+/// or a product of such: of the rows of one block, and of what lies before or after it. There are no differences of cumulative
+/// sums, so no exponent is positive, and log decays of any size mix without loss (KERNELS: sums of gates restart).
 namespace coefdyn::cpu {
 
 /// Which rows of decay a row operand has seen: its own too, or only those before it.
@@ -22,6 +22,7 @@ struct gates {
     *all = nullptr;                                // (rows, 1 or n): e^(g_0..g_i), e^(g_0..g_{i-1}), e^(g_{i+1}..); all: (1 or n)
   R* each = nullptr;                               // channel: (rows, n), e^g
   R *in_block = nullptr, *to_block_end = nullptr;  // channel: (rows, n), prefix and suffix within blocks of rows
+  R *to_block = nullptr, *from_block = nullptr;    // channel: (blocks + 1, n), (blocks, n), decays before and after each block
   R *anchored = nullptr, *factor = nullptr, *product = nullptr;  // channel scratch: (rows, n)
   R* left = nullptr;                                             // channel scratch: (block, n)
   R* wide = nullptr;                                             // (n): the whole chunk's decay of every channel; channel: ones
@@ -30,46 +31,43 @@ struct gates {
   gates(arena& a, int rows_, int n_, const products<R>& p) : px(&p), rows(rows_), n(n_) {
     const idx w = O::channel ? n : 1;
     if (!O::has_gates) return;
-    before = a.take<R>((rows + 1) * w), prefix = before ? before + w : nullptr, suffix = a.take<R>(rows * w), all = a.take<R>(w),
-    wide = a.take<R>(n);
+    before = a.take<R>((rows + 1) * w), prefix = before ? before + w : nullptr, suffix = a.take<R>(rows * w), wide = a.take<R>(n);
     if (O::channel)
       each = a.take<R>(idx(rows) * n), anchored = a.take<R>(idx(rows) * n), factor = a.take<R>(idx(rows) * n),
       product = a.take<R>(idx(rows) * n), in_block = a.take<R>(idx(rows) * n), to_block_end = a.take<R>(idx(rows) * n),
-      left = a.take<R>(idx(block) * n);
-    else D = a.take<R>(idx(rows) * rows), reach = a.take<R>(rows);
+      to_block = a.take<R>(idx(blocks() + 1) * n), from_block = a.take<R>(idx(blocks()) * n), left = a.take<R>(idx(block) * n);
+    else D = a.take<R>(idx(rows) * rows), reach = a.take<R>(rows), all = a.take<R>(1);
   }
 
   /// `pairs`: also for what rows see of the chunk and of its start; else only for the writes' way to its end.
   void prepare(const O& o, bool pairs = true) {
     rows = o.rows;
-    if constexpr (O::has_gates) {
-      const int w = o.gate_width();
-      clear(before, idx(rows + 1) * w), clear(suffix, idx(rows) * w);
-      if constexpr (O::channel) {
-        fill(n, R(1), wide);
-        px->running_dots(rows, n, o.g, n, wide, 0, prefix, n);
-        px->running_dots(rows - 1, n, o.g + idx(rows - 1) * n, -n, wide, 0, suffix + idx(rows - 2) * n, -n);
-      } else {
-        for (int r = 0; r < rows; ++r) prefix[r] = before[r] + o.g[r];  // prefix is before, one row later
-        for (int r = rows - 1; r > 0; --r) suffix[r - 1] = suffix[r] + o.g[r];
+    if constexpr (O::channel) {
+      fill(n, R(1), wide);
+      pass_blocks(o);
+      px->exp(idx(rows) * n, o.g, each);
+      all = to_block + idx(blocks()) * n;
+      if (pairs) copy(n, wide, before);
+      for (int b = 0; b < blocks(); ++b) {
+        const int m = rows_of(b);
+        const idx first = idx(b) * block * n, last = first + idx(m - 1) * n;
+        copy(n, wide, to_block_end + last);  // products run from row to row
+        px->multiply(m - 1, n, each + last, -n, to_block_end + last, -n, to_block_end + last - n, -n);
+        px->multiply(m, n, from_block + idx(b) * n, 0, to_block_end + first, n, suffix + first, n);
+        if (!pairs) continue;
+        copy(n, each + first, in_block + first);
+        px->multiply(m - 1, n, each + first + n, n, in_block + first, n, in_block + first + n, n);
+        px->multiply(m, n, to_block + idx(b) * n, 0, in_block + first, n, prefix + first, n);
       }
-      px->exp(idx(rows) * w, suffix, suffix), px->exp(w, prefix + idx(rows - 1) * w, all);
-      if constexpr (!O::channel) fill(n, all[0], wide);
+    } else if constexpr (O::has_gates) {
+      before[0] = R(0), suffix[rows - 1] = R(0);
+      for (int r = 0; r < rows; ++r) prefix[r] = before[r] + o.g[r];  // prefix is before, one row later
+      for (int r = rows - 1; r > 0; --r) suffix[r - 1] = suffix[r] + o.g[r];
+      px->exp(rows, suffix, suffix), px->exp(1, prefix + rows - 1, all);
+      fill(n, all[0], wide);
       if (!pairs) return;
-      px->exp(idx(rows + 1) * w, before, before);
-      if constexpr (O::channel) {
-        px->exp(idx(rows) * n, o.g, each);
-        clear(in_block, idx(rows) * n), clear(to_block_end, idx(rows) * n);
-        for (int i0 = 0; i0 < rows; i0 += block) {
-          const int m = rows - i0 < block ? rows - i0 : block;
-          const idx first = idx(i0) * n, last = idx(i0 + m - 1) * n;
-          px->running_dots(m, n, o.g + first, n, wide, 0, in_block + first, n);
-          px->running_dots(m - 1, n, o.g + last, -n, wide, 0, to_block_end + last - n, -n);
-        }
-        px->exp(idx(rows) * n, in_block, in_block), px->exp(idx(rows) * n, to_block_end, to_block_end);
-      } else {
-        square(o);
-      }
+      px->exp(rows + 1, before, before);
+      square(o);
     }
   }
 
@@ -157,6 +155,20 @@ struct gates {
   }
   static void fill(int count, R value, R* p) {
     by_channel(count, p, [&](int) { return value; });
+  }
+  int blocks() const { return (rows + block - 1) / block; }
+  int rows_of(int b) const { return rows - b * block < block ? rows - b * block : block; }
+  // to_block, from_block: e^(sums of all the gates before and after each block)
+  void pass_blocks(const O& o) {
+    const int last = blocks() - 1;
+    clear(to_block, n), clear(from_block + idx(last) * n, n);
+    const auto add_block = [&](int b, const R* sums, R* more) {
+      copy(n, sums, more);
+      px->col_dots(rows_of(b), n, o.g + idx(b) * block * n, n, wide, 0, more);
+    };
+    for (int b = 0; b <= last; ++b) add_block(b, to_block + idx(b) * n, to_block + idx(b + 1) * n);
+    for (int b = last; b > 0; --b) add_block(b, from_block + idx(b) * n, from_block + idx(b - 1) * n);
+    px->exp(idx(last + 2) * n, to_block, to_block), px->exp(idx(last + 1) * n, from_block, from_block);
   }
   // D: within a block of rows e^(sums of the gates), before it those of the block's start times what reached that
   void square(const O& o) {

@@ -10,8 +10,9 @@ namespace coefdyn::cpu::detail {
 /// C[i][j] += sum_c A[i][c] B[j][c] prod_{j<t<=i} f[t][c] for j <= i < m <= 32.
 ///
 /// By halving: below the diagonal, a square of side h with its rows from `mid` on and its columns before `mid` is the
-/// plain product of A[i] (f[mid] ... f[i]) and B[j] (f[j+1] ... f[mid-1]). Every weight is a product of the given f, so
-/// with f <= 1 none exceeds 1; and which square an entry lies in depends on i and j alone.
+/// plain product of A[i] (f[mid] ... f[i]) and B[j] (f[j+1] ... f[mid-1]); the triangles of four rows between the squares
+/// decay B from row to row. Every weight is a product of the given f, so with f <= 1 none exceeds 1; and where an entry lies
+/// depends on i and j alone.
 template <class T>
 struct decayed_gram {
   using R = typename T::real;
@@ -25,8 +26,9 @@ struct decayed_gram {
     alignas(T::bytes) R left[most_rows * span], right[most_rows * span];  // decayed A and B: (side of a square, span)
     for (int c0 = 0; c0 < n; c0 += span, a += span, b += span, f += span) {
       const int cols = n - c0 < span ? n - c0 : span;
-      for (int i = 0; i < m; ++i) diagonal(cols, a + i * lda, b + i * ldb, c[i * ldc + i]);
-      for (int h = 1; h < m; h *= 2)
+      for (int i = 0; i < m; i += 4)
+        triangle(least(4, m - i), cols, a + i * lda, lda, b + i * ldb, ldb, f + i * ldf, ldf, c + i * ldc + i, ldc);
+      for (int h = 4; h < m; h *= 2)
         for (int mid = h; mid < m; mid += 2 * h) {
           const int below = m - mid < h ? m - mid : h;
           R* const nearest = right + (h - 1) * span;  // of row mid - 1, which has no decay
@@ -75,16 +77,31 @@ struct decayed_gram {
     }
   }
 
-  [[gnu::always_inline]] static inline void diagonal(int cols, const R* a, const R* b, R& out) {
-    V sum{}, x, y;
-    for (int q = 0; q < cols; q += width) {
-      P::load(x, a + q, cols - q);
-      P::load(y, b + q, cols - q);
-      P::multiply_add(sum, x, y);
-    }
-    R dot;
-    P::sum(dot, sum);
-    out += dot;
+  /// The entries of rows <= 4 on and below the diagonal.
+  [[gnu::always_inline]] static inline void triangle(int rows, int cols, const R* a, idx lda, const R* b, idx ldb, const R* f, idx ldf,
+                                                     R* c, idx ldc) {
+    V sum[10] = {};  // row after row
+    const idx last = rows - 1, r1 = least(1, rows - 1), r2 = least(2, rows - 1);
+    const R *const ai[4] = {a, a + r1 * lda, a + r2 * lda, a + last * lda}, *const bi[4] = {b, b + r1 * ldb, b + r2 * ldb, b + last * ldb},
+                   *const fi[4] = {f, f + r1 * ldf, f + r2 * ldf, f + last * ldf};
+    int q = 0;
+    for (; q + width <= cols; q += width) triangle(width, q, ai, bi, fi, sum);
+    if (q < cols) triangle(cols - q, q, ai, bi, fi, sum);
+    R dot[10];
+    P::template sums<8>(dot, sum), P::template sums<2>(dot + 8, sum + 8);
+    for (int i = 0, at = 0; i < rows; ++i)
+      for (int j = 0; j <= i; ++j) c[i * ldc + j] += dot[at++];
+  }
+  [[gnu::always_inline]] static inline void triangle(int count, int q, const R* const* a, const R* const* b, const R* const* f, V* sum) {
+    V w0, w1, w2, w3, x, y;
+    P::load(w0, b[0] + q, count), P::load(y, a[0] + q, count), P::multiply_add(sum[0], y, w0);
+    P::load(w1, b[1] + q, count), P::load(x, f[1] + q, count), P::load(y, a[1] + q, count);
+    w0 *= x, P::multiply_add(sum[1], y, w0), P::multiply_add(sum[2], y, w1);
+    P::load(w2, b[2] + q, count), P::load(x, f[2] + q, count), P::load(y, a[2] + q, count);
+    w0 *= x, w1 *= x, P::multiply_add(sum[3], y, w0), P::multiply_add(sum[4], y, w1), P::multiply_add(sum[5], y, w2);
+    P::load(w3, b[3] + q, count), P::load(x, f[3] + q, count), P::load(y, a[3] + q, count);
+    w0 *= x, w1 *= x, w2 *= x;
+    P::multiply_add(sum[6], y, w0), P::multiply_add(sum[7], y, w1), P::multiply_add(sum[8], y, w2), P::multiply_add(sum[9], y, w3);
   }
 
   /// C[i][j] += <X_i, Y_j> for i < rows <= 2, j < cols <= 4, rows of X and Y `span` apart.
@@ -101,8 +118,7 @@ struct decayed_gram {
       P::load(v, yj[3] + q), P::multiply_add(sum[3], u0, v), P::multiply_add(sum[7], u1, v);
     }
     R dot[8];
-    P::sum(dot[0], sum[0]), P::sum(dot[1], sum[1]), P::sum(dot[2], sum[2]), P::sum(dot[3], sum[3]);
-    P::sum(dot[4], sum[4]), P::sum(dot[5], sum[5]), P::sum(dot[6], sum[6]), P::sum(dot[7], sum[7]);
+    P::template sums<8>(dot, sum);
     for (int i = 0; i < rows; ++i)
       for (int j = 0; j < cols; ++j) c[i * ldc + j] += dot[4 * i + j];
   }

@@ -11,12 +11,10 @@ namespace coefdyn::cpu {
 ///
 /// shape   row-major with a row stride in entries, at least the width; any size from 0 on, no alignment demanded.
 ///         Outputs do not overlap inputs, but an elementwise output may be one of its inputs.
-/// range   the target `portable` is plain loops, for any R; the others are for float and double, in programs of which
-/// one
+/// range   the target `portable` is plain loops, for any R; the others are for float and double, in programs of which one
 ///         file includes <coefdyn/cpu/targets.hpp>
 /// error   `on` throws std::invalid_argument for a target that machine or program lacks; NaN in gives NaN out
-/// bits    an entry's sum runs in an order that depends on its number of terms, the target and R alone: not on the
-/// other
+/// bits    an entry's sum runs in an order that depends on its number of terms, the target and R alone: not on the other
 ///         rows or columns of the call, nor on alignment or threads. No allocation; at most 64 KB of stack.
 template <class R>
 struct products {
@@ -78,7 +76,7 @@ struct products {
   void exp(idx count, const R* x, R* y) const { table_->exp(count, x, y); }
   /// Y[i][c] = f[i] X[i][c].
   void scale_rows(int m, int n, const R* f, const R* X, idx ldx, R* Y, idx ldy) const { table_->scale_rows(m, n, f, X, ldx, Y, ldy); }
-  /// Y = F o X, entry by entry.
+  /// Y = F o X, entry by entry, row after row: X may also be Y one row behind, which makes running products.
   void multiply(int m, int n, const R* F, idx ldf, const R* X, idx ldx, R* Y, idx ldy) const {
     table_->multiply(m, n, F, ldf, X, ldx, Y, ldy);
   }

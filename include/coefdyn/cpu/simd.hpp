@@ -91,6 +91,14 @@ struct pack {
     out = s[0];
   }
 
+  /// out[j] = sum of v[j], j < Count (a power of two): the same tree for several at once. Overwrites v.
+  template <int Count>
+  [[gnu::always_inline]] static inline void sums(R* out, type* v) {
+    fold<Count, width>(v);
+    if constexpr (Count < width) __builtin_memcpy(out, &v[0], Count * sizeof(R));
+    else store_all(out, v, std::make_integer_sequence<int, Count / width>{});
+  }
+
   /// The largest lane, of lanes that are numbers.
   [[gnu::always_inline]] static inline void largest(R& out, const type& v) {
     type most = v;
@@ -136,6 +144,30 @@ struct pack {
       v += other;
       halve<Distance / 2>(v);
     }
+  }
+  /// Each segment of a, then each of b: its lower lanes, or its upper ones.
+  template <int Segment, bool Upper>
+  struct half_segments {
+    static constexpr int at(int i) { return i / (Segment / 2) * Segment + i % (Segment / 2) + (Upper ? Segment / 2 : 0); }
+  };
+  /// Vectors of segments, one a sum, become half as many of twice the segments: upper lanes on lower lanes.
+  template <int Vectors, int Segment>
+  [[gnu::always_inline]] static inline void fold(type* v) {
+    if constexpr (Segment > 1) {
+      fold_pairs<Segment>(v, std::make_integer_sequence<int, (Vectors + 1) / 2>{}, Vectors > 1);
+      fold<(Vectors + 1) / 2, Segment / 2>(v);
+    }
+  }
+  template <int... J>
+  [[gnu::always_inline]] static inline void store_all(R* out, const type* v, std::integer_sequence<int, J...>) {
+    (store(v[J], out + J * width), ...);
+  }
+  template <int Segment, int... J>
+  [[gnu::always_inline]] static inline void fold_pairs(type* v, std::integer_sequence<int, J...>, int second) {
+    type lower, upper;
+    ((shuffle<half_segments<Segment, false>>(lower, v[2 * J], v[2 * J + second]),
+      shuffle<half_segments<Segment, true>>(upper, v[2 * J], v[2 * J + second]), v[J] = lower + upper),
+     ...);
   }
   template <int Distance>
   [[gnu::always_inline]] static inline void halve_largest(type& v) {
