@@ -371,6 +371,7 @@ int main(int argc, char** argv) {
   linear_mixer<gdn, delta_count>("gated_delta_net", by_hand(eigen_by_hand::gated_delta_net));
   linear_mixer<mamba2, scalar_count>("mamba2", by_hand(eigen_by_hand::mamba2));
   linear_mixer<mixer<r::linear, ev::identity, sc::one, no::one>, scalar_count>("linear_attention", nullptr, false);
+  linear_mixer<mixer<r::linear, ev::identity, sc::one, no::sum, feature::elu_plus_one>, scalar_count>("elu1_attention", nullptr, false);
   linear_mixer<mixer<r::linear, ev::scalar, sc::exp_input, no::floored_sum>, scalar_count>("mlstm", nullptr, false);
   linear_mixer<mixer<r::linear, ev::diagonal, sc::one, no::one>, scalar_count>("gla", nullptr);
   linear_mixer<mixer<r::linear, ev::diagonal, sc::one_minus_lambda, no::one>, scalar_count>("hgrn2", nullptr, false);

@@ -19,14 +19,19 @@ struct float_exp {
   static constexpr float c[] = {0.000198527617612853646278381f, 0.00139304355252534151077271f, 0.00833336077630519866943359f,
                                 0.0416664853692054748535156f,   0.166666671633720397949219f,   0.5f};
 };
+/// a where the condition holds, else b: a choice that compilers do not make a branch of.
+constexpr float chosen(bool condition, float a, float b) {
+  const std::int32_t mask = -std::int32_t(condition);
+  return std::bit_cast<float>((std::bit_cast<std::int32_t>(a) & mask) | (std::bit_cast<std::int32_t>(b) & ~mask));
+}
 /// e^r - 1 and 2^n of x = n ln 2 + r, in float, without a branch or a loop, so that loops over channels become vectors. x is brought
 /// into range first, where both results stay 0, -1 or infinite.
 struct split_exp : float_exp {
   float rest;
   std::int32_t n;
   split_exp(float x, float lowest) {
-    x = replaced(x, x < lowest, lowest);
-    x = replaced(x, x > 89.f, 89.f);
+    x = chosen(x < lowest, lowest, x);
+    x = chosen(x > 89.f, 89.f, x);
     const float shifted = x * log2_e + big, whole = shifted - big;
     const float r = (x - whole * ln2_high) - whole * ln2_low;
     const float p = ((((c[0] * r + c[1]) * r + c[2]) * r + c[3]) * r + c[4]) * r + c[5];
@@ -34,13 +39,6 @@ struct split_exp : float_exp {
     n = std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(big);
   }
   static float power(std::int32_t n) { return std::bit_cast<float>((n + 127) << 23); }
-
- private:
-  /// A choice that compilers do not make a branch of.
-  static float replaced(float x, bool when, float by) {
-    const std::int32_t mask = -std::int32_t(when);
-    return std::bit_cast<float>((std::bit_cast<std::int32_t>(x) & ~mask) | (std::bit_cast<std::int32_t>(by) & mask));
-  }
 };
 /// Within 2 ulp. Two factors, so that a result below the normal range is rounded once.
 inline float exp(float x) {
@@ -95,15 +93,22 @@ template <own_functions R> COEFDYN_HD R cos(R x)   { return own_cos(x); }
 /// a where the condition holds, else b: a choice that dual numbers pass through.
 template <class R>
 COEFDYN_HD constexpr R select(bool condition, R a, R b) {
+#if !defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<R, float>) return detail::chosen(condition, a, b);
+#endif
   return condition ? a : b;
 }
 template <class R>
+COEFDYN_HD constexpr dual<R> select(bool condition, dual<R> a, dual<R> b) {
+  return {select(condition, a.v, b.v), select(condition, a.d, b.d)};
+}
+template <class R>
 COEFDYN_HD constexpr R max(R a, R b) {
-  return a < b ? b : a;
+  return select(a < b, b, a);
 }
 template <class R>
 COEFDYN_HD constexpr R min(R a, R b) {
-  return b < a ? b : a;
+  return select(b < a, b, a);
 }
 template <class R>
 COEFDYN_HD constexpr R abs(R a) {

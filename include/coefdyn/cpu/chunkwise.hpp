@@ -40,16 +40,16 @@ struct chunkwise_head {
 
   /// Streams and operands of tokens [t, t + count); m goes in and out.
   void load(const X& x, const extents& e, const head& hd, idx t, int count, idx position, R& m) {
-    gather<M>(x, e, hd.s, hd.at(0), t, count, t == 0, in, scratch);
+    gather<M>(k.px.where(), x, e, hd.s, hd.at(0), t, count, t == 0, in, scratch);
     o.tokens = count;
     o.rows = count * T::micro;
-    lower<M>(in, position + t, m, o);
+    lower<M>(k.px.where(), in, position + t, m, o);
     if constexpr (!T::structured)
       if (t == 0) k.take_map(in.at(0, 0, position));
   }
   /// Queries of reader r over the same tokens: where they lie.
   R* load_reads(const X& x, const extents& e, const head& hd, int r, idx t, int count, int from) {
-    gather<M>(x, e, hd.s, hd.at(r), t + from, count - from, true, reads, scratch);
+    gather<M>(k.px.where(), x, e, hd.s, hd.at(r), t + from, count - from, true, reads, scratch);
     return lower_reads<M>(reads, o, from, Q, p);
   }
 };
@@ -93,13 +93,15 @@ void chunkwise_forward(const X& x, const extents& e, const head& hd, const Y& y,
     for (int r = 0; r < hd.readers && from < count; ++r) {
       const R* Q = w.load_reads(x, e, hd, r, t, count, from);
       w.k.read(w.o, Q, w.p, w.S, w.Y);
-      for (int i = from; i < count; ++i) {
-        const R* row = w.Y + idx(read_row<M>(i)) * width;
-        if (i + rows_ahead < count && y.strides[3] == 1)
-          fetch<true>(&y(hd.s.batch, hd.s.begin + t + i + rows_ahead - e.first_read, hd.first_reader + r, 0), e.d);
-        finish_row<M, R>(row, e.d, T::needs_sum ? row[e.d] : R(0), w.o.m[i], w.reads.at(i - from, 0, start + t + i), y, hd.s.batch,
-                         hd.s.begin + t + i - e.first_read, hd.first_reader + r);
-      }
+      run_on(w.k.px.where(), [&] {
+        for (int i = from; i < count; ++i) {
+          const R* row = w.Y + idx(read_row<M>(i)) * width;
+          if (i + rows_ahead < count && y.strides[3] == 1)
+            fetch<true>(&y(hd.s.batch, hd.s.begin + t + i + rows_ahead - e.first_read, hd.first_reader + r, 0), e.d);
+          finish_row<M, R>(row, e.d, T::needs_sum ? row[e.d] : R(0), w.o.m[i], w.reads.at(i - from, 0, start + t + i), y, hd.s.batch,
+                           hd.s.begin + t + i - e.first_read, hd.first_reader + r);
+        }
+      });
     }
     w.k.advance(w.o, w.S);
     capture(t + count);

@@ -42,6 +42,17 @@ row_gradient<R> gradient_of(const operands<M, R>& d, int i, int l) {
           O::before ? d.bonus + idx(i) * d.n : nullptr};
 }
 
+/// What operands' gradients d give the streams of a frame's tokens, the first of them at `position` and in row `to` of `grads`.
+template <class M, class R, class Frame>
+void raise_tokens(target t, const Frame& f, idx position, const operands<M, R>& o, const operands<M, R>& d, Frame& grads, idx to) {
+  using T = traits<M>;
+  run_on(t, [&] {
+    for (int i = 0; i < o.tokens; ++i)
+      for (int l = 0; l < T::micro; ++l)
+        raise_row<M>(f, i, l, position + i, gradient_of(d, i, l), o.b[i * T::micro + l], T::stabilised ? o.shift[i] : R(1), grads, to + i);
+  });
+}
+
 template <class M, class R, class X>
 struct chunkwise_backward_head {
   using T = traits<M>;
@@ -140,10 +151,7 @@ void chunkwise_backward(const X& x, const extents& ex, const head& hd, const Cal
         }
       }
       f.k.finish_backward(f.o, S, w.dS, w.dS_start, w.d);
-      for (int i = 0; i < count; ++i)
-        for (int l = 0; l < T::micro; ++l)
-          raise_row<M>(f.in, i, l, start + t + i, gradient_of(w.d, i, l), f.o.b[i * T::micro + l], T::stabilised ? f.o.shift[i] : R(1),
-                       w.grads.state, w.grads.row(t + i));
+      raise_tokens<M>(f.k.px.where(), f.in, start + t, f.o, w.d, w.grads.state, w.grads.row(t));
       if (w.grads.by_part) w.grads.leave(x, call.g, ex, hd, t, count, {true, false, true, call.first}, f.scratch);
     }
   }

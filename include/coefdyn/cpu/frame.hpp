@@ -3,6 +3,7 @@
 #include "../core/arena.hpp"
 #include "../core/tokens.hpp"
 #include "rows.hpp"
+#include "simd.hpp"
 
 /// A frame: the streams of one head over some tokens, contiguous and in the arithmetic's type, feature map applied. Strides,
 /// storage types and grouped heads end here; gradients leave through a frame of the same layout.
@@ -164,7 +165,7 @@ COEFDYN_HD auto* row_pointer(const V& v, idx batch, idx time_row, int head, idx 
 template <class Psi, class R>
 COEFDYN_HD void apply_feature(const R* x, R* y, int n) {
   if constexpr (maps_channels<Psi>) {
-    for (int c = 0; c < n; ++c) y[c] = Psi::apply(x[c]);
+    by_channel(n, y, [&](int c) { return Psi::apply(x[c]); });
   } else {
     Psi::apply(x, y, n);
   }
@@ -233,6 +234,14 @@ void gather(const X& x, const extents& e, const sequence& s, const head_index& h
         }
       }(),
       ...);
+}
+
+/// The same with a target's instructions, where a feature map is applied.
+template <class M, class R, class X, class Frame>
+void gather(target on, const X& x, const extents& e, const sequence& s, const head_index& h, idx t, idx tokens, bool constants, Frame& f,
+            R* scratch) {
+  if constexpr (traits<M>::has_feature) run_on(on, [&] { gather<M>(x, e, s, h, t, tokens, constants, f, scratch); });
+  else gather<M>(x, e, s, h, t, tokens, constants, f, scratch);
 }
 
 }  // namespace coefdyn::cpu

@@ -67,7 +67,7 @@ struct gates {
       fill(n, all[0], wide);
       if (!pairs) return;
       px->exp(rows + 1, before, before);
-      square(o);
+      run_on(px->where(), [&] { square(o); });
     }
   }
 

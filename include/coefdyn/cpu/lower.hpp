@@ -211,6 +211,13 @@ void lower(const Frame& f, idx position, R& m, operands<M, R>& o) {
   }
 }
 
+/// The same with a target's instructions, where policies give a number for each channel.
+template <class M, class R, class Frame>
+void lower(target t, const Frame& f, idx position, R& m, operands<M, R>& o) {
+  if constexpr (operands<M, R>::channel || !traits<M>::scale_is_scalar) run_on(t, [&] { lower<M>(f, position, m, o); });
+  else lower<M>(f, position, m, o);
+}
+
 /// Queries of one reader on the same timeline, the frame's row 0 being token `from`: rows without a read stay zero. With a bonus, p
 /// (tokens) gets q'diag(u) b k / b. Returns where they are: in Q, or in the frame where nothing changes them.
 template <class M, class R, class Frame>

@@ -58,10 +58,10 @@ struct parallel_head {
   /// Streams, operands and summary of tile j, tokens [at, at + count).
   void load(const X& x, const extents& ex, const head& hd, idx j, int count, idx position, R& running) {
     const idx at = j * length;
-    gather<M>(x, ex, hd.s, hd.at(0), at, count, j == 0, in, scratch);
+    gather<M>(t.px.where(), x, ex, hd.s, hd.at(0), at, count, j == 0, in, scratch);
     o.tokens = count;
     o.rows = count * T::micro;
-    lower<M>(in, position + at, running, o);
+    lower<M>(t.px.where(), in, position + at, running, o);
     t.prepare(o, summary(j, o.rows));
     copy(idx(o.rows) * e, o.V, value_rows(j));
     const int columns = length * T::micro;
@@ -135,7 +135,7 @@ void parallel_forward(const X& x, const extents& e, const head& hd, const Y& y, 
     const int rows = w.o.rows;
     const int from = unread(e, at, count);
     for (int r = 0; r < hd.readers && from < count; ++r) {
-      gather<M>(x, e, hd.s, hd.at(r), at + from, count - from, true, w.reads, w.scratch);
+      gather<M>(w.t.px.where(), x, e, hd.s, hd.at(r), at + from, count - from, true, w.reads, w.scratch);
       R* Q = lower_reads<M>(w.reads, w.o, from, w.Q, w.p);
       clear(w.Y, idx(rows) * width);
       for (int i = 0; i < rows; ++i) w.m[i] = starting_maximum<M, R>();

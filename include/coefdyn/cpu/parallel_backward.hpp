@@ -112,7 +112,7 @@ void parallel_backward(const X& x, const extents& ex, const head& hd, const Call
     w.back.begin(f.o);
     auto ds = w.gradient(j, rows);
     for (int r = 0; r < hd.readers; ++r) {
-      gather<M>(x, ex, hd.s, hd.at(r), at, count, true, f.reads, f.scratch);
+      gather<M>(f.t.px.where(), x, ex, hd.s, hd.at(r), at, count, true, f.reads, f.scratch);
       copy(idx(rows) * n, lower_reads<M>(f.reads, f.o, 0, f.Q, f.p), w.Q0);
       copy(idx(rows) * n, w.Q0, f.Q);
       parallel_row_sums(f, j, rows, w, from_state);
@@ -166,10 +166,7 @@ void parallel_backward(const X& x, const extents& ex, const head& hd, const Call
         state_through_tile_backward(f, f.summary(j, rows), rows, f.value_rows(j), w.states + j * size, w, ds, w.value_gradients(j));
     w.back.finish(f.o, f.summary(j, rows), ds, w.flux, w.d);
     for (idx i = 0; i < idx(rows) * e; ++i) w.d.V[i] += w.value_gradients(j)[i];
-    for (int i = 0; i < count; ++i)
-      for (int l = 0; l < T::micro; ++l)
-        raise_row<M>(f.in, i, l, start + at + i, gradient_of(w.d, i, l), f.o.b[i * T::micro + l], T::stabilised ? f.o.shift[i] : R(1),
-                     w.grads.state, w.grads.row(at + i));
+    raise_tokens<M>(f.t.px.where(), f.in, start + at, f.o, w.d, w.grads.state, w.grads.row(at));
     if (w.grads.by_part) w.grads.leave(x, call.g, ex, hd, at, count, {true, false, true, call.first}, f.scratch);
   }
   if constexpr (T::linear) {

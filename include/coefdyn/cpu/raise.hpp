@@ -174,7 +174,7 @@ COEFDYN_HD void raise_eta_streams([[maybe_unused]] const Frame& f, [[maybe_unuse
 template <class Psi, class R>
 COEFDYN_HD void feature_backward(const R* x, const R* dy, R* dx, R* y, int n) {
   if constexpr (maps_channels<Psi>) {
-    for (int c = 0; c < n; ++c) dx[c] = dy[c] * Psi::apply(dual<R>(x[c], R(1))).d;
+    by_channel(n, dx, [&](int c) { return dy[c] * Psi::apply(dual<R>(x[c], R(1))).d; });
   } else if constexpr (requires { Psi::pull_back(x, x, dy, dx, n); }) {
     Psi::apply(x, y, n);
     Psi::pull_back(x, static_cast<const R*>(y), dy, dx, n);

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "../core/channels.hpp"
 #include "../core/complex.hpp"
 #include "../core/config.hpp"
 #include "../core/low_precision.hpp"
@@ -39,33 +40,6 @@ void clear_above(int rows, bool strict, R* G) {
     const int first = i + (strict ? 0 : 1);
     clear(G + idx(i) * rows + first, rows - first);
   }
-}
-
-/// out[c] = f(c): blocks of a known length, through a local array that nothing else points to. `f` may read `out`.
-template <class R, class F>
-[[gnu::always_inline]] COEFDYN_HD inline void by_channel(int n, R* out, F f) {
-  constexpr int block = 16;
-  int c = 0;
-  for (; c + block <= n; c += block) {
-    R part[block];
-    for (int j = 0; j < block; ++j) part[j] = f(c + j);
-    for (int j = 0; j < block; ++j) out[c + j] = part[j];
-  }
-  for (; c < n; ++c) out[c] = f(c);
-}
-/// Sum of f(c) over the channels: eight partial sums, added in order.
-template <class R, class F>
-[[gnu::always_inline]] COEFDYN_HD inline R sum_over(int n, F f) {
-  constexpr int block = 8;
-  R part[block];
-  for (int j = 0; j < block; ++j) part[j] = R(0);
-  int c = 0;
-  for (; c + block <= n; c += block)
-    for (int j = 0; j < block; ++j) part[j] += f(c + j);
-  R total(0);
-  for (int j = 0; j < block; ++j) total += part[j];
-  for (; c < n; ++c) total += f(c);
-  return total;
 }
 
 /// Conversion of one number between storage and arithmetic.

@@ -226,4 +226,28 @@ struct neon_shape {
 
 #endif  // __GNUC__
 
+namespace detail {
+#if defined(__x86_64__) && defined(__GNUC__)
+template <class F>
+[[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,fma"), gnu::flatten, gnu::noinline]] void run_with_avx512(const F& f) {
+  f();
+}
+template <class F>
+[[gnu::target("avx2,fma"), gnu::flatten, gnu::noinline]] void run_with_avx2(const F& f) {
+  f();
+}
+#endif
+}  // namespace detail
+
+/// Runs f() with a target's instructions: for plain loops, of which the compiler makes vectors. All that f calls and that can be
+/// is compiled into it once more for each target, where a product and a sum may become one operation.
+template <class F>
+void run_on([[maybe_unused]] target t, const F& f) {
+#if defined(__x86_64__) && defined(__GNUC__)
+  if (t == target::avx512 || t == target::avx512_bf16) return detail::run_with_avx512(f);
+  if (t == target::avx2) return detail::run_with_avx2(f);
+#endif
+  f();
+}
+
 }  // namespace coefdyn::cpu

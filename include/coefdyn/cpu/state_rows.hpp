@@ -171,7 +171,7 @@ void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y
       keep(c.captured, idx(next) * e.sequences + hd.index);
   };
   const auto load_reads = [&](int k, idx t, int count, int from) {
-    gather<M>(x, e, hd.s, hd.at(k), t + from, count - from, true, w.reads, w.scratch);
+    gather<M>(w.px.where(), x, e, hd.s, hd.at(k), t + from, count - from, true, w.reads, w.scratch);
     R* Q = w.Q + idx(k) * w.length * T::micro * n;
     R* given = lower_reads<M>(w.reads, w.o, from, Q, w.p + idx(k) * w.length);
     if (given != Q && hd.readers > 1) copy(idx(count) * n, given, Q), given = Q;
@@ -192,9 +192,9 @@ void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y
   if (hd.readers > 1) clear(w.nothing, n > d ? n : d);
   capture(0);
   over_chunks(tokens, w.length, c.positions, [&](idx t, int count) {
-    gather<M>(x, e, hd.s, hd.at(0), t, count, t == 0, w.in, w.scratch);
+    gather<M>(w.px.where(), x, e, hd.s, hd.at(0), t, count, t == 0, w.in, w.scratch);
     w.o.tokens = count, w.o.rows = count * T::micro;
-    lower<M>(w.in, start + t, m, w.o);
+    lower<M>(w.px.where(), w.in, start + t, m, w.o);
     if constexpr (O::has_gates) w.px.exp(idx(w.o.rows) * w.o.gate_width(), w.o.g, w.w);
     const int from = unread(e, t, count);
     const int readers = from < count ? hd.readers : 0;
@@ -212,7 +212,7 @@ void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y
     turn_state(w.o, +1, w.to, w.ld_to, d);
     if constexpr (T::needs_sum) turn_state(w.o, +1, w.z, idx(1), 1);
     for (int k = 0; k < readers; ++k) {
-      if (readers > 1) gather<M>(x, e, hd.s, hd.at(k), t + from, count - from, true, w.reads, w.scratch);
+      if (readers > 1) gather<M>(w.px.where(), x, e, hd.s, hd.at(k), t + from, count - from, true, w.reads, w.scratch);
       for (int i = from; i < count; ++i) {
         const R* out = w.result(k, i);
         finish_row<M, R>(out, d, T::needs_sum ? out[d] : R(0), w.o.m[i], w.reads.at(i - from, 0, start + t + i), y, hd.s.batch,

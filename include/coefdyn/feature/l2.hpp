@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "../core/math.hpp"
+#include "../core/channels.hpp"
 
 namespace coefdyn::feature {
 
@@ -14,24 +14,22 @@ struct l2 {
   static constexpr bool is_nonnegative = false;
   template <class R>
   COEFDYN_HD static R inverse_norm(const R* x, int n) {
-    R top(0), square(0);
-    for (int c = 0; c < n; ++c) top = math::max(top, math::abs(x[c]));
+    const R top = max_over<R>(n, [&](int c) { return math::abs(x[c]); });
     if (top == R(0)) return R(0);
-    for (int c = 0; c < n; ++c) square += (x[c] / top) * (x[c] / top);
+    const R square = sum_over<R>(n, [&](int c) { return (x[c] / top) * (x[c] / top); });
     return R(1) / (top * math::sqrt(square));
   }
   template <class R>
   COEFDYN_HD static void apply(const R* x, R* y, int n) {
     const R f = inverse_norm(x, n);
-    for (int c = 0; c < n; ++c) y[c] = f * x[c];
+    by_channel(n, y, [&](int c) { return f * x[c]; });
   }
   /// dx from y = psi(x) and dy.
   template <class R>
   COEFDYN_HD static void pull_back(const R* x, const R* y, const R* dy, R* dx, int n) {
     const R f = inverse_norm(x, n);
-    R dot(0);
-    for (int c = 0; c < n; ++c) dot += y[c] * dy[c];
-    for (int c = 0; c < n; ++c) dx[c] = f * (dy[c] - y[c] * dot);
+    const R dot = sum_over<R>(n, [&](int c) { return y[c] * dy[c]; });
+    by_channel(n, dx, [&](int c) { return f * (dy[c] - y[c] * dot); });
   }
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "../core/math.hpp"
+#include "../core/channels.hpp"
 
 namespace coefdyn::feature {
 
@@ -14,17 +14,16 @@ struct softmax {
   static constexpr bool is_nonnegative = true;
   template <class R>
   COEFDYN_HD static void apply(const R* x, R* y, int n) {
-    R top = x[0], sum(0);
-    for (int c = 1; c < n; ++c) top = math::max(top, x[c]);
-    for (int c = 0; c < n; ++c) sum += y[c] = math::exp(x[c] - top);
-    for (int c = 0; c < n; ++c) y[c] = y[c] / sum;
+    const R top = max_over<R>(n, [&](int c) { return x[c]; });
+    by_channel(n, y, [&](int c) { return math::exp(x[c] - top); });
+    const R sum = sum_over<R>(n, [&](int c) { return y[c]; });
+    by_channel(n, y, [&](int c) { return y[c] / sum; });
   }
   /// dx from y = psi(x) and dy.
   template <class R>
   COEFDYN_HD static void pull_back(const R*, const R* y, const R* dy, R* dx, int n) {
-    R dot(0);
-    for (int c = 0; c < n; ++c) dot += y[c] * dy[c];
-    for (int c = 0; c < n; ++c) dx[c] = y[c] * (dy[c] - dot);
+    const R dot = sum_over<R>(n, [&](int c) { return y[c] * dy[c]; });
+    by_channel(n, dx, [&](int c) { return y[c] * (dy[c] - dot); });
   }
 };
 
