@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The small number types: complex, dual, bf16, half, and the functions of math.hpp.
+// The small number types: complex, dual, bf16, half, the functions of math.hpp, and loops over channels.
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <coefdyn/core/channels.hpp>
 #include <coefdyn/core/complex.hpp>
 #include <coefdyn/core/dual.hpp>
 #include <coefdyn/core/low_precision.hpp>
@@ -127,4 +128,34 @@ TEST_CASE("math: float exp and expm1 are within 2 ulp of double, from subnormal 
   CHECK(math::exp(0.f) == 1.f);
   CHECK(std::isnan(math::exp(NAN)));
   CHECK(std::isnan(math::expm1(NAN)));
+}
+
+TEST_CASE("loops over channels meet each of them once, whatever their number") {
+  for (int n = 1; n <= 70; ++n) {
+    CAPTURE(n);
+    const auto f = [&](int c) { return float((c * 29 + n) % n - n); };  // the largest, -1, anywhere
+    float each[72];
+    for (float& x : each) x = 7;
+    by_channel(n, each, f);
+    int wrong = 0;
+    double sum = 0;
+    float most = f(0);
+    for (int c = 0; c < n; ++c) wrong += each[c] != f(c), sum += double(f(c)), most = f(c) > most ? f(c) : most;
+    CHECK((wrong == 0 && each[n] == 7 && each[n + 1] == 7));
+    CHECK(double(sum_over<float>(n, f)) == sum);
+    CHECK(max_over<float>(n, f) == most);
+  }
+}
+
+TEST_CASE("choices keep values, slopes and what only one side may see") {
+  for (float a : {-2.f, -0.f, 3.f, INFINITY, -INFINITY})
+    for (float b : {-1.f, 0.f, 5.f, INFINITY}) {
+      CHECK(math::select(true, a, b) == a);
+      CHECK(math::select(false, a, b) == b);
+      CHECK(math::max(a, b) == (a < b ? b : a));
+      CHECK(math::min(a, b) == (b < a ? b : a));
+    }
+  CHECK(math::select(true, 1.f, float(NAN)) == 1.f);
+  const dual<float> chosen = math::max(dual<float>(2.f, 5.f), dual<float>(1.f, float(NAN)));
+  CHECK((chosen.v == 2.f && chosen.d == 5.f));
 }
