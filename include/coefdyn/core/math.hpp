@@ -104,11 +104,11 @@ COEFDYN_HD constexpr dual<R> select(bool condition, dual<R> a, dual<R> b) {
 }
 template <class R>
 COEFDYN_HD constexpr R max(R a, R b) {
-  return select(a < b, b, a);
+  return a < b ? b : a;
 }
 template <class R>
 COEFDYN_HD constexpr R min(R a, R b) {
-  return select(b < a, b, a);
+  return b < a ? b : a;
 }
 template <class R>
 COEFDYN_HD constexpr R abs(R a) {

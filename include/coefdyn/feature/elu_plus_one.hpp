@@ -14,7 +14,7 @@ struct elu_plus_one {
   static constexpr bool is_nonnegative = true;
   template <class R>
   COEFDYN_HD static R apply(R x) {
-    return math::select(x > R(0), x + R(1), math::exp(math::min(x, R(0))));
+    return math::select(x > R(0), x + R(1), math::exp(math::select(x > R(0), R(0), x)));
   }
 };
 

@@ -20,17 +20,17 @@ struct floored_sum {
   template <class R, class At>
   COEFDYN_HD static R eta(R total, const At&) {
     const R size = math::abs(total);
-    return math::select(size < R(1), R(1), size);
+    return math::max(size, R(1));
   }
   template <class R, class At>
   COEFDYN_HD static R inverse(R total, R m, const At&) {
     const R size = math::abs(total), floor = math::exp(-math::min(m, R(math::deepest_exponent<R>)));
-    return R(1) / math::select(size < floor, floor, size);
+    return R(1) / math::max(size, floor);
   }
   template <class R, class At>
   COEFDYN_HD static R log_eta(R total, R m, const At&) {
     const R l = math::log(math::abs(total)) + m;
-    return math::select(l < R(0), R(0), l);
+    return math::max(l, R(0));
   }
 };
 

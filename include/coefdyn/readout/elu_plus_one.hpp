@@ -17,11 +17,11 @@ struct elu_plus_one {
   static constexpr near_zero_set near_zero = near_zero_set::half_line;
   template <class R>
   COEFDYN_HD static R apply(R s) {
-    return math::select(s > R(0), s + R(1), math::exp(math::min(s, R(0))));
+    return math::select(s > R(0), s + R(1), math::exp(math::select(s > R(0), R(0), s)));
   }
   template <class R>
   COEFDYN_HD static R derivative(R s) {
-    return math::select(s > R(0), R(1), math::exp(math::min(s, R(0))));
+    return math::select(s > R(0), R(1), math::exp(math::select(s > R(0), R(0), s)));
   }
 };
 
