@@ -60,5 +60,8 @@ TEST_CASE("forms agree with the definition in double") {
 TEST_CASE("forms agree with the definition in float") {
   for_subjects(in_float, [](const subject& s) { agree_with_definition(s); });
 }
+TEST_CASE("forms agree with the definition on the machine's slower targets") {
+  on_slower_targets([] { for_subjects(ordinary, [](const subject& s) { agree_with_definition(s); }); });
+}
 
 }  // namespace coefdyn::laws

@@ -242,6 +242,30 @@ TEST_CASE("strong and weak gates, keys that nearly coincide: finite gradients th
   });
 }
 
+TEST_CASE("gradients of the forms agree with the definition's on the machine's slower targets") {
+  for_subjects(differentiable, [](const subject& s) {
+    const problem p = random_problem(s.info, fitted(s, {1, 37, 2, 1, 1, 20, 13}), {});
+    const loss_weights w = random_weights(s, p, 5);
+    request q;
+    const gradient_numbers truth = s.backward(p, q, w.dy, nullptr);
+    double largest = 1;
+    for (const auto& [name, v] : truth.of)
+      for (double e : v) largest = std::max(largest, std::abs(e));
+    on_slower_targets([&] {
+      for (form_choice f : s.forms()) {
+        q.form = f;
+        const gradient_numbers g = s.backward(p, q, w.dy, nullptr);
+        for (const auto& [name, v] : g.of) {
+          double error = 0;
+          for (std::size_t i = 0; i < v.size(); ++i)
+            error = std::max(error, std::isfinite(v[i]) ? std::abs(v[i] - truth.of.at(name)[i]) : INFINITY);
+          check_close(error, 1e-9 * largest, to_string(f) + ", " + name);
+        }
+      }
+    });
+  });
+}
+
 TEST_CASE("gradients of packed sequences are those of each alone") {
   for_subjects(differentiable, [](const subject& s) {
     const problem rows = random_problem(s.info, fitted(s, {3, 13, 4, 2, 2, 6, 5, 0}), {});

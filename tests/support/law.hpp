@@ -2,6 +2,7 @@
 #pragma once
 #include <doctest/doctest.h>
 
+#include <coefdyn/cpu/products.hpp>
 #include <cstdlib>
 #include <functional>
 
@@ -32,6 +33,32 @@ inline void for_subjects(const std::function<bool(const subject&)>& wanted, cons
 inline bool in_double(const subject& s) { return s.accumulate == scalar_kind::float64; }
 inline bool in_float(const subject& s) { return s.storage == scalar_kind::float32; }
 inline bool ordinary(const subject& s) { return in_double(s) || in_float(s); }
+
+/// While it lives, the program lacks the targets above this one.
+class slowed_to {
+ public:
+  explicit slowed_to(cpu::target t) {
+    for (std::size_t faster = std::size_t(t) + 1; faster < cpu::target_count; ++faster)
+      cpu::detail::tables<float>[faster] = nullptr, cpu::detail::tables<double>[faster] = nullptr;
+  }
+  ~slowed_to() { cpu::detail::tables<float> = floats_, cpu::detail::tables<double> = doubles_; }
+  slowed_to(const slowed_to&) = delete;
+  slowed_to& operator=(const slowed_to&) = delete;
+
+ private:
+  decltype(cpu::detail::tables<float>) floats_ = cpu::detail::tables<float>;
+  decltype(cpu::detail::tables<double>) doubles_ = cpu::detail::tables<double>;
+};
+/// Calls law() on every target of this machine but its best, which all other laws run on.
+inline void on_slower_targets(const std::function<void()>& law) {
+  for (cpu::target t : {cpu::target::portable, cpu::target::neon, cpu::target::avx2}) {
+    if (!cpu::has_target(t) || t == cpu::best_target()) continue;
+    const slowed_to only(t);
+    REQUIRE(cpu::products<float>::best().where() == t);
+    REQUIRE(cpu::products<double>::best().where() == t);
+    law();
+  }
+}
 
 /// Sizes that a subject's head grouping and evolution allow.
 inline sizes fitted(const subject& s, sizes z) {
