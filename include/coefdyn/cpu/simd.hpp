@@ -8,8 +8,8 @@
 
 /// Instruction sets, and the vectors that kernels for them are written in.
 ///
-/// A kernel is an always-inlined template over a shape (below). Only the shape's `enter` carries a target attribute, so
-/// one program holds every instruction set and needs no compiler flag.
+/// A kernel is an always-inlined template over a shape (below). Only the shape's `enter`, and `run_on` for plain loops, carry
+/// target attributes, so one program holds every instruction set and needs no compiler flag.
 namespace coefdyn::cpu {
 
 /// An instruction set that the CPU kernels are written for.
