@@ -21,6 +21,18 @@ loss_weights random_weights(const subject& s, const problem& p, std::uint64_t se
   if (s.info.linear) w.final = random_state(s.info, p, seed + 1);
   return w;
 }
+/// Every gradient within 1e-9 of the definition's, in units of the largest entry of all (at least 1).
+void check_gradients(const gradient_numbers& g, const gradient_numbers& truth, const std::string& where) {
+  double largest = 1;
+  for (const auto& [name, v] : truth.of)
+    for (double e : v) largest = std::max(largest, std::abs(e));
+  for (const auto& [name, v] : g.of) {
+    double error = 0;
+    for (std::size_t i = 0; i < v.size(); ++i)
+      error = std::max(error, std::isfinite(v[i]) ? std::abs(v[i] - truth.of.at(name)[i]) : INFINITY);
+    check_close(error, 1e-9 * largest, where + ", " + name);
+  }
+}
 /// <dy, y> + <dS, e^m S~> + <dz, e^m z~>.
 double loss(const subject& s, const problem& p, const std::optional<state_numbers>& initial, const loss_weights& w, form_choice f) {
   request q;
@@ -220,22 +232,13 @@ TEST_CASE("strong and weak gates, keys that nearly coincide: finite gradients th
           const loss_weights w = random_weights(s, p, 5);
           request q;
           const gradient_numbers truth = s.backward(p, q, w.dy, nullptr);
-          double largest = 0;
-          for (const auto& [name, v] : truth.of) {
+          for (const auto& [name, v] : truth.of)
             CHECK_MESSAGE(all_finite(v), "definition, " << name << ": log decay " << decay << ", beta " << beta);
-            for (double e : v) largest = std::max(largest, std::abs(e));
-          }
           for (form_choice f : s.forms()) {
             if (f.length == 1 || f.length == 5) continue;
             q.form = f;
-            const gradient_numbers g = s.backward(p, q, w.dy, nullptr);
-            for (const auto& [name, v] : g.of) {
-              double error = 0;
-              for (std::size_t i = 0; i < v.size(); ++i)
-                error = std::max(error, std::isfinite(v[i]) ? std::abs(v[i] - truth.of.at(name)[i]) : INFINITY);
-              check_close(error, 1e-9 * std::max(largest, 1.0),
-                          to_string(f) + ", " + name + ": log decay " + std::to_string(decay) + ", beta " + std::to_string(beta));
-            }
+            check_gradients(s.backward(p, q, w.dy, nullptr), truth,
+                            to_string(f) + ", log decay " + std::to_string(decay) + ", beta " + std::to_string(beta));
           }
         }
       }
@@ -248,19 +251,10 @@ TEST_CASE("gradients of the forms agree with the definition's on the machine's s
     const loss_weights w = random_weights(s, p, 5);
     request q;
     const gradient_numbers truth = s.backward(p, q, w.dy, nullptr);
-    double largest = 1;
-    for (const auto& [name, v] : truth.of)
-      for (double e : v) largest = std::max(largest, std::abs(e));
     on_slower_targets([&] {
       for (form_choice f : s.forms()) {
         q.form = f;
-        const gradient_numbers g = s.backward(p, q, w.dy, nullptr);
-        for (const auto& [name, v] : g.of) {
-          double error = 0;
-          for (std::size_t i = 0; i < v.size(); ++i)
-            error = std::max(error, std::isfinite(v[i]) ? std::abs(v[i] - truth.of.at(name)[i]) : INFINITY);
-          check_close(error, 1e-9 * largest, to_string(f) + ", " + name);
-        }
+        check_gradients(s.backward(p, q, w.dy, nullptr), truth, to_string(f));
       }
     });
   });
