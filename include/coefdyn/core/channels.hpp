@@ -17,33 +17,28 @@ template <class R, class F>
   }
   for (; c < n; ++c) out[c] = f(c);
 }
-/// Sum of f(c) over the channels: eight partial sums, added in order.
-template <class R, class F>
-[[gnu::always_inline]] COEFDYN_HD inline R sum_over(int n, F f) {
+/// f(0) ... f(n - 1) joined by op: eight partial results from `start`, then in order.
+template <class R, class F, class Op>
+[[gnu::always_inline]] COEFDYN_HD inline R fold_over(int n, R start, F f, Op op) {
   constexpr int block = 8;
   R part[block];
-  for (int j = 0; j < block; ++j) part[j] = R(0);
+  for (int j = 0; j < block; ++j) part[j] = start;
   int c = 0;
   for (; c + block <= n; c += block)
-    for (int j = 0; j < block; ++j) part[j] += f(c + j);
-  R total(0);
-  for (int j = 0; j < block; ++j) total += part[j];
-  for (; c < n; ++c) total += f(c);
+    for (int j = 0; j < block; ++j) part[j] = op(part[j], f(c + j));
+  R total = part[0];
+  for (int j = 1; j < block; ++j) total = op(total, part[j]);
+  for (; c < n; ++c) total = op(total, f(c));
   return total;
 }
-/// The largest of f(c), n > 0: eight partial ones.
+template <class R, class F>
+[[gnu::always_inline]] COEFDYN_HD inline R sum_over(int n, F f) {
+  return fold_over(n, R(0), f, [](R a, R b) { return a + b; });
+}
+/// n > 0.
 template <class R, class F>
 [[gnu::always_inline]] COEFDYN_HD inline R max_over(int n, F f) {
-  constexpr int block = 8;
-  R part[block];
-  for (int j = 0; j < block; ++j) part[j] = f(0);
-  int c = 0;
-  for (; c + block <= n; c += block)
-    for (int j = 0; j < block; ++j) part[j] = math::max(part[j], f(c + j));
-  R most = part[0];
-  for (int j = 1; j < block; ++j) most = math::max(most, part[j]);
-  for (; c < n; ++c) most = math::max(most, f(c));
-  return most;
+  return fold_over(n, R(f(0)), f, [](R a, R b) { return math::max(a, b); });
 }
 
 }  // namespace coefdyn

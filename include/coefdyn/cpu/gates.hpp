@@ -49,7 +49,7 @@ struct gates {
       all = to_block + idx(blocks()) * n;
       if (pairs) copy(n, wide, before);
       for (int b = 0; b < blocks(); ++b) {
-        const int m = rows_of(b);
+        const int m = rows_at(b * block);
         const idx first = idx(b) * block * n, last = first + idx(m - 1) * n;
         copy(n, wide, to_block_end + last);  // products run from row to row
         px->multiply(m - 1, n, each + last, -n, to_block_end + last, -n, to_block_end + last - n, -n);
@@ -105,7 +105,7 @@ struct gates {
       for_each_block(how, A, B,
                      [&](int i0, int m, const R* left_rows) { px->nt(m, i0, n, left_rows, n, anchored, n, G + idx(i0) * rows, rows); });
       for (int i0 = 0; i0 < rows; i0 += block) {
-        const int m = (rows - i0 < block ? rows - i0 : block) - skip;
+        const int m = rows_at(i0) - skip;
         px->decayed_gram_lower(m, n, A + idx(i0 + skip) * n, n, B + idx(i0) * n, n, each + idx(i0) * n, n, G + idx(i0 + skip) * rows + i0,
                                rows);
       }
@@ -135,7 +135,7 @@ struct gates {
         if (dg) px->running_dots(m - skip, n, A + last, -n, product + idx(m - 1) * n, -n, dg + last - skip * idx(n), -n);
       });
       for (int i0 = 0; i0 < rows; i0 += block) {
-        const int m = (rows - i0 < block ? rows - i0 : block) - skip;
+        const int m = rows_at(i0) - skip;
         const idx at = idx(i0) * n, from = at + skip * idx(n);
         px->decayed_gram_backward(
             m, n, {A + from, B + at, each + at, n, dG + idx(i0 + skip) * rows + i0, rows, dA + from, dB + at, dg ? dg + at : nullptr});
@@ -157,14 +157,14 @@ struct gates {
     by_channel(count, p, [&](int) { return value; });
   }
   int blocks() const { return (rows + block - 1) / block; }
-  int rows_of(int b) const { return rows - b * block < block ? rows - b * block : block; }
+  int rows_at(int i0) const { return rows - i0 < block ? rows - i0 : block; }  // of the block that starts there
   // to_block, from_block: e^(sums of all the gates before and after each block)
   void pass_blocks(const O& o) {
     const int last = blocks() - 1;
     clear(to_block, n), clear(from_block + idx(last) * n, n);
     const auto add_block = [&](int b, const R* sums, R* more) {
       copy(n, sums, more);
-      px->col_dots(rows_of(b), n, o.g + idx(b) * block * n, n, wide, 0, more);
+      px->col_dots(rows_at(b * block), n, o.g + idx(b) * block * n, n, wide, 0, more);
     };
     for (int b = 0; b <= last; ++b) add_block(b, to_block + idx(b) * n, to_block + idx(b + 1) * n);
     for (int b = last; b > 0; --b) add_block(b, from_block + idx(b) * n, from_block + idx(b - 1) * n);
@@ -174,7 +174,7 @@ struct gates {
   void square(const O& o) {
     clear(D, idx(rows) * rows);
     for (int i0 = 0; i0 < rows; i0 += block) {
-      const int m = rows - i0 < block ? rows - i0 : block;
+      const int m = rows_at(i0);
       R E[block * block];
       for (int i = 0; i < m; ++i) {
         R* e = E + i * block;
@@ -199,7 +199,7 @@ struct gates {
   template <class F>
   void for_each_block(seen how, const R* A, const R* B, F body) {
     for (int i0 = block; i0 < rows; i0 += block) {
-      const int last = i0 - block, m = rows - i0 < block ? rows - i0 : block;
+      const int last = i0 - block, m = rows_at(i0);
       copy(idx(block) * n, to_block_end + idx(last) * n, factor + idx(last) * n);
       if (last > 0) px->multiply(last, n, in_block + idx(i0 - 1) * n, 0, factor, n, factor, n);
       px->multiply(i0, n, factor, n, B, n, anchored, n);
