@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include <vector>
-
-#include "core/tokens.hpp"
+#include "core/streams.hpp"
 
 /// The state of a mixer whose readout is not linear: keys as written, values and the evolution's streams, evolved on read.
 /// Any tokens<M> with first_read > 0 is such a cache in the caller's own buffers; cache<M> is one that owns them.
@@ -11,20 +9,6 @@
 ///   run(device::cpu{}, form::step{}, past.extend(x), y);      x: the new tokens; y: their outputs
 ///   past.truncate(past.length() - j);                         takes the last j tokens back
 namespace coefdyn {
-
-namespace detail {
-template <class Types, class Needs>
-struct owned_streams;
-template <class Types, class... Need>
-struct owned_streams<Types, list<Need...>> : Need::tag::template field<std::vector<stored_as<Need, Types>>>... {
-  template <class N>
-  auto& of() {
-    typename N::tag::template field<std::vector<stored_as<N, Types>>>& holder = *this;
-    auto& [the_values] = holder;
-    return the_values;
-  }
-};
-}  // namespace detail
 
 /// error   invalid_input where tokens do not fit: capacity, heads, n, d, batch
 template <class M, class Types = float, class Heads = heads::grouped_queries, field Over = field::real>
@@ -70,7 +54,7 @@ class cache {
   using types_type = typename tokens_type::types_type;
   extents size_;
   idx capacity_ = 0, length_ = 0;
-  detail::owned_streams<types_type, state_side> held_;
+  owned_streams<types_type, state_side> held_;
 
   template <class Need>
   static idx per_token() {

@@ -56,7 +56,7 @@ using fixed_per_head = need<Tag, ticks::constant, width::scalar>;
 template <class Tag>
 using fixed_per_channel = need<Tag, ticks::constant, width::key>;
 
-// A tag is a name, the heads it belongs to and its precision; `field<V>` gives the member of that name.
+// A tag is a name, the heads it belongs to and its precision; `field<V>` gives the member of that name, `of` finds it.
 #define COEFDYN_STREAM(NAME, HEADS, PRECISION)                 \
   struct NAME {                                                \
     static constexpr owner belongs_to = owner::HEADS;          \
@@ -66,6 +66,10 @@ using fixed_per_channel = need<Tag, ticks::constant, width::key>;
     struct field {                                             \
       V NAME;                                                  \
     };                                                         \
+    template <class Holder>                                    \
+    COEFDYN_HD static constexpr auto& of(Holder& holder) {     \
+      return holder.NAME;                                      \
+    }                                                          \
   }
 namespace stream {
 COEFDYN_STREAM(q, query, storage);         // query
@@ -83,8 +87,16 @@ COEFDYN_STREAM(delta, state, gate);        // step size Delta
 COEFDYN_STREAM(input_gate, state, gate);   // i of exp(i)
 COEFDYN_STREAM(eta_gate, reader, gate);    // w'u of a gate normalization
 COEFDYN_STREAM(eta_offset, reader, gate);  // its offset
+COEFDYN_STREAM(raw, state, gate);          // a layer's number before its parameterisation
+COEFDYN_STREAM(dt_bias, state, gate);      // added to raw before a softplus
+COEFDYN_STREAM(A_log, state, gate);        // log of a rate
+COEFDYN_STREAM(lower_bound, state, gate);  // the least lambda of a gate
 }  // namespace stream
 #undef COEFDYN_STREAM
+
+/// Among the parameters of a parameterisation: one number a head, also where the decay has one a channel.
+template <class Tag>
+struct one_per_head {};
 
 // ---- lists of needs -------------------------------------------------------------------------------------------------
 namespace detail {

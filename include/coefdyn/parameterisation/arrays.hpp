@@ -6,7 +6,7 @@
 
 #include "../core/errors.hpp"
 #include "../core/math.hpp"
-#include "../core/tensor.hpp"
+#include "../core/stream.hpp"
 
 /// Whole arrays through a parameterisation: a layer's raw gates to log decays, and gradients back.
 ///
@@ -16,6 +16,7 @@
 /// A parameterisation P is an empty struct with
 ///   log_decay(x, parameters...)        generic over the real type, so dual numbers pass
 ///   pull_back(d, x, parameters...)     d times the derivative by each argument, in their order
+///   using parameters = list<tags...>   their streams, where it has any: evolution::parameterised<A, P> needs nothing else of it
 namespace coefdyn::parameterisation {
 
 /// Derivatives by the arguments of log_decay, in their order.

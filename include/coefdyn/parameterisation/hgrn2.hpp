@@ -12,6 +12,7 @@ namespace coefdyn::parameterisation {
 /// error   none
 /// source  HGRN2, arXiv:2404.07904
 struct hgrn2 {
+  using parameters = list<stream::lower_bound>;
   template <class R>
   COEFDYN_HD static R log_decay(R x, R lower) {
     const R lost = (R(1) - lower) * math::sigmoid(-x);  // 1 - lambda

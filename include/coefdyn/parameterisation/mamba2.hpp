@@ -11,6 +11,7 @@ namespace coefdyn::parameterisation {
 /// error   none
 /// source  Mamba-2, arXiv:2405.21060; the gates of Gated DeltaNet and KDA have the same form
 struct mamba2 {
+  using parameters = list<stream::dt_bias, stream::A_log>;
   template <class R>
   COEFDYN_HD static R delta(R x, R dt_bias) {
     return math::softplus(x + dt_bias);
@@ -30,6 +31,13 @@ struct mamba2 {
     const R by_x = d * math::sigmoid(x + dt_bias);
     return {{by_x, by_x}};
   }
+};
+
+/// The same with a dt_bias for each channel and an A_log for each head.
+///
+/// source  Kimi Delta Attention, arXiv:2510.26692
+struct mamba2_per_head : mamba2 {
+  using parameters = list<stream::dt_bias, one_per_head<stream::A_log>>;
 };
 
 }  // namespace coefdyn::parameterisation

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <array>
+#include <vector>
+
+#include "tokens.hpp"
+
+/// All streams of a mixer at once, without one of their names: what a caller needs who serves mixers that it does not know.
+///
+///   for_each_need(needs_of<M>{}, [&]<class Need>(Need) { .. Need::tag::name, shape_of<Need, M>(e) .. });
+///   stream_buffers<M, double> held(e);          held.q, held.beta, ..: one vector a stream
+///   held.bind(x);                               x: tokens<M, double> or gradients<M, double>
+namespace coefdyn {
+
+/// Calls f(Need{}) for each need, in their order.
+template <class... Need, class F>
+constexpr void for_each_need(list<Need...>, F f) {
+  (f(Need{}), ...);
+}
+
+/// The shape of a stream in a call of sizes e: (B, T w, heads, inner ..) without the axes that its class lacks.
+template <class Need, class M>
+std::array<idx, Need::rank> shape_of(const extents& e) {
+  idx all[5] = {};
+  detail::expected_shape<Need, M>(e, all);
+  std::array<idx, Need::rank> out{};
+  for (std::size_t a = 0; a < out.size(); ++a) out[a] = all[a];
+  return out;
+}
+/// Numbers in a stream (complex ones, where it is complex).
+template <class Need, class M>
+idx size_of(const extents& e) {
+  idx size = 1;
+  for (const idx extent : shape_of<Need, M>(e)) size *= extent;
+  return size;
+}
+/// A stream that lies in memory without gaps, the last axis first.
+template <class Need, class M, class T>
+view<T, Need::rank> view_of(T* data, const extents& e) {
+  view<T, Need::rank> out;
+  out.data = data;
+  const auto shape = shape_of<Need, M>(e);
+  idx stride = 1;
+  for (int a = Need::rank - 1; a >= 0; --a) {
+    out.extents[a] = shape[static_cast<std::size_t>(a)];
+    out.strides[a] = stride;
+    stride *= out.extents[a];
+  }
+  return out;
+}
+
+/// A vector for each of some streams, under their names; empty at first.
+template <class Types, class Needs>
+struct owned_streams;
+template <class Types, class... Need>
+struct owned_streams<Types, list<Need...>> : Need::tag::template field<std::vector<detail::stored_as<Need, Types>>>... {
+  /// The vector of one need, without its name.
+  template <class N>
+  auto& of() {
+    typename N::tag::template field<std::vector<detail::stored_as<N, Types>>>& holder = *this;
+    auto& [the_values] = holder;
+    return the_values;
+  }
+  template <class N>
+  const auto& of() const {
+    const typename N::tag::template field<std::vector<detail::stored_as<N, Types>>>& holder = *this;
+    const auto& [the_values] = holder;
+    return the_values;
+  }
+};
+
+/// All streams of a mixer, in memory of their own, zero at first.
+template <class M, class Types = float, field Over = field::real>
+struct stream_buffers : owned_streams<typename detail::as_types<Types>::type, needs_of<M, Over>> {
+  using needs = needs_of<M, Over>;
+  extents size;
+
+  explicit stream_buffers(const extents& e) : size(e) {
+    for_each_need(needs{}, [&]<class N>(N) { this->template of<N>().resize(static_cast<std::size_t>(size_of<N, M>(e))); });
+  }
+  /// Makes the streams of x, tokens<M, ..> or gradients<M, ..>, views of these buffers.
+  template <class X>
+  void bind(X& x) {
+    for_each_need(needs{}, [&]<class N>(N) { x.template set<N>(view_of<N, M>(this->template of<N>().data(), size)); });
+  }
+};
+
+}  // namespace coefdyn
