@@ -31,5 +31,5 @@ build() {  # program, sources under tests/
 build products cpu/products.cpp
 $emulator "$out/products"
 build laws laws/forms_agree.cpp laws/gradients.cpp laws/same_bits.cpp laws/targets.cpp support/problem.cpp support/subject.cpp \
-  laws/mixers/rank_one.cpp
+  laws/mixers/rwkv7.cpp laws/mixers/rank_one.cpp laws/mixers/comba.cpp laws/mixers/rank_one_readouts.cpp
 COEFDYN_REDUCED=1 $emulator "$out/laws" --test-case="forms agree*,gradients are*,inputs at time p*"

@@ -14,7 +14,8 @@ namespace coefdyn::laws {
 /// The sanitizers' run takes a smaller grid.
 inline bool reduced() { return std::getenv("COEFDYN_REDUCED") != nullptr; }
 
-/// Calls law(subject) for every subject that `wanted` takes; an exception fails the law and says for whom.
+/// Calls law(subject) for every subject that `wanted` takes; an exception fails the law and says for whom. In a program of all
+/// mixers there is one that it takes.
 inline void for_subjects(const std::function<bool(const subject&)>& wanted, const std::function<void(const subject&)>& law) {
   int count = 0;
   for (const auto& s : subjects()) {
@@ -28,7 +29,7 @@ inline void for_subjects(const std::function<bool(const subject&)>& wanted, cons
       FAIL_CHECK("exception: " << std::string(e.what()));
     }
   }
-  CHECK(count > 0);
+  if (has_every_mixer()) CHECK(count > 0);
 }
 inline bool in_double(const subject& s) { return s.accumulate == scalar_kind::float64; }
 inline bool in_float(const subject& s) { return s.storage == scalar_kind::float32; }

@@ -179,6 +179,10 @@ std::vector<std::unique_ptr<subject>>& registered() {
   static std::vector<std::unique_ptr<subject>> all;
   return all;
 }
+bool& has_every_mixer() {
+  static bool yes = false;
+  return yes;
+}
 const std::vector<std::unique_ptr<subject>>& subjects() {
   auto& all = registered();
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a->name() < b->name(); });

@@ -97,6 +97,8 @@ struct subject {
 /// All subjects of the program, in a fixed order.
 const std::vector<std::unique_ptr<subject>>& subjects();
 std::vector<std::unique_ptr<subject>>& registered();
+/// Set by the program of all mixers (laws/every_named_mixer.cpp); those of a few may leave a law without a subject.
+bool& has_every_mixer();
 /// The subject of the same mixer with other types; null where there is none.
 const subject* twin(const subject& s, const std::string& types);
 /// Its twin in double, whose definition is the truth.
