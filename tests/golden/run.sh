@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# tests/golden/run.sh DIR [BUILD_DIR]: checks the library against every .safetensors case of DIR (format: golden vectors of
-# coefdyn). The last line is `N passed, N failed`; exit code 0 iff none failed. CXX, CXXFLAGS and JOBS are taken from the
-# environment.
-# tests/golden/run.sh --pack DIR [BUILD_DIR]: checks nothing, and leaves in build/golden-gpu the cases, the units' sources and the
+# tests/golden/run.sh [DIR [BUILD_DIR]]: checks the library against every .safetensors case of DIR; without one, of cases/ here: one
+# a form of structure, from an oracle in float64 that shares no code with the library. The last line is `N passed, N failed`; exit
+# code 0 iff none failed. CXX, CXXFLAGS and JOBS are taken from the environment.
+# tests/golden/run.sh --pack [DIR [BUILD_DIR]]: checks nothing, and leaves in build/golden-gpu the cases, the units' sources and the
 # runner, which is all that tests/cuda/golden.sh needs on a machine with a GPU.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -12,7 +12,7 @@ if [ "${1:-}" = --pack ]; then
   pack=$here/../../build/golden-gpu
   shift
 fi
-cases=${1:?usage: run.sh [--pack] DIR [BUILD_DIR]}
+cases=${1:-$here/cases}
 build=${2:-$here/../../build/golden}
 jobs=${JOBS:-$(nproc)}
 if [ ! -d "$cases" ]; then
