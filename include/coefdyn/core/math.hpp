@@ -118,24 +118,24 @@ COEFDYN_HD constexpr R abs(R a) {
 template <class R>
 COEFDYN_HD dual<R> exp(dual<R> x) {
   const R e = exp(x.v);
-  return {e, e * x.d};
+  return {e, along(e, x.d)};
 }
 template <class R>
 [[gnu::always_inline]] COEFDYN_HD inline dual<R> expm1(dual<R> x) {  // a call would keep loops over channels scalar
-  return {expm1(x.v), exp(x.v) * x.d};
+  return {expm1(x.v), along(exp(x.v), x.d)};
 }
 template <class R>
 COEFDYN_HD dual<R> log(dual<R> x) {
-  return {log(x.v), x.d / x.v};
+  return {log(x.v), derivative_over(x.d, x.v)};
 }
 template <class R>
 COEFDYN_HD dual<R> log1p(dual<R> x) {
-  return {log1p(x.v), x.d / (R(1) + x.v)};
+  return {log1p(x.v), derivative_over(x.d, R(1) + x.v)};
 }
 template <class R>
 COEFDYN_HD dual<R> tanh(dual<R> x) {
   const R t = tanh(x.v);
-  return {t, (R(1) - t * t) * x.d};
+  return {t, along(R(1) - t * t, x.d)};
 }
 /// The slope at 0, infinite, counts as 0.
 template <class R>
@@ -171,6 +171,12 @@ template <class R>
 COEFDYN_HD R softplus(R x) {
   if constexpr (own_functions<R>) return own_softplus(x);
   else return select(x < R(0), R(0), x) + log1p(exp(-abs(x)));  // x at 0, where abs has slope 1: duals get 1/2
+}
+/// max(x, 0), and NaN for NaN; at 0 a dual number's slope is 0.
+template <class R>
+COEFDYN_HD R positive_part(R x) {
+  if constexpr (requires { own_positive_part(x); }) return own_positive_part(x);
+  else return select(x <= R(0), R(0), x);
 }
 /// x for x > 0, e^x - 1 below.
 template <class R>

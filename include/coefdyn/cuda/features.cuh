@@ -116,7 +116,7 @@ __global__ void __launch_bounds__(256) pull_back_kernel(const __grid_constant__ 
         for (int i = 0; i < 8; ++i) sum[i] += one[i];
       }
       const eight in = eight::load(&x(b, t, h, c));
-      eight::of([&](int i) { return sum[i] * Psi::apply(dual<float>(in[i], 1.f)).d; }).store(&out(b, t, h, c));
+      eight::of([&](int i) { return along(sum[i], Psi::apply(dual<float>(in[i], 1.f)).d); }).store(&out(b, t, h, c));
     });
   } else {
     extern __shared__ float fast[];

@@ -132,7 +132,7 @@ __device__ __noinline__ void scatter(const X& x, const G& g, const extents& e, c
           if constexpr (maps_channels<Psi>) {
             for (idx i = begin; i < rows * per_row; i += step)
               add(i / per_row, i % per_row,
-                  b.p[i / per_row * b.stride + i % per_row] * Psi::apply(dual<R>(input(i / per_row, i % per_row), R(1))).d);
+                  along(b.p[i / per_row * b.stride + i % per_row], Psi::apply(dual<R>(input(i / per_row, i % per_row), R(1))).d));
           } else {
             R* mine = raw + idx(threadIdx.x) * 3 * e.n;
             for (idx r = alone ? (threadIdx.x ? rows : 0) : idx(threadIdx.x); r < rows; r += step) {

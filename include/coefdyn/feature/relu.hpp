@@ -8,13 +8,13 @@ namespace coefdyn::feature {
 ///
 /// shape   vector to vector of n
 /// range   >= 0
-/// error   none
+/// error   none: NaN in gives NaN out
 /// source  Kasai et al., arXiv:2103.13076
 struct relu {
   static constexpr bool is_nonnegative = true;
   template <class R>
   COEFDYN_HD static R apply(R x) {
-    return math::select(x > R(0), x, R(0));
+    return math::positive_part(x);
   }
 };
 

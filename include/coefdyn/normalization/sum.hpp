@@ -19,11 +19,11 @@ struct sum {
   COEFDYN_HD static R eta(R total, const At&) {
     return total;
   }
-  /// From the sum scaled by e^-m, which cancels. A sum too small for its inverse to be finite counts as a row of zeros.
+  /// From the sum scaled by e^-m, which cancels. A sum too small for its inverse to be finite counts as a row of zeros; NaN stays.
   template <class R, class At>
   COEFDYN_HD static R inverse(R total, R, const At&) {
     const R f = R(1) / total;
-    return total == R(0) || f - f == R(0) ? f : R(0);
+    return total != R(0) && f == f + f ? R(0) : f;
   }
   template <class R, class At>
   COEFDYN_HD static R log_eta(R total, R m, const At&) {

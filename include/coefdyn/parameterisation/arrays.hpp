@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "../core/errors.hpp"
-#include "../core/math.hpp"
+#include "../core/range.hpp"
 #include "../core/stream.hpp"
 
 /// Whole arrays through a parameterisation: a layer's raw gates to log decays, and gradients back.

@@ -17,7 +17,7 @@ struct exp_exp {
   }
   template <class R>
   COEFDYN_HD static partials<R, 1> pull_back(R d, R x) {
-    return {{-d * math::exp(x)}};
+    return {{math::times_exp(-d, x)}};
   }
 };
 

@@ -22,7 +22,7 @@ struct gla {
   }
   template <class R>
   COEFDYN_HD static partials<R, 2> pull_back(R d, R x, R tau) {
-    return {{d * math::sigmoid(-x) / tau, d * math::softplus(-x) / (tau * tau)}};
+    return {{d * math::sigmoid(-x) / tau, d * math::softplus(-x) / tau / tau}};
   }
 };
 

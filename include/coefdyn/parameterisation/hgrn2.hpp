@@ -20,14 +20,14 @@ struct hgrn2 {
     const R e = math::exp(x);  // lambda = (lower + e) / (1 + e)
     if (lower < e) return x + math::log1p(lower / e) - math::log1p(e);
     if (lower > R(0)) return math::log(lower) + math::log1p(e / lower) - math::log1p(e);
-    return -math::softplus(-x);
+    return math::log1p(math::times_exp(lower, -x)) - math::softplus(-x);  // lower = 0, or too small to count beside it; NaN stays
   }
   template <class R>
   COEFDYN_HD static partials<R, 2> pull_back(R d, R x, R lower) {
     const R log_lambda = log_decay(x, lower), not_open = math::sigmoid(-x);
     // sigmoid(x) <= lambda, so the exponent is not above zero
     return {{d * (R(1) - lower) * not_open * math::exp(math::min(R(0), -math::softplus(-x) - log_lambda)),
-             d * not_open * math::exp(-log_lambda)}};
+             math::times_exp(d, not_open, -log_lambda)}};
   }
 };
 

@@ -9,7 +9,7 @@ namespace coefdyn::readout {
 ///
 /// shape   scalar to scalar, no unit
 /// range   phi >= 0
-/// error   none
+/// error   none: NaN in gives NaN out
 /// source  Wortsman et al., arXiv:2309.08586; arXiv:2510.09389, principle 2
 struct relu {
   static constexpr bool is_linear = false;
@@ -17,11 +17,11 @@ struct relu {
   static constexpr near_zero_set near_zero = near_zero_set::half_space;
   template <class R>
   COEFDYN_HD static R apply(R s) {
-    return math::select(s > R(0), s, R(0));
+    return math::positive_part(s);
   }
   template <class R>
   COEFDYN_HD static R derivative(R s) {
-    return math::select(s > R(0), R(1), R(0));
+    return math::select(s > R(0), R(1), math::select(s <= R(0), R(0), s));
   }
 };
 

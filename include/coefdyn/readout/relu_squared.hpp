@@ -9,7 +9,7 @@ namespace coefdyn::readout {
 ///
 /// shape   scalar to scalar, no unit
 /// range   phi >= 0
-/// error   none
+/// error   none: NaN in gives NaN out
 /// source  So et al. (Primer), arXiv:2109.08668; Hua et al. (FLASH), arXiv:2202.10447
 struct relu_squared {
   static constexpr bool is_linear = false;
@@ -17,12 +17,12 @@ struct relu_squared {
   static constexpr near_zero_set near_zero = near_zero_set::half_space;
   template <class R>
   COEFDYN_HD static R apply(R s) {
-    const R p = math::select(s > R(0), s, R(0));
+    const R p = math::positive_part(s);
     return p * p;
   }
   template <class R>
   COEFDYN_HD static R derivative(R s) {
-    return R(2) * math::select(s > R(0), s, R(0));
+    return R(2) * math::positive_part(s);
   }
 };
 
