@@ -104,12 +104,23 @@ void backward(const device::cpu<Executor>& on, Form form_, const X& x, const vie
 }
 /// The same, allocating its workspace.
 template <class Device, class Form, class X, class DY, class G>
+  requires(!detail::wrong_call<Device, Form, X, view<DY, 4>>)
 void backward(const Device& on, Form form_, const X& x, const view<DY, 4>& dy, const G& g,
               const carried<typename X::mixer_type, typename X::types_type>& c = {},
               const carried_gradients<typename X::mixer_type, typename X::types_type>& s = {}) {
   std::vector<std::byte> memory(backward_workspace_bytes(on, form_, x) + 64);
   const std::size_t shift = (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) % 64;
   backward(on, form_, x, dy, g, c, s, workspace(memory).subspan(shift));
+}
+/// A call that is none of these, refused with a sentence.
+template <class First, class... A>
+  requires detail::wrong_call<First, A...>
+void backward(const First&, const A&...) {
+  using call = detail::call_of<First, A...>;
+  if constexpr (!call::absent)
+    if constexpr (detail::common_places<call>())
+      static_assert(call::rows,
+                    "coefdyn: the fourth argument, dy, is a view of your numbers with four extents: view(dy.data(), B, T, H, d).");
 }
 
 }  // namespace coefdyn

@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "call.hpp"
 #include "cpu/launch.hpp"
 
 /// The one place where a form meets a device.
@@ -88,7 +89,7 @@ void run(const device::cpu<Executor>& on, Form form_, const X& x, const view<Out
          const carried<typename X::mixer_type, typename X::types_type>& c, workspace ws) {
   using M = typename X::mixer_type;
   theorem<Form, M>();
-  if constexpr (form_exists<Form, M>) {
+  if constexpr (form_exists<Form, M> && detail::is_written<Out>()) {
     const extents e = check(x);
     detail::check_call<Form, M>(y, c, e);
     const idx longest = cpu::longest_sequence(x, e);
@@ -103,11 +104,22 @@ void run(const device::cpu<Executor>& on, Form form_, const X& x, const view<Out
 }
 /// The same, allocating its workspace.
 template <class Device, class Form, class X, class Out>
+  requires(!detail::wrong_call<Device, Form, X, view<Out, 4>>)
 void run(const Device& on, Form form_, const X& x, const view<Out, 4>& y,
          const carried<typename X::mixer_type, typename X::types_type>& c = {}) {
   std::vector<std::byte> memory(workspace_bytes(on, form_, x) + 64);
   const std::size_t shift = (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) % 64;
   run(on, form_, x, y, c, workspace(memory).subspan(shift));
+}
+/// A call that is none of these, refused with a sentence.
+template <class First, class... A>
+  requires detail::wrong_call<First, A...>
+void run(const First&, const A&...) {
+  using call = detail::call_of<First, A...>;
+  if constexpr (!call::absent)
+    if constexpr (detail::common_places<call>())
+      static_assert(call::rows,
+                    "coefdyn: the fourth argument, y, is a view of your numbers with four extents: view(y.data(), B, T, H, d).");
 }
 
 }  // namespace coefdyn

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// expects: the evolution (second policy) needs apply and apply_transposed
+// expects: coefdyn: the evolution (second policy) has apply and lacks `apply_transposed(at, x)`
 #include <coefdyn/core/tokens.hpp>
 #include <coefdyn/normalization/one.hpp>
 #include <coefdyn/readout/linear.hpp>

@@ -3,8 +3,10 @@
 #include <concepts>
 
 #include "evolve.hpp"
+#include "unlisted.hpp"
 
-/// What each policy has to offer, as conjunctions of small named concepts: the name of the one that fails is the message.
+/// What each policy has to offer, as conjunctions of small named concepts. They try its functions on dual numbers, as gradients do, and
+/// with every stream's name present (unlisted.hpp); policies.hpp says which one fails.
 namespace coefdyn {
 
 namespace detail {
@@ -20,8 +22,12 @@ struct streams_of<P> {
 template <class P>
 using streams_t = typename streams_of<P>::type;
 /// The policy's own streams and k: enough to try its functions on.
-template <class P, class R>
-using own_token = token<R, merged<list<need<stream::k, ticks::write, width::key>>, streams_t<P>>>;
+template <class P>
+using own_needs = merged<list<need<stream::k, ticks::write, width::key>>, streams_t<P>>;
+template <class P>
+using own_token = token<double, own_needs<P>>;
+template <class P>
+using own_trial = trial_token<own_needs<P>>;
 template <class P>
 using own_state_element = std::conditional_t<structure_v<P>.over == field::complex, complex<double>, double>;
 }  // namespace detail
@@ -37,8 +43,8 @@ concept maps_score_to_weight = requires(double s) {
   { P::apply(s) } -> std::same_as<double>;
 };
 template <class P>
-concept generic_over_real = requires(dual<double> s) {
-  { P::apply(s) } -> std::same_as<dual<double>>;
+concept generic_over_real = requires(detail::trial s) {
+  { P::apply(s) } -> std::same_as<detail::trial>;
 };
 template <class P>
 concept readout_map = stateless_policy<P> && declares_linearity<P> && maps_score_to_weight<P> && generic_over_real<P>;
@@ -46,38 +52,39 @@ concept readout_map = stateless_policy<P> && declares_linearity<P> && maps_score
 // evolution
 template <class P>
 concept evolves_state =
-    declares_structure<P> || requires(detail::own_token<P, double> at, column_view<detail::own_state_element<P>> x) { P::apply(at, x); };
+    declares_structure<P> || requires(detail::own_token<P> at, column_view<detail::own_state_element<P>> x) { P::apply(at, x); };
 template <class P>
-concept evolves_readout = declares_structure<P> || requires(detail::own_token<P, double> at, column_view<detail::own_state_element<P>> x) {
-  P::apply_transposed(at, x);
+concept evolves_readout =
+    declares_structure<P> || requires(detail::own_token<P> at, column_view<detail::own_state_element<P>> x) { P::apply_transposed(at, x); };
+template <class P>
+concept gives_log_decay = structure_v<P>.decay == gate::none || (structure_v<P>.decay == gate::scalar && requires(detail::own_trial<P> at) {
+                            { P::log_decay(at) } -> std::convertible_to<detail::trial>;
+                          }) || (structure_v<P>.decay == gate::channel && requires(detail::own_trial<P> at) {
+                            { P::log_decay(at, 0) } -> std::convertible_to<detail::trial>;
+                          });
+template <class P>
+concept gives_angle = structure_v<P>.turns == turning::none || requires(detail::own_trial<P> at) {
+  { P::angle(at, 0) } -> std::convertible_to<detail::trial>;
 };
 template <class P>
-concept gives_log_decay =
-    structure_v<P>.decay == gate::none || (structure_v<P>.decay == gate::scalar && requires(detail::own_token<P, double> at) {
-      { P::log_decay(at) } -> std::convertible_to<double>;
-    }) || (structure_v<P>.decay == gate::channel && requires(detail::own_token<P, double> at) {
-      { P::log_decay(at, 0) } -> std::convertible_to<double>;
-    });
-template <class P>
-concept gives_angle = structure_v<P>.turns == turning::none || requires(detail::own_token<P, double> at) {
-  { P::angle(at, 0) } -> std::convertible_to<double>;
+concept gives_strength = structure_v<P>.correction == rank_one::none || requires(detail::own_trial<P> at) {
+  { P::strength(at) } -> std::convertible_to<detail::trial>;
 };
 template <class P>
-concept gives_strength_and_row = structure_v<P>.correction == rank_one::none || requires(detail::own_token<P, double> at) {
-  { P::strength(at) } -> std::convertible_to<double>;
-  { P::row(at, 0) } -> std::convertible_to<double>;
+concept gives_row = structure_v<P>.correction == rank_one::none || requires(detail::own_trial<P> at) {
+  { P::row(at, 0) } -> std::convertible_to<detail::trial>;
 };
 template <class P>
-concept gives_column = structure_v<P>.correction != rank_one::free || requires(detail::own_token<P, double> at) {
-  { P::column(at, 0) } -> std::convertible_to<double>;
+concept gives_column = structure_v<P>.correction != rank_one::free || requires(detail::own_trial<P> at) {
+  { P::column(at, 0) } -> std::convertible_to<detail::trial>;
 };
 template <class P>
-concept gives_bonus = structure_v<P>.order == reads::after_write || requires(detail::own_token<P, double> at) {
-  { P::bonus(at, 0) } -> std::convertible_to<double>;
+concept gives_bonus = structure_v<P>.order == reads::after_write || requires(detail::own_trial<P> at) {
+  { P::bonus(at, 0) } -> std::convertible_to<detail::trial>;
 };
 template <class P>
 concept evolution_map = stateless_policy<P> && evolves_state<P> && evolves_readout<P> && gives_log_decay<P> && gives_angle<P> &&
-                        gives_strength_and_row<P> && gives_column<P> && gives_bonus<P>;
+                        gives_strength<P> && gives_row<P> && gives_column<P> && gives_bonus<P>;
 
 // scaling and normalization see the mixer's whole token, since they may take streams as the evolution has them
 template <class P, class At>

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#if __cplusplus <= 201703L && !(defined(_MSVC_LANG) && _MSVC_LANG > 201703L)
+#error coefdyn: this library is C++20: compile with -std=c++20 (g++ 12, clang++ 19 or newer; nvcc too)
+#include "the end of the attempt"  // which stops a compiler that goes on after an error
+#endif
 #include <cstdint>
 
 #if defined(__CUDACC__)

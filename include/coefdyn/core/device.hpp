@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <type_traits>
+
 #include "config.hpp"
 #if defined(_OPENMP)
 #include <omp.h>
@@ -46,6 +48,24 @@ struct cpu {
 template <class Executor>
 cpu(Executor) -> cpu<Executor>;
 cpu() -> cpu<openmp>;
+
+/// What the name device::cuda finds where cuda/device.cuh has not been included.
+namespace without_its_header {
+struct cuda {
+  template <class... A>
+  constexpr cuda(A&&...) {
+    static_assert(sizeof...(A) > 99,
+                  "coefdyn: device::cuda comes with its header: #include <coefdyn/cuda/run.cuh>, cuda/backward.cuh for gradients, in a "
+                  "file that nvcc compiles.");
+  }
+};
+}  // namespace without_its_header
+using namespace without_its_header;
 }  // namespace device
+
+template <class T>
+constexpr bool is_device = std::is_same_v<T, device::without_its_header::cuda>;
+template <class Executor>
+constexpr bool is_device<device::cpu<Executor>> = true;
 
 }  // namespace coefdyn

@@ -20,6 +20,20 @@ COEFDYN_HD constexpr R derivative_over(R d, R v) {
   return d == R(0) && v == R(0) ? R(0) : d / v;
 }
 
+namespace detail {
+template <class T>
+COEFDYN_HD constexpr void loses_derivative() {
+  static_assert(sizeof(T) == 0,
+                "coefdyn: a policy calls a function of plain numbers (std::exp, exp, std::abs, ...); it is also called with dual numbers, "
+                "for its derivative, so use math::exp, math::log, math::abs and their like, always qualified.");
+}
+/// A dual number as the argument of an unqualified exp: found beside dual, after every other function of that name.
+template <class Dual>
+struct unqualified {
+  COEFDYN_HD constexpr unqualified(const Dual&) { loses_derivative<Dual>(); }
+};
+}  // namespace detail
+
 /// v + d epsilon with epsilon^2 = 0: the derivative of any policy function, in one pass.
 ///
 /// Nests (dual<dual<R>>), so a dual number may itself be the scalar type of a whole form (forward mode).
@@ -33,6 +47,26 @@ struct dual {
   template <class A>
     requires(std::is_arithmetic_v<A> && !std::is_same_v<A, R>)
   COEFDYN_HD constexpr dual(A value) : v(static_cast<R>(value)), d{} {}
+  /// std::exp and its like get one sentence: of their overloads only that of long double is met.
+  template <class T>
+    requires std::is_same_v<T, long double>
+  COEFDYN_HD constexpr operator T() const {
+    detail::loses_derivative<dual>();
+    return T();
+  }
+#define COEFDYN_UNQUALIFIED(NAME) \
+  COEFDYN_HD friend constexpr dual NAME(detail::unqualified<dual>) { return {}; }
+  COEFDYN_UNQUALIFIED(exp)
+  COEFDYN_UNQUALIFIED(expm1)
+  COEFDYN_UNQUALIFIED(log)
+  COEFDYN_UNQUALIFIED(log1p)
+  COEFDYN_UNQUALIFIED(tanh)
+  COEFDYN_UNQUALIFIED(sqrt)
+  COEFDYN_UNQUALIFIED(sin)
+  COEFDYN_UNQUALIFIED(cos)
+  COEFDYN_UNQUALIFIED(abs)
+  COEFDYN_UNQUALIFIED(fabs)
+#undef COEFDYN_UNQUALIFIED
 
   COEFDYN_HD friend constexpr dual operator+(dual a, dual b) { return {a.v + b.v, a.d + b.d}; }
   COEFDYN_HD friend constexpr dual operator-(dual a, dual b) { return {a.v - b.v, a.d - b.d}; }
@@ -51,6 +85,29 @@ struct dual {
   COEFDYN_HD friend constexpr bool operator>=(dual a, dual b) { return a.v >= b.v; }
   COEFDYN_HD friend constexpr bool operator==(dual a, dual b) { return a.v == b.v; }
 };
+
+// With a plain number, which the conversion above would otherwise leave undecided.
+#define COEFDYN_WITH_PLAIN(RESULT, OP)                      \
+  template <class R, class A>                               \
+    requires std::is_arithmetic_v<A>                        \
+  COEFDYN_HD constexpr RESULT operator OP(dual<R> a, A b) { \
+    return a OP dual<R>(b);                                 \
+  }                                                         \
+  template <class R, class A>                               \
+    requires std::is_arithmetic_v<A>                        \
+  COEFDYN_HD constexpr RESULT operator OP(A a, dual<R> b) { \
+    return dual<R>(a) OP b;                                 \
+  }
+COEFDYN_WITH_PLAIN(dual<R>, +)
+COEFDYN_WITH_PLAIN(dual<R>, -)
+COEFDYN_WITH_PLAIN(dual<R>, *)
+COEFDYN_WITH_PLAIN(dual<R>, /)
+COEFDYN_WITH_PLAIN(bool, <)
+COEFDYN_WITH_PLAIN(bool, >)
+COEFDYN_WITH_PLAIN(bool, <=)
+COEFDYN_WITH_PLAIN(bool, >=)
+COEFDYN_WITH_PLAIN(bool, ==)
+#undef COEFDYN_WITH_PLAIN
 
 template <class R>
 COEFDYN_HD constexpr dual<R> along(dual<R> a, dual<R> b) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include "config.hpp"
 
 /// The forms of one formula. All give the same numbers; theorems.hpp says which exist for which mixer.
 namespace coefdyn::form {
@@ -22,3 +23,20 @@ struct step {};       // few tokens, state in and out: recurrent, or one read of
 struct automatic {};  // picked by the cost table in tuning.hpp; `chosen` says which
 
 }  // namespace coefdyn::form
+
+namespace coefdyn {
+template <class T>
+constexpr bool is_form = false;
+template <>
+constexpr bool is_form<form::definition> = true;
+template <>
+constexpr bool is_form<form::parallel> = true;
+template <>
+constexpr bool is_form<form::recurrent> = true;
+template <>
+constexpr bool is_form<form::chunkwise> = true;
+template <>
+constexpr bool is_form<form::step> = true;
+template <>
+constexpr bool is_form<form::automatic> = true;
+}  // namespace coefdyn

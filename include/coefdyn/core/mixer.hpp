@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "../feature/identity.hpp"
-#include "concepts.hpp"
+#include "policies.hpp"
 
 namespace coefdyn {
 
@@ -26,38 +26,22 @@ using reader_token = token<R, reader_needs<needs_of<M, Over>>>;
 
 template <class Phi, class A, class B, class Eta, class Psi>
 struct mixer {
-  using readout = Phi;
-  using evolution = A;
-  using scaling = B;
-  using normalization = Eta;
-  using feature_map = Psi;
-
-  static_assert(readout_map<Phi>,
-                "coefdyn: the readout map (first policy) needs `static constexpr bool is_linear` and a static template "
-                "`R apply(R s)` that also takes dual numbers (call math::exp, not exp).");
-  static_assert(evolution_map<A>,
-                "coefdyn: the evolution (second policy) needs apply and apply_transposed, or a structure with the "
-                "functions that it names: log_decay, angle, strength, row, column, bonus.");
-  static_assert(coefdyn::feature_map<Psi>,
-                "coefdyn: the feature map (fifth policy) needs `R apply(R x)`, or `apply(x, y, n)` for a map of whole vectors.");
-
  private:
-  using all_needs = needs_of<mixer>;
-  static_assert(detail::one_shape_per_stream(all_needs{}),
-                "coefdyn: two policies of this mixer ask for one stream in two shapes (say beta per factor and beta per "
-                "write); give one of them its own stream.");
-  static_assert(detail::all_one_per_write(all_needs{}, detail::streams_t<B>{}),
-                "coefdyn: b = beta needs one beta per write, and a product of Householders has one per factor; use another "
-                "scaling, or evolution::writes, which writes at every factor.");
-  static_assert(detail::all_satisfied(all_needs{}, detail::streams_t<B>{}) && detail::all_satisfied(all_needs{}, detail::streams_t<Eta>{}),
-                "coefdyn: a scaling by lambda needs an evolution with a log_decay stream; use evolution::scalar, diagonal, "
-                "complex_diagonal or one of their fixed variants, or another scaling.");
-  static_assert(scaling_rule<B, state_token<double, mixer>>,
-                "coefdyn: the scaling (third policy) needs `scale(at)` or `scale(at, c)`; with 1 - lambda per channel the "
-                "evolution has to have a log_decay per channel.");
-  static_assert(
-      normalization_rule<Eta, reader_token<double, mixer>>,
-      "coefdyn: the normalization (fourth policy) needs `static constexpr bool needs_sum` and `eta(sum, at)` or `log_inverse(at)`.");
+  using given = detail::policies<Phi, A, B, Eta, Psi>;
+  using needs = needs_of<given>;
+  static constexpr bool one_shape = detail::one_shape_per_stream(needs{});
+  using named_once = std::conditional_t<one_shape, needs, list<>>;
+  using at_write = detail::trial_token<state_needs<named_once>>;
+  using at_read = detail::trial_token<reader_needs<named_once>>;
+  static_assert(detail::right_policies<given, needs, at_write, at_read>());
+
+ public:  // what is wrong was said; the rest of the program goes on with a policy that compiles
+  using readout = std::conditional_t<detail::is_readout<Phi>, Phi, detail::stand_in<Phi>>;
+  using evolution = std::conditional_t<evolution_map<A>, A, detail::stand_in<A>>;
+  using scaling =
+      std::conditional_t<!one_shape, detail::stand_in<void>, std::conditional_t<scaling_rule<B, at_write>, B, detail::stand_in<B>>>;
+  using normalization = std::conditional_t<normalization_rule<Eta, at_read>, Eta, detail::stand_in<Eta>>;
+  using feature_map = std::conditional_t<coefdyn::feature_map<Psi>, Psi, feature::identity>;
 };
 
 template <class M>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include "config.hpp"
 
 /// What a policy declares for the six design principles (arXiv:2510.09389); a policy may leave it out.
 namespace coefdyn {

@@ -57,19 +57,26 @@ template <class Tag>
 using fixed_per_channel = need<Tag, ticks::constant, width::key>;
 
 // A tag is a name, the heads it belongs to and its precision; `field<V>` gives the member of that name, `of` finds it.
-#define COEFDYN_STREAM(NAME, HEADS, PRECISION)                 \
-  struct NAME {                                                \
-    static constexpr owner belongs_to = owner::HEADS;          \
-    static constexpr precision held_in = precision::PRECISION; \
-    static constexpr const char* name = #NAME;                 \
-    template <class V>                                         \
-    struct field {                                             \
-      V NAME;                                                  \
-    };                                                         \
-    template <class Holder>                                    \
-    COEFDYN_HD static constexpr auto& of(Holder& holder) {     \
-      return holder.NAME;                                      \
-    }                                                          \
+#define COEFDYN_STREAM(NAME, HEADS, PRECISION)                                                                                       \
+  struct NAME {                                                                                                                      \
+    static constexpr owner belongs_to = owner::HEADS;                                                                                \
+    static constexpr precision held_in = precision::PRECISION;                                                                       \
+    static constexpr const char* name = #NAME;                                                                                       \
+    template <class V>                                                                                                               \
+    struct field {                                                                                                                   \
+      V NAME;                                                                                                                        \
+    };                                                                                                                               \
+    template <class Holder>                                                                                                          \
+    COEFDYN_HD static constexpr auto& of(Holder& holder) {                                                                           \
+      return holder.NAME;                                                                                                            \
+    }                                                                                                                                \
+    template <class T>                                                                                                               \
+    COEFDYN_HD static constexpr void read_without_being_listed() {                                                                   \
+      static_assert(sizeof(T) == 0,                                                                                                  \
+                    "coefdyn: a policy reads at." #NAME " and does not list it: say `using streams = list<per_head<stream::" #NAME   \
+                    ">>` in the policy, or the class that fits (per_channel, per_write, fixed_per_head, ...). An evolution and a "   \
+                    "scaling see k, v and streams of the heads that hold a state, a normalization q and those of heads that read."); \
+    }                                                                                                                                \
   }
 namespace stream {
 COEFDYN_STREAM(q, query, storage);         // query
@@ -97,6 +104,12 @@ COEFDYN_STREAM(lower_bound, state, gate);  // the least lambda of a gate
 /// Among the parameters of a parameterisation: one number a head, also where the decay has one a channel.
 template <class Tag>
 struct one_per_head {};
+
+namespace detail {
+using every_stream = list<stream::q, stream::k, stream::v, stream::log_decay, stream::theta, stream::beta, stream::z, stream::a, stream::c,
+                          stream::A, stream::u, stream::delta, stream::input_gate, stream::eta_gate, stream::eta_offset, stream::raw,
+                          stream::dt_bias, stream::A_log, stream::lower_bound>;
+}
 
 // ---- lists of needs -------------------------------------------------------------------------------------------------
 namespace detail {

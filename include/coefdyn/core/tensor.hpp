@@ -53,4 +53,7 @@ struct view {
 template <class T, class... I>
 view(T*, I...) -> view<T, int(sizeof...(I))>;
 
+template <class V>
+concept is_view = requires(const V& v) { []<class T, int Rank>(const view<T, Rank>&) {}(v); };
+
 }  // namespace coefdyn

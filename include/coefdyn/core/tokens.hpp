@@ -13,13 +13,13 @@ namespace coefdyn {
 /// stored in. Arithmetic is in Accumulate. Gates and what they accumulate to are never below float.
 template <class Storage, class Gate = Storage, class Accumulate = Gate, class State = Accumulate>
 struct types {
-  static_assert(!std::is_same_v<Gate, bf16> && !std::is_same_v<Gate, half> && !std::is_same_v<Accumulate, bf16> &&
-                    !std::is_same_v<Accumulate, half>,
-                "coefdyn: gates and accumulation are never below float; write types<bf16, float> for bf16 storage.");
   using storage = Storage;
   using gate = Gate;
   using accumulate = Accumulate;
   using state = State;
+  static_assert(!std::is_same_v<Gate, bf16> && !std::is_same_v<Gate, half> && !std::is_same_v<Accumulate, bf16> &&
+                    !std::is_same_v<Accumulate, half>,
+                "coefdyn: gates and accumulation are never below float; write types<bf16, float> for bf16 storage.");
 };
 namespace detail {
 template <class T>
@@ -70,7 +70,20 @@ struct stream_view : view<T, Need::rank> {
     static_assert(Rank == Need::rank,
                   "coefdyn: this stream has another shape: per token (B, T, H), per channel (B, T, H, n), fixed (H) or (H, n), "
                   "a product's factors (B, T, H, m) and (B, T, H, m, n); the type above names the stream and its class.");
-    if constexpr (Rank == Need::rank) static_cast<view<T, Rank>&>(*this) = v;
+    constexpr bool same_numbers = std::is_same_v<std::remove_const_t<U>, std::remove_const_t<T>>;
+    constexpr bool writable = std::is_const_v<T> || !std::is_const_v<U>;
+    static_assert(Rank != Need::rank || same_numbers,
+                  "coefdyn: the view's numbers are of another type than the stream's: tokens<M> holds float, tokens<M, double> double, "
+                  "types<storage, gate, ...> each its own; name the type of your numbers there, or convert them.");
+    static_assert(Rank != Need::rank || !same_numbers || writable, "coefdyn: a gradient is written, and this view is of const numbers.");
+    if constexpr (Rank == Need::rank && same_numbers && writable) static_cast<view<T, Rank>&>(*this) = v;
+    return *this;
+  }
+  template <class Other>
+    requires(!is_view<Other>)
+  constexpr stream_view& operator=(const Other&) {
+    static_assert(sizeof(Other) == 0,
+                  "coefdyn: a stream is bound to a view of your numbers, with their extents: x.q = view(q.data(), B, T, H, n).");
     return *this;
   }
 };

@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "../core/config.hpp"
+#include "../core/device.hpp"
 
 namespace coefdyn {
 
@@ -29,6 +29,8 @@ struct cuda {
   idx trusted = 0;
 };
 }  // namespace device
+template <>
+constexpr bool is_device<device::cuda> = true;
 
 namespace cuda {
 /// The one wrapper around CUDA calls.

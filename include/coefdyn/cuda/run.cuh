@@ -79,7 +79,7 @@ void run(const device::cuda& on, Form form_, const X& x, const view<Out, 4>& y,
          const carried<typename X::mixer_type, typename X::types_type>& c, workspace ws, cuda::kept_forward* kept = nullptr) {
   using M = typename X::mixer_type;
   theorem<Form, M>();
-  if constexpr (form_exists<Form, M>)
+  if constexpr (form_exists<Form, M> && detail::is_written<Out>())
     detail::with_call(on, form_, x, y, c, [&](const auto& call) {
       detail::check_call<Form, M>(y, c, call.e);
       detail::check_workspace(ws, std::size_t(call.bytes()), "workspace_bytes");

@@ -16,7 +16,6 @@ enum class product_gate { none, scalar };
 
 template <int Factors, product_gate Gate = product_gate::none>
 struct householder_product {
-  static_assert(Factors >= 1, "coefdyn: a product of Householders has at least one factor.");
   using factor_streams = list<need<stream::beta, ticks::token, width::factors>, need<stream::z, ticks::token, width::factors_key>>;
   using streams =
       std::conditional_t<Gate == product_gate::scalar, merged<list<per_head<stream::log_decay>>, factor_streams>, factor_streams>;
@@ -41,6 +40,7 @@ struct householder_product {
   COEFDYN_HD static auto column(const At& at, int c) {
     return at.z[c];
   }
+  static_assert(Factors >= 1, "coefdyn: a product of Householders has at least one factor.");
 };
 
 }  // namespace coefdyn::evolution

@@ -24,9 +24,6 @@ struct read_before : A {
 
 template <declares_structure A>
 struct read_before<A> : A {
-  static_assert(structure_v<A>.micro_steps == 1 || !structure_v<A>.writes_each,
-                "coefdyn: evolution::read_before<A> needs an A that writes once per token, since its bonus weighs that write; drop "
-                "evolution::writes.");
   using streams = merged<detail::streams_t<A>, list<fixed_per_channel<stream::u>>>;
   static constexpr structure_of structure = [] {
     structure_of s = structure_v<A>;
@@ -37,6 +34,9 @@ struct read_before<A> : A {
   COEFDYN_HD static auto bonus(const At& at, int c) {
     return at.u[c];
   }
+  static_assert(structure_v<A>.micro_steps == 1 || !structure_v<A>.writes_each,
+                "coefdyn: evolution::read_before<A> needs an A that writes once per token, since its bonus weighs that write; drop "
+                "evolution::writes.");
 };
 
 }  // namespace coefdyn::evolution

@@ -13,6 +13,8 @@
 #include <string>
 #include <string_view>
 
+#include "../core/config.hpp"
+
 namespace coefdyn::spectrum {
 
 namespace detail {

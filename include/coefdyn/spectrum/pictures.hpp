@@ -16,6 +16,8 @@
 #include <string>
 #include <vector>
 
+#include "../core/config.hpp"
+
 /// Pictures through gnuplot. Each function writes one script with its data beside the image (image path + ".gp") and runs
 /// gnuplot on it; without gnuplot the script stays, and the result says so. The image's ending, .png or .svg, decides.
 namespace coefdyn::spectrum {

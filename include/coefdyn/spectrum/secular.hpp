@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <limits>
 
+#include "../core/config.hpp"
+
 /// The secular function f(x) = 1 + sum_c p_c / (w_c - x), whose zeros are the eigenvalues of diag(w) + u v' with
 /// p_c = u_c v_c, and its zeros in the intervals between poles where a change of sign is certain.
 ///

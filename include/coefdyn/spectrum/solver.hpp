@@ -8,6 +8,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "../core/config.hpp"
+
 /// What the solvers of this folder share: how they answer, what they fall back on, what they refuse.
 namespace coefdyn::spectrum {
 

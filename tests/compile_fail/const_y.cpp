@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// expects: coefdyn: y is written, and this is a view of const numbers
+#include <coefdyn/mixers/gated_linear.hpp>
+#include <coefdyn/run.hpp>
+#include <vector>
+
+using namespace coefdyn;
+void call(tokens<mixers::simple_gla>& x, const std::vector<float>& numbers, std::vector<float>& out) {
+  const view q(numbers.data(), 1, 8, 2, 16);
+  x.q = q, x.k = q, x.v = q, x.log_decay = view(numbers.data(), 1, 8, 2);
+  const view y(out.data(), 1, 8, 2, 16);
+#ifdef COEFDYN_MUST_FAIL
+  run(device::cpu{}, form::recurrent{}, x, q);
+#else
+  run(device::cpu{}, form::recurrent{}, x, y);
+#endif
+}
