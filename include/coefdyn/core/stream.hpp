@@ -56,12 +56,14 @@ using fixed_per_head = need<Tag, ticks::constant, width::scalar>;
 template <class Tag>
 using fixed_per_channel = need<Tag, ticks::constant, width::key>;
 
-// A tag is a name, the heads it belongs to and its precision; `field<V>` gives the member of that name, `of` finds it.
-#define COEFDYN_STREAM(NAME, HEADS, PRECISION)                                                                                       \
+// A tag is a name, the heads it belongs to and its precision and its meaning with its range; `field<V>` gives the member
+// of that name, `of` finds it.
+#define COEFDYN_STREAM(NAME, HEADS, PRECISION, MEANING)                                                                              \
   struct NAME {                                                                                                                      \
     static constexpr owner belongs_to = owner::HEADS;                                                                                \
     static constexpr precision held_in = precision::PRECISION;                                                                       \
     static constexpr const char* name = #NAME;                                                                                       \
+    static constexpr const char* meaning = MEANING;                                                                                  \
     template <class V>                                                                                                               \
     struct field {                                                                                                                   \
       V NAME;                                                                                                                        \
@@ -79,25 +81,25 @@ using fixed_per_channel = need<Tag, ticks::constant, width::key>;
     }                                                                                                                                \
   }
 namespace stream {
-COEFDYN_STREAM(q, query, storage);         // query
-COEFDYN_STREAM(k, key, storage);           // key
-COEFDYN_STREAM(v, state, storage);         // value
-COEFDYN_STREAM(log_decay, state, gate);    // log |lambda| <= 0
-COEFDYN_STREAM(theta, state, gate);        // arg lambda, radians
-COEFDYN_STREAM(beta, state, gate);         // strength of a Householder, 0..2
-COEFDYN_STREAM(z, state, storage);         // vector of a Householder, used as given
-COEFDYN_STREAM(a, state, storage);         // rank one: + a c'
-COEFDYN_STREAM(c, state, storage);         // rank one: + a c'
-COEFDYN_STREAM(A, state, gate);            // dense evolution
-COEFDYN_STREAM(u, state, gate);            // diagonal bonus of a mixer that reads before it writes
-COEFDYN_STREAM(delta, state, gate);        // step size Delta
-COEFDYN_STREAM(input_gate, state, gate);   // i of exp(i)
-COEFDYN_STREAM(eta_gate, reader, gate);    // w'u of a gate normalization
-COEFDYN_STREAM(eta_offset, reader, gate);  // its offset
-COEFDYN_STREAM(raw, state, gate);          // a layer's number before its parameterisation
-COEFDYN_STREAM(dt_bias, state, gate);      // added to raw before a softplus
-COEFDYN_STREAM(A_log, state, gate);        // log of a rate
-COEFDYN_STREAM(lower_bound, state, gate);  // the least lambda of a gate
+COEFDYN_STREAM(q, query, storage, "query; finite");
+COEFDYN_STREAM(k, key, storage, "key; finite, and beta k'k <= 2 where a correction is along it");
+COEFDYN_STREAM(v, state, storage, "value; finite");
+COEFDYN_STREAM(log_decay, state, gate, "natural logarithm of lambda's absolute value; -inf to 0");
+COEFDYN_STREAM(theta, state, gate, "angle of lambda or of a pair of channels; radians, a token");
+COEFDYN_STREAM(beta, state, gate, "strength of a Householder; 0 to 2 on unit directions");
+COEFDYN_STREAM(z, state, storage, "direction of a Householder, used as given; beta z'z <= 2");
+COEFDYN_STREAM(a, state, storage, "column of the rank-one part, A = diag(lambda) + a c'");
+COEFDYN_STREAM(c, state, storage, "row of the rank-one part, A = diag(lambda) + a c'");
+COEFDYN_STREAM(A, state, gate, "the whole evolution matrix, constant; spectral radius at most 1");
+COEFDYN_STREAM(u, state, gate, "bonus: the diagonal coefficient of a mixer that reads before it writes is q' diag(u) k");
+COEFDYN_STREAM(delta, state, gate, "step size Delta of a write; 0 or more");
+COEFDYN_STREAM(input_gate, state, gate, "i of exp(i)");
+COEFDYN_STREAM(eta_gate, reader, gate, "w'u of a gate normalization, which divides by exp(psi(w'u + offset))");
+COEFDYN_STREAM(eta_offset, reader, gate, "offset of a gate normalization");
+COEFDYN_STREAM(raw, state, gate, "a layer's number before its parameterisation; finite");
+COEFDYN_STREAM(dt_bias, state, gate, "added to raw before a softplus");
+COEFDYN_STREAM(A_log, state, gate, "natural logarithm of a rate");
+COEFDYN_STREAM(lower_bound, state, gate, "the least lambda of a gate; 0 to 1");
 }  // namespace stream
 #undef COEFDYN_STREAM
 

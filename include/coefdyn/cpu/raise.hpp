@@ -70,7 +70,7 @@ COEFDYN_HD void raise_row_streams(const Frame& f, idx i, int l, idx position, co
           R whole(0);  // gradient of a stream that holds one number
           auto* p = d.template where<Need>(to, l);
           const auto each = [&](int count, auto value) {  // value(c): what channel c gives
-            const int held = Need::inner == width::pairs ? n / 2 : n;
+            [[maybe_unused]] const int held = Need::inner == width::pairs ? n / 2 : n;
             if constexpr (per_channel) by_channel(count < held ? count : held, p, [&](int c) { return p[c] + value(c); });
             else whole += sum_over<R>(count, value);
           };
