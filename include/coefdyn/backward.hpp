@@ -6,8 +6,10 @@
 /// Gradients of everything, for every form: with dy (B, T, H_q, d) and, where a state leaves, the gradient of the final state,
 /// those of all streams (constant ones summed over batch and time), and of the initial state.
 ///
-///   backward(device::cpu{}, form::chunkwise{}, x, dy, g);                     g: gradients<M>, empty members are skipped
-///   backward(device::cpu{}, form, x, dy, g, carry, state_gradients, workspace);
+/// ```cpp statements with call
+/// backward(device::cpu{}, form::chunkwise{}, x, dy, g);                        // gradients<M> g: empty members are skipped
+/// backward(device::cpu{}, form::chunkwise{}, x, dy, g, {s, {}}, {ds, ds}, memory);  // states, their gradients, a workspace
+/// ```
 ///
 /// Nothing is saved by the forward call: states, tiles and normalizers are recomputed (workspace: O(T (n + d)) plus chunk states).
 /// error   invalid_input, before anything is written

@@ -5,9 +5,11 @@
 /// The state of a mixer whose readout is not linear: keys as written, values and the evolution's streams, evolved on read.
 /// Any tokens<M> with first_read > 0 is such a cache in the caller's own buffers; cache<M> is one that owns them.
 ///
-///   cache<M> past(batch, state_heads, key_heads, n, d, capacity);
-///   run(device::cpu{}, form::step{}, past.extend(x), y);      x: the new tokens; y: their outputs
-///   past.truncate(past.length() - j);                         takes the last j tokens back
+/// ```cpp statements with call
+/// cache<M> past(batch, state_heads, key_heads, n, d, capacity);
+/// run(device::cpu{}, form::step{}, past.extend(x), y);  // x: the new tokens; y: their outputs
+/// past.truncate(past.length() - j);                     // takes the last j tokens back
+/// ```
 namespace coefdyn {
 
 /// error   invalid_input where tokens do not fit: capacity, heads, n, d, batch

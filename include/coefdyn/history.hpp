@@ -4,9 +4,12 @@
 
 /// Snapshots of a linear mixer's state, one a step, so that the last few tokens can be taken back (speculative decoding).
 ///
-///   history<M> past(depth);
-///   past.keep(s);  run(device::cpu{}, form::step{}, x, y, {s, s});      before every step
-///   past.roll_back(j, s);                                              s is what it was before the last j steps
+/// ```cpp statements with call
+/// history<M> past(depth);
+/// past.keep(s);                                    // before every step
+/// run(device::cpu{}, form::step{}, x, y, {s, s});
+/// past.roll_back(j, s);                            // s is what it was before the last j steps
+/// ```
 ///
 /// The cache of a nonlinear readout takes tokens back by cache<M>::truncate.
 namespace coefdyn {

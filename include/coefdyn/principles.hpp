@@ -11,9 +11,11 @@
 
 /// The six design principles of coefficient dynamics as compile-time facts about a mixer.
 ///
-///   static_assert(!principles<mixers::softmax_attention>::recurrence);
-///   static_assert(principles<mixers::gla>::key_motion == motion::scales_axes);
-///   std::cout << principles<M>{};                              six lines; principles<M>::text() is the string
+/// ```cpp with call
+/// static_assert(!principles<mixers::softmax_attention>::recurrence);
+/// static_assert(principles<mixers::gla>::key_motion == motion::scales_axes);
+/// inline void six_lines() { std::cout << principles<M>{}; }  // principles<M>::text() is the string
+/// ```
 ///
 /// source  arXiv:2510.09389; MATH.md section 6
 namespace coefdyn {

@@ -7,9 +7,11 @@
 
 /// The one place where a form meets a device.
 ///
-///   run(device::cpu{}, form::chunkwise{}, x, y);                     y (B, T, H_q, d) is overwritten
-///   run(device::cpu{}, form::step{}, x, y, {state, state});          initial and final state, here in place
-///   run(device, form, x, y, carry, workspace);                       nothing is allocated
+/// ```cpp statements with call
+/// run(device::cpu{}, form::chunkwise{}, x, y);                  // y (B, T, H_q, d) is overwritten
+/// run(device::cpu{}, form::step{}, x, y, {s, s});               // state<M> s: initial and final state, here in place
+/// run(device::cpu{}, form::chunkwise{}, x, y, {s, s}, memory);  // workspace_bytes of them: nothing is allocated
+/// ```
 ///
 /// error   invalid_input, before anything is written; a form that the mixer cannot have is one compile-time sentence
 namespace coefdyn {

@@ -7,9 +7,11 @@
 
 /// All streams of a mixer at once, without one of their names: what a caller needs who serves mixers that it does not know.
 ///
-///   for_each_need(needs_of<M>{}, [&]<class Need>(Need) { .. Need::tag::name, shape_of<Need, M>(e) .. });
-///   stream_buffers<M, double> held(e);          held.q, held.beta, ..: one vector a stream
-///   held.bind(x);                               x: tokens<M, double> or gradients<M, double>
+/// ```cpp statements with call
+/// for_each_need(needs_of<M>{}, [&]<class Need>(Need) { std::cout << Need::tag::name << " " << size_of<Need, M>(check(x)) << "\n"; });
+/// stream_buffers<M> held(check(x));  // held.q, held.beta, ..: one vector a stream
+/// held.bind(x);                      // x: tokens<M> or gradients<M>
+/// ```
 namespace coefdyn {
 
 /// Calls f(Need{}) for each need, in their order.

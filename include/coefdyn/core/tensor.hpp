@@ -8,8 +8,10 @@ namespace coefdyn {
 
 /// A caller's array: pointer, extents and strides in elements (any strides; 0 repeats).
 ///
-///   view q(pointer, B, T, H, n);              row-major
-///   view<float, 4> k{pointer, {B, T, H, n}, {s0, s1, s2, s3}};
+/// ```cpp statements with call
+/// view q(numbers.data(), B, T, H, n);                                                          // row-major
+/// view<float, 4> k{numbers.data(), {B, T, H, n}, {T * H * n, H * n, n, 1}};                     // any strides
+/// ```
 template <class T, int Rank>
 struct view {
   static constexpr int rank = Rank;

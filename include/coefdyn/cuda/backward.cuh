@@ -6,8 +6,10 @@
 
 /// The calls of backward.hpp on a GPU.
 ///
-///   backward(device::cuda{stream}, form, x, dy, g, carry, state_gradients, workspace);   queued, nothing allocated
-///   backward(device::cuda{stream}, form, x, dy, g);                                      allocates its workspace on the stream
+/// ```cuda statements with device
+/// backward(device::cuda{stream}, form::chunkwise{}, x, dy, g, carry<M>{}, state_gradients<M>{}, memory);  // queued, nothing allocated
+/// backward(device::cuda{stream}, form::chunkwise{}, x, dy, g);                                            // allocates on the stream
+/// ```
 namespace coefdyn {
 
 namespace detail {

@@ -5,10 +5,12 @@
 
 /// The calls of run.hpp on a GPU: the same arguments, views of device memory.
 ///
-///   run(device::cuda{stream}, form::chunkwise{}, x, y, carry, workspace);       queued; nothing allocated, nothing waited for
-///   run(device::cuda{stream}, form::chunkwise{}, x, y);                         allocates its workspace on the stream
-///   run(device::cuda{stream}, form, x, y, carry, workspace, &kept);             keeps for backward what it would make again
-///   chosen_kernel(device::cuda{}, form::automatic{}, x)                         "sweep, sm_90a, chunks of 64"
+/// ```cuda statements with device
+/// run(device::cuda{stream}, form::chunkwise{}, x, y, carry<M>{}, memory);         // queued; nothing allocated, nothing waited for
+/// run(device::cuda{stream}, form::chunkwise{}, x, y);                             // allocates its workspace on the stream
+/// run(device::cuda{stream}, form::chunkwise{}, x, y, carry<M>{}, memory, &kept);  // keeps for backward what it would make again
+/// chosen_kernel(device::cuda{}, form::automatic{}, x);                            // "sweep, sm_90a, chunks of 64"
+/// ```
 ///
 /// error   invalid_input before anything is queued; cuda_error with CUDA's words
 namespace coefdyn {

@@ -7,9 +7,11 @@
 /// eig(Lambda_i) = (eta_{i-1} / eta_i) eig(A_i) of spectrum/eigenvalues.hpp on a GPU, where eig(A_i) is a formula
 /// (spectrum/closed_form.hpp); computed in double whatever the tokens are. For a nonlinear phi with A != I the degree-one part.
 ///
-///   eigenvalues(device::cuda{stream}, x, out, workspace);                       out (B, T, H_q, n), complex of float or double
-///   eigenvalue_histograms(device::cuda{stream}, x, bins, counters, workspace);  (N, H_q, bins.radius.bins().counters()) integers
-///   eigenvalues(device::cuda{stream}, x, out);                                  allocates its workspace on the stream
+/// ```cuda statements with device
+/// spectrum::eigenvalues(device::cuda{stream}, x, out, memory);                       // out (B, T, H_q, n), complex of float or double
+/// spectrum::eigenvalue_histograms(device::cuda{stream}, x, bins, counters, memory);  // (N, H_q, bins.radius.bins().counters()) integers
+/// spectrum::eigenvalues(device::cuda{stream}, x, out);                               // allocates its workspace on the stream
+/// ```
 ///
 /// A sequence's first token has no Lambda: its row of `out` is NaN, as is one without a ratio; histograms leave it out. Numbers
 /// that the CPU refuses give NaN or infinity, and NaN has a counter of its own.

@@ -10,11 +10,15 @@
 
 /// Eigen's matrices, vectors and maps (any storage order, any strides) as views, and views as Eigen maps. Nothing is copied.
 ///
-///   Eigen::MatrixXf q(T, H * n);                    one row per token, heads side by side
-///   x.q = interop::by_heads(q, H);                  (1, T, H, n);  by_heads(q, H, B) of (B T, H n) is (B, T, H, n)
-///   x.beta = interop::by_tokens(beta);              (T, H) as (1, T, H)
-///   x.log_decay = interop::as_view(decay);          a vector as (H), a matrix as (H, n): streams that are fixed in time
-///   Eigen::MatrixXf S = interop::matrix_of(view(state.S.data(), N, H, n, d), 0, h);
+/// ```cpp statements with eigen
+/// Eigen::MatrixXf q(T, H * n), beta(T, H);
+/// Eigen::VectorXf decay(H);
+/// x.q = interop::by_heads(q, H);          // one row per token, heads side by side: (1, T, H, n)
+/// x.k = interop::by_heads(q, H, B);       // (B T, H n) as (B, T, H, n)
+/// x.beta = interop::by_tokens(beta);      // (T, H) as (1, T, H)
+/// x.log_decay = interop::as_view(decay);  // a vector as (H), a matrix as (H, n): streams that are fixed in time
+/// Eigen::MatrixXf S = interop::matrix_of(view(s.S.data(), N, H, n, d), 0, h);  // of a state<M> s
+/// ```
 ///
 /// std::complex<R> is read as coefdyn::complex<R>, which has its layout. A view lasts as long as the matrix.
 /// error   invalid_input where columns are no multiple of H, or rows no multiple of B

@@ -10,9 +10,11 @@
 
 /// NumPy's .npy files as arrays with views, and views as files.
 ///
-///   const auto q = interop::load_npy<float>("q.npy");      float32 from float32; double also takes float32
-///   x.q = q.as_view<4>();
-///   interop::save_npy("y.npy", y);                         any strides; the file is in C order
+/// ```cpp statements with call
+/// const auto q = interop::load_npy<float>("q.npy");  // float32 from float32; double also takes float32
+/// x.q = q.as_view<4>();
+/// interop::save_npy("y.npy", y);                     // any strides; the file is in C order
+/// ```
 ///
 /// error   std::runtime_error naming the file and what is wrong with it; invalid_input for another rank
 namespace coefdyn::interop {

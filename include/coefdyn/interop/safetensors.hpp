@@ -15,8 +15,11 @@
 /// Reads .safetensors files: an 8-byte little-endian header length, a JSON header {name: {dtype, shape, data_offsets}} with an
 /// optional "__metadata__" of strings, then the data. No JSON library is needed.
 ///
-///   auto file = coefdyn::safetensors::read("model.safetensors");
-///   std::vector<float> w = file.values<float>("layers.0.k");       file.at("layers.0.k").shape
+/// ```cpp statements
+/// auto file = safetensors::read("model.safetensors");
+/// std::vector<float> w = file.values<float>("layers.0.k");
+/// auto shape = file.at("layers.0.k").shape;
+/// ```
 ///
 /// error   std::runtime_error that names the file and what is wrong with it; nothing outside the file is ever read
 /// source  https://github.com/huggingface/safetensors

@@ -18,10 +18,13 @@
 
 /// xtensor's containers, adaptors and strided views as coefdyn views, and the other way round. Nothing is copied.
 ///
-///   xt::xtensor<float, 4> q({B, T, H, n});
-///   x.q = interop::as_view(q);                      any layout, any strides
-///   x.q = interop::as_view<4>(array);               xt::xarray: its rank is checked at run time
-///   auto S = interop::as_xtensor(view(state.S.data(), N, H, n, d));
+/// ```cpp statements with call
+/// xt::xtensor<float, 4> q({B, T, H, n});
+/// x.q = interop::as_view(q);                              // any layout, any strides
+/// xt::xarray<float> array(std::vector<std::size_t>{B, T, H, n});
+/// x.k = interop::as_view<4>(array);                       // xt::xarray: its rank is checked at run time
+/// auto S = interop::as_xtensor(view(s.S.data(), N, H, n, d));  // of a state<M> s
+/// ```
 ///
 /// std::complex<R> is read as coefdyn::complex<R>, which has its layout. A view lasts as long as the container.
 /// error   invalid_input for another rank than asked for. xtensor 0.24 does not compile xt::xarray with clang 19; xt::xtensor it does

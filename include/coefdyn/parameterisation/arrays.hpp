@@ -10,8 +10,11 @@
 
 /// Whole arrays through a parameterisation: a layer's raw gates to log decays, and gradients back.
 ///
-///   parameterisation::log_decay<parameterisation::mamba2>(log_decay, x, over(dt_bias, x), over(A_log, x));
-///   parameterisation::pull_back<parameterisation::mamba2>(d_log_decay, {x, over(dt_bias, x), over(A_log, x)}, {dx, ...});
+/// ```cpp statements with gates
+/// using namespace parameterisation;
+/// log_decay<mamba2>(log_lambda, x, over(dt_bias, x), over(A_log, x));
+/// pull_back<mamba2>(d_log_lambda, {x, over(dt_bias, x), over(A_log, x)}, {dx, over(d_dt_bias, x), {}});  // none of A_log wanted
+/// ```
 ///
 /// A parameterisation P is an empty struct with
 ///   log_decay(x, parameters...)        generic over the real type, so dual numbers pass
@@ -94,6 +97,12 @@ template <class P, class R, int Rank, std::size_t N>
 void pull_back(const view<const R, Rank>& d, const std::array<view<const R, Rank>, N>& arguments,
                const std::array<view<R, Rank>, N>& gradients) {
   detail::pull_back<P>(d, arguments, gradients, std::make_index_sequence<N>{});
+}
+/// The same for lists in braces, as in the call above.
+template <class P, class R, int Rank, std::size_t N>
+void pull_back(const view<R, Rank>& d, const view<const std::remove_const_t<R>, Rank> (&arguments)[N],
+               const view<std::remove_const_t<R>, Rank> (&gradients)[N]) {
+  pull_back<P>(view<const std::remove_const_t<R>, Rank>(d), std::to_array(arguments), std::to_array(gradients));
 }
 
 }  // namespace coefdyn::parameterisation

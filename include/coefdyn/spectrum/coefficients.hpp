@@ -5,8 +5,10 @@
 /// The coefficients themselves, in tiles: alpha_{i,j} = phi(q_i' h_{i,j}) / eta_i by the definition, carrying only the impulses
 /// of the tile's columns; never T x T numbers.
 ///
-///   coefficients<X> alpha(x);
-///   alpha.tile(sequence, reader, i0, i1, j0, j1, out);        out (i1 - i0, j1 - j0), 0 where j is not seen by i
+/// ```cpp statements with call
+/// spectrum::coefficients alpha(x);
+/// alpha.tile(sequence, reader, i0, i1, j0, j1, out);  // out (i1 - i0, j1 - j0), 0 where j is not seen by i
+/// ```
 ///
 /// Columns count writes: token j of a mixer that writes w times has columns j w .. j w + w - 1.
 /// source  arXiv:2510.09389

@@ -14,7 +14,11 @@
 /// the coefficient dynamics with eta absorbed. Exact for a linear phi and for A = I; for a nonlinear phi with A != I it is the
 /// degree-one part of the lift's spectrum (`is_degree_one_part`).
 ///
-///   eigenvalues(x, [](const token_spectrum& s) { for (auto lambda : s.values) ... });
+/// ```cpp statements with call
+/// spectrum::eigenvalues(x, [](const spectrum::token_spectrum& at) {
+///   for (auto lambda : at.values) std::cout << at.token << " " << lambda << "\n";
+/// });
+/// ```
 ///
 /// source  arXiv:2510.09379; MATH section 5
 namespace coefdyn::spectrum {
