@@ -25,7 +25,7 @@ function add(    suffix, name) {
     close_scope()
     name = file
     gsub(/[^A-Za-z0-9]/, "_", name)
-    if (text ~ /(^|\n)#include/) {
+    if (text ~ /(^|\n)#include/ && !statements && context == "") {
       unit = out "/alone_" name "_" first suffix
       printf "#line %d \"%s\"\n%s", first, file, text >> unit
       return
@@ -34,6 +34,7 @@ function add(    suffix, name) {
     print "#include <coefdyn/coefdyn.hpp>" >> unit
     if (header) printf "#include <%s>\n", substr(file, length("include/") + 1) >> unit
     if (context != "") printf "#include \"%s.hpp\"\n", context >> unit
+    printf "%s", includes >> unit
     printf context == "" ? "namespace %s_%d {\nusing namespace coefdyn;\n" : "namespace coefdyn::listing::%s_%d {\n", name, first >> unit
     scope = "}\n"
   }
@@ -42,6 +43,14 @@ function add(    suffix, name) {
     scope = "}\n}\n"
   }
   printf "#line %d \"%s\"\n%s", first, file, text >> unit
+}
+# Lines of a fragment that belong outside of its scope; empty lines keep the numbers of the others.
+function keep(line) {
+  if (line ~ /^#include/ && (statements || context != "")) {
+    includes = includes line "\n"
+    line = ""
+  }
+  text = text line "\n"
 }
 BEGIN { header = file !~ /\.md$/ }
 {
@@ -67,11 +76,11 @@ line_text ~ /^ *```/ {
   inside = 1
   kept = info ~ /^(cpp|cuda)( |$)/
   words_of(info)
-  text = ""
+  text = includes = ""
   first = FNR + 1
   next
 }
-inside { text = text line_text "\n"; next }
+inside { keep(line_text); next }
 header && line_text ~ /^  .*[)}];( |$)/ { fault("a statement outside of a listing") }
 END {
   if (inside) fault("a listing without its end")

@@ -4,7 +4,7 @@
 #
 #   tests/listings/run.sh COMPILER [FLAG...]        FLAGs: include folders and the like beside the library's own
 #
-# A listing with an #include line is a file of its own. Another is a fragment: declarations after <coefdyn/coefdyn.hpp>, the header it
+# A listing with an #include line and no words is a file of its own. Another is a fragment: declarations after <coefdyn/coefdyn.hpp>, the header it
 # stands in, and `using namespace coefdyn`. Words after "cpp" say otherwise:
 #   statements    the body of a function
 #   with NAME     after tests/listings/NAME.hpp, which declares in namespace coefdyn::listing what the fragment takes for granted
