@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <coefdyn/files/npy.hpp>
 #include <coefdyn/mixers/all.hpp>
 #include <coefdyn/names.hpp>
 #include <coefdyn/spectrum/coefficients.hpp>
 #include <coefdyn/spectrum/forgetting.hpp>
 #include <coefdyn/spectrum/pictures.hpp>
-#include <coefdyn/spectrum/writers.hpp>
 #include <cstdio>
 #include <stdexcept>
 
@@ -95,8 +95,7 @@ void analyse(const arrays& in, const options& o) {
   const auto eta = spectrum::log_eta_of(x);
   std::vector<spectrum::bar_panel> radius, phase;
   std::vector<spectrum::horizon_line> horizon_lines;
-  spectrum::json_writer json;
-  json.open_object().key("policies").value(name_of<M>()).key("heads").open_array();
+  summary written{name_of<M>(), {}};
   std::printf(
       "radius in %% of eigenvalues, bins (0, .1], (.1, .5], (.5, .9], (.9, 1], (1, 10], (10, 100], above; phase (0, 1], (1, 10], (10, 45], "
       "(45, 90], (90, 180] degrees\n");
@@ -113,19 +112,13 @@ void analyse(const arrays& in, const options& o) {
       phase.push_back({title, p.mean(), p.deviation(), {}, {}});
       horizon_lines.push_back({title, spectrum::horizons_of(x, eta, 0, int(h))});
     }
-    json.open_object().key("radius").open_array();
-    for (const double v : r.mean()) json.value(v);
-    json.close_array().key("phase").open_array();
-    for (const double v : p.mean()) json.value(v);
-    json.close_array().key("near_zero_share").value(share).close_object();
+    written.heads.push_back({r.mean(), p.mean(), share});
   }
-  json.close_array().close_object();
 
   const std::string to = o.folder + "/";
-  json.save(to + "spectrum.json");
-  const std::size_t shape[] = {std::size_t(e.sequences), std::size_t(e.states), std::size_t(e.time > 0 ? e.time - 1 : 0),
-                               std::size_t(e.readers / e.states), std::size_t(e.n)};
-  if (report.no_ratio == 0) spectrum::write_npy<std::complex<double>>(to + "eigenvalues.npy", flat, shape);
+  save_json(to + "spectrum.json", written);
+  const std::vector<idx> shape{e.sequences, e.states, e.time > 0 ? e.time - 1 : 0, e.readers / e.states, e.n};
+  if (report.no_ratio == 0) files::save_npy(to + "eigenvalues.npy", flat, shape);
   const idx shown = std::min<idx>(e.time, o.alpha_tokens);
   std::vector<double> map(static_cast<std::size_t>(shown * shown * traits<M>::writes));
   alpha.tile(0, 0, 0, shown, 0, shown * traits<M>::writes, map);

@@ -27,6 +27,17 @@ struct known {
   std::function<void(const arrays&, const options&)> analyse;
 };
 
+/// What goes to spectrum.json; written by main.cpp, the one unit with a JSON library in it. NaN becomes null.
+struct summary {
+  struct head {
+    std::vector<double> radius, phase;
+    double near_zero_share;
+  };
+  std::string policies;
+  std::vector<head> heads;
+};
+void save_json(const std::string& path, const summary& s);
+
 /// Every mixer that is compiled in; each of the other files adds a family.
 std::vector<known>& table();
 struct family {

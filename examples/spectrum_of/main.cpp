@@ -3,18 +3,29 @@
 //
 //   spectrum_of gated_deltanet layer3.safetensors --out layer3
 //   spectrum_of "linear, gated_householder<>, beta, sqrt_dim" q=q.npy k=k.npy log_decay=g.npy beta=b.npy
-#include <coefdyn/interop/npy.hpp>
-#include <coefdyn/interop/safetensors.hpp>
+#include <coefdyn/files/npy.hpp>
+#include <coefdyn/files/safetensors.hpp>
 #include <cstdio>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "known.hpp"
 
 namespace spectrum_of {
 
+namespace files = coefdyn::files;
+
 std::vector<known>& table() {
   static std::vector<known> all;
   return all;
+}
+
+void save_json(const std::string& path, const summary& s) {
+  nlohmann::ordered_json json{{"policies", s.policies}, {"heads", nlohmann::ordered_json::array()}};
+  for (const summary::head& h : s.heads)
+    json["heads"].push_back({{"radius", h.radius}, {"phase", h.phase}, {"near_zero_share", h.near_zero_share}});
+  const std::string text = json.dump() + "\n";
+  files::write_file(path, std::as_bytes(std::span(text)));
 }
 
 namespace {
@@ -34,24 +45,23 @@ void usage() {
 void load(arrays& in, const std::string& argument) {
   const std::size_t equals = argument.find('=');
   if (equals != std::string::npos) {
-    const std::string path = argument.substr(equals + 1);
-    const auto file = coefdyn::spectrum::read_npy(path);
+    const auto file = files::npy_file::read(argument.substr(equals + 1));
     array a{{file.shape.begin(), file.shape.end()}, {}};
-    if (file.type.ends_with("c16")) {
-      for (const auto& z : file.as<std::complex<double>>()) a.values.push_back(z.real()), a.values.push_back(z.imag());
+    if (file.type == files::number_type::c64 || file.type == files::number_type::c128) {
+      for (const auto& z : file.load<std::complex<double>>().values) a.values.push_back(z.real()), a.values.push_back(z.imag());
       a.shape.push_back(2);
     } else {
-      a.values = file.as<double>();
+      a.values = file.load<double>().values;
     }
     in[argument.substr(0, equals)] = std::move(a);
     return;
   }
-  const auto file = coefdyn::safetensors::read(argument);
+  const auto file = files::safetensors::read(argument);
   const std::map<std::string, std::string> also{{"dt", "delta"}, {"i_gate", "input_gate"}};
   for (const auto& [name, t] : file.tensors) {
     if (t.dtype.starts_with("I")) continue;
     const auto other = also.find(name);
-    in[other == also.end() ? name : other->second] = {{t.shape.begin(), t.shape.end()}, file.values<double>(name)};
+    in[other == also.end() ? name : other->second] = {{t.shape.begin(), t.shape.end()}, file.load<double>(name).values};
   }
 }
 

@@ -33,6 +33,7 @@
 #include "feature/l2.hpp"
 #include "feature/relu.hpp"
 #include "feature/softmax.hpp"
+#include "files/state_file.hpp"
 #include "history.hpp"
 #include "mixers/all.hpp"
 #include "names.hpp"
@@ -63,5 +64,4 @@
 #include "scaling/product.hpp"
 #include "scaling/sqrt_one_minus_lambda2.hpp"
 #include "scaling/step.hpp"
-#include "state_file.hpp"
 #include "theorems.hpp"

@@ -7,6 +7,7 @@
 #include <coefdyn/evolution/fixed_complex_diagonal.hpp>
 #include <coefdyn/evolution/scalar.hpp>
 #include <coefdyn/evolution/writes.hpp>
+#include <coefdyn/files/state_file.hpp>
 #include <coefdyn/history.hpp>
 #include <coefdyn/normalization/floored_sum.hpp>
 #include <coefdyn/normalization/one.hpp>
@@ -17,7 +18,6 @@
 #include <coefdyn/scaling/beta.hpp>
 #include <coefdyn/scaling/exp_input.hpp>
 #include <coefdyn/scaling/one.hpp>
-#include <coefdyn/state_file.hpp>
 
 /// What outlives a call: the cache of a nonlinear readout, snapshots of a state, and states as bytes.
 namespace {

@@ -3,12 +3,13 @@
 
 #include <cstdio>
 
+#include "coefdyn/files/safetensors.hpp"
 #include "names.hpp"
 
 namespace golden {
 namespace {
 
-using coefdyn::safetensors;
+using coefdyn::files::safetensors;
 
 template <std::size_t N>
 const name& look_up(const name (&table)[N], const std::string& word, const char* what) {

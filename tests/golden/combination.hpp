@@ -3,7 +3,9 @@
 #include <set>
 #include <string>
 
-#include "coefdyn/interop/safetensors.hpp"
+namespace coefdyn::files {
+class safetensors;
+}
 
 namespace golden {
 
@@ -18,9 +20,9 @@ struct combination {
 };
 
 /// The combination of a file, by names.hpp; throws std::runtime_error that names a word which is not in the table.
-combination combination_of(const coefdyn::safetensors& file);
+combination combination_of(const coefdyn::files::safetensors& file);
 
 /// A file's metadata entry, or "" where it has none.
-std::string metadata(const coefdyn::safetensors& file, const std::string& key);
+std::string metadata(const coefdyn::files::safetensors& file, const std::string& key);
 
 }  // namespace golden

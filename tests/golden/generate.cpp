@@ -6,6 +6,7 @@
 #include <iterator>
 #include <map>
 
+#include "coefdyn/files/safetensors.hpp"
 #include "combination.hpp"
 
 /// golden_generate DIR OUT [COMPILER FLAGS...]: one translation unit in OUT for each distinct combination of the files in
@@ -52,7 +53,7 @@ int main(int argc, char** argv) {
     if (entry.path().extension() != ".safetensors") continue;
     ++cases;
     try {
-      const auto file = coefdyn::safetensors::read(entry.path().string());
+      const auto file = coefdyn::files::safetensors::read(entry.path().string());
       if (golden::metadata(file, "kind") == "parameterisation") continue;
       const auto c = golden::combination_of(file);
       auto& unit = units.emplace(c.unit(), c).first->second;

@@ -4,14 +4,16 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "coefdyn/files/safetensors.hpp"
+
 namespace golden {
 
-golden_case::golden_case(const coefdyn::safetensors& file)
+golden_case::golden_case(const coefdyn::files::safetensors& file)
     : name(std::filesystem::path(file.path).stem().string()), metadata(file.metadata) {
   kind = text("kind");
   for (const auto& [key, t] : file.tensors)
-    if (key == "cu_seqlens") offsets = file.values<idx>(key);
-    else tensors[key] = {t.shape, file.values<double>(key)};
+    if (key == "cu_seqlens") offsets = file.load<idx>(key).values;
+    else tensors[key] = {t.shape, file.load<double>(key).values};
   if (kind == "parameterisation") return;
   const auto size = [&](const char* key, std::size_t axis) {
     const tensor* t = find(key);

@@ -2,6 +2,9 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <stdexcept>
+#include <vector>
 
 #include "combination.hpp"
 #include "unit.hpp"
@@ -21,7 +24,7 @@ struct golden_case {
   std::vector<idx> offsets;  // cu_seqlens, empty where the case is not packed
   idx B = 0, T = 0, Hq = 0, Hkv = 0, n = 0, d = 0, writes = 1;
 
-  explicit golden_case(const coefdyn::safetensors& file);
+  explicit golden_case(const coefdyn::files::safetensors& file);
   const tensor* find(const std::string& tensor_name) const {
     const auto t = tensors.find(tensor_name);
     return t == tensors.end() ? nullptr : &t->second;

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "checks.hpp"
+#include "coefdyn/files/safetensors.hpp"
 
 /// golden_runner CASES UNITS [--units-only]: every case of a folder, or one file, against the library, through the units compiled in
 /// UNITS; --units-only skips the cases that need none. Exit code 0 iff none failed.
@@ -39,7 +40,7 @@ const golden::unit& load(const fs::path& units, const golden::combination& c) {
 std::optional<golden::report> check(const fs::path& path, const fs::path& units, bool units_only) {
   golden::report r;
   try {
-    const auto file = coefdyn::safetensors::read(path.string());
+    const auto file = coefdyn::files::safetensors::read(path.string());
     const golden::golden_case c(file);
     if (c.kind == "parameterisation") {
       if (units_only) return {};

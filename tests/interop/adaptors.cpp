@@ -2,9 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <coefdyn/interop/eigen.hpp>
-#include <coefdyn/interop/npy.hpp>
 #include <coefdyn/interop/xtensor.hpp>
-#include <filesystem>
 
 #include "coefdyn/core/state.hpp"
 #include "coefdyn/mixers/delta_rule.hpp"
@@ -112,19 +110,5 @@ TEST_CASE("views as xtensor adaptors") {
   CHECK(whole(0, 1, 2, 3) == std::complex<double>(23, -23));
   const auto part = interop::as_xtensor(view<complex<double>, 2>(S.data() + 2, {3, 2}, {4, 1}));
   CHECK(part(2, 1) == std::complex<double>(11, -11));
-}
-
-TEST_CASE(".npy files") {
-  const std::string path = (std::filesystem::temp_directory_path() / "coefdyn_interop.npy").string();
-  std::vector<float> a{1, 2, 3, 4, 5, 6};
-  interop::save_npy(path, view<float, 2>(a.data(), {3, 2}, {1, 3}));
-  const auto back = interop::load_npy<double>(path);
-  CHECK(back.as_view<2>()(2, 1) == 6);
-  CHECK(back.values == std::vector<double>{1, 4, 2, 5, 3, 6});
-  CHECK_THROWS_AS(back.as_view<3>(), invalid_input);
-  std::vector<complex<double>> c{{1, 2}, {3, 4}};
-  interop::save_npy(path, view(c.data(), 2));
-  CHECK(interop::load_npy<complex<double>>(path).as_view<1>()(1).im == 4);
-  std::filesystem::remove(path);
 }
 }  // namespace

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <coefdyn/evolution/scalar.hpp>
+#include <coefdyn/files/npy.hpp>
+#include <coefdyn/files/safetensors.hpp>
+#include <coefdyn/files/state_file.hpp>
+#include <coefdyn/normalization/floored_sum.hpp>
+#include <coefdyn/readout/linear.hpp>
+#include <coefdyn/scaling/exp_input.hpp>
+#include <vector>
+
+#include "support.hpp"
+
+/// The three readers on files with a few bytes changed: each reads or refuses with a sentence, in memory that the file's size bounds. The
+/// same files on every run; COEFDYN_FUZZ_SECONDS=600 goes on with new ones for so long.
+namespace {
+using namespace coefdyn;
+using namespace coefdyn::files;
+using namespace file_tests;
+
+struct random_numbers {
+  std::uint64_t state;
+  std::uint64_t next() {  // splitmix64
+    std::uint64_t z = (state += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+  }
+  std::size_t below(std::size_t n) { return n ? static_cast<std::size_t>(next() % n) : 0; }
+};
+
+std::string mutated(std::string s, random_numbers& r, const std::vector<std::string>& words) {
+  for (std::size_t changes = 1 + r.below(4); changes-- > 0;) {
+    const std::size_t at = r.below(s.size() + 1), length = r.below(std::min<std::size_t>(s.size() - at, 24) + 1);
+    constexpr std::uint64_t edges[] = {
+        0, 1, 7, 8, 255, 65535, (1u << 31) - 1, 1u << 31, ~0u, 1ull << 32, 1ull << 62, (1ull << 63) - 1, 1ull << 63, ~0ull};
+    switch (r.below(8)) {
+      case 0:
+        if (at < s.size()) s[at] = static_cast<char>(s[at] ^ (1 << r.below(8)));
+        break;
+      case 1:
+        if (at < s.size()) s[at] = static_cast<char>(r.next());
+        break;
+      case 2:
+        s.erase(at, length);
+        break;
+      case 3:
+        s.insert(at, s.substr(r.below(s.size() + 1), length));
+        break;
+      case 4:
+        s.insert(at, words[r.below(words.size())]);
+        break;
+      case 5:
+        s.replace(at, length, words[r.below(words.size())]);
+        break;
+      case 6:
+        if (s.size() >= 8) s.replace(r.below(s.size() / 8) * 8, 8, little_endian(edges[r.below(std::size(edges))], 8));
+        break;
+      default:
+        s.replace(at, length, std::to_string(edges[r.below(std::size(edges))]));
+        break;
+    }
+    if (s.size() > 4096) s.resize(4096);
+  }
+  return s;
+}
+
+/// Runs `read` on mutations of the seeds; it returns normally, or throws Error. Counts those that were read.
+template <class Error, class Repair, class Read>
+std::size_t fuzz(const std::vector<std::string>& seeds, const std::vector<std::string>& words, std::size_t times_of_size, Repair repair,
+                 Read read) {
+  const char* const wish = std::getenv("COEFDYN_FUZZ_SECONDS");
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(wish ? std::atoi(wish) : 0);
+  std::size_t accepted = 0, runs = 0;
+  for (random_numbers r{1}; runs < 12000 || std::chrono::steady_clock::now() < end; ++runs) {
+    std::string s = mutated(seeds[r.below(seeds.size())], r, words);
+    if (r.below(2)) repair(s);
+    const std::string exact(s);  // no spare bytes behind, so that the sanitizer sees a read beyond
+    std::string said;
+    bool was_read = false;
+    const std::size_t cost = peak_of([&] {
+      said = message<Error>([&] {
+        read(exact);
+        was_read = true;
+      });
+    });
+    accepted += was_read;
+    if (was_read == said.empty() && (was_read || said.starts_with("coefdyn: name")) && cost <= times_of_size * exact.size() + 16384)
+      continue;
+    FAIL_CHECK("run ", runs, ": read ", was_read, ", memory ", cost, " for ", exact.size(), " bytes, said: ", said);
+  }
+  MESSAGE(runs, " files, ", accepted, " of them read");
+  return accepted;
+}
+
+TEST_CASE("fuzz: safetensors") {
+  const std::string tensor = R"("a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]})", data(24, '\x11');
+  const std::vector<std::string> seeds{
+      safetensors_bytes("{" + tensor + "}", data.substr(0, 8)),
+      safetensors_bytes(R"({"__metadata__":{"format":"pt","\u00e9":"\ud83d\ude00"},)" + tensor +
+                            R"(,"b.c":{"data_offsets":[8,24],"shape":[4,1,2],"dtype":"BF16"}}  )",
+                        data),
+      safetensors_bytes(
+          R"({"t":{"dtype":"I64","shape":[],"data_offsets":[0,8],"x":[1,{"y":null}]},"u":{"dtype":"BOOL","shape":[0,9],"data_offsets":[8,8]}})",
+          data.substr(0, 8)),
+  };
+  const std::vector<std::string> words{"\"",
+                                       "\\ud800",
+                                       "\\u0061",
+                                       "{",
+                                       "}",
+                                       "[",
+                                       "]",
+                                       ",",
+                                       ":",
+                                       "null",
+                                       "-0",
+                                       "1e999",
+                                       "\"a\":",
+                                       "\"shape\"",
+                                       "\"__metadata__\"",
+                                       "F8_E4M3",
+                                       "F4",
+                                       "U64",
+                                       "C64",
+                                       "\xff",
+                                       std::string(1, '\0'),
+                                       "[[[[[[[[",
+                                       "{\"x\":{\"x\":"};
+  std::size_t tensors = 0;
+  const std::size_t accepted = fuzz<file_error>(
+      seeds, words, 100,
+      [](std::string& s) {
+        const std::size_t close = s.rfind('}');
+        if (s.size() >= 8 && close != std::string::npos && close >= 8) s.replace(0, 8, little_endian(close - 7, 8));
+      },
+      [&](const std::string& s) {
+        const auto file = safetensors::parse(bytes_of(s), "name");
+        std::size_t total = 0;
+        for (const auto& [name, t] : file.tensors) {
+          CHECK(t.bytes.size() * 8 == std::size_t(t.size()) * std::size_t(entry_of(t.type).bits));
+          total += t.bytes.size();
+          ++tensors;
+          message<file_error>([&] { CHECK(file.load<std::complex<float>>(name).values.size() == std::size_t(t.size())); });
+        }
+        std::uint64_t length = 0;
+        std::memcpy(&length, s.data(), 8);
+        CHECK(total + length + 8 == s.size());
+      });
+  CHECK(accepted > 40);
+  CHECK(tensors > accepted / 2);
+}
+
+TEST_CASE("fuzz: npy") {
+  const std::string data(48, '\x11');
+  const std::vector<std::string> seeds{
+      npy_bytes("{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), }          \n", data),
+      npy_bytes("{'descr': '>c8', 'fortran_order': True, 'shape': (3, 1, 2), }\n", data),
+      npy_bytes("{'descr':'|b1','fortran_order':False,'shape':()}", "\1", 2),
+      npy_bytes("{\"shape\":(0,7),\"fortran_order\":True,\"descr\":\"<i2\"}", "", 3),
+  };
+  const std::vector<std::string> words{"'",   "\"",  ",}",   "{",       "}",     "(",    ")",
+                                       ",",   ":",   "True", "False",   "L",     "-1",   "0",
+                                       "<f2", ">i8", "|u1",  "'shape'", "\\x3c", "\xff", std::string(1, '\0'),
+                                       " "};
+  const std::size_t accepted = fuzz<file_error>(
+      seeds, words, 40,
+      [](std::string& s) {
+        const std::size_t close = s.rfind('}'), begin = s.size() > 6 && s[6] == 1 ? 10 : 12;
+        if (s.size() > begin && close != std::string::npos && close > begin)
+          s.replace(8, begin - 8, little_endian(close + 1 - begin, static_cast<int>(begin - 8)));
+      },
+      [](const std::string& s) {
+        const auto file = npy_file::parse(bytes_of(s), "name");
+        const auto all = file.load<std::complex<double>>();
+        CHECK(all.values.size() * std::size_t(entry_of(file.type).bits / 8) == file.bytes.size());
+        CHECK(file.bytes.size() < s.size());
+      });
+  CHECK(accepted > 40);
+}
+
+TEST_CASE("fuzz: state files") {
+  using M = mixer<readout::linear, evolution::scalar, scaling::exp_input, normalization::floored_sum>;
+  std::vector<std::string> seeds;
+  for (const auto& s : {state<M>(2, 3, 2, 3), state<M>(1, 1, 0, 4), state<M>(0, 2, 3, 1)}) {
+    const auto b = save_state(s);
+    seeds.emplace_back(reinterpret_cast<const char*>(b.data()), b.size());
+  }
+  const std::size_t accepted = fuzz<invalid_input>(
+      seeds, {std::string(8, '\0'), "\1", std::string("\2\0\0\0\0\0\0\0", 8), "coefdyn", "\x7f"}, 8, [](std::string&) {},
+      [](const std::string& s) {
+        const auto read = load_state<M>(bytes_of(s), "name");
+        const auto again = save_state(read);
+        CHECK(std::string(reinterpret_cast<const char*>(again.data()), again.size()) == s);
+      });
+  CHECK(accepted > 40);
+}
+}  // namespace
