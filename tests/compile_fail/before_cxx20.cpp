@@ -10,5 +10,5 @@
 #elif COEFDYN_MUST_FAIL == 2
 #include <coefdyn/mixers/attention.hpp>
 #elif COEFDYN_MUST_FAIL == 3
-#include <coefdyn/state_file.hpp>
+#include <coefdyn/files/state_file.hpp>
 #endif

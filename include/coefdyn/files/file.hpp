@@ -17,6 +17,8 @@
 #include <string_view>
 #include <utility>
 
+#include "../core/config.hpp"
+
 /// Files as bytes: one that is read is mapped into memory, one that is written takes its place when it is complete.
 ///
 /// ```cpp statements
