@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "balance.hpp"
 #include "solver.hpp"
 
 /// Eigenvalues of dense matrices with their condition numbers. Eigen's solvers take seconds to compile wherever they are
@@ -66,26 +67,30 @@ inline void make_triangular(Eigen::MatrixXcd& t) {
   }
 }
 
-/// Condition number of eigenvalue t_kk of a triangular matrix: |x| |y| / |y^H x| with x_k = y_k = 1, where y^H x = 1
+/// Rows and columns of a matrix that stand alone.
+struct part {
+  Eigen::Index first, last;  // last: one behind
+};
+
+/// Condition number of eigenvalue t_kk of a part of a triangular matrix: |x| |y| / |y^H x| with x_k = y_k = 1, where y^H x = 1
 /// because x ends and y begins at k. Equal eigenvalues count as apart by rounding.
-inline double condition_at(const Eigen::MatrixXcd& t, Eigen::Index k, double norm) {
+inline double condition_at(const Eigen::MatrixXcd& t, Eigen::Index k, double norm, part of) {
   using number = std::complex<double>;
-  const Eigen::Index n = t.rows();
   const double apart = std::fmax(std::numeric_limits<double>::epsilon() * norm, 1e-300);
   const auto gap = [&](Eigen::Index i) {
     const number d = t(k, k) - t(i, i);
     return std::abs(d) < apart ? number(apart) : d;
   };
-  Eigen::VectorXcd x = Eigen::VectorXcd::Zero(n), y = x;
+  Eigen::VectorXcd x = Eigen::VectorXcd::Zero(t.rows()), y = x;
   double right = 1, left = 1;
   x(k) = y(k) = 1;
-  for (Eigen::Index i = k - 1; i >= 0; --i) {
+  for (Eigen::Index i = k - 1; i >= of.first; --i) {
     number sum = 0;
     for (Eigen::Index j = i + 1; j <= k; ++j) sum += t(i, j) * x(j);
     x(i) = sum / gap(i);
     right = std::hypot(right, std::abs(x(i)));
   }
-  for (Eigen::Index j = k + 1; j < n; ++j) {
+  for (Eigen::Index j = k + 1; j < of.last; ++j) {
     number sum = 0;
     for (Eigen::Index i = k; i < j; ++i) sum += y(i) * t(i, j);
     y(j) = sum / gap(j);
@@ -95,15 +100,35 @@ inline double condition_at(const Eigen::MatrixXcd& t, Eigen::Index k, double nor
   return std::isfinite(condition) ? condition : std::numeric_limits<double>::infinity();
 }
 
-inline void conditions_of(const Eigen::MatrixXcd& triangular, std::span<double> out) {
-  const double norm = triangular.norm();
-  for (std::size_t k = 0; k < out.size(); ++k) out[k] = condition_at(triangular, static_cast<Eigen::Index>(k), norm);
+/// Conditions of the balanced matrix, from its Schur form. Returns about what entrywise rounding can have moved the worst eigenvalue by:
+/// one that a permutation isolates moves as its entry does, one of the rest B by eps condition |B|, where couplings do not count.
+template <class X>
+double conditions_of(Eigen::MatrixXcd& triangular, const balanced<X>& b, std::span<double> out) {
+  const auto n = triangular.rows();
+  const part rest{static_cast<Eigen::Index>(b.first), static_cast<Eigen::Index>(b.last)};
+  const double norm = triangular.block(rest.first, rest.first, rest.last - rest.first, rest.last - rest.first).norm();
+  double worst = 0;
+  for (Eigen::Index k = 0; k < n; ++k) {
+    const bool in_rest = k >= rest.first && k < rest.last;
+    if (in_rest) out[static_cast<std::size_t>(k)] = condition_at(triangular, k, norm, rest);
+    worst = std::fmax(worst, in_rest ? out[static_cast<std::size_t>(k)] * norm : std::abs(triangular(k, k)));
+  }
+  if (rest.last - rest.first < n) {  // conditions say what any change does, so couplings come back to size
+    for (Eigen::Index j = 0; j < n; ++j)
+      for (Eigen::Index i = 0; i < j; ++i)
+        triangular(i, j) = times_power(triangular(i, j), b.power[static_cast<std::size_t>(i)] - b.power[static_cast<std::size_t>(j)]);
+    const double whole = triangular.norm();
+    for (Eigen::Index k = 0; k < n; ++k) out[static_cast<std::size_t>(k)] = condition_at(triangular, k, whole, {0, n});
+  }
+  return std::numeric_limits<double>::epsilon() * worst;
 }
 
 }  // namespace detail
 
-/// Eigenvalues of a real matrix, and where `condition` is not empty the condition number of each: an entrywise
-/// relative error of 1e-16 moves eigenvalue i by about 1e-16 condition[i] |matrix|.
+/// Eigenvalues of a real matrix, and where `condition` is not empty the condition number of each, after balancing: an entrywise relative
+/// error of 1e-16 moves eigenvalue i by at most about 1e-16 condition[i] |matrix|. Badly scaled matrices are brought to scale first, so
+/// that their eigenvalues are those of the matrix in scale, as accurate. `error`, where it and `condition` are given, becomes about what
+/// rounding of the entries to double can have moved the worst eigenvalue by.
 ///
 /// shape   matrix n x n row-major; out n; condition n or empty
 /// range   finite; condition >= 1, infinite where it overflows
@@ -112,14 +137,15 @@ inline void conditions_of(const Eigen::MatrixXcd& triangular, std::span<double> 
 /// order   that of the Schur form; conjugates are exact and adjacent, the one with positive imaginary part first
 /// source  Golub and Van Loan, Matrix Computations, 7.2.2: condition = 1 / |y^H x| of unit left and right eigenvectors
 inline void dense_eigenvalues(std::span<const double> matrix, std::size_t n, std::span<std::complex<double>> out,
-                              std::span<double> condition) {
+                              std::span<double> condition, double* error) {
   constexpr auto name = "dense_eigenvalues";
   detail::expect_square(name, matrix.size(), n, out.size(), condition.size());
   if (n == 0) return;
   detail::expect_finite_rows(name, "matrix", matrix.data(), n, n);
-  const double scale = detail::scale_of(matrix.data(), n * n);
+  const detail::balanced<double> balanced(matrix.data(), n);
+  const double scale = detail::scale_of(balanced.a.data(), n * n);
   const auto size = static_cast<Eigen::Index>(n);
-  const Eigen::MatrixXd a = Eigen::MatrixXd::Map(matrix.data(), size, size).transpose() / scale;
+  const Eigen::MatrixXd a = Eigen::MatrixXd::Map(balanced.a.data(), size, size).transpose() / scale;
   Eigen::RealSchur<Eigen::MatrixXd> schur(size);
   schur.computeFromHessenberg(Eigen::MatrixXd(Eigen::HessenbergDecomposition<Eigen::MatrixXd>(a).matrixH()), Eigen::MatrixXd(), false);
   detail::expect_converged(name, schur.info(), n);
@@ -140,12 +166,13 @@ inline void dense_eigenvalues(std::span<const double> matrix, std::size_t n, std
   if (condition.empty()) return;
   Eigen::MatrixXcd triangular = t.cast<std::complex<double>>();
   detail::make_triangular(triangular);
-  detail::conditions_of(triangular, condition);
+  const double moved = detail::conditions_of(triangular, balanced, condition) * scale;
+  if (error != nullptr) *error = moved;
 }
 
 /// The same for a complex matrix.
 inline void dense_eigenvalues(std::span<const std::complex<double>> matrix, std::size_t n, std::span<std::complex<double>> out,
-                              std::span<double> condition) {
+                              std::span<double> condition, double* error) {
   constexpr auto name = "dense_eigenvalues";
   detail::expect_square(name, matrix.size(), n, out.size(), condition.size());
   if (n == 0) return;
@@ -155,9 +182,10 @@ inline void dense_eigenvalues(std::span<const std::complex<double>> matrix, std:
       detail::refuse_value(name, "matrix[" + std::to_string(i / n) + ", " + std::to_string(i % n) + "]",
                            real_part ? matrix[i].real() : matrix[i].imag());
   }
-  const double scale = detail::scale_of(reinterpret_cast<const double*>(matrix.data()), 2 * n * n);
+  const detail::balanced<std::complex<double>> balanced(matrix.data(), n);
+  const double scale = detail::scale_of(reinterpret_cast<const double*>(balanced.a.data()), 2 * n * n);
   const auto size = static_cast<Eigen::Index>(n);
-  const Eigen::MatrixXcd a = Eigen::MatrixXcd::Map(matrix.data(), size, size).transpose() / scale;
+  const Eigen::MatrixXcd a = Eigen::MatrixXcd::Map(balanced.a.data(), size, size).transpose() / scale;
   Eigen::ComplexSchur<Eigen::MatrixXcd> schur(size);
   schur.computeFromHessenberg(Eigen::MatrixXcd(Eigen::HessenbergDecomposition<Eigen::MatrixXcd>(a).matrixH()), Eigen::MatrixXcd(), false);
   detail::expect_converged(name, schur.info(), n);
@@ -166,10 +194,20 @@ inline void dense_eigenvalues(std::span<const std::complex<double>> matrix, std:
     out[k] = schur.matrixT()(at, at) * scale;
   }
   if (condition.empty()) return;
-  const Eigen::MatrixXcd triangular = schur.matrixT().triangularView<Eigen::Upper>();
-  detail::conditions_of(triangular, condition);
+  Eigen::MatrixXcd triangular = schur.matrixT().triangularView<Eigen::Upper>();
+  const double moved = detail::conditions_of(triangular, balanced, condition) * scale;
+  if (error != nullptr) *error = moved;
 }
 
+/// Both without the error, in the form that s4_eigenvalues calls on.
+inline void dense_eigenvalues(std::span<const double> matrix, std::size_t n, std::span<std::complex<double>> out,
+                              std::span<double> condition) {
+  dense_eigenvalues(matrix, n, out, condition, nullptr);
+}
+inline void dense_eigenvalues(std::span<const std::complex<double>> matrix, std::size_t n, std::span<std::complex<double>> out,
+                              std::span<double> condition) {
+  dense_eigenvalues(matrix, n, out, condition, nullptr);
+}
 /// The real solver without condition numbers, in the form that rank_one_eigenvalues and the products call on.
 inline void dense_eigenvalues(std::span<const double> matrix, std::size_t n, std::span<std::complex<double>> out) {
   dense_eigenvalues(matrix, n, out, {});

@@ -30,15 +30,17 @@ struct token_spectrum {
   double ratio = 0;                              // eta_{i-1} / eta_i
   bool has_ratio = true;                         // false where a row has no weight: values are empty
   std::span<const std::complex<double>> values;  // n of them
-  std::span<const double> conditions;            // where asked for and solved densely: how much rounding moves each
+  std::span<const double> conditions;            // of those that were solved densely, n of them: how much a change of A moves each
+  double error = 0;                              // about what rounding of A's entries can have moved the worst by, before eta; 0 of others
   how path = how::read_off;
 };
 struct eigenvalue_options {
-  bool conditions = false;  // condition numbers of dense solutions
+  bool conditions = true;  // condition numbers and errors of dense solutions, which take about as long as these
 };
 struct eigenvalue_report {
   rank_one_tally paths;  // by path
   idx spectra = 0, no_ratio = 0;
+  double largest_error = 0;  // of all, each in units of its spectrum's largest value: at 1e-8 half the digits are lost
   bool is_degree_one_part = false;
 };
 
@@ -65,11 +67,12 @@ class token_solver {
   }
   std::vector<std::complex<double>> values;
   std::vector<double> conditions;
+  double error = 0;
 
   how solve(const evolution_frame<M, Over>& f, idx i, idx position) {
-    conditions.clear();
+    if (!traits<M>::structured && structure.constant && solved_) return how::dense;
+    conditions.clear(), error = 0;
     if constexpr (!traits<M>::structured) {
-      if (structure.constant && solved_) return how::dense;
       solved_ = true;
       return dense(f, i, position);
     } else if constexpr (formula_of<A> != formula::none && formula_of<A> != formula::two_factors) {
@@ -87,6 +90,11 @@ class token_solver {
     } else {
       return secular(f.at(i, 0, position));
     }
+  }
+  double relative_error() const {
+    double largest = 0;
+    for (const auto& z : values) largest = std::fmax(largest, std::abs(z));
+    return error == 0 ? 0 : error / largest;
   }
 
  private:
@@ -130,7 +138,7 @@ class token_solver {
       else m[k] = a[k];
     }
     if (want_conditions_) conditions.resize(n_);
-    dense_eigenvalues(std::span<const Z>(m), n_, values, conditions);
+    dense_eigenvalues(std::span<const Z>(m), n_, values, conditions, &error);
     return how::dense;
   }
 };
@@ -181,7 +189,8 @@ eigenvalue_report eigenvalues(const X& x, Visit visit, const eigenvalue_options&
             if (!std::isfinite(z.real()) || !std::isfinite(z.imag()))
               throw invalid_input("evolution at " + place(), "finite numbers", "an eigenvalue that is not finite");
           ++report.paths.of[static_cast<std::size_t>(out.path)];
-          out.conditions = solver.conditions;
+          out.conditions = solver.conditions, out.error = solver.error;
+          report.largest_error = std::fmax(report.largest_error, solver.relative_error());
           for (int r = h * readers; r < (h + 1) * readers; ++r) {
             const std::size_t now = eta.at(q.batch, q.begin + t0 + i, r), before = eta.at(q.batch, q.begin + t0 + i - 1, r);
             for (const std::size_t at : {before, now})
