@@ -5,7 +5,7 @@
 //   g++ -std=c++20 -O2 -fopenmp -Iinclude -I/usr/include/eigen3 bench/cpu_forms.cpp -o cpu_forms
 //   taskset -c 1 ./cpu_forms [--json] [--quick] [--mixer=NAME] [--form=ROW] [--n=N] [--length=C]
 //
-// GFLOP/s counts the formula's operations (KERNELS.md section 2; whole C x C blocks), whatever the kernel skips or repeats.
+// GFLOP/s counts the formula's operations (whole C x C blocks), whatever the kernel skips or repeats.
 #include <coefdyn/backward.hpp>
 #include <coefdyn/coefdyn.hpp>
 #include <coefdyn/cpu/targets.hpp>

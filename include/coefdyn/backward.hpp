@@ -13,7 +13,7 @@
 ///
 /// Nothing is saved by the forward call: states, tiles and normalizers are recomputed (workspace: O(T (n + d)) plus chunk states).
 /// error   invalid_input, before anything is written
-/// source  arXiv:2510.09389 (definition); KERNELS section 2 (closed forms)
+/// source  arXiv:2510.09389 (definition); the chain rule on each form's equations, which stand in its file under cpu/
 namespace coefdyn {
 
 namespace detail {

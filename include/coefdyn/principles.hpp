@@ -17,7 +17,7 @@
 /// inline void six_lines() { std::cout << principles<M>{}; }  // principles<M>::text() is the string
 /// ```
 ///
-/// source  arXiv:2510.09389; MATH.md section 6
+/// source  arXiv:2510.09389
 namespace coefdyn {
 
 /// What a policy declares, or nothing.

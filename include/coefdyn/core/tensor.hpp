@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <cstddef>
 #include <type_traits>
 
 #include "config.hpp"
@@ -15,12 +16,13 @@ namespace coefdyn {
 template <class T, int Rank>
 struct view {
   static constexpr int rank = Rank;
+  static constexpr std::size_t axes = static_cast<std::size_t>(Rank);
   T* data = nullptr;
-  idx extents[Rank > 0 ? Rank : 1] = {};
-  idx strides[Rank > 0 ? Rank : 1] = {};
+  idx extents[Rank > 0 ? axes : 1] = {};
+  idx strides[Rank > 0 ? axes : 1] = {};
 
   constexpr view() = default;
-  COEFDYN_HD constexpr view(T* pointer, const idx (&e)[Rank], const idx (&s)[Rank]) : data(pointer) {
+  COEFDYN_HD constexpr view(T* pointer, const idx (&e)[axes], const idx (&s)[axes]) : data(pointer) {
     for (int a = 0; a < Rank; ++a) extents[a] = e[a], strides[a] = s[a];
   }
   template <class... I>
@@ -54,6 +56,8 @@ struct view {
 };
 template <class T, class... I>
 view(T*, I...) -> view<T, int(sizeof...(I))>;
+template <class T, std::size_t Axes>
+view(T*, const idx (&)[Axes], const idx (&)[Axes]) -> view<T, int(Axes)>;
 
 template <class V>
 concept is_view = requires(const V& v) { []<class T, int Rank>(const view<T, Rank>&) {}(v); };

@@ -9,7 +9,7 @@
 ///   y = E Q S + (Q K')_D W + (Q col')_D u + bonus
 ///   S <- e^Gamma S + (F K)' W + (F col)' u
 ///
-/// The triangular system is solved by substitution, and its inverse is never differentiated (KERNELS.md section 2).
+/// The triangular system is solved by substitution, and its inverse is never differentiated.
 namespace coefdyn::cpu {
 
 template <class M, class R>

@@ -6,7 +6,7 @@
 #include "tuning.hpp"
 
 /// The chunkwise form: matrix products within chunks of C tokens, the state between them.
-/// source  KERNELS section 2; Yang et al., arXiv:2312.06635 and arXiv:2406.06484
+/// source  Yang et al., arXiv:2312.06635 and arXiv:2406.06484
 namespace coefdyn::cpu {
 
 /// The products of a form's forward and of its backward, which keeps those of the arithmetic.

@@ -3,7 +3,7 @@
 #include "chunkwise.hpp"
 #include "gradient_frames.hpp"
 
-/// Backward of the chunkwise form by KERNELS section 2's closed forms. Forward states are kept every `save_every` chunks and
+/// Backward of the chunkwise form by the chain rule on the equations of chunk.hpp. Forward states are kept every `save_every` chunks and
 /// recomputed between: (ceil(chunks / save_every) + 1) n e numbers, and save_every + 1 more where it is above 1.
 namespace coefdyn::cpu {
 

@@ -10,7 +10,7 @@
 /// All impulses h_{.,j} of a sequence are carried forward one token at a time: T^2 applications of A, T n numbers of memory.
 /// float problems are computed in double here: impulses of strong decays beside large input gates leave the range of float.
 /// Where a sum normalises, the row's maximum is taken out of exp(.) first: no exponent is positive.
-/// source  arXiv:2510.09389; MATH section 1
+/// source  arXiv:2510.09389
 namespace coefdyn::cpu {
 
 template <class M, class R>

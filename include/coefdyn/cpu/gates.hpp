@@ -5,7 +5,7 @@
 
 /// Decays within a chunk, and the Gram matrices they weight. Every weight is e^(a sum of log decays taken directly over its range),
 /// or a product of such: of the rows of one block, and of what lies before or after it. There are no differences of cumulative
-/// sums, so no exponent is positive, and log decays of any size mix without loss (KERNELS: sums of gates restart).
+/// sums, so no exponent is positive, and log decays of any size mix without loss.
 namespace coefdyn::cpu {
 
 /// Which rows of decay a row operand has seen: its own too, or only those before it.

@@ -23,7 +23,8 @@ struct decayed_gram {
 
   [[gnu::always_inline]] static inline void run(int m, int n, const R* a, idx lda, const R* b, idx ldb, const R* f, idx ldf, R* c,
                                                 idx ldc) {
-    alignas(T::bytes) R left[most_rows * span], right[most_rows * span];  // decayed A and B: (side of a square, span)
+    alignas(T::bytes) R left[array_size(most_rows * span)],
+        right[array_size(most_rows * span)];  // decayed A and B: (side of a square, span)
     for (int c0 = 0; c0 < n; c0 += span, a += span, b += span, f += span) {
       const int cols = n - c0 < span ? n - c0 : span;
       for (int i = 0; i < m; i += 4)

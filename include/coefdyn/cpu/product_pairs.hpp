@@ -103,7 +103,7 @@ struct pair_tile {
                                                                      std::integer_sequence<int, Row...> each_row,
                                                                      std::integer_sequence<int, J...>) {
     operands o(t, each_row);
-    V sum[rows * vectors];
+    V sum[array_size(rows * vectors)];
     ((sum[I] = V{}), ...);
     for (const float* const stop = t.b + t.k * t.ldb; o.b != stop; o.b += t.ldb, o.offset += t.a_k) {
       (X::P::load(o.row[J], o.b + J * X::width), ...);

@@ -44,7 +44,7 @@ struct transpose_panel {
   template <int... I>
   [[gnu::always_inline]] static inline void block(int k, int cols, const R* b, idx ldb, R* panel, idx ldp,
                                                   std::integer_sequence<int, I...>) {
-    V row[width], next[width];
+    V row[array_size(width)], next[array_size(width)];
     if (k >= width && cols >= width) {
       (P::load(row[I], b + I * ldb), ...);
     } else {
@@ -65,7 +65,7 @@ struct transpose_panel {
       ((I < k ? P::store(row[I], panel + I * ldp) : void()), ...);
       return;
     }
-    alignas(T::bytes) R edge[width * width];
+    alignas(T::bytes) R edge[array_size(width * width)];
     (P::store(row[I], edge + I * width), ...);
     for (int i = 0; i < width && i < k; ++i)
       for (int j = 0; j < cols; ++j) panel[i * ldp + j] = edge[i * width + j];
@@ -112,7 +112,7 @@ struct panels {
 
   /// C += A B with A (m, k) of strides (a_row, a_k), B (k, n) or stored (n, k); only the columns <= row if `lower`.
   static void product(int m, int n, int k, const R* a, idx a_row, idx a_k, const R* b, idx ldb, side b_side, R* c, idx ldc, bool lower) {
-    alignas(64) R panel[depth * cols];
+    alignas(64) R panel[array_size(depth * cols)];
     for (int k0 = 0; k0 < k && m > 0; k0 += depth)
       for (int j = 0; j < n; j += cols) {
         const int terms = least(k - k0, depth), width = least(n - j, cols);
@@ -129,7 +129,7 @@ struct panels {
 
   /// C += A B with A (m, m) lower triangular, diagonal included, of strides (a_row, a_k); any sign of stride.
   static void lower_left(int m, int n, const R* a, idx a_row, idx a_k, const R* b, idx ldb, R* c, idx ldc) {
-    alignas(64) R panel[depth * cols];
+    alignas(64) R panel[array_size(depth * cols)];
     for (int k0 = 0; k0 < m; k0 += depth)
       for (int j = 0; j < n; j += cols) {
         const int terms = least(m - k0, depth), width = least(n - j, cols);
@@ -171,7 +171,7 @@ struct panels {
       tile<T>::at({least(m - i, rows), cols, i, l + i * l_row, l_row, l_k, x, ldx, x + i * ldx, ldx, cols, tile_end::solve});
   }
   static void solve_copy(int m, int width, const R* l, idx l_row, idx l_k, R* x, idx ldx) {
-    alignas(64) R panel[depth * cols];
+    alignas(64) R panel[array_size(depth * cols)];
     T::template enter<copy_panel<T>>(m, width, static_cast<const R*>(x), ldx, &panel[0]);
     solve_panel(m, l, l_row, l_k, panel, cols);
     T::template enter<entrywise<T, copy_of>>(m, width, static_cast<const R*>(nullptr), idx(0), static_cast<const R*>(panel), idx(cols), x,

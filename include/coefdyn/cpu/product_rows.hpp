@@ -230,7 +230,7 @@ struct state_row {
   /// Sums over the even and the odd rows.
   template <int N>
   struct sums {
-    V even[N] = {}, odd[N] = {};
+    V even[array_size(N)] = {}, odd[array_size(N)] = {};
   };
   /// Fetched: vectors of each row of `next`.
   template <bool Own, bool Ahead, int Fetched, int... J>
@@ -238,7 +238,7 @@ struct state_row {
                                                   std::integer_sequence<int, J...>) {
     constexpr int N = sizeof...(J);
     const idx ld_from = o.ld_from, ld_to = o.ld_to;
-    V along[N] = {}, write[N], old;
+    V along[array_size(N)] = {}, write[array_size(N)], old;
     if (o.known != nullptr) {
       ((P::load(along[J], o.known + c + J * P::width, count), along[J] *= o.s), ...);
     } else if (o.row != nullptr) {
@@ -259,8 +259,9 @@ struct state_row {
     R* to = o.to + c;
     sums<N> read;
     sums<Ahead ? N : 1> ahead;
+    constexpr std::size_t vectors = array_size(N);
     const auto pass = [&](int i, const R* from_, R* to_, V* read_, V* ahead_) __attribute__((always_inline)) {
-      V x[N];
+      V x[vectors];
       ((P::load(x[J], from_ + J * P::width, count), x[J] = w[i * by_row] * x[J], P::multiply_add(x[J], k[i], write[J])), ...);
       if constexpr (Own) (P::multiply_add(x[J], col[i], along[J]), ...);
       ((P::multiply_add(read_[J], q[i], x[J]), P::store(x[J], to_ + J * P::width, count)), ...);
@@ -302,7 +303,7 @@ struct exponential_rows {
  private:
   template <int... J>
   [[gnu::always_inline]] static inline void row(int n, R* z, R& top, R& factor, R& total, std::integer_sequence<int, J...>) {
-    V most = V{} + top, v[together], sum[together] = {};
+    V most = V{} + top, v[array_size(together)], sum[array_size(together)] = {};
     int c = 0;
     for (; c + width <= n; c += width) {
       P::load(v[0], z + c);

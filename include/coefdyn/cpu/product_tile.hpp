@@ -46,10 +46,10 @@ struct tile {
 
   /// Where a tile's sum over k stands.
   struct operands {
-    const R* a[rows];
+    const R* a[array_size(rows)];
     idx offset;  // of the current k in a row of A
     const R* b;
-    V row[vectors];
+    V row[array_size(vectors)];
     template <int... Row>
     [[gnu::always_inline]] inline operands(const tile_operands<R>& t, std::integer_sequence<int, Row...>)
         : a{t.a + (Row < t.rows ? Row : t.rows - 1) * t.a_row...}, offset(0), b(t.b) {}
@@ -67,7 +67,7 @@ struct tile {
   [[gnu::always_inline]] static inline void run(const tile_operands<R>& t, std::integer_sequence<int, I...>,
                                                 std::integer_sequence<int, Row...> each_row, std::integer_sequence<int, J...>) {
     operands o(t, each_row);
-    V sum[rows * vectors];
+    V sum[array_size(rows * vectors)];
     if (t.end == tile_end::solve)
       ((P::load(sum[I], t.c + (I / vectors < t.rows ? I / vectors : t.rows - 1) * t.ldc + I % vectors * width)), ...);
     else ((sum[I] = V{}), ...);
@@ -108,7 +108,7 @@ struct tile {
   /// The store of a tile that crosses the diagonal or the last column. Entries above the diagonal keep their value.
   template <int... I>
   [[gnu::always_inline]] static inline void store_edge(const tile_operands<R>& t, const V* sum, std::integer_sequence<int, I...>) {
-    alignas(T::bytes) R edge[rows * cols];
+    alignas(T::bytes) R edge[array_size(rows * cols)];
     (P::store(sum[I], edge + I * width), ...);
     for (int r = 0; r < t.rows; ++r) {
       const int stop = r + t.last + 1 < t.cols ? r + t.last + 1 : t.cols;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <coefdyn/core/config.hpp>
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
@@ -16,6 +17,9 @@ namespace coefdyn::cpu {
 enum class target { portable, neon, avx2, avx512, avx512_bf16 };
 
 inline constexpr int target_count = 5;
+
+/// A number of elements as the size of an array.
+constexpr std::size_t array_size(int count) { return static_cast<std::size_t>(count); }
 
 /// Whether the running machine executes the target.
 inline bool has_target(target t) {
@@ -62,13 +66,13 @@ struct pack {
   /// The first `count` lanes, all of them from `width` on; a load sets the others to zero.
   [[gnu::always_inline]] static inline void load(type& v, const R* p, int count) {
     if (count >= width) return load(v, p);
-    alignas(Bytes) R lane[width] = {};
+    alignas(Bytes) R lane[array_size(width)] = {};
     for (int i = 0; i < count; hide(++i)) lane[i] = p[i];
     load(v, lane);
   }
   [[gnu::always_inline]] static inline void store(const type& v, R* p, int count) {
     if (count >= width) return store(v, p);
-    alignas(Bytes) R lane[width];
+    alignas(Bytes) R lane[array_size(width)];
     store(v, lane);
     for (int i = 0; i < count; hide(++i)) p[i] = lane[i];
   }

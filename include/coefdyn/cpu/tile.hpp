@@ -8,7 +8,7 @@
 ///   Z = Q moved',                       moved_j = A_end ... A_{j+1} b_j k_j
 ///   Q <- Q A_end ... A_begin = e^Gamma o Q + (Q ends') U,   ends = F col,  U = (I - s (row col')_D)^-1 s (E row)
 ///
-/// source  KERNELS section 2 (nonlinear phi); Yang et al. (PaTH), arXiv:2505.16381
+/// source  Yang et al. (PaTH), arXiv:2505.16381
 namespace coefdyn::cpu {
 
 /// What later tiles need of this one: rows x n numbers, three times at most.

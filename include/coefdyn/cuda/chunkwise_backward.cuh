@@ -3,7 +3,7 @@
 #include "chunkwise.cuh"
 #include "raise.cuh"
 
-/// Backward of the chunkwise form on the device by KERNELS section 2's closed forms. A block has a group of heads; forward
+/// Backward of the chunkwise form on the device by the chain rule on the equations of cpu/chunk.hpp. A block has a group of heads; forward
 /// states are kept every few chunks in the workspace and recomputed between.
 namespace coefdyn::cuda::generic {
 

@@ -17,7 +17,7 @@
 /// that the CPU refuses give NaN or infinity, and NaN has a counter of its own.
 ///
 /// error   invalid_input before anything is queued; cuda_error with CUDA's words
-/// source  arXiv:2510.09379; MATH section 5
+/// source  arXiv:2510.09379
 namespace coefdyn {
 
 namespace spectrum {

@@ -25,7 +25,7 @@ namespace coefdyn::parameterisation {
 /// Derivatives by the arguments of log_decay, in their order.
 template <class R, int Arguments>
 struct partials {
-  R by[Arguments];
+  R by[static_cast<std::size_t>(Arguments)];
   COEFDYN_HD R operator[](int argument) const { return by[argument]; }
 };
 
@@ -56,8 +56,8 @@ void expect_same(const view<A, Rank>& a, const view<B, Rank>& b, const char* nam
 }
 /// f(offset of each view) at every element.
 template <int Rank, std::size_t Views, class F>
-void each(const idx (&extents)[Rank], const std::array<const idx*, Views>& strides, F f) {
-  idx at[Rank] = {}, total = 1;
+void each(const idx (&extents)[static_cast<std::size_t>(Rank)], const std::array<const idx*, Views>& strides, F f) {
+  idx at[static_cast<std::size_t>(Rank)] = {}, total = 1;
   for (const idx e : extents) total *= e;
   for (idx i = 0; i < total; ++i) {
     std::array<idx, Views> offset{};

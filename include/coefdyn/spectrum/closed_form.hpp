@@ -6,7 +6,7 @@
 
 /// eig(A_t) where it is a formula, for the CPU and the device.
 ///
-/// source  MATH section 5
+/// source  arXiv:2510.09379 (Lambda); the eigenvalues of diagonal, rotating and rank-one maps
 namespace coefdyn::spectrum {
 
 namespace detail {

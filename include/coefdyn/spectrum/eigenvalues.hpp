@@ -20,7 +20,7 @@
 /// });
 /// ```
 ///
-/// source  arXiv:2510.09379; MATH section 5
+/// source  arXiv:2510.09379
 namespace coefdyn::spectrum {
 
 /// What a visitor sees: the spectrum of Lambda at one token (1, 2, .. of its sequence) of one reading head.

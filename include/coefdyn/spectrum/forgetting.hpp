@@ -5,7 +5,7 @@
 
 /// What a mixer remembers, for every type: horizons, Lyapunov exponents, spectral radius and norm of Lambda along a sequence, and
 /// the effective rank of a state. Lambda_i = (eta_{i-1} / eta_i) A_i throughout.
-/// source  arXiv:2510.09379; MATH section 5
+/// source  arXiv:2510.09379
 namespace coefdyn::spectrum {
 
 /// Lambda of one sequence and reading head, as a map and by its log decays. Complex channels appear as pairs [Re; Im].

@@ -17,7 +17,7 @@
 
 namespace coefdyn::spectrum {
 
-/// MATH.md section 5.
+/// Bins of |Lambda| and of its phase, as the tables of arXiv:2510.09379 have them.
 inline constexpr std::array<double, 8> radius_edges{0, 0.1, 0.5, 0.9, 1, 10, 100, std::numeric_limits<double>::infinity()};
 inline constexpr std::array<double, 6> phase_edges{0, 1, 10, 45, 90, 180};  // degrees
 
@@ -105,7 +105,7 @@ class histogram {
     for (std::size_t i = 0; i < counted.size(); ++i) counters_[i] += counted[i];
   }
 
-  /// An entry that has no ratio (MATH.md section 5): counted apart, in no percentage.
+  /// An entry without a ratio eta_{i-1} / eta_i, whose row has no weight: counted apart, in no percentage.
   void exclude() { ++counters_[static_cast<std::size_t>(bins().at(beside_bins::excluded))]; }
 
   binning bins() const { return {edges_.data(), static_cast<int>(edges_.size()) - 1, snap_, rule_}; }

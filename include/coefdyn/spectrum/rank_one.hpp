@@ -198,7 +198,7 @@ rank_one_report rank_one(std::span<const R> w, std::span<const R> p, std::span<s
 /// error   std::invalid_argument naming the entry for NaN or infinity, or a wrong size. If the simultaneous iteration
 ///         does not settle within its bound, `fallback` solves and the report says so; if that is null, NaN comes out
 /// order   ascending real part; conjugates are exact
-/// source  Golub, SIAM Review 15 (1973), for the secular function; MATH.md section 5
+/// source  Golub, SIAM Review 15 (1973), for the secular function
 inline rank_one_report rank_one_eigenvalues(std::span<const double> w, std::span<const double> p, std::span<std::complex<double>> out,
                                             std::span<double> work, dense_solver fallback, int sweep_limit = 80) {
   return detail::rank_one<double>(w, p, out, work, fallback, sweep_limit);

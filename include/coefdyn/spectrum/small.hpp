@@ -130,7 +130,7 @@ inline void solve_small(const double* matrix, std::size_t k, std::complex<double
 ///         Nothing is allocated for rank <= 2, the dense solver does for more
 /// range   finite; beta and the length of z unrestricted
 /// error   std::invalid_argument naming the entry that is not finite, or the wrong size
-/// source  MATH.md section 5: the eigenvalue of the gate has multiplicity n - m at least
+/// source  a product of m reflections moves m directions at most, so the eigenvalue of the gate has multiplicity n - m at least
 inline householder_product_report householder_product_eigenvalues(double gate, std::span<const double> beta, std::span<const double> z,
                                                                   std::size_t n, std::span<std::complex<double>> out,
                                                                   std::span<double> work, dense_solver solver) {

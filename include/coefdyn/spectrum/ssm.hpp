@@ -19,7 +19,7 @@ enum class discretisation { bilinear, zero_order_hold };
 /// The discrete eigenvalue of a continuous one.
 ///
 /// range   finite; step > 0; the bilinear rule has a pole at step * lambda = 2, where infinity comes out
-/// source  MATH.md section 5: (1 + step lambda / 2) / (1 - step lambda / 2), and exp(step lambda)
+/// source  the usual rules of discretisation: (1 + step lambda / 2) / (1 - step lambda / 2), and exp(step lambda)
 inline std::complex<double> discretised(std::complex<double> lambda, double step, discretisation rule) {
   const std::complex<double> x = step * lambda;
   if (rule == discretisation::zero_order_hold) return std::exp(x);
