@@ -29,32 +29,35 @@ bool repeats(const G& g, list<Need...>) {  // a gradient with a stride of 0 is a
       ...);
   return any;
 }
-template <class M, class S>
-void check_gradient_state(const S& s, const extents& e, const std::string& name) {
+[[gnu::noinline]] inline void check_gradient_state(const any_state& s, const extents& e, const char* name) {
   const idx S_want[] = {e.sequences, e.states, e.n, e.d}, z_want[] = {e.sequences, e.states, e.n};
-  for (int a = 0; a < 4; ++a)
-    if (s.S.extents[a] != S_want[a])
-      throw invalid_input(name + " S", "shape " + shape_text(S_want, 4), "shape " + shape_text(s.S.extents, 4));
-  for (int a = 0; a < 3; ++a)
-    if (s.z && s.z.extents[a] != z_want[a])
-      throw invalid_input(name + " z", "shape " + shape_text(z_want, 3), "shape " + shape_text(s.z.extents, 3));
+  if (s.given()) expect_view(name, " S", s.S, S_want);
+  if (s.z.data) expect_view(name, " z", s.z, z_want);
 }
-template <class M, class X, class G, class DY, class Types>
-void check_backward(const X&, const extents& e, const DY& dy, const G& g, const carried<M, Types>& c,
-                    const carried_gradients<M, Types>& s) {
+template <class X, class G, class DY, class Types>
+void check_backward(const X& x, const extents& e, const DY& dy, const G& g, const carried<typename X::mixer_type, Types>& c,
+                    const carried_gradients<typename X::mixer_type, Types>& s, const workspace& ws) {
+  if (e.first_read > 0) refuse({"first_read"}, {"0 for gradients: every token is read"}, {e.first_read});
   const idx want[] = {e.batch, e.time, e.readers, e.d};
-  for (int a = 0; a < 4; ++a)
-    if (dy.extents[a] != want[a]) throw invalid_input("dy", "shape " + shape_text(want, 4), "shape " + shape_text(dy.extents, 4));
-  if (!dy.data && dy.size() > 0) throw invalid_input("dy", "a tensor of shape " + shape_text(want, 4), "none");
-  if (e.first_read > 0) throw invalid_input("first_read", "0 for gradients: every token is read", std::to_string(e.first_read));
-  check_gradients<M>(g, e, typename X::needs{});
-  if constexpr (traits<M>::linear) {
-    check_carry(c, e);
-    if (s.final) check_gradient_state<M>(s.final, e, "gradient of the final state");
-    if (s.initial) check_gradient_state<M>(s.initial, e, "gradient of the initial state");
-  } else if (c.initial || s.final || s.initial) {
-    throw invalid_input("carry", "no state of n x d: the readout is not linear (Lemma 1)", "a state");
+  expect_view("", "dy", dy, want);
+  check_gradients<typename X::mixer_type>(g, e, typename X::needs{});
+  const any_state initial(c.initial), from(s.final), to(s.initial);
+  if constexpr (traits<typename X::mixer_type>::linear) {
+    check_states(initial, c.final, c.captured, c.positions, e);
+    check_gradient_state(from, e, "gradient of the final state"), check_gradient_state(to, e, "gradient of the initial state");
+  } else if (initial.given() || from.given() || to.given()) {
+    refuse({"carry"}, {"no state of n x d: the readout is not linear (Lemma 1)"}, {"a state"});
   }
+  region all[2 * count_of(typename X::needs{}) + 14];
+  regions memory(all);
+  add_streams(memory, "gradient of ", g, typename X::needs{});
+  write_state(memory, "gradient of the initial state", to, true);
+  memory.add("", "workspace", view<std::byte, 1>(ws.data(), idx(ws.size())));
+  memory.end_of_written();
+  memory.add("", "dy", dy), add_streams(memory, "", x, typename X::needs{});
+  memory.add_state("gradient of the final state", from.S, from.z, from.m, from.position, true);
+  memory.add_state("initial state", initial.S, initial.z, initial.m, initial.position, false);
+  memory.expect_apart();
 }
 }  // namespace detail
 
@@ -68,18 +71,19 @@ constexpr bool gradients_by_differences =
 template <class M, class Form, class R>
 using backward_real = std::conditional_t<gradients_by_differences<M, Form>, cpu::wide<R>, form_real<Form, R>>;
 
-/// Bytes that `backward` needs in its workspace.
+/// Bytes that `backward` needs in its workspace, wherever it begins.
 template <class Executor, class Form, class X>
 std::size_t backward_workspace_bytes(const device::cpu<Executor>& on, Form form_, const X& x) {
   using M = typename X::mixer_type;
   using R = typename X::real;
   theorem<Form, M>();
   if constexpr (form_exists<Form, M>) {
+    detail::check_form(form_), detail::check_device(on);
     const extents e = check(x);
     return detail::with_form<M>(form_, e, cpu::longest_sequence(x, e), [&](auto f) {
       using W = backward_real<M, decltype(f), R>;
       return cpu::constant_bytes<M, W, X>(e) +
-             static_cast<std::size_t>(on.executor.workers()) * cpu::backward_bytes_per_worker<M, W, X>(f, x, e);
+             static_cast<std::size_t>(on.executor.workers()) * cpu::backward_bytes_per_worker<M, W, X>(f, x, e) + detail::alignment_slack;
     });
   } else {
     return 0;
@@ -93,13 +97,12 @@ void backward(const device::cpu<Executor>& on, Form form_, const X& x, const vie
   using M = typename X::mixer_type;
   theorem<Form, M>();
   if constexpr (form_exists<Form, M>) {
-    const extents e = check(x);
-    detail::check_backward<M>(x, e, dy, g, c, s);
     const std::size_t need = backward_workspace_bytes(on, form_, x);
-    if (ws.size() < need)
-      throw invalid_input("workspace", std::to_string(need) + " bytes (backward_workspace_bytes)", std::to_string(ws.size()));
+    const extents e = check(x);
+    detail::check_backward(x, e, dy, g, c, s, ws);
+    const workspace at(detail::aligned(ws, need, "backward_workspace_bytes"), need - detail::alignment_slack);
     detail::with_form<M>(form_, e, cpu::longest_sequence(x, e), [&](auto f) {
-      cpu::launch_backward<M, backward_real<M, decltype(f), typename X::real>, X>(on, f, x, e, dy, g, c, s, ws,
+      cpu::launch_backward<M, backward_real<M, decltype(f), typename X::real>, X>(on, f, x, e, dy, g, c, s, at,
                                                                                   detail::repeats(g, typename X::needs{}));
     });
   }
@@ -110,9 +113,8 @@ template <class Device, class Form, class X, class DY, class G>
 void backward(const Device& on, Form form_, const X& x, const view<DY, 4>& dy, const G& g,
               const carried<typename X::mixer_type, typename X::types_type>& c = {},
               const carried_gradients<typename X::mixer_type, typename X::types_type>& s = {}) {
-  std::vector<std::byte> memory(backward_workspace_bytes(on, form_, x) + 64);
-  const std::size_t shift = (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) % 64;
-  backward(on, form_, x, dy, g, c, s, workspace(memory).subspan(shift));
+  std::vector<std::byte> memory(backward_workspace_bytes(on, form_, x));
+  backward(on, form_, x, dy, g, c, s, workspace(memory));
 }
 /// A call that is none of these, refused with a sentence.
 template <class First, class... A>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include "core/check.hpp"
 #include "core/streams.hpp"
 
 /// The state of a mixer whose readout is not linear: keys as written, values and the evolution's streams, evolved on read.
@@ -20,6 +21,9 @@ class cache {
 
   cache(idx batch, int state_heads, int key_heads, int n, int d, idx capacity) : capacity_(capacity) {
     size_.batch = batch, size_.time = capacity, size_.states = state_heads, size_.keys = key_heads, size_.n = n, size_.d = d;
+    if (batch < 0 || state_heads < 0 || key_heads < 0 || n < 0 || d < 0 || capacity < 0)
+      detail::refuse({"cache"}, {"sizes (batch, heads, heads of k, n, d, capacity) of at least 0"},
+                     {"(", batch, ", ", state_heads, ", ", key_heads, ", ", n, ", ", d, ", ", capacity, ")"});
     allocate(state_side{});
   }
   idx length() const { return length_; }

@@ -15,11 +15,13 @@
 namespace coefdyn {
 
 /// memory  depth states
-/// error   invalid_input when more steps are taken back than are kept
+/// error   invalid_input when more steps are taken back than are kept, or the depth is below 1
 template <class M, class Types = float>
 class history {
  public:
-  explicit history(int depth) : ring_(static_cast<std::size_t>(depth > 0 ? depth : 1)) {}
+  explicit history(int depth) : ring_(static_cast<std::size_t>(depth > 0 ? depth : 1)) {
+    if (depth < 1) throw invalid_input("history", "a depth of at least 1 state", std::to_string(depth));
+  }
 
   /// Keeps a copy of the state as it is before a step; the oldest is dropped when `depth` are kept.
   void keep(const state<M, Types>& s) {

@@ -40,28 +40,66 @@ decltype(auto) with_form(Form form_, const extents& e, idx longest, F f) {
     return f(form_);
   }
 }
-template <class M, class Y>
-void check_output(const Y& y, const extents& e) {
-  const idx want[] = {e.batch, e.time - e.first_read, e.readers, e.d};
-  for (int a = 0; a < 4; ++a)
-    if (y.extents[a] != want[a]) throw invalid_input("y", "shape " + shape_text(want, 4), "shape " + shape_text(y.extents, 4));
-  if (!y.data && y.size() > 0) throw invalid_input("y", "a tensor of shape " + shape_text(want, 4), "none");
-  for (int a = 0; a < 4; ++a)
-    if (y.strides[a] == 0 && y.extents[a] > 1 && y.size() > 0)
-      throw invalid_input("y", "strides that do not repeat an element", "stride 0 along axis " + std::to_string(a));
+/// Options of a form.
+template <class Form>
+void check_form(const Form&) {}
+[[gnu::noinline]] inline void check_form(const form::chunkwise& f) {
+  if (f.length < 0) refuse({"form::chunkwise length"}, {"a number of tokens, or 0 for the tuned one"}, {f.length});
+  if (f.memory.save_every < 1) refuse({"form::chunkwise memory.save_every"}, {"a number of chunks of at least 1"}, {f.memory.save_every});
+}
+/// Options of a device.
+template <class Executor>
+void check_device(const device::cpu<Executor>& on) {
+  if constexpr (std::is_same_v<Executor, openmp>)
+    if (on.executor.limit < 0) refuse({"openmp limit"}, {"a number of threads, or 0 for all"}, {on.executor.limit});
+  if (on.executor.workers() < 1) refuse({"executor"}, {"at least one worker"}, {on.executor.workers()});
+}
+[[gnu::noinline]] inline void expect_no_repeats(const char* prefix, const char* name, const any_view& v) {
+  for (int a = 0; a < v.rank && v.data && has_elements(v.rank, v.extents); ++a)
+    if (v.strides[a] == 0 && v.extents[a] > 1)
+      refuse({prefix, name}, {"strides that do not repeat an element"}, {"stride 0 along axis ", a});
+}
+/// A state that a call writes.
+[[gnu::noinline]] inline void write_state(regions& memory, const char* name, const any_state& s, bool in_place) {
+  expect_no_repeats(name, " S", s.S), expect_no_repeats(name, " z", s.z), expect_no_repeats(name, " m", s.m);
+  expect_no_repeats(name, " position", s.position);
+  memory.add_state(name, s.S, s.z, s.m, s.position, in_place);
+}
+template <class X, class... Need>
+void add_streams(regions& memory, const char* prefix, const X& x, list<Need...>) {
+  (memory.add(prefix, Need::tag::name, x.template of<Need>()), ...);
+}
+template <class... Need>
+constexpr int count_of(list<Need...>) {
+  return sizeof...(Need);
 }
 /// What a call writes and carries, on any device.
-template <class Form, class M, class Y, class Types>
-void check_call(const Y& y, const carried<M, Types>& c, const extents& e) {
-  check_output<M>(y, e);
-  if constexpr (traits<M>::linear) check_carry(c, e);
-  else if (c.initial || c.final || !c.positions.empty())
-    throw invalid_input("carry", "no state of n x d: the readout is not linear (Lemma 1); its cache is the tokens before first_read",
-                        "a state");
+template <class Form, class X, class Y, class Types>
+void check_call(const X& x, const Y& y, const carried<typename X::mixer_type, Types>& c, const extents& e, const workspace& ws) {
+  const idx want[] = {e.batch, e.time - e.first_read, e.readers, e.d};
+  expect_view("", "y", y, want);
+  expect_no_repeats("", "y", y);
+  const any_state initial(c.initial), final(c.final), captured(c.captured);
+  if constexpr (traits<typename X::mixer_type>::linear) check_states(initial, final, captured, c.positions, e);
+  else if (initial.given() || final.given() || captured.given() || !c.positions.empty())
+    refuse({"carry"}, {"no state of n x d: the readout is not linear (Lemma 1); its cache is the tokens before first_read"}, {"a state"});
   if constexpr (std::is_same_v<Form, form::parallel>)
     if (!c.positions.empty())
-      throw invalid_input("positions", "none in the parallel form; use form::chunkwise, recurrent or definition",
-                          std::to_string(c.positions.size()));
+      refuse({"positions"}, {"none in the parallel form; use form::chunkwise, recurrent or definition"}, {idx(c.positions.size())});
+  region all[count_of(typename X::needs{}) + 14];
+  regions memory(all);
+  memory.add("", "y", y), memory.add("", "workspace", view<std::byte, 1>(ws.data(), idx(ws.size())));
+  write_state(memory, "final state", final, true), write_state(memory, "captured state", captured, false);
+  memory.end_of_written();
+  add_streams(memory, "", x, typename X::needs{});
+  memory.add_state("initial state", initial.S, initial.z, initial.m, initial.position, true);
+  memory.expect_apart();
+}
+/// A workspace may begin at any byte; the arrays in it begin on a cache line, up to 63 bytes later.
+inline constexpr std::size_t alignment_slack = 64;
+[[gnu::noinline]] inline std::byte* aligned(const workspace& ws, std::size_t need, const char* query) {
+  if (ws.size() < need) refuse({"workspace"}, {idx(need), " bytes (", query, ")"}, {idx(ws.size())});
+  return ws.data() + (64 - reinterpret_cast<std::uintptr_t>(ws.data()) % 64) % 64;
 }
 }  // namespace detail
 
@@ -69,17 +107,18 @@ void check_call(const Y& y, const carried<M, Types>& c, const extents& e) {
 template <class Form, class R>
 using form_real = std::conditional_t<std::is_same_v<Form, form::definition>, cpu::wide<R>, R>;
 
-/// Bytes that `run` needs in its workspace.
+/// Bytes that `run` needs in its workspace, wherever it begins.
 template <class Executor, class Form, class X>
 std::size_t workspace_bytes(const device::cpu<Executor>& on, Form form_, const X& x) {
   using M = typename X::mixer_type;
   theorem<Form, M>();
   if constexpr (form_exists<Form, M>) {
+    detail::check_form(form_), detail::check_device(on);
     const extents e = check(x);
     const idx longest = cpu::longest_sequence(x, e);
     return detail::with_form<M>(form_, e, longest, [&](auto f) {
       using memory = cpu::worker_memory<M, form_real<decltype(f), typename X::real>, X, decltype(f)>;
-      return static_cast<std::size_t>(on.executor.workers()) * memory::bytes(f, e, longest);
+      return static_cast<std::size_t>(on.executor.workers()) * memory::bytes(f, e, longest) + detail::alignment_slack;
     });
   } else {
     return 0;
@@ -92,15 +131,15 @@ void run(const device::cpu<Executor>& on, Form form_, const X& x, const view<Out
   using M = typename X::mixer_type;
   theorem<Form, M>();
   if constexpr (form_exists<Form, M> && detail::is_written<Out>()) {
+    detail::check_form(form_), detail::check_device(on);
     const extents e = check(x);
-    detail::check_call<Form, M>(y, c, e);
+    detail::check_call<Form>(x, y, c, e, ws);
     const idx longest = cpu::longest_sequence(x, e);
     detail::with_form<M>(form_, e, longest, [&](auto f) {
       using R = form_real<decltype(f), typename X::real>;
       const std::size_t per_worker = cpu::worker_memory<M, R, X, decltype(f)>::bytes(f, e, longest);
-      const std::size_t need = static_cast<std::size_t>(on.executor.workers()) * per_worker;
-      if (ws.size() < need) throw invalid_input("workspace", std::to_string(need) + " bytes (workspace_bytes)", std::to_string(ws.size()));
-      cpu::launch<M, R, X>(on, f, x, e, longest, y, c, ws.data(), per_worker);
+      const std::size_t need = static_cast<std::size_t>(on.executor.workers()) * per_worker + detail::alignment_slack;
+      cpu::launch<M, R, X>(on, f, x, e, longest, y, c, detail::aligned(ws, need, "workspace_bytes"), per_worker);
     });
   }
 }
@@ -109,9 +148,8 @@ template <class Device, class Form, class X, class Out>
   requires(!detail::wrong_call<Device, Form, X, view<Out, 4>>)
 void run(const Device& on, Form form_, const X& x, const view<Out, 4>& y,
          const carried<typename X::mixer_type, typename X::types_type>& c = {}) {
-  std::vector<std::byte> memory(workspace_bytes(on, form_, x) + 64);
-  const std::size_t shift = (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) % 64;
-  run(on, form_, x, y, c, workspace(memory).subspan(shift));
+  std::vector<std::byte> memory(workspace_bytes(on, form_, x));
+  run(on, form_, x, y, c, workspace(memory));
 }
 /// A call that is none of these, refused with a sentence.
 template <class First, class... A>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 
@@ -7,21 +8,69 @@
 
 namespace coefdyn {
 
+namespace detail {
+// The checks here and in check.hpp, overlap.hpp and state.hpp are ordinary functions, out of line: a unit compiles them once and
+// not once a mixer, and a sentence costs its callers no more than the list of its pieces.
+
+/// One piece of a sentence: words, a number, or extents.
+struct piece {
+  const char* words = nullptr;
+  idx number = 0;
+  const idx* extents = nullptr;  // `number` of them
+  constexpr piece(const char* w) : words(w) {}
+  constexpr piece(idx n) : number(n) {}
+  constexpr piece(int n) : number(n) {}
+  constexpr piece(const idx* e, int rank) : number(rank), extents(e) {}
+};
+using pieces = std::initializer_list<piece>;
+[[gnu::noinline]] inline std::string text(pieces of) {
+  std::string s;
+  for (const piece& p : of) {
+    if (p.words) s += p.words;
+    else if (!p.extents) s += std::to_string(p.number);
+    else {
+      s += '(';
+      for (idx a = 0; a < p.number; ++a) s += (a ? ", " : "") + std::to_string(p.extents[a]);
+      s += ')';
+    }
+  }
+  return s;
+}
+inline std::string shape_text(const idx* e, int rank) { return text({piece(e, rank)}); }
+}  // namespace detail
+
 /// Every refusal on the host: which tensor, what was expected, what came. Nothing has been written when it is thrown.
 struct invalid_input : std::invalid_argument {
   std::string tensor, expected, given;
   invalid_input(std::string tensor_, std::string expected_, std::string given_)
-      : std::invalid_argument("coefdyn: " + tensor_ + ": expected " + expected_ + ", given " + given_),
+      : std::invalid_argument(detail::text({"coefdyn: ", tensor_.c_str(), ": expected ", expected_.c_str(), ", given ", given_.c_str()})),
         tensor(std::move(tensor_)),
         expected(std::move(expected_)),
         given(std::move(given_)) {}
 };
 
 namespace detail {
-inline std::string shape_text(const idx* e, int rank) {
-  std::string s = "(";
-  for (int a = 0; a < rank; ++a) s += (a ? ", " : "") + std::to_string(e[a]);
-  return s + ")";
+[[noreturn, gnu::noinline, gnu::cold]] inline void refuse(pieces tensor, pieces expected, pieces given) {
+  throw invalid_input(text(tensor), text(expected), text(given));
+}
+inline bool has_elements(int rank, const idx* extents) {
+  for (int a = 0; a < rank; ++a)
+    if (extents[a] == 0) return false;
+  return true;
+}
+/// Whether a view is as it was made without arguments: nobody has assigned it.
+inline bool is_unset(int rank, const idx* extents, bool there) {
+  for (int a = 0; a < rank; ++a)
+    if (extents[a] != 0) return false;
+  return !there;
+}
+/// Refuses a tensor of another shape, and one without memory that has elements.
+[[gnu::noinline]] inline void expect_tensor(const char* prefix, const char* name, int rank, const idx* want, const idx* given, bool there) {
+  bool same = true;
+  for (int a = 0; a < rank; ++a) same = same && given[a] == want[a];
+  if (same && (there || !has_elements(rank, want))) return;
+  if (same || is_unset(rank, given, there)) refuse({prefix, name}, {"a tensor of shape ", {want, rank}}, {"none"});
+  refuse({prefix, name}, {"shape ", {want, rank}}, {"shape ", {given, rank}});
 }
 }  // namespace detail
 

@@ -3,7 +3,7 @@
 #include <new>
 #include <vector>
 
-#include "tokens.hpp"
+#include "check.hpp"
 
 /// The state of sequences between calls: S (N, H, n, d), and where the mixer needs them z (N, H, n) and m (N, H).
 /// N is the batch, or the number of packed sequences. For a nonlinear readout the state is the key/value cache (cache.hpp).
@@ -92,7 +92,11 @@ struct state {
   }
 
  private:
-  std::size_t size_of(int rows, int columns) const { return static_cast<std::size_t>(sequences * heads * rows * columns); }
+  std::size_t size_of(int rows, int columns) const {
+    if (sequences < 0 || heads < 0 || rows < 0 || columns < 0)
+      detail::refuse({"state"}, {"sizes (N, H, n, d) of at least 0"}, {"(", sequences, ", ", heads, ", ", n, ", ", d, ")"});
+    return static_cast<std::size_t>(sequences * heads * rows * columns);
+  }
   template <class V>
   auto z_view(V& v) const {
     using T = std::remove_pointer_t<decltype(v.data())>;
@@ -126,35 +130,37 @@ template <class M, class Types = float>
 using state_gradients = carried_gradients<M, typename detail::as_types<Types>::type>;
 
 namespace detail {
-template <class M, class S>
-void check_state(const S& s, const extents& e, idx sequences, const std::string& name, bool input) {
-  const idx S_want[] = {sequences, e.states, e.n, e.d};
-  const auto test = [&](const auto& v, const idx* want, const std::string& part) {
-    constexpr int rank = std::remove_cvref_t<decltype(v)>::rank;
-    for (int a = 0; a < rank; ++a)
-      if (v.extents[a] != want[a])
-        throw invalid_input(name + " " + part, "shape " + shape_text(want, rank), "shape " + shape_text(v.extents, rank));
-  };
-  test(s.S, S_want, "S");
-  const idx z_want[] = {sequences, e.states, e.n}, m_want[] = {sequences, e.states}, p_want[] = {sequences};
-  if (traits<M>::needs_sum) {
-    if (!s.z && s.S)
-      throw invalid_input(name + " z", "the normalizer state z " + shape_text(z_want, 3) + " beside S, since eta is a sum", "none");
-    test(s.z, z_want, "z");
+/// A state of any mixer, for the checks.
+struct any_state {
+  any_view S, z, m, position;
+  bool needs_sum = false, stabilised = false;
+  template <class M, class E, class R>
+  any_state(const state_view<M, E, R>& s)
+      : S(s.S), z(s.z), m(s.m), position(s.position), needs_sum(traits<M>::needs_sum), stabilised(traits<M>::stabilised) {}
+  /// Whether anything is bound; then S has to be.
+  bool given() const { return !S.unset() || z.data || m.data || position.data; }
+};
+[[gnu::noinline]] inline void check_state(const any_state& s, const extents& e, idx sequences, const char* name, bool input) {
+  const idx S_want[] = {sequences, e.states, e.n, e.d}, z_want[] = {sequences, e.states, e.n}, m_want[] = {sequences, e.states};
+  expect_view(name, " S", s.S, S_want);
+  if (s.needs_sum) {
+    if (!s.z.data && s.S.data) refuse({name, " z"}, {"the normalizer state z ", {z_want, 3}, " beside S, since eta is a sum"}, {"none"});
+    expect_view(name, " z", s.z, z_want);
   }
-  if (s.m) test(s.m, m_want, "m");
-  else if (!input && traits<M>::stabilised && s.S)
-    throw invalid_input(name + " m", "the running maximum m " + shape_text(m_want, 2) + ", since S is kept scaled by e^-m", "none");
-  if (s.position) test(s.position, p_want, "position");
+  if (s.m.data) expect_view(name, " m", s.m, m_want);
+  else if (!input && s.stabilised && s.S.data)
+    refuse({name, " m"}, {"the running maximum m ", {m_want, 2}, ", since S is kept scaled by e^-m"}, {"none"});
+  if (s.position.data) expect_view(name, " position", s.position, &sequences);
 }
-template <class M, class Types>
-void check_carry(const carried<M, Types>& c, const extents& e) {
-  if (c.initial) check_state<M>(c.initial, e, e.sequences, "initial state", true);
-  if (c.final) check_state<M>(c.final, e, e.sequences, "final state", false);
-  for (std::size_t i = 0; i < c.positions.size(); ++i)
-    if (c.positions[i] < (i ? c.positions[i - 1] : 0))
-      throw invalid_input("positions", "ascending numbers of tokens", std::to_string(c.positions[i]));
-  if (!c.positions.empty()) check_state<M>(c.captured, e, e.sequences * idx(c.positions.size()), "captured state", false);
+/// Initial, final and captured states, and the positions of those.
+[[gnu::noinline]] inline void check_states(const any_state& initial, const any_state& final, const any_state& captured,
+                                           std::span<const idx> positions, const extents& e) {
+  if (initial.given()) check_state(initial, e, e.sequences, "initial state", true);
+  if (final.given()) check_state(final, e, e.sequences, "final state", false);
+  for (std::size_t i = 0; i < positions.size(); ++i)
+    if (positions[i] < (i ? positions[i - 1] : 0)) refuse({"positions"}, {"ascending numbers of tokens"}, {positions[i]});
+  if (!positions.empty() || captured.given())
+    check_state(captured, e, e.sequences * static_cast<idx>(positions.size()), "captured state", false);
 }
 }  // namespace detail
 

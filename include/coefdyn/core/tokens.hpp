@@ -2,11 +2,10 @@
 #pragma once
 #include <span>
 
-#include "errors.hpp"
 #include "low_precision.hpp"
 #include "mixer.hpp"
 
-/// The tensors of one call: inputs under the names of their streams, extents and their checks.
+/// The tensors of one call: inputs under the names of their streams, and their extents.
 namespace coefdyn {
 
 /// Number types of a call: what q, k, v are stored in, what gates are stored in, what sums are kept in, what states are
@@ -191,6 +190,7 @@ COEFDYN_HD constexpr idx inner_size(int n, int d, int micro) {
 }
 
 namespace detail {
+/// The extents that a stream has in a call.
 template <class Need, class M>
 void expected_shape(const extents& e, idx (&out)[5]) {
   int a = 0;
@@ -204,41 +204,9 @@ void expected_shape(const extents& e, idx (&out)[5]) {
   inner_extents<Need>(e.n, e.d, traits<M>::micro, inner);
   for (int i = 0; i < Need::inner_rank; ++i) out[a++] = inner[i];
 }
-template <class M, class V>
-void check_shape(const V& v, const extents& e, const std::string& prefix) {
-  using Need = typename V::need_type;
-  idx want[5] = {};
-  expected_shape<Need, M>(e, want);
-  bool same = true;
-  for (int a = 0; a < V::rank; ++a) same = same && v.extents[a] == want[a];
-  if (!same) throw invalid_input(prefix + Need::tag::name, "shape " + shape_text(want, V::rank), "shape " + shape_text(v.extents, V::rank));
-  if (!v.data && v.size() > 0) throw invalid_input(prefix + Need::tag::name, "a tensor of shape " + shape_text(want, V::rank), "none");
-}
-template <class M, class X, class... Need>
-void check_streams(const X& x, const extents& e, list<Need...>) {
-  (check_shape<M>(x.template of<Need>(), e, ""), ...);
-}
-template <class M, class G, class... Need>
-void check_gradients(const G& g, const extents& e, list<Need...>) {
-  (
-      [&] {
-        if (g.template of<Need>().data) check_shape<M>(g.template of<Need>(), e, "gradient of ");
-      }(),
-      ...);
-}
-inline void check_offsets(const sequence_offsets& o, idx time, idx batch) {
-  if (batch != 1) throw invalid_input("cu_seqlens", "B = 1 beside packed sequences", "B = " + std::to_string(batch));
-  if (o.count < 1) throw invalid_input("cu_seqlens", "at least one offset", "none");
-  if (o[0] != 0) throw invalid_input("cu_seqlens", "first offset 0", std::to_string(o[0]));
-  for (idx i = 1; i < o.count; ++i)
-    if (o[i] < o[i - 1])
-      throw invalid_input("cu_seqlens", "offsets that do not decrease",
-                          std::to_string(o[i]) + " after " + std::to_string(o[i - 1]) + " at " + std::to_string(i));
-  if (o[o.count - 1] != time) throw invalid_input("cu_seqlens", "last offset T = " + std::to_string(time), std::to_string(o[o.count - 1]));
-}
 }  // namespace detail
 
-/// The sizes that q, k and v imply. Nothing is checked; `check` does.
+/// The sizes that q, k and v imply. Nothing is checked; `check` (check.hpp) does.
 template <class X>
 extents extents_of(const X& x) {
   extents e;
@@ -252,36 +220,6 @@ extents extents_of(const X& x) {
   e.n = int(x.q.extents[3]);
   e.d = int(x.v.extents[3]);
   e.sequences = x.cu_seqlens ? x.cu_seqlens.count - 1 : e.batch;
-  return e;
-}
-
-/// Every precondition on the inputs of a call; throws invalid_input before anything is written.
-template <class X>
-extents check(const X& x) {
-  using M = typename X::mixer_type;
-  const extents e = extents_of(x);
-  if constexpr (std::is_same_v<typename X::heads_type, heads::grouped_queries>) {
-    if (e.keys != e.states)
-      throw invalid_input("v", "as many heads as k (" + std::to_string(e.keys) + ") under heads::grouped_queries",
-                          std::to_string(e.states));
-    if (e.states == 0 ? e.queries != 0 : e.queries % e.states != 0)
-      throw invalid_input("q", "a multiple of the " + std::to_string(e.states) + " key/value heads", std::to_string(e.queries) + " heads");
-  } else {
-    if (e.queries != e.keys)
-      throw invalid_input("q", "as many heads as k (" + std::to_string(e.keys) + ") under heads::grouped_values",
-                          std::to_string(e.queries));
-    if (e.keys == 0 ? e.states != 0 : e.states % e.keys != 0)
-      throw invalid_input("v", "a multiple of the " + std::to_string(e.keys) + " query/key heads", std::to_string(e.states) + " heads");
-  }
-  if constexpr (traits<M>::structure.turns == turning::half_pairs || traits<M>::structure.turns == turning::adjacent_pairs)
-    if (e.n % 2) throw invalid_input("q", "an even n for pairs of channels", "n = " + std::to_string(e.n));
-  if constexpr (requires { M::evolution::max_n; })
-    if (e.n > M::evolution::max_n)
-      throw invalid_input("q", "n <= " + std::to_string(M::evolution::max_n) + " for this evolution", "n = " + std::to_string(e.n));
-  detail::check_streams<M>(x, e, typename X::needs{});
-  if (x.first_read < 0 || (x.first_read > 0 && x.cu_seqlens))
-    throw invalid_input("first_read", x.cu_seqlens ? "0 beside packed sequences" : "a number of tokens >= 0", std::to_string(x.first_read));
-  if (x.cu_seqlens) detail::check_offsets(x.cu_seqlens, e.time, e.batch);
   return e;
 }
 

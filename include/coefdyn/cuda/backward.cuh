@@ -68,6 +68,7 @@ decltype(auto) with_backward(const device::cuda& on, Form form_, const X& x, con
                              const carried_gradients<typename X::mixer_type, typename X::types_type>& s, const cuda::kept_forward* kept,
                              bool any, F f) {
   using M = typename X::mixer_type;
+  check_form(form_);
   const extents e = cuda::checked_extents(on, x);
   const idx longest = cuda::longest_sequence(on, x, e);
   return cuda::with_form<M>(form_, e, longest, [&](auto h) {
@@ -110,7 +111,7 @@ void backward(const device::cuda& on, Form form_, const X& x, const view<DY, 4>&
   theorem<Form, M>();
   if constexpr (form_exists<Form, M>)
     detail::with_backward(on, form_, x, dy, g, c, s, kept, false, [&](const auto& call) {
-      detail::check_backward<M>(x, call.e, dy, g, c, s);
+      detail::check_backward(x, call.e, dy, g, c, s, ws);
       detail::check_workspace(ws, std::size_t(call.bytes()), "backward_workspace_bytes");
       call.run(ws.data());
     });

@@ -19,6 +19,8 @@ namespace cuda {
 /// Extents of a call after its checks; trusted offsets are not read.
 template <class X>
 extents checked_extents(const device::cuda& on, const X& x) {
+  if (on.trusted < 0)
+    throw invalid_input("device::cuda trusted", "a number of tokens, or 0 for offsets on the host", std::to_string(on.trusted));
   if (!x.cu_seqlens || on.trusted <= 0) return check(x);
   X plain = x;
   plain.cu_seqlens = {};
@@ -40,6 +42,7 @@ template <class Form, class X, class Y, class F>
 decltype(auto) with_call(const device::cuda& on, Form form_, const X& x, const Y& y,
                          const carried<typename X::mixer_type, typename X::types_type>& c, F f) {
   using M = typename X::mixer_type;
+  check_form(form_);
   const extents e = cuda::checked_extents(on, x);
   const idx longest = cuda::longest_sequence(on, x, e);
   return cuda::with_form<M>(
@@ -83,7 +86,7 @@ void run(const device::cuda& on, Form form_, const X& x, const view<Out, 4>& y,
   theorem<Form, M>();
   if constexpr (form_exists<Form, M> && detail::is_written<Out>())
     detail::with_call(on, form_, x, y, c, [&](const auto& call) {
-      detail::check_call<Form, M>(y, c, call.e);
+      detail::check_call<Form>(x, y, c, call.e, ws);
       detail::check_workspace(ws, std::size_t(call.bytes()), "workspace_bytes");
       call.run(ws.data(), kept);
     });

@@ -16,7 +16,7 @@ struct sqrt_dim {
   template <class At>
   COEFDYN_HD static typename At::real eta(typename At::real, const At& at) {
     using R = typename At::real;
-    return math::sqrt(R(at.n));
+    return math::sqrt(R(at.n > 0 ? at.n : 1));  // of no channels: the empty sum, as it is
   }
 };
 

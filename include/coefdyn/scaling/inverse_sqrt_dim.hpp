@@ -15,7 +15,7 @@ struct inverse_sqrt_dim {
   template <class At>
   COEFDYN_HD static typename At::real scale(const At& at) {
     using R = typename At::real;
-    return R(1) / math::sqrt(R(at.n));
+    return R(1) / math::sqrt(R(at.n > 0 ? at.n : 1));  // no channels: nothing to scale
   }
 };
 

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "tensor.hpp"
+
+/// Whether tensors share memory. What a call writes has memory of its own; only a final state may lie exactly where its initial
+/// one does. Strides are looked at, so that tensors woven into one another (q, k, v and y in one array) are told apart.
+namespace coefdyn::detail {
+
+/// The memory of one tensor: its first byte, extents and strides in bytes, the element's bytes as the last axis. Axes of extent 1
+/// or stride 0 are left out, and strides are positive.
+struct region {
+  const char *prefix, *name;
+  int in_place;  // a written and a read region of one number above 0 may be the same memory
+  int rank;      // -1: no byte
+  std::uintptr_t first, last;
+  idx extents[6], strides[6];
+
+  void set(const char* prefix_, const char* name_, const any_view& v, int in_place_) {
+    prefix = prefix_, name = name_, in_place = in_place_, rank = -1;
+    if (!v.data || !has_elements(v.rank, v.extents)) return;
+    const idx bytes = static_cast<idx>(v.element);
+    idx begin = 0, end = bytes - 1;
+    rank = 0;
+    for (int a = 0; a < v.rank; ++a) {
+      const idx e = v.extents[a], s = v.strides[a];
+      if (e == 1 || s == 0) continue;
+      extents[rank] = e, strides[rank++] = (s < 0 ? -s : s) * bytes;
+      (s < 0 ? begin : end) += (e - 1) * s * bytes;
+    }
+    extents[rank] = bytes, strides[rank++] = 1;
+    first = reinterpret_cast<std::uintptr_t>(v.data) + static_cast<std::uintptr_t>(begin);
+    last = reinterpret_cast<std::uintptr_t>(v.data) + static_cast<std::uintptr_t>(end);
+  }
+  bool same_as(const region& o) const {
+    bool same = first == o.first && rank == o.rank;
+    for (int a = 0; same && a < rank; ++a) same = extents[a] == o.extents[a] && strides[a] == o.strides[a];
+    return same;
+  }
+};
+/// Whether sum_i step_i x_i = target has a solution with 0 <= x_i <= most_i. Found at once where strides are nested, as those of
+/// arrays are; after many tries it counts as no.
+struct reachable {
+  int count = 0;
+  idx step[14] = {}, most[14] = {}, rest[14] = {};  // rest: what the steps behind reach
+  int tries = 1 << 12;
+
+  void add(idx s, idx m) {  // the largest step first, equal ones together
+    int at = 0;
+    while (at < count && step[at] > s) ++at;
+    if (at < count && step[at] == s) {
+      most[at] += m;
+      return;
+    }
+    for (int i = count++; i > at; --i) step[i] = step[i - 1], most[i] = most[i - 1];
+    step[at] = s, most[at] = m;
+  }
+  bool operator()(idx target) {
+    idx sum = 0;
+    for (int i = count - 1; i >= 0; --i) rest[i] = sum, sum += step[i] * most[i];
+    return target >= 0 && target <= sum && from(0, target);
+  }
+
+ private:
+  bool from(int i, idx target) {
+    if (i == count) return target == 0;
+    if (--tries < 0) return false;
+    const idx least = target > rest[i] ? (target - rest[i] + step[i] - 1) / step[i] : 0;
+    for (idx x = target / step[i] < most[i] ? target / step[i] : most[i]; x >= least; --x)
+      if (from(i + 1, target - x * step[i])) return true;
+    return false;
+  }
+};
+[[gnu::noinline]] inline bool share(const region& a, const region& b) {
+  if (a.rank < 0 || b.rank < 0 || a.last < b.first || b.last < a.first) return false;
+  reachable r;
+  for (int i = 0; i < a.rank; ++i) r.add(a.strides[i], a.extents[i] - 1);
+  for (int i = 0; i < b.rank; ++i) r.add(b.strides[i], b.extents[i] - 1);
+  return r(static_cast<idx>(b.last - a.first));
+}
+/// Whether two elements of a tensor share memory, axes of stride 0 apart.
+[[gnu::noinline]] inline bool meets_itself(const region& a) {
+  idx within = 0;  // nested strides, the common case
+  bool nested = true;
+  for (int i = a.rank - 1; i >= 0; --i) nested = nested && a.strides[i] > within, within += a.strides[i] * (a.extents[i] - 1);
+  if (nested) return false;
+  for (int i = 0; i + 1 < a.rank; ++i) {  // the first axis along which the two differ
+    reachable r;
+    idx target = -a.strides[i];
+    if (a.extents[i] > 2) r.add(a.strides[i], a.extents[i] - 2);
+    for (int j = i + 1; j < a.rank; ++j) r.add(a.strides[j], 2 * (a.extents[j] - 1)), target += a.strides[j] * (a.extents[j] - 1);
+    if (r(target)) return true;
+  }
+  return false;
+}
+
+/// The memory of one call: first what is written, then what is read.
+struct regions {
+  region* all;
+  int count = 0, written = 0;
+
+  explicit regions(region* memory) : all(memory) {}
+  [[gnu::noinline]] void add(const char* prefix, const char* name, const any_view& v, int in_place = 0) {
+    all[count++].set(prefix, name, v, in_place);
+  }
+  /// S, z, m and positions of a state. `in_place`: whether it may lie where the other state of the call does.
+  void add_state(const char* prefix, const any_view& S, const any_view& z, const any_view& m, const any_view& position, bool in_place) {
+    add(prefix, " S", S, in_place ? 1 : 0), add(prefix, " z", z, in_place ? 2 : 0), add(prefix, " m", m, in_place ? 3 : 0);
+    add(prefix, " position", position, in_place ? 4 : 0);
+  }
+  void end_of_written() { written = count; }
+  /// Refuses a written tensor that shares memory with another one of the call, or with itself.
+  [[gnu::noinline]] void expect_apart() const {
+    for (int i = 0; i < written; ++i) {
+      const region& w = all[i];
+      if (meets_itself(w)) refuse({w.prefix, w.name}, {"memory of its own"}, {"strides with which two elements share memory"});
+      for (int j = i + 1; j < count; ++j) {
+        const region& o = all[j];
+        if (!share(w, o)) continue;
+        const bool state = j >= written && w.in_place && w.in_place == o.in_place;
+        if (state && w.same_as(o)) continue;
+        refuse({w.prefix, w.name}, {"memory of its own", state ? ", or exactly that of the other state" : ""},
+               {"memory shared with ", o.prefix, o.name});
+      }
+    }
+  }
+};
+
+}  // namespace coefdyn::detail
