@@ -90,7 +90,7 @@ std::size_t backward_workspace_bytes(const device::cpu<Executor>& on, Form form_
   }
 }
 
-template <class Executor, class Form, class X, class DY, class G>
+template <class Executor, class Form, class X, class DY, class G, bool Looks = detail::looks_at_values>
 void backward(const device::cpu<Executor>& on, Form form_, const X& x, const view<DY, 4>& dy, const G& g,
               const carried<typename X::mixer_type, typename X::types_type>& c,
               const carried_gradients<typename X::mixer_type, typename X::types_type>& s, workspace ws) {
@@ -100,6 +100,7 @@ void backward(const device::cpu<Executor>& on, Form form_, const X& x, const vie
     const std::size_t need = backward_workspace_bytes(on, form_, x);
     const extents e = check(x);
     detail::check_backward(x, e, dy, g, c, s, ws);
+    if constexpr (Looks) check_values(x, dy, c, s);
     const workspace at(detail::aligned(ws, need, "backward_workspace_bytes"), need - detail::alignment_slack);
     detail::with_form<M>(form_, e, cpu::longest_sequence(x, e), [&](auto f) {
       cpu::launch_backward<M, backward_real<M, decltype(f), typename X::real>, X>(on, f, x, e, dy, g, c, s, at,
@@ -108,7 +109,7 @@ void backward(const device::cpu<Executor>& on, Form form_, const X& x, const vie
   }
 }
 /// The same, allocating its workspace.
-template <class Device, class Form, class X, class DY, class G>
+template <class Device, class Form, class X, class DY, class G, bool Looks = detail::looks_at_values>
   requires(!detail::wrong_call<Device, Form, X, view<DY, 4>>)
 void backward(const Device& on, Form form_, const X& x, const view<DY, 4>& dy, const G& g,
               const carried<typename X::mixer_type, typename X::types_type>& c = {},

@@ -4,6 +4,9 @@
 
 #include "call.hpp"
 #include "cpu/launch.hpp"
+#if defined(COEFDYN_CHECK_VALUES)
+#include "check_values.hpp"
+#endif
 
 /// The one place where a form meets a device.
 ///
@@ -17,6 +20,12 @@
 namespace coefdyn {
 
 namespace detail {
+// A parameter of `run` and `backward`, so that units with COEFDYN_CHECK_VALUES and units without it link into one program.
+#if defined(COEFDYN_CHECK_VALUES)
+static constexpr bool looks_at_values = true;
+#else
+static constexpr bool looks_at_values = false;
+#endif
 /// Calls f with the form that runs: automatic and step are resolved here.
 template <class M, class Form, class F>
 decltype(auto) with_form(Form form_, const extents& e, idx longest, F f) {
@@ -99,7 +108,7 @@ void check_call(const X& x, const Y& y, const carried<typename X::mixer_type, Ty
 inline constexpr std::size_t alignment_slack = 64;
 [[gnu::noinline]] inline std::byte* aligned(const workspace& ws, std::size_t need, const char* query) {
   if (ws.size() < need) refuse({"workspace"}, {idx(need), " bytes (", query, ")"}, {idx(ws.size())});
-  return ws.data() + (64 - reinterpret_cast<std::uintptr_t>(ws.data()) % 64) % 64;
+  return aligned_to_line(ws.data());
 }
 }  // namespace detail
 
@@ -125,7 +134,7 @@ std::size_t workspace_bytes(const device::cpu<Executor>& on, Form form_, const X
   }
 }
 
-template <class Executor, class Form, class X, class Out>
+template <class Executor, class Form, class X, class Out, bool Looks = detail::looks_at_values>
 void run(const device::cpu<Executor>& on, Form form_, const X& x, const view<Out, 4>& y,
          const carried<typename X::mixer_type, typename X::types_type>& c, workspace ws) {
   using M = typename X::mixer_type;
@@ -134,6 +143,7 @@ void run(const device::cpu<Executor>& on, Form form_, const X& x, const view<Out
     detail::check_form(form_), detail::check_device(on);
     const extents e = check(x);
     detail::check_call<Form>(x, y, c, e, ws);
+    if constexpr (Looks) check_values(x, c);
     const idx longest = cpu::longest_sequence(x, e);
     detail::with_form<M>(form_, e, longest, [&](auto f) {
       using R = form_real<decltype(f), typename X::real>;
@@ -144,7 +154,7 @@ void run(const device::cpu<Executor>& on, Form form_, const X& x, const view<Out
   }
 }
 /// The same, allocating its workspace.
-template <class Device, class Form, class X, class Out>
+template <class Device, class Form, class X, class Out, bool Looks = detail::looks_at_values>
   requires(!detail::wrong_call<Device, Form, X, view<Out, 4>>)
 void run(const Device& on, Form form_, const X& x, const view<Out, 4>& y,
          const carried<typename X::mixer_type, typename X::types_type>& c = {}) {

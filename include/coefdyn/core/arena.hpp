@@ -32,4 +32,9 @@ struct arena {
 /// A caller's scratch memory; `workspace_bytes(device, form, x)` says how much a call needs.
 using workspace = std::span<std::byte>;
 
+namespace detail {
+/// The first cache line that begins at `p` or after it.
+inline std::byte* aligned_to_line(std::byte* p) { return p + (64 - reinterpret_cast<std::uintptr_t>(p) % 64) % 64; }
+}  // namespace detail
+
 }  // namespace coefdyn

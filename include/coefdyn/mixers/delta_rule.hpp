@@ -10,7 +10,8 @@
 #include "../readout/linear.hpp"
 #include "../scaling/beta.hpp"
 
-/// Delta rules: a write replaces what its key held. Keys are used as given; the feature map feature::l2 normalises them.
+/// Delta rules: a write replaces what its key held. Keys are used as given: beta |k|^2 <= 2 keeps the
+/// state bounded, as mixers::unit_keys<M> does for any keys; check_values(x) looks.
 namespace coefdyn::mixers {
 
 // clang-format off
