@@ -91,7 +91,7 @@ struct chunk {
     decays.whole(e, S);
     px.tn(n, e, rows, decays.seen_to_end(o.K, weighted), n, W, e, S, e);
     if constexpr (untied) px.tn(n, e, rows, decays.seen_to_end(o.col, weighted), n, u, e, S, e);
-    turn_state(o, +1, S, idx(e), e);
+    if (!o.onward) turn_state(o, +1, S, idx(e), e);
   }
 
   // ---- backward: begin, then read_backward for every reader, then finish ------------------------------------------------

@@ -24,6 +24,7 @@ struct chunkwise_head {
   operands<M, R> o;
   chunk<M, R> k;
   R *S = nullptr, *Q = nullptr, *p = nullptr, *Y = nullptr, *scratch = nullptr;
+  R* turned = nullptr;  // (n, e): a state on its way out
 
   chunkwise_head() = default;
   chunkwise_head(arena& a, const extents& e, int length_, bool backward = false)
@@ -35,6 +36,7 @@ struct chunkwise_head {
     const idx rows = idx(length) * T::micro, n = T::lowered(e.n), width = padded_width<M>(e.d);
     S = a.take<R>(n * width), Q = a.take<R>(rows * n), p = a.take<R>(length), Y = a.take<R>(rows * width),
     scratch = a.take<R>(3 * idx(e.n));
+    if (operands<M, R>::turns && !backward) turned = a.take<R>(n * width);
   }
   static frame_shape shape(const extents& e, int length) { return {e.n, e.policy_d(), padded_width<M>(e.d), length}; }
 
@@ -80,10 +82,14 @@ void chunkwise_forward(const X& x, const extents& e, const head& hd, const Y& y,
   const int width = padded_width<M>(e.d);
   load_state<M>(c, hd.index, hd.state, e.n, e.d, width, w.S);
   R m = initial_maximum<M, Types, R>(c, hd.index, hd.state);
+  w.o.begin_sequence();
+  const auto keep = [&](const auto& to, idx slot) {
+    store_state<M>(to, slot, hd.state, e.n, e.d, width, turned_copy(w.o, w.S, width, width, w.turned), m);
+  };
   std::size_t next = 0;
   const auto capture = [&](idx seen) {
     for (; next < c.positions.size() && (c.positions[next] <= seen || seen == tokens); ++next)
-      store_state<M>(c.captured, idx(next) * e.sequences + hd.index, hd.state, e.n, e.d, width, w.S, m);
+      keep(c.captured, idx(next) * e.sequences + hd.index);
   };
   capture(0);
   over_chunks(tokens, w.length, c.positions, [&](idx t, int count) {
@@ -106,7 +112,7 @@ void chunkwise_forward(const X& x, const extents& e, const head& hd, const Y& y,
     w.k.advance(w.o, w.S);
     capture(t + count);
   });
-  if (c.final) store_state<M>(c.final, hd.index, hd.state, e.n, e.d, width, w.S, m);
+  if (c.final) keep(c.final, hd.index);
 }
 
 }  // namespace coefdyn::cpu

@@ -5,9 +5,11 @@
 /// Lowering: policies become plain operands, rows of a timeline of micro-steps. No policy is seen below this line; `raise`
 /// takes gradients of the operands back to the streams, by dual numbers, one pass per stream.
 ///
-/// A turning evolution is lowered away: with P the cumulative angle within the chunk, every vector is turned by -P, and the
-/// state by +P at the chunk's end. A complex state of n channels becomes a real one of 2n: [Re; Im].
-/// With exp(i) scaling the running maximum m is taken out: g' = g + m_{t-1} - m_t, b' = e^(i - m_t), every exponent <= 0.
+/// A turning evolution is lowered away: with P the cumulative angle, every vector is turned by -P. P counts from the chunk's start, and
+/// the state is turned by +P at its end; or (`onward`, every forward pass) from the sequence's start, in double whatever R is, so that
+/// states and queries cross any number of chunks as they are, and the state is turned where it leaves. A complex state of n channels
+/// becomes a real one of 2n: [Re; Im]. With exp(i) scaling the running maximum m is taken out: g' = g + m_{t-1} - m_t, b' = e^(i - m_t),
+/// every exponent <= 0.
 namespace coefdyn::cpu {
 
 /// Operands of a chunk: `rows` micro-steps of `tokens` tokens. As gradients, co holds d(angle).
@@ -32,10 +34,12 @@ struct operands {
   R* g = nullptr;                                   // (rows, 1 or n)
   R *s = nullptr, *b = nullptr;                     // (rows)
   R* bonus = nullptr;                               // (tokens, n): diag(u) k, not turned
-  R *co = nullptr, *si = nullptr;                   // (rows, n / 2): cos P, sin P
+  R *co = nullptr, *si = nullptr;                   // (rows, n / 2): cos P, sin P; row -1: of the row before, where P goes on
   wide<R>* angle = nullptr;                         // (n / 2): P so far
   R* m = nullptr;                                   // (tokens)
   R* shift = nullptr;                               // (tokens): e^(m_{t-1} - m_t)
+  bool onward = false;                              // P counts from the sequence's start
+  int last_row = -1;                                // of co and si
   R *read_scale = nullptr, *bonus_scale = nullptr;  // (tokens): a read before the write brings both its parts to one m
 
   operands() = default;
@@ -48,7 +52,7 @@ struct operands {
     if (gated || T::stabilised) g = a.take<R>(idx(rows) * gate_width());
     b = a.take<R>(rows);
     if (before) bonus = a.take<R>(idx(tokens) * n);
-    if (turns) co = a.take<R>(idx(rows) * (n / 2)), si = a.take<R>(idx(rows) * (n / 2)), angle = a.take<wide<R>>(n / 2);
+    if (turns) co = turning_rows(a), si = turning_rows(a), angle = a.take<wide<R>>(n / 2);
     m = a.take<R>(tokens);
     if (T::stabilised) shift = a.take<R>(tokens);
     if (T::stabilised && before) read_scale = a.take<R>(tokens), bonus_scale = a.take<R>(tokens);
@@ -63,6 +67,24 @@ struct operands {
     };
     zero(K, idx(rows) * n), zero(row, idx(rows) * n), zero(col, idx(rows) * n), zero(V, idx(rows) * e), zero(s, rows), zero(b, rows);
     zero(g, idx(rows) * gate_width()), zero(bonus, idx(tokens) * n), zero(co, idx(rows) * (n / 2)), zero(m, tokens);
+  }
+  /// The forward pass of a sequence begins: P = 0.
+  void begin_sequence() {
+    if constexpr (turns) {
+      onward = true, last_row = -1;
+      cpu::clear(angle, n / 2);
+      by_channel(n / 2, co - n / 2, [](int) { return R(1); });
+      cpu::clear(si - n / 2, n / 2);
+    }
+  }
+  /// The next rows begin: row -1 becomes the last one.
+  void go_on() {
+    if constexpr (turns) {
+      if (!onward) cpu::clear(angle, n / 2);
+      if (!onward || last_row < 0) return;
+      copy(n / 2, co + last_row * (n / 2), co - n / 2);
+      copy(n / 2, si + last_row * (n / 2), si - n / 2);
+    }
   }
   /// x turned by `sign` times the angle of cos and sin rows.
   COEFDYN_HD static void turn(int n, const R* co, const R* si, int sign, R* x) {
@@ -81,7 +103,26 @@ struct operands {
     }
     turn(n, co + idx(r) * (n / 2), si + idx(r) * (n / 2), +1, dx);
   }
+
+ private:
+  R* turning_rows(arena& a) const {
+    R* p = a.take<R>((idx(rows) + 1) * (n / 2));
+    return p ? p + n / 2 : p;
+  }
 };
+template <class W>
+std::int64_t whole_turns(const W& angle) {
+  if constexpr (is_dual<W>) return whole_turns(angle.v);
+  else return static_cast<std::int64_t>(angle * 0.15915494309189533577 + (angle < 0 ? -0.5 : 0.5));
+}
+/// An angle less whole turns, so that it keeps its digits over any number of tokens.
+template <class W>
+W within_a_turn(const W& angle) {
+  constexpr double turn = 6.283185307179586477, most = 1e15;
+  if (angle > W(-turn / 2) && angle < W(turn / 2)) return angle;
+  if (!(angle > W(-most) && angle < W(most))) return angle;
+  return angle - W(turn * static_cast<double>(whole_turns(angle)));
+}
 
 /// Row of a token that reads, and the row whose decay it has seen (-1: none of this chunk).
 template <class M>
@@ -138,6 +179,8 @@ void lower(const Frame& f, idx position, R& m, operands<M, R>& o) {
   using T = traits<M>;
   using O = operands<M, R>;
   const int n = f.shape.n, half = o.n / 2;
+  o.go_on();
+  o.last_row = o.rows - 1;
   if constexpr (T::micro > 1 && !T::structure.writes_each) {
     const auto& v = f.template of<need<stream::v, ticks::write, width::value>>();
     for (int r = 0; r < o.rows; ++r) {
@@ -196,7 +239,7 @@ void lower(const Frame& f, idx position, R& m, operands<M, R>& o) {
       if constexpr (O::turns) {
         R *co = o.co + r * half, *si = o.si + r * half;
         for (int p = 0; p < half; ++p) {
-          if (l == 0) o.angle[p] = (r ? o.angle[p] : wide<R>(0)) + wide<R>(R(A::angle(at, p)));
+          if (l == 0) o.angle[p] = within_a_turn(o.angle[p] + wide<R>(R(A::angle(at, p))));
           co[p] = R(math::cos(o.angle[p]));
           si[p] = R(math::sin(o.angle[p]));
         }
@@ -204,7 +247,7 @@ void lower(const Frame& f, idx position, R& m, operands<M, R>& o) {
         if constexpr (O::corrects) {
           if constexpr (!O::tied) O::turn(o.n, co, si, -1, o.col + r * o.n);
           if constexpr (T::structure.row_sees == sees::decayed) O::turn(o.n, co, si, -1, o.row + r * o.n);
-          else if (r) O::turn(o.n, co - half, si - half, -1, o.row + r * o.n);
+          else if (r || o.onward) O::turn(o.n, co - half, si - half, -1, o.row + r * o.n);
         }
       }
     }
@@ -241,29 +284,42 @@ R* lower_reads(const Frame& f, const operands<M, R>& o, int from, R* Q, R* p) {
     }
     if constexpr (O::turns) {
       const int seen = O::before ? r - 1 : r;
-      if (seen >= 0) O::turn(o.n, o.co + idx(seen) * half, o.si + idx(seen) * half, -1, q);
+      if (seen >= 0 || o.onward) O::turn(o.n, o.co + idx(seen) * half, o.si + idx(seen) * half, -1, q);
     }
   }
   return Q;
 }
 
-/// A state (n, width) between the frame of turning of a chunk's start and that of its end.
+/// A state (n, width) between the frame of turning that P counts from and that of the last row. In double: a step does it once a call,
+/// and roundings of one sign would add up over steps.
 template <class M, class R>
 void turn_state([[maybe_unused]] const operands<M, R>& o, [[maybe_unused]] int sign, [[maybe_unused]] R* S, [[maybe_unused]] idx ld,
                 [[maybe_unused]] int width) {
   using O = operands<M, R>;
   if constexpr (O::turns) {
-    const R *co = o.co + idx(o.rows - 1) * (o.n / 2), *si = o.si + idx(o.rows - 1) * (o.n / 2);
+    using W = wide<R>;
+    if (o.last_row < 0) return;
     for (int p = 0; p < o.n / 2; ++p) {
       const channel_pair i = pair_of(O::pairs, p, o.n);
-      const R c = co[p], f = sign < 0 ? -si[p] : si[p];
+      const W c = math::cos(o.angle[p]), f = sign < 0 ? -math::sin(o.angle[p]) : math::sin(o.angle[p]);
       R *x = S + i.x * ld, *y = S + i.y * ld;
       for (int v = 0; v < width; ++v) {
-        const R a = x[v], b = y[v];
-        x[v] = a * c - b * f;
-        y[v] = a * f + b * c;
+        const W a = W(x[v]), b = W(y[v]);
+        x[v] = R(a * c - b * f);
+        y[v] = R(a * f + b * c);
       }
     }
+  }
+}
+/// A state (n, width) as it leaves: itself, or a copy (n, width) that is turned.
+template <class M, class R>
+const R* turned_copy(const operands<M, R>& o, const R* S, idx ld, int width, R* copy_to) {
+  if constexpr (operands<M, R>::turns) {
+    for (int r = 0; r < o.n; ++r) copy(width, S + r * ld, copy_to + idx(r) * width);
+    turn_state(o, +1, copy_to, idx(width), width);
+    return copy_to;
+  } else {
+    return S;
   }
 }
 

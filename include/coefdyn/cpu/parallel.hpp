@@ -128,6 +128,7 @@ void parallel_forward(const X& x, const extents& e, const head& hd, const Y& y, 
   const int width = padded_width<M>(e.d);
   R running = initial_maximum<M, Types, R>(c, hd.index, hd.state);
   load_state<M>(c, hd.index, hd.state, e.n, e.d, width, w.S);
+  w.o.begin_sequence();
   for (idx j = 0; j * w.length < tokens; ++j) {
     const idx at = j * w.length;
     const int count = int(tokens - at < w.length ? tokens - at : w.length);
@@ -144,7 +145,6 @@ void parallel_forward(const X& x, const extents& e, const head& hd, const Y& y, 
       for (idx k = j - 1; k >= 0; --k) {
         const int columns = w.length * T::micro;
         const auto s = w.summary(k, columns);
-        s.enter(rows, Q);
         w.score(rows, k, Q);
         w.weigh(rows, columns, w.value_rows(k), false);
         if (k || c.initial) s.transport(w.t.px, rows, Q, w.Z);
@@ -178,7 +178,7 @@ void through_tile(parallel_head<M, R, X>& w, const tile_summary<M, R>& s, int ro
       for (int v = 0; v < width; ++v) S[idx(r) * width + v] = s.all[O::channel ? r : 0] * S[idx(r) * width + v];
   if constexpr (O::corrects) w.t.px.tn(w.n, width, rows, s.ends, w.n, w.Y, width, S, width);
   w.t.px.tn(w.n, width, rows, s.moved, w.n, V, width, S, width);
-  if constexpr (O::turns)
+  if (O::turns && !w.o.onward)
     for (int v = 0; v < width; ++v)
       for (int p = 0; p < w.n / 2; ++p) {
         const channel_pair i = pair_of(O::pairs, p, w.n);
@@ -197,6 +197,7 @@ void parallel_states(const extents& e, const head& hd, const carried<M, Types>& 
     const int rows = int(tokens - j * w.length < w.length ? tokens - j * w.length : w.length) * traits<M>::micro;
     through_tile(w, w.summary(j, rows), rows, w.value_rows(j), w.S);
   }
+  turn_state(w.o, +1, w.S, idx(w.e), w.e);
   store_state<M>(c.final, hd.index, hd.state, e.n, e.d, w.e, w.S, running);
 }
 

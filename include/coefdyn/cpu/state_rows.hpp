@@ -18,6 +18,7 @@ struct state_rows_head {
   O o;
   products<R> px;
   R *own = nullptr, *z = nullptr, *w = nullptr, *row = nullptr;    // (n, d), (n), (rows, 1 or n), (2, n)
+  R* turned = nullptr;                                             // (n, d), (n): a state on its way out
   R* ahead = nullptr;                                              // (d): S' row of the row that comes next
   const R* left_ahead = nullptr;                                   // that row
   R *Q = nullptr, *p = nullptr, *Y = nullptr, *scratch = nullptr;  // per reader: (rows, n), (length), (length, width)
@@ -42,6 +43,7 @@ struct state_rows_head {
         px(products<R>::best()) {
     const idx rows = idx(length) * T::micro, readers = readers_per_state(e);
     own = a.take<R>(idx(n) * d), z = a.take<R>(n), row = a.take<R>(2 * n);
+    if (O::turns) turned = a.take<R>(idx(n) * d + n);
     if (O::corrects) ahead = a.take<R>(d);
     if (O::has_gates) w = a.take<R>(rows * (O::channel ? n : 1));
     Q = a.take<R>(readers * rows * n), p = a.take<R>(readers * length), Y = a.take<R>(readers * length * width()),
@@ -155,15 +157,21 @@ void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y
     if (c.initial)
       for (int r = 0; r < e.n; ++r) state_in(w.z, 1, e.n, r, 0, c.initial.z(hd.index, hd.state, r));
   }
+  w.o.begin_sequence();
+  const auto turned_sum = [&]() -> const R* {
+    if constexpr (T::needs_sum) return turned_copy(w.o, w.z, idx(1), 1, w.turned + idx(n) * d);
+    else return nullptr;
+  };
   const auto keep = [&](const auto& out, idx slot) {
+    const R *S = turned_copy(w.o, w.from, w.ld_from, d, w.turned), *z = turned_sum();
+    const idx ld = O::turns ? idx(d) : w.ld_from;
     for (int r = 0; r < e.n; ++r)
       for (int v = 0; v < d; ++v) {
         using E = std::remove_cvref_t<decltype(out.S(0, 0, 0, 0))>;
-        if constexpr (is_complex<E>)
-          out.S(slot, hd.state, r, v) = converted<E>(complex<R>{w.from[r * w.ld_from + v], w.from[(r + e.n) * w.ld_from + v]});
-        else if (v == 0) convert(d, w.from + r * w.ld_from, idx(1), &out.S(slot, hd.state, r, 0), out.S.strides[3]);
+        if constexpr (is_complex<E>) out.S(slot, hd.state, r, v) = converted<E>(complex<R>{S[r * ld + v], S[(r + e.n) * ld + v]});
+        else if (v == 0) convert(d, S + r * ld, idx(1), &out.S(slot, hd.state, r, 0), out.S.strides[3]);
       }
-    store_rest<M>(out, slot, hd.state, e.n, 1, w.z, m);
+    store_rest<M>(out, slot, hd.state, e.n, 1, z, m);
   };
   std::size_t next = 0;
   const auto capture = [&](idx seen) {
@@ -209,8 +217,6 @@ void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y
       if (O::before && reading) w.read(i, readers);
       w.token(i, reading ? readers : 0);
     }
-    turn_state(w.o, +1, w.to, w.ld_to, d);
-    if constexpr (T::needs_sum) turn_state(w.o, +1, w.z, idx(1), 1);
     for (int k = 0; k < readers; ++k) {
       if (readers > 1) gather<M>(w.px.where(), x, e, hd.s, hd.at(k), t + from, count - from, true, w.reads, w.scratch);
       for (int i = from; i < count; ++i) {
@@ -222,8 +228,9 @@ void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y
     capture(t + count);
   });
   if (!c.final) return;
-  if (!in_place) keep(c.final, hd.index);
-  else store_rest<M>(c.final, hd.index, hd.state, e.n, 1, w.z, m);
+  if (!in_place) return keep(c.final, hd.index);
+  turn_state(w.o, +1, w.to, w.ld_to, d);
+  store_rest<M>(c.final, hd.index, hd.state, e.n, 1, turned_sum(), m);
 }
 
 }  // namespace coefdyn::cpu
