@@ -6,7 +6,10 @@
 #include <coefdyn/evolution/identity.hpp>
 #include <coefdyn/evolution/rotation_decay.hpp>
 #include <coefdyn/mixers/attention.hpp>
-#include <coefdyn/mixers/state_space.hpp>
+#include <coefdyn/mixers/delta_rule.hpp>
+#include <coefdyn/mixers/linear_attention.hpp>
+#include <coefdyn/mixers/mlstm.hpp>
+#include <coefdyn/mixers/retention.hpp>
 #include <coefdyn/normalization/one.hpp>
 #include <coefdyn/readout/linear.hpp>
 #include <coefdyn/readout/relu.hpp>
@@ -111,4 +114,38 @@ TEST_CASE("the state that leaves a long rotation is turned by the whole angle, a
     run(host, form::step{}, one, view(y.data(), 1, 1, 1, 1), {s, s, {}, {}});
   }
   for (int c = 0; c < n; ++c) CHECK(std::abs(double(s.S[std::size_t(c)]) - state_after(length, c)) <= 5e-6);
+}
+
+namespace {
+/// The largest relative error of form::automatic over a long sum of positive terms: n = d = 1, q = 1.
+template <class M, class Form>
+double drift(Form form_, idx tokens) {
+  std::vector<float> one(1, 1), zero(1, 0), k(static_cast<std::size_t>(tokens)), v(k), y(k);
+  unsigned state = 1;
+  const auto random = [&] { return float((state = state * 1664525u + 1013904223u) >> 8) / float(1 << 24); };
+  for (std::size_t i = 0; i < k.size(); ++i) k[i] = random(), v[i] = random();
+  coefdyn::tokens<M> x;
+  x.q = view<const float, 4>{one.data(), {1, tokens, 1, 1}, {0, 0, 0, 1}};
+  x.k = view(k, 1, tokens, 1, 1), x.v = view(v, 1, tokens, 1, 1);
+  if constexpr (requires { x.input_gate; }) x.input_gate = view<const float, 3>{zero.data(), {1, tokens, 1}, {0, 0, 1}};
+  run(host, form_, x, view(y, 1, tokens, 1, 1));
+  double sum = 0, normalizer = 0, worst = 0;
+  for (std::size_t t = 0; t < k.size(); ++t) {
+    sum += double(k[t]) * double(v[t]), normalizer += double(k[t]);
+    const double want = traits<M>::needs_sum ? sum / std::fmax(normalizer, 1) : sum;
+    worst = std::fmax(worst, std::abs(double(y[t]) / want - 1));
+  }
+  return worst;
+}
+}  // namespace
+
+TEST_CASE("form::automatic makes long sums without decay by chunks") {
+  using plain_sum = mixers::linear_attention;
+  CHECK(drift<plain_sum>(form::automatic{}, 1000000) <= 6e-6);
+  CHECK(drift<mixers::mlstm_no_forget>(form::automatic{}, 1000000) <= 6e-6);
+  CHECK(drift<plain_sum>(form::recurrent{}, 1000000) >= 2e-5);  // what the choice is for
+  CHECK(cpu::chosen<plain_sum>(100, 8, 8) == cpu::chosen_form::recurrent);
+  CHECK(cpu::chosen<plain_sum>(1 << 20, 8, 8) == cpu::chosen_form::chunkwise);
+  CHECK(cpu::chosen<mixers::retnet>(1 << 20, 64, 64) == cpu::chosen_form::chunkwise);
+  CHECK(cpu::chosen<mixers::deltanet>(1 << 20, 64, 64) == cpu::chosen_form::recurrent);
 }

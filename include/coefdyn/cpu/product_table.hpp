@@ -68,16 +68,14 @@ struct plain_products {
   static constexpr target name = target::portable;
 
   static void nn(int m, int n, int k, const R* a, idx lda, const R* b, idx ldb, R* c, idx ldc) {
-    for (int i = 0; i < m; ++i)
-      for (int p = 0; p < k; ++p) add_row(n, a[i * lda + p], b + p * ldb, c + i * ldc);
+    for (int i = 0; i < m; ++i) add_rows(n, k, a + i * lda, idx(1), b, ldb, c + i * ldc);
   }
   static void nt(int m, int n, int k, const R* a, idx lda, const R* b, idx ldb, R* c, idx ldc) {
     for (int i = 0; i < m; ++i)
       for (int j = 0; j < n; ++j) add_dot(k, a + i * lda, b + j * ldb, c[i * ldc + j]);
   }
   static void tn(int m, int n, int k, const R* a, idx lda, const R* b, idx ldb, R* c, idx ldc) {
-    for (int i = 0; i < m; ++i)
-      for (int p = 0; p < k; ++p) add_row(n, a[p * lda + i], b + p * ldb, c + i * ldc);
+    for (int i = 0; i < m; ++i) add_rows(n, k, a + i, lda, b, ldb, c + i * ldc);
   }
   static void nt_lower(int m, int k, const R* a, idx lda, const R* b, idx ldb, R* c, idx ldc) {
     for (int i = 0; i < m; ++i)
@@ -206,6 +204,26 @@ struct plain_products {
   }
   static void add_row(int n, const R& f, const R* x, R* y) {
     for (int c = 0; c < n; ++c) y[c] = y[c] + f * x[c];
+  }
+  /// y += sum_p f[p lf] b_p. The rows are summed first: what a long sequence adds up keeps its digits.
+  static void add_rows(int n, int k, const R* f, idx lf, const R* b, idx ldb, R* y) {
+    constexpr int strip = 16;
+    int c = 0;
+    for (; c + strip <= n; c += strip) {
+      R sum[strip];
+      for (int u = 0; u < strip; ++u) sum[u] = R(0);
+      for (int p = 0; p < k; ++p) {
+        const R factor = f[p * lf];
+        const R* const row = b + p * ldb + c;
+        for (int u = 0; u < strip; ++u) sum[u] = sum[u] + factor * row[u];
+      }
+      for (int u = 0; u < strip; ++u) y[c + u] = y[c + u] + sum[u];
+    }
+    for (; c < n; ++c) {
+      R sum = R(0);
+      for (int p = 0; p < k; ++p) sum = sum + f[p * lf] * b[p * ldb + c];
+      y[c] = y[c] + sum;
+    }
   }
   static void add_dot(int n, const R* x, const R* y, R& out) {
     R sum = R(0);
