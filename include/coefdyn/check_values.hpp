@@ -12,9 +12,11 @@
 ///   I - beta k k'              beta |k|^2 in [0, 2], with k (or z) as the dynamics meet it, after the feature map, at every micro-step
 ///   D + a c'                   no real eigenvalue outside [-1, 1] (comba, RWKV-7; any correction whose row is not its column)
 ///
-///   check_values(x);                            throws invalid_input with the tensor, its index and the value
-///   #define COEFDYN_CHECK_VALUES                before the first include of a unit: its calls of `run` and `backward` on the CPU do it
+/// ```cpp statements with call
+/// check_values(x);  // throws invalid_input with the tensor, its index and the value
+/// ```
 ///
+/// In a unit that defines COEFDYN_CHECK_VALUES before its first include, `run` and `backward` on the CPU do it too.
 /// The last two are bounds on one step: within them the state of a call stays within what it has been given, beyond them it grows as
 /// powers do. They allow for keys that are rounded to their storage type. A dense A is looked at for finite numbers only.
 /// memory  host; nothing is written. A few rows are allocated for evolutions with a correction

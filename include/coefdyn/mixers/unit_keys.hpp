@@ -41,7 +41,9 @@ struct with_unit_keys<mixer<Phi, A, B, Eta, Psi>> {
 /// M with queries and keys of length 1, as the published layers of the delta rules have them: feature::l2 after M's own feature map,
 /// which has to be channel by channel. beta |k|^2 <= 2 then holds for every beta in [0, 2], and the state stays finite.
 ///
-///   tokens<mixers::unit_keys<mixers::gated_deltanet>> x;     the same streams; gradients go through the division
+/// ```cpp
+/// tokens<mixers::unit_keys<mixers::gated_deltanet>> unit;  // the same streams; gradients go through the division
+/// ```
 ///
 /// Vectors that a correction names itself are used as given, whatever the keys are: z of householder<along::z>, a and c.
 template <class M>
