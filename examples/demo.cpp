@@ -11,7 +11,7 @@
 
 #include "coefdyn/core/device.hpp"
 #include "coefdyn/spectrum/histogram.hpp"
-#include "coefdyn/spectrum/pictures.hpp"
+#include "demo/pictures.hpp"
 #include "demo/report.hpp"
 
 namespace {
@@ -25,7 +25,7 @@ std::string grouped(double x) {  // 1234567 as 1 234 567
 
 class printer : public demo::sink {
  public:
-  printer(std::filesystem::path folder, int expected) : folder_(std::move(folder)), expected_(expected) {}
+  explicit printer(int expected) : expected_(expected) {}
 
   void start(const std::string& name) override {
     std::printf("\n[%2d/%d] %s\n", int(reports_.size()) + 1, expected_, name.c_str());
@@ -50,29 +50,16 @@ class printer : public demo::sink {
     std::printf("  largest disagreement between forms: %.1e    |alpha| <= 1e-3: %.1f %%\n", worst, r.near_zero);
     agrees_ = agrees_ && worst < 1e-3;
     print_radii(r);
-    const std::string stem = r.name.substr(0, r.name.find(' '));
-    std::string title = "|α|  " + r.name;
-    note(spectrum::draw_coefficients((folder_ / ("alpha_" + stem + ".png")).string(), r.alpha, demo::mapped, title));
     reports_.push_back(std::move(r));
   }
-  int finish() {
-    std::vector<spectrum::bar_panel> panels;
-    for (const demo::report& r : reports_) {
-      spectrum::spectrum_histogram h;
-      for (const auto& x : r.eigenvalues) h.add(x);
-      panels.push_back({r.name, h.radius.percentages(), {}, {}, {}});
-    }
-    note(spectrum::draw_histograms((folder_ / "radius.png").string(), spectrum::radius_edges, panels, "|eigenvalue of Λ|"));
-    for (const char* name : {"softmax_rope_half", "rwkv7", "lru", "mirror_lstm (custom)"})
-      for (const demo::report& r : reports_)
-        if (r.name == name) {
-          const spectrum::point_set set{r.name, r.eigenvalues};
-          note(spectrum::draw_plane((folder_ / ("plane_" + r.name.substr(0, r.name.find(' ')) + ".png")).string(), {&set, 1},
-                                    "eigenvalues of Λ: " + r.name));
-        }
-    std::printf("\npictures: %s (alpha_*.png: coefficient maps of the first %d tokens; radius.png: histograms; plane_*.png)\n",
-                folder_.c_str(), demo::mapped);
-    if (!trouble_.empty()) std::printf("%s\n", trouble_.c_str());
+  int finish(const std::string& text_name, const std::filesystem::path& folder) {
+    const std::string trouble = demo::draw_pictures(reports_, text_name, folder.string());
+    std::printf(
+        "\npictures, each as .png, .svg and .pdf with its script and data: %s\n"
+        "  coefficients: those of eight mixers for the first %d tokens; alpha: of all, alpha_*: of each; radius: histograms; "
+        "eigenvalues_*\n",
+        folder.c_str(), demo::mapped);
+    if (!trouble.empty()) std::printf("%s\n", trouble.c_str());
     if (!agrees_) std::printf("forms disagree by more than 1e-3\n");
     return agrees_ ? 0 : 1;
   }
@@ -94,14 +81,9 @@ class printer : public demo::sink {
     }
     std::printf("%s\n", r.is_degree_one_part ? "  (degree-one part)" : "");
   }
-  void note(const spectrum::picture& p) {
-    if (!p.drawn && trouble_.empty()) trouble_ = p.note;
-  }
 
-  std::filesystem::path folder_;
   int expected_;
   std::vector<demo::report> reports_;
-  std::string trouble_;
   bool agrees_ = true;
 };
 }  // namespace
@@ -127,13 +109,13 @@ int main(int arguments, char** argument) {
       "alpha and eigenvalues: row 1, head 1, %d tokens\n",
       demo::mapped);
 
-  printer out(folder, demo::mixer_count);
+  printer out(demo::mixer_count);
   demo::run_attention(text, out);
   demo::run_linear(text, out);
   demo::run_gated(text, out);
   demo::run_delta(text, out);
   demo::run_recurrent(text, out);
-  const int result = out.finish();
+  const int result = out.finish(std::filesystem::path(path).filename().string(), folder);
   std::printf("%zu mixers in %.0f s\n", out.count(), std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   return result;
 }

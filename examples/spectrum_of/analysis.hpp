@@ -5,13 +5,13 @@
 #include <coefdyn/names.hpp>
 #include <coefdyn/spectrum/coefficients.hpp>
 #include <coefdyn/spectrum/forgetting.hpp>
-#include <coefdyn/spectrum/pictures.hpp>
 #include <cstdio>
 #include <stdexcept>
 
+#include "findings.hpp"
 #include "known.hpp"
 
-/// The analysis of one mixer: histograms by head, a table, .npy and JSON, and four pictures.
+/// The analysis of one mixer: histograms by head, a table, .npy and JSON, and pictures.
 namespace spectrum_of {
 
 using namespace coefdyn;
@@ -43,8 +43,8 @@ void bind(X& x, const arrays& in, list<Need...>) {
         const array& a = found->second;
         constexpr std::size_t rank = Need::rank + (Need::over == field::complex ? 1 : 0);
         if (a.shape.size() != rank)
-          throw std::runtime_error(std::string(Need::tag::name) + " should have " + std::to_string(rank) + " axes, but is " +
-                                   text_of(a.shape));
+          throw std::runtime_error(std::string(Need::tag::name) + " should have " + std::to_string(rank) + (rank == 1 ? " axis" : " axes") +
+                                   ", but is " + text_of(a.shape));
         v.data = reinterpret_cast<E*>(a.values.data());
         idx stride = 1;
         for (int axis = Need::rank - 1; axis >= 0; --axis)
@@ -63,7 +63,61 @@ inline void print_row(const char* what, const std::vector<double>& mean, const s
   for (std::size_t b = 0; b < mean.size(); ++b) std::printf(" %6.2f +- %-5.2f", mean[b], deviation[b]);
   std::printf("\n");
 }
-inline void say(const spectrum::picture& p) { std::printf("  %s%s\n", p.image.c_str(), p.drawn ? "" : (" not drawn: " + p.note).c_str()); }
+
+/// Eigenvalues of every token, counted by sequence and head, and all of them in a row.
+template <class X>
+spectrum::eigenvalue_report count_eigenvalues(const X& x, const extents& e, findings& found, std::vector<std::complex<double>>& flat) {
+  const auto heads_count = static_cast<std::size_t>(e.readers);
+  found.histograms.assign(static_cast<std::size_t>(e.sequences), std::vector<spectrum::spectrum_histogram>(heads_count));
+  for (std::size_t h = 0; h < std::min(heads_count, heads_shown); ++h) found.points.push_back({"head " + std::to_string(h), {}});
+  const auto report = spectrum::eigenvalues(x, [&](const spectrum::token_spectrum& s) {
+    const auto head = std::size_t(s.reader);
+    auto& h = found.histograms[std::size_t(s.sequence)][head];
+    if (!s.has_ratio) h.exclude();
+    for (const auto& z : s.values) h.add(z);
+    if (s.sequence == 0 && head < found.points.size())
+      found.points[head].points.insert(found.points[head].points.end(), s.values.begin(), s.values.end());
+    flat.insert(flat.end(), s.values.begin(), s.values.end());
+  });
+  found.is_degree_one_part = report.is_degree_one_part;
+  std::printf("eigenvalues: %ld spectra, %zu read off, %zu bracketed, %zu simultaneous, %zu dense; %ld rows without a ratio%s\n",
+              long(report.spectra), report.paths[spectrum::how::read_off], report.paths[spectrum::how::bracketed],
+              report.paths[spectrum::how::simultaneous], report.paths[spectrum::how::dense], long(report.no_ratio),
+              report.is_degree_one_part ? "; the degree-one part of the lift's spectrum" : "");
+  return report;
+}
+
+/// Coefficients of the first tokens; where a token writes several times, its largest.
+template <class M, class Alpha>
+spectrum::coefficient_map map_of(Alpha& alpha, int head, idx shown) {
+  constexpr idx writes = traits<M>::writes;
+  std::vector<double> all(static_cast<std::size_t>(shown * shown * writes));
+  alpha.tile(0, head, 0, shown, 0, shown * writes, all);
+  spectrum::coefficient_map map{"head " + std::to_string(head), std::vector<double>(static_cast<std::size_t>(shown * shown), 0),
+                                static_cast<std::size_t>(shown)};
+  for (std::size_t at = 0; at < all.size(); ++at) {
+    double& cell = map.alpha[at / std::size_t(writes)];
+    if (!(std::abs(all[at]) <= cell)) cell = std::abs(all[at]);
+  }
+  return map;
+}
+
+/// The table, printed and for the JSON.
+template <class Alpha>
+void tabulate(Alpha& alpha, const findings& found, const options& o, summary& written) {
+  std::printf(
+      "radius in %% of eigenvalues, bins [0, .1], (.1, .5], (.5, .9], (.9, 1], (1, 10], (10, 100], above; phase [0, 1], (1, 10], (10, 45], "
+      "(45, 90], (90, 180] degrees\n");
+  for (std::size_t h = 0; h < found.histograms[0].size(); ++h) {
+    spectrum::histogram_over_sequences r, p;
+    for (const auto& s : found.histograms) r.add(s[h].radius), p.add(s[h].phase);
+    const double share = alpha.near_zero_share(0, int(h), o.near_zero);
+    std::printf("head %zu: share of |alpha| <= %g: %.3f\n", h, o.near_zero, share);
+    print_row("radius", r.mean(), r.deviation());
+    print_row("phase", p.mean(), p.deviation());
+    written.heads.push_back({r.mean(), p.mean(), share});
+  }
+}
 
 template <class M, field Over>
 void analyse(const arrays& in, const options& o) {
@@ -71,64 +125,28 @@ void analyse(const arrays& in, const options& o) {
   bind(x, in, typename decltype(x)::needs{});
   const extents e = check(x);
   std::printf("%ld sequences of %ld tokens, %d reading heads, n = %d\n", long(e.batch), long(e.time), e.readers, e.n);
+  if (e.sequences == 0 || e.time == 0 || e.readers == 0) throw std::runtime_error("the arrays hold no token, so there is no spectrum");
 
-  const auto heads_count = static_cast<std::size_t>(e.readers);
-  std::vector<std::vector<spectrum::spectrum_histogram>> all(static_cast<std::size_t>(e.sequences),
-                                                             std::vector<spectrum::spectrum_histogram>(heads_count));
-  std::vector<spectrum::point_set> points(std::min<std::size_t>(heads_count, 6));
-  for (std::size_t h = 0; h < points.size(); ++h) points[h].title = "head " + std::to_string(h);
+  findings found;
+  found.mixer = o.mixer;
+  found.tokens = std::size_t(e.time);
+  found.settings = name_of<M>() + "; n = " + std::to_string(e.n) + ", T = " + std::to_string(e.time) + ", " + o.source;
   std::vector<std::complex<double>> flat;
-  const auto report = spectrum::eigenvalues(x, [&](const spectrum::token_spectrum& s) {
-    auto& h = all[std::size_t(s.sequence)][std::size_t(s.reader)];
-    if (!s.has_ratio) h.exclude();
-    for (const auto& z : s.values) h.add(z);
-    if (s.sequence == 0 && std::size_t(s.reader) < points.size())
-      points[std::size_t(s.reader)].points.insert(points[std::size_t(s.reader)].points.end(), s.values.begin(), s.values.end());
-    flat.insert(flat.end(), s.values.begin(), s.values.end());
-  });
-  std::printf("eigenvalues: %ld spectra, %zu read off, %zu bracketed, %zu simultaneous, %zu dense; %ld rows without a ratio%s\n",
-              long(report.spectra), report.paths[spectrum::how::read_off], report.paths[spectrum::how::bracketed],
-              report.paths[spectrum::how::simultaneous], report.paths[spectrum::how::dense], long(report.no_ratio),
-              report.is_degree_one_part ? "; the degree-one part of the lift's spectrum" : "");
-
+  const auto report = count_eigenvalues(x, e, found, flat);
   spectrum::coefficients alpha(x);
-  const auto eta = spectrum::log_eta_of(x);
-  std::vector<spectrum::bar_panel> radius, phase;
-  std::vector<spectrum::horizon_line> horizon_lines;
   summary written{name_of<M>(), {}};
-  std::printf(
-      "radius in %% of eigenvalues, bins (0, .1], (.1, .5], (.5, .9], (.9, 1], (1, 10], (10, 100], above; phase (0, 1], (1, 10], (10, 45], "
-      "(45, 90], (90, 180] degrees\n");
-  for (std::size_t h = 0; h < heads_count; ++h) {
-    spectrum::histogram_over_sequences r, p;
-    for (const auto& s : all) r.add(s[h].radius), p.add(s[h].phase);
-    const double share = alpha.near_zero_share(0, int(h), o.near_zero);
-    std::printf("head %zu: share of |alpha| <= %g: %.3f\n", h, o.near_zero, share);
-    print_row("radius", r.mean(), r.deviation());
-    print_row("phase", p.mean(), p.deviation());
-    const std::string title = "head " + std::to_string(h);
-    if (h < 6) {
-      radius.push_back({title, r.mean(), r.deviation(), {}, {}});
-      phase.push_back({title, p.mean(), p.deviation(), {}, {}});
-      horizon_lines.push_back({title, spectrum::horizons_of(x, eta, 0, int(h))});
-    }
-    written.heads.push_back({r.mean(), p.mean(), share});
-  }
+  tabulate(alpha, found, o, written);
 
   const std::string to = o.folder + "/";
   save_json(to + "spectrum.json", written);
-  const std::vector<idx> shape{e.sequences, e.states, e.time > 0 ? e.time - 1 : 0, e.readers / e.states, e.n};
+  const std::vector<idx> shape{e.sequences, e.states, e.time - 1, e.readers / e.states, e.n};
   if (report.no_ratio == 0) files::save_npy(to + "eigenvalues.npy", flat, shape);
-  const idx shown = std::min<idx>(e.time, o.alpha_tokens);
-  std::vector<double> map(static_cast<std::size_t>(shown * shown * traits<M>::writes));
-  alpha.tile(0, 0, 0, shown, 0, shown * traits<M>::writes, map);
+  for (int h = 0; h < int(found.points.size()); ++h) {
+    if (h < 4) found.alpha.push_back(map_of<M>(alpha, h, std::min<idx>(e.time, o.alpha_tokens)));
+    found.horizons.push_back({"head " + std::to_string(h), spectrum::horizons_of(x, alpha.eta(), 0, h)});
+  }
   std::printf("written:\n");
-  say(spectrum::draw_histograms(to + "radius.png", spectrum::radius_edges, radius, "radius"));
-  say(spectrum::draw_histograms(to + "phase.png", spectrum::phase_edges, phase, "phase", "degrees"));
-  say(spectrum::draw_plane(to + "plane.png", points, "eigenvalues, sequence 0"));
-  if (traits<M>::writes == 1)
-    say(spectrum::draw_coefficients(to + "alpha.png", map, static_cast<std::size_t>(shown), "coefficients, sequence 0, head 0"));
-  say(spectrum::draw_horizons(to + "horizon.png", horizon_lines, "memory horizon, sequence 0"));
+  draw(found, o.folder);
   std::printf("  %sspectrum.json%s\n", to.c_str(), report.no_ratio == 0 ? (", " + to + "eigenvalues.npy").c_str() : "");
 }
 

@@ -16,6 +16,7 @@ struct array {
 using arrays = std::map<std::string, array>;
 
 struct options {
+  std::string mixer, source;        // their names, for titles
   std::string folder = "spectrum";  // where pictures and files go
   double near_zero = 1e-3;
   long alpha_tokens = 256;  // of the coefficient map

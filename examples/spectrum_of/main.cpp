@@ -76,12 +76,16 @@ int main_(int argc, char** argv) {
     const std::string a = argv[i];
     if (a == "--out" && i + 1 < argc) o.folder = argv[++i];
     else if (a == "--near-zero" && i + 1 < argc) o.near_zero = std::stod(argv[++i]);
-    else load(in, a);
+    else {
+      load(in, a);
+      o.source += (o.source.empty() ? "" : ", ") + std::filesystem::path(a.substr(a.find('=') + 1)).filename().string();
+    }
   }
   for (const known& k : table())
     if (k.name == argv[1] || k.policies == argv[1]) {
       std::filesystem::create_directories(o.folder);
       std::printf("%s: %s\n", k.name.c_str(), k.policies.c_str());
+      o.mixer = k.name;
       k.analyse(in, o);
       return 0;
     }
