@@ -110,6 +110,7 @@ TEST_CASE("pictures: the script has the data, the words and three outputs, and n
   CHECK(count_of(script, "$3==0?255:0") == 3);  // zeros have a colour of their own
   CHECK(count_of(script, "$3<0?255:0") == 3);   // what is no number too
   CHECK(count_of(script, "set colorbox horizontal") == 3);
+  CHECK(count_of(script, "smallest = 0.01 ") == 3);  // below it cells keep the colour of the end
 }
 
 TEST_CASE("pictures: a grid of one row is drawn as two, and nothing at all is drawn as nothing") {
@@ -153,4 +154,11 @@ TEST_CASE("pictures: what cannot be a figure is refused") {
   f = every_mark();
   f.panels[1].marks = {raster{2, 3, {0, 1, 0, 1}, {1, 2}, ""}};
   CHECK_THROWS_WITH_AS(script_of(f, "x"), "raster: its values should be 6, but are 2.", std::invalid_argument);
+}
+
+TEST_CASE("pictures: kinds of numbers by their bits") {
+  constexpr double huge = std::numeric_limits<double>::max(), infinite = std::numeric_limits<double>::infinity();
+  for (const double x : {0.0, -0.0, 5e-324, -huge, huge}) CHECK((is_finite(x) && !is_infinite(x) && !is_nan(x)));
+  for (const double x : {infinite, -infinite}) CHECK((!is_finite(x) && is_infinite(x) && !is_nan(x)));
+  for (const double x : {unset, -unset}) CHECK((!is_finite(x) && !is_infinite(x) && is_nan(x)));
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "figure.hpp"
+#include "number.hpp"
 #include "palette.hpp"
 
 /// Values on a line, one strip a row: the colour is the share of the row's values in a bin, and all bins are equally wide.
@@ -37,7 +38,7 @@ inline panel strips(const std::vector<strip>& rows, double low, double high, std
     std::vector<double> shares(bins, 0);
     const double one = 100 / static_cast<double>(std::max<std::size_t>(1, rows[r].values.size()));
     for (const double x : rows[r].values) {
-      if (x >= low && x <= high)
+      if (is_finite(x) && x >= low && x <= high)
         shares[std::min(bins - 1, static_cast<std::size_t>((x - low) / (high - low) * static_cast<double>(bins)))] += one;
     }
     p.marks.emplace_back(raster{1, bins, {low, high, y - 0.4, y + 0.4}, shares, ""});

@@ -7,16 +7,17 @@
 #include <variant>
 
 #include "figure.hpp"
+#include "number.hpp"
 #include "text.hpp"
 
 /// Ranges and ticks of axes, from what the marks hold.
 namespace coefdyn::pictures::detail {
 
 struct span_of {
-  double low = std::numeric_limits<double>::infinity(), high = -std::numeric_limits<double>::infinity();
+  double low = std::numeric_limits<double>::max(), high = std::numeric_limits<double>::lowest();  // nothing yet
   bool positive = false;  // a logarithmic axis: the others do not show
   void take(double x) {
-    if (!std::isfinite(x) || (positive && x <= 0)) return;
+    if (!is_finite(x) || (positive && x <= 0)) return;
     low = std::fmin(low, x), high = std::fmax(high, x);
   }
   void take(const std::vector<double>& values) {
@@ -52,13 +53,13 @@ inline double round_step(double range, int count) {
 }
 
 inline void choose_linear(axis& a, const span_of& data, int count) {
-  double low = std::isnan(a.low) ? data.low : a.low, high = std::isnan(a.high) ? data.high : a.high;
+  double low = is_nan(a.low) ? data.low : a.low, high = is_nan(a.high) ? data.high : a.high;
   if (!(std::abs(high - low) > 0)) low -= 0.5, high += 0.5;
   double step = round_step(std::abs(high - low), count);
   const auto ticks = [&] { return std::floor(std::fmax(low, high) / step + 1e-9) - std::ceil(std::fmin(low, high) / step - 1e-9) + 1; };
   for (int more = count + 1; ticks() < 3 && more < 4 * count; ++more) step = round_step(std::abs(high - low), more);
-  a.low = std::isnan(a.low) ? std::floor(low / step + 1e-9) * step : low;
-  a.high = std::isnan(a.high) ? std::ceil(high / step - 1e-9) * step : high;
+  a.low = is_nan(a.low) ? std::floor(low / step + 1e-9) * step : low;
+  a.high = is_nan(a.high) ? std::ceil(high / step - 1e-9) * step : high;
   if (!a.ticks.empty()) return;
   const double first = std::fmin(a.low, a.high), last = std::fmax(a.low, a.high);
   for (double i = std::ceil(first / step - 1e-9); i <= last / step + 1e-9; ++i)
@@ -67,11 +68,11 @@ inline void choose_linear(axis& a, const span_of& data, int count) {
 
 /// Ticks at powers of ten with words, at their multiples without; over less than two powers 2 and 5 have words too.
 inline void choose_logarithmic(axis& a, const span_of& data, int count) {
-  double low = std::isnan(a.low) ? data.low : a.low, high = std::isnan(a.high) ? data.high : a.high;
+  double low = is_nan(a.low) ? data.low : a.low, high = is_nan(a.high) ? data.high : a.high;
   if (!(low > 0)) low = high > 0 ? high / 10 : 0.1;
   if (!(high > low)) high = low * 10;
-  a.low = std::isnan(a.low) ? low / 1.1 : low;
-  a.high = std::isnan(a.high) ? high * 1.1 : high;
+  a.low = is_nan(a.low) ? low / 1.1 : low;
+  a.high = is_nan(a.high) ? high * 1.1 : high;
   if (!a.ticks.empty()) return;
   const int first = static_cast<int>(std::floor(std::log10(a.low))), last = static_cast<int>(std::floor(std::log10(a.high) + 1e-9));
   const bool few = std::log10(a.high / a.low) < 2;
@@ -87,7 +88,7 @@ inline void choose_logarithmic(axis& a, const span_of& data, int count) {
 
 inline void choose(axis& a, const span_of& data, int count) {
   span_of seen = data;
-  if (!(seen.low <= seen.high)) seen.low = a.logarithmic ? 0.1 : 0, seen.high = 1;  // nothing to show
+  if (seen.low > seen.high) seen.low = a.logarithmic ? 0.1 : 0, seen.high = 1;  // nothing to show
   if (a.logarithmic) choose_logarithmic(a, seen, count);
   else choose_linear(a, seen, count);
 }

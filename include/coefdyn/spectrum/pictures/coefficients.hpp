@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "../../pictures/figure.hpp"
+#include "../../pictures/number.hpp"
 #include "../../pictures/palette.hpp"
 
 /// Maps of coefficients.
@@ -40,8 +41,8 @@ inline pictures::raster magnitudes(const coefficient_map& map, std::size_t cells
     for (std::size_t j = 0; j <= i; ++j) {
       double& cell = grid.values[i / block * n + j / block];
       const double a = std::abs(map.alpha[i * T + j]);
-      if (!std::isfinite(a) || cell == pictures::raster::no_number) cell = pictures::raster::no_number;
-      else cell = std::fmax(cell, a);
+      if (!pictures::is_finite(a) || cell == pictures::raster::no_number) cell = pictures::raster::no_number;
+      else if (pictures::is_nan(cell) || a > cell) cell = a;  // nothing yet, or smaller
     }
   return grid;
 }
@@ -65,6 +66,7 @@ inline figure coefficient_figure(std::span<const coefficient_map> maps, std::siz
   for (const coefficient_map& map : maps) {
     pictures::raster grid = detail::magnitudes(map, cells);
     for (const double a : grid.values) {
+      if (pictures::is_nan(a)) continue;
       zeros = zeros || a == 0, no_numbers = no_numbers || a == pictures::raster::no_number;
       if (a > 0) largest = std::fmax(largest, a);
     }

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "../../pictures/number.hpp"
 #include "../../pictures/strips.hpp"
 #include "../../pictures/text.hpp"
 #include "quantile.hpp"
@@ -37,7 +38,8 @@ inline figure real_spectrum_figure(std::span<const point_set> sets, double reach
   double low = 0, high = 1;
   for (const point_set& set : sets)
     for (const auto& x : set.points)
-      if (std::isfinite(x.real())) low = std::fmin(low, std::fmax(x.real(), -reach)), high = std::fmax(high, std::fmin(x.real(), reach));
+      if (pictures::is_finite(x.real()))
+        low = std::fmin(low, std::fmax(x.real(), -reach)), high = std::fmax(high, std::fmin(x.real(), reach));
   const double margin = 0.03 * (high - low);
   low -= margin, high += margin;
   std::vector<pictures::strip> rows;
@@ -45,8 +47,8 @@ inline figure real_spectrum_figure(std::span<const point_set> sets, double reach
   for (const point_set& set : sets) {
     rows.push_back({set.title, {}});
     for (const auto& x : set.points) rows.back().values.push_back(x.real());
-    const auto outside =
-        std::count_if(set.points.begin(), set.points.end(), [&](const auto& x) { return !(x.real() >= low && x.real() <= high); });
+    const auto outside = std::count_if(set.points.begin(), set.points.end(),
+                                       [&](const auto& x) { return !pictures::is_finite(x.real()) || x.real() < low || x.real() > high; });
     if (outside > 0)
       beyond += (beyond.empty() ? "Beyond: " : ", ") + set.title + " " +
                 pictures::number_text(100 * static_cast<double>(outside) / static_cast<double>(set.points.size()), 2) + " %";
@@ -72,7 +74,8 @@ struct cell_shares {
     const double one = 100 / static_cast<double>(std::max<std::size_t>(1, set.points.size()));
     const auto cell = [&](double x) { return static_cast<std::size_t>((x + reach) / (2 * reach) * static_cast<double>(cells)); };
     for (const auto& x : set.points) {
-      if (std::abs(x.real()) < reach && std::abs(x.imag()) < reach) share[cell(x.imag()) * cells + cell(x.real())] += one;
+      if (pictures::is_finite(x.real()) && pictures::is_finite(x.imag()) && std::abs(x.real()) < reach && std::abs(x.imag()) < reach)
+        share[cell(x.imag()) * cells + cell(x.real())] += one;
       else outside += one;
     }
   }
@@ -105,7 +108,7 @@ inline figure plane_figure(std::span<const point_set> sets) {
   std::vector<double> radii;
   for (const point_set& set : sets)
     for (const auto& x : set.points) radii.push_back(std::abs(x));
-  const double most = detail::quantile(radii, 0.99), reach = std::isfinite(most) ? std::fmax(1.12, 1.05 * most) : 1.12;
+  const double most = detail::quantile(radii, 0.99), reach = pictures::is_finite(most) ? std::fmax(1.12, 1.05 * most) : 1.12;
   const std::size_t cells = sets.size() > 1 ? 120 : 200;
   figure f;
   f.across = sets.size() > 1 ? 2 : 1;

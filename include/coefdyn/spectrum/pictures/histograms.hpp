@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../../pictures/bars.hpp"
+#include "../../pictures/number.hpp"
 #include "../../pictures/text.hpp"
 
 /// Histograms of eigenvalues. Their bins are categories: drawn equally wide, with a gap and their limits as words, since those of a
@@ -25,8 +26,8 @@ struct bar_panel {
 /// A bin as words: "0.1–0.5", "> 100". What lies on a limit counts below it, in a partition's bins.
 inline std::string bin_name(std::span<const double> edges, std::size_t bin, const std::string& unit = "") {
   using pictures::number_text;
-  if (std::isinf(edges[bin + 1])) return "> " + number_text(edges[bin]) + unit;
-  if (std::isinf(edges[bin])) return "≤ " + number_text(edges[bin + 1]) + unit;
+  if (pictures::is_infinite(edges[bin + 1])) return "> " + number_text(edges[bin]) + unit;
+  if (pictures::is_infinite(edges[bin])) return "≤ " + number_text(edges[bin + 1]) + unit;
   return number_text(edges[bin]) + "–" + number_text(edges[bin + 1]) + unit;
 }
 

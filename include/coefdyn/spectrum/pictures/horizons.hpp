@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "../../pictures/figure.hpp"
+#include "../../pictures/number.hpp"
 #include "../../pictures/palette.hpp"
 #include "quantile.hpp"
 
@@ -45,7 +46,7 @@ inline pictures::panel horizon_panel(const horizon_line& line, std::size_t block
     reached.x.push_back(x), reached.y.push_back(median);
     most.x.push_back(x);
     most.low.push_back(std::fmin(steps_left, quantile(some, 0.1))), most.high.push_back(std::fmin(steps_left, quantile(some, 0.9)));
-    if (std::isinf(median)) open.x.push_back(x), open.y.push_back(steps_left);
+    if (pictures::is_infinite(median)) open.x.push_back(x), open.y.push_back(steps_left);
   }
   pictures::panel p;
   p.title = line.title;
