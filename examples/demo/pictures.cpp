@@ -36,7 +36,7 @@ class album {
          {"softmax_attention", "relu_attention", "retnet", "mamba2", "mlstm", "gated_deltanet", "rwkv7", "mirror_lstm (custom)"})
       for (const auto& map : all)
         if (map.title == name) few.push_back(map);
-    pictures::figure overview = spectrum::coefficient_figure(few, 4, 64);
+    pictures::figure overview = spectrum::coefficient_figure(few, 4, 43);
     overview.width = 12;
     write(overview, "coefficients", "What a token takes from the tokens before it", settings_);
     for (std::size_t i = 0; i < reports_.size(); ++i) {

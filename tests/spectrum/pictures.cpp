@@ -52,6 +52,7 @@ TEST_CASE("figures: a large map shows each block's largest, and says what is not
   CHECK(grid.at.x1 == 99.5);
   REQUIRE(f.panels[0].remarks.size() == 1);
   CHECK(f.panels[0].remarks[0].text == "j > i: not causal");
+  CHECK(f.note == "A cell shows the largest of its block of tokens.");
   const figure many = coefficient_figure(std::vector<coefficient_map>(5, maps[0]), 5);
   CHECK(many.note.find("not causal") != std::string::npos);
 }

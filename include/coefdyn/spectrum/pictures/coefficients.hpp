@@ -62,8 +62,9 @@ inline figure coefficient_figure(std::span<const coefficient_map> maps, std::siz
       std::all_of(maps.begin(), maps.end(), [&](const coefficient_map& map) { return map.tokens == maps.front().tokens; });
   const bool narrow = f.across > 2;
   double largest = 10 * smallest;
-  bool zeros = false, no_numbers = false;
+  bool zeros = false, no_numbers = false, blocks = false;
   for (const coefficient_map& map : maps) {
+    blocks = blocks || map.tokens > cells;
     pictures::raster grid = detail::magnitudes(map, cells);
     for (const double a : grid.values) {
       if (pictures::is_nan(a)) continue;
@@ -84,6 +85,7 @@ inline figure coefficient_figure(std::span<const coefficient_map> maps, std::siz
   if (zeros) f.legend.push_back({"exactly 0", pictures::palette::zero});
   if (no_numbers) f.legend.push_back({"not finite", pictures::palette::no_number});
   if (narrow) f.note = "Down: read at token i; across: written at token j. White, j > i: not causal.";
+  if (blocks) f.note += (f.note.empty() ? "" : " ") + std::string("A cell shows the largest of its block of tokens.");
   return f;
 }
 
