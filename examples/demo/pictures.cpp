@@ -32,8 +32,7 @@ class album {
     page.width = pictures::page_width;
     write(page, "alpha", "Coefficients of " + std::to_string(reports_.size()) + " mixers", settings_);
     std::vector<spectrum::coefficient_map> few;
-    for (const char* name :
-         {"softmax_attention", "relu_attention", "retnet", "mamba2", "mlstm", "gated_deltanet", "rwkv7", "mirror_lstm (custom)"})
+    for (const char* name : {"softmax_attention", "hgrn2", "retnet", "mamba2", "mlstm", "gated_deltanet", "rwkv7", "mirror_lstm (custom)"})
       for (const auto& map : all)
         if (map.title == name) few.push_back(map);
     pictures::figure overview = spectrum::coefficient_figure(few, 4, 43);

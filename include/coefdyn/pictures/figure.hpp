@@ -9,6 +9,8 @@
 #include <variant>
 #include <vector>
 
+#include "../core/config.hpp"
+
 /// A figure as data: panels with axes and marks. Nothing here draws; `draw(figure, stem)` of draw.hpp does.
 ///
 ///   figure f;

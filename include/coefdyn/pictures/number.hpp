@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstdint>
 
+#include "../core/config.hpp"
+
 /// Kinds of numbers by their bits, so that the answers hold under -ffast-math too.
 namespace coefdyn::pictures {
 

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstddef>
 
+#include "../core/config.hpp"
+
 /// Colours that people with any colour vision tell apart, and that differ in grey too.
 namespace coefdyn::pictures::palette {
 

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "../core/config.hpp"
+
 /// Text of a figure: its width before anything is drawn, where its lines break, and numbers as words.
 namespace coefdyn::pictures {
 
