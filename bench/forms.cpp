@@ -6,7 +6,6 @@
 #include <cmath>
 #include <coefdyn/backward.hpp>
 #include <coefdyn/coefdyn.hpp>
-#include <coefdyn/cpu/targets.hpp>
 #include <random>
 #include <string>
 #include <vector>

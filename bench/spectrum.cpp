@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <coefdyn/coefdyn.hpp>
-#include <coefdyn/cpu/targets.hpp>
 #include <coefdyn/spectrum/dense.hpp>
 #include <coefdyn/spectrum/eigenvalues.hpp>
 #include <coefdyn/spectrum/rank_one.hpp>

@@ -5,6 +5,7 @@
 #include "backward.hpp"
 #include "cache.hpp"
 #include "check_values.hpp"
+#include "chosen.hpp"
 #include "core/complex.hpp"
 #include "core/state.hpp"
 #include "core/streams.hpp"

@@ -2,7 +2,6 @@
 #include <doctest/doctest.h>
 
 #include <coefdyn/coefdyn.hpp>
-#include <coefdyn/cpu/targets.hpp>
 #include <random>
 #include <vector>
 

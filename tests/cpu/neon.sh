@@ -22,7 +22,7 @@ build() {  # program, sources under tests/
   program=$1 objects=
   shift
   for source in main.cpp "$@"; do
-    object=$out/$(echo "$source" | tr / _).o
+    object=$out/$program-$(echo "$source" | tr / _).o
     $compiler $flags -c "$root/tests/$source" -o "$object"
     objects="$objects $object"
   done
@@ -30,6 +30,7 @@ build() {  # program, sources under tests/
 }
 build products cpu/products.cpp
 $emulator "$out/products"
-build laws laws/forms_agree.cpp laws/gradients.cpp laws/same_bits.cpp laws/targets.cpp support/problem.cpp support/subject.cpp \
+flags="$flags -DCOEFDYN_TARGETS=1"
+build laws ../include/coefdyn/cpu/targets.cpp laws/forms_agree.cpp laws/gradients.cpp laws/same_bits.cpp support/problem.cpp support/subject.cpp \
   laws/mixers/rwkv7.cpp laws/mixers/rank_one.cpp laws/mixers/comba.cpp laws/mixers/rank_one_readouts.cpp
 COEFDYN_REDUCED=1 $emulator "$out/laws" --test-case="forms agree*,gradients are*,inputs at time p*"

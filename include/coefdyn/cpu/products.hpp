@@ -5,14 +5,27 @@
 #include <cstddef>
 #include <stdexcept>
 
+/// COEFDYN_TARGETS says where the vector targets are. 1, as CMake's coefdyn::coefdyn and pkg-config's coefdyn define it: in the
+/// library that is linked, of which this is the reference. 0: in another file of the program, which includes targets.hpp, or
+/// nowhere. Where nothing has been said, a note says what is missing.
+#if defined(COEFDYN_TARGETS) && COEFDYN_TARGETS
+namespace coefdyn::cpu::detail {
+bool add_targets();  // targets.cpp
+inline const bool targets_added = add_targets();
+}  // namespace coefdyn::cpu::detail
+#elif !defined(COEFDYN_TARGETS) && !defined(__CUDACC__) && defined(__GNUC__) && (defined(__x86_64__) || defined(__aarch64__))
+#pragma message( \
+    "coefdyn: no vector targets here, so that CPU forms run plain loops: link coefdyn::coefdyn (CMake, pkg-config), or include <coefdyn/cpu/targets.hpp> first in one file and compile the others with -DCOEFDYN_TARGETS=0")
+#endif
+
 namespace coefdyn::cpu {
 
 /// The small dense products and elementwise kernels that the chunkwise forms are written in, for one target.
 ///
 /// shape   row-major with a row stride in entries, at least the width; any size from 0 on, no alignment demanded.
 ///         Outputs do not overlap inputs, but an elementwise output may be one of its inputs.
-/// range   the target `portable` is plain loops, for any R; the others are for float and double, in programs of which one
-///         file includes <coefdyn/cpu/targets.hpp>
+/// range   the target `portable` is plain loops, for any R; the others are for float and double, in programs that
+///         link the package's library or of which one file includes <coefdyn/cpu/targets.hpp>
 /// error   `on` throws std::invalid_argument for a target that machine or program lacks; NaN in gives NaN out
 /// bits    an entry's sum runs in an order that depends on its number of terms, the target and R alone: not on the other
 ///         rows or columns of the call, nor on alignment or threads. No allocation; at most 64 KB of stack.
@@ -34,8 +47,8 @@ struct products {
     if (!has_target(t)) throw std::invalid_argument("coefdyn: this machine lacks the target asked for; use best().");
     if (table(t) == nullptr)
       throw std::invalid_argument(
-          "coefdyn: this program lacks the target asked for; include <coefdyn/cpu/targets.hpp> in one of its files "
-          "(it holds float and double).");
+          "coefdyn: this program lacks the target asked for; link coefdyn::coefdyn or include <coefdyn/cpu/targets.hpp> in one of "
+          "its files (float and double).");
     return products(table(t));
   }
   /// The target that this handle runs on.

@@ -17,6 +17,10 @@ namespace coefdyn::cpu {
 enum class target { portable, neon, avx2, avx512, avx512_bf16 };
 
 inline constexpr int target_count = 5;
+constexpr const char* name_of(target t) {
+  constexpr const char* names[target_count] = {"portable", "neon", "avx2", "avx512", "avx512_bf16"};
+  return names[static_cast<int>(t)];
+}
 
 /// A number of elements as the size of an array.
 constexpr std::size_t array_size(int count) { return static_cast<std::size_t>(count); }

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#if !defined(COEFDYN_TARGETS)
+#define COEFDYN_TARGETS 0  // here
+#endif
 #include <coefdyn/cpu/product_exp.hpp>
 #include <coefdyn/cpu/product_gram.hpp>
 #include <coefdyn/cpu/product_pairs.hpp>
 #include <coefdyn/cpu/product_rows.hpp>
 #include <coefdyn/cpu/products.hpp>
 
-/// Adds the vector targets to a program: include this in one of its files, or in more; the others need products.hpp
-/// only. It costs that file about three seconds of compile time.
+/// Adds the vector targets to a program: include this in one of its files, or in more; the others need products.hpp only. It costs
+/// that file some ten seconds of compile time. A program that links the package's library (CMake's coefdyn::coefdyn, pkg-config's
+/// coefdyn) has them, compiled once from targets.cpp, and needs no such file.
 
 #if defined(__GNUC__) && !defined(__CUDA_ARCH__)
 
@@ -69,21 +73,24 @@ struct shaped_products {
 };
 
 template <class Shape, class Products = panels<Shape>>
-const product_table<typename Shape::real>* add_table() {
+void add_table() {
   using R = typename Shape::real;
-  return tables<R>[static_cast<std::size_t>(Products::name)] = &table_of<R, shaped_products<Shape, Products>>;
+  tables<R>[static_cast<std::size_t>(Products::name)] = &table_of<R, shaped_products<Shape, Products>>;
 }
-
+inline bool add_tables() {
 #if defined(__x86_64__)
-inline const auto* const float_avx2 = add_table<avx2_shape<float>>();
-inline const auto* const float_avx512 = add_table<avx512_shape<float>>();
-inline const auto* const float_avx512_bf16 = add_table<avx512_shape<float>, rounded_panels>();
-inline const auto* const double_avx2 = add_table<avx2_shape<double>>();
-inline const auto* const double_avx512 = add_table<avx512_shape<double>>();
+  add_table<avx2_shape<float>>();
+  add_table<avx512_shape<float>>();
+  add_table<avx512_shape<float>, rounded_panels>();
+  add_table<avx2_shape<double>>();
+  add_table<avx512_shape<double>>();
 #elif defined(__aarch64__)
-inline const auto* const float_neon = add_table<neon_shape<float>>();
-inline const auto* const double_neon = add_table<neon_shape<double>>();
+  add_table<neon_shape<float>>();
+  add_table<neon_shape<double>>();
 #endif
+  return true;
+}
+inline const bool tables_added = add_tables();
 
 }  // namespace coefdyn::cpu::detail
 
