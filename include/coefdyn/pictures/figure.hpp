@@ -13,13 +13,20 @@
 
 /// A figure as data: panels with axes and marks. Nothing here draws; `draw(figure, stem)` of draw.hpp does.
 ///
-///   figure f;
-///   f.title = "mqar, gated_deltanet", f.settings = "n = 64, 2 layers, 1000 steps";
+/// ```cpp
+/// #include <coefdyn/pictures/draw.hpp>
+/// using namespace coefdyn::pictures;
+///
+/// drawing loss_curve(const std::vector<double>& steps, const std::vector<double>& losses) {
 ///   panel p;
 ///   p.x.label = "step", p.y.label = "loss", p.y.logarithmic = true;
 ///   p.marks.push_back(curve{.name = "training", .colour = palette::line(0), .x = steps, .y = losses});
+///   figure f;
+///   f.title = "recall: gated_deltanet", f.settings = "n = 64, 2 layers, 1000 steps";
 ///   f.panels.push_back(p);
-///   draw(f, "run/loss");              // run/loss.png, .svg, .pdf, and .gp with script and data
+///   return draw(f, "run/loss");  // run/loss.png, .svg, .pdf, and .gp with script and data
+/// }
+/// ```
 namespace coefdyn::pictures {
 
 /// Widths in centimetres: a column of a printed page, and the page.
