@@ -90,8 +90,7 @@ inline npy_file npy_file::parse(std::span<const std::byte> content, const std::s
 
 template <class T>
 array<T> npy_file::load() const {
-  if (!fortran_order || shape.size() < 2)
-    return detail::loaded<T>(path, "", type, descr, bytes, big_endian, shape, [](std::size_t i) { return i; });
+  if (!fortran_order || shape.size() < 2) return detail::loaded<T>(path, "", type, descr, bytes, big_endian, shape, detail::in_order{});
   std::vector<std::size_t> strides;  // of the file, first axis fastest
   for (std::size_t stride = 1; const idx e : shape) {
     strides.push_back(stride);

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -221,24 +222,39 @@ constexpr number_type number_type_of() {
 
 enum class conversion { done, no_such, does_not_fit };
 
+namespace detail {
+/// The i-th number is the i-th in memory.
+struct in_order {
+  std::size_t operator()(std::size_t i) const { return i; }
+};
+
+/// `count` numbers of type E as R; the index of the first that does not fit, or `count`.
+template <bool Swapped, class E, class R, class At>
+std::size_t convert_all(const std::byte* bytes, R* out, std::size_t count, At at) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const E x = stored<E>(bytes + at(i) * sizeof(E), Swapped);
+    if constexpr (std::integral<E> && std::integral<R>)
+      if (!std::in_range<R>(x)) return i;
+    out[i] = converted<R>(x);
+  }
+  return count;
+}
+}  // namespace detail
+
 /// Numbers of type t in memory as `count` numbers of type R; `swapped` if they are big-endian, `at(i)` the i-th's place among them.
-/// Returns why not, and for does_not_fit the place in `which`.
+/// Returns why not, and for does_not_fit the index in `which`.
 template <class R, class At>
 conversion convert(number_type t, std::span<const std::byte> bytes, bool swapped, R* out, std::size_t count, At at, std::size_t& which) {
   static_assert(!std::is_same_v<R, bool>, "coefdyn: booleans are read as std::uint8_t or any other number.");
   conversion result = conversion::no_such;
   detail::with_stored_type(t, [&]<class E>() {
     if constexpr (detail::kind_of<E>() <= detail::kind_of<R>()) {
-      result = conversion::done;
-      for (std::size_t i = 0; i < count; ++i) {
-        const E x = detail::stored<E>(bytes.data() + at(i) * sizeof(E), swapped);
-        if constexpr (std::integral<E> && std::integral<R>)
-          if (!std::in_range<R>(x)) {
-            which = i, result = conversion::does_not_fit;
-            return;
-          }
-        out[i] = detail::converted<R>(x);
-      }
+      which = count;
+      if (swapped) which = detail::convert_all<true, E>(bytes.data(), out, count, at);
+      else if constexpr (std::is_same_v<E, R> && std::is_same_v<At, detail::in_order>)
+        std::copy_n(bytes.data(), count * sizeof(E), reinterpret_cast<std::byte*>(out));
+      else which = detail::convert_all<false, E>(bytes.data(), out, count, at);
+      result = which == count ? conversion::done : conversion::does_not_fit;
     }
   });
   return result;

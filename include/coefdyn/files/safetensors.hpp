@@ -60,7 +60,7 @@ class safetensors {
   template <class T>
   array<T> load(const std::string& name) const {
     const tensor& t = at(name);
-    return detail::loaded<T>(path, detail::in_quotes(name), t.type, t.dtype, t.bytes, false, t.shape, [](std::size_t i) { return i; });
+    return detail::loaded<T>(path, detail::in_quotes(name), t.type, t.dtype, t.bytes, false, t.shape, detail::in_order{});
   }
   /// A tensor where it lies in the file, row-major; the view lasts as long as this object. T is the type of the file's numbers.
   template <class T, int Rank>

@@ -2,6 +2,7 @@
 #pragma once
 #include <bit>
 #include <cstddef>
+#include <utility>
 
 #include "../core/state.hpp"
 
