@@ -23,7 +23,8 @@ TEST_CASE("files: what is no file to read is refused with its name and the reaso
   CHECK(mapped_file(folder.file("empty")).bytes().empty());
 }
 
-TEST_CASE("files: a new file takes its place when it is complete; before, and after a failure, the old one is there and nothing else") {
+TEST_CASE(
+    "files: a new file takes its place when it is complete, and before it and after a failure the old one is there and nothing else") {
   const scratch folder;
   const std::string path = folder.file("a");
   const auto entries = [&] { return std::distance(std::filesystem::directory_iterator(folder.path), {}); };

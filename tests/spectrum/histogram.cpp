@@ -66,7 +66,7 @@ TEST_CASE("histogram: percentages add up to 100 on the line, below and above inc
   CHECK(sum_of(part.percentages()) + part.share(part.below()) + part.share(part.above()) == doctest::Approx(100).epsilon(1e-14));
 }
 
-TEST_CASE("histogram: excluded entries stand apart; an empty one has no percentages") {
+TEST_CASE("histogram: excluded entries stand apart, and an empty one has no percentages") {
   histogram h(radius_edges);
   CHECK(sum_of(h.percentages()) == 0);
   h.exclude();
@@ -108,7 +108,7 @@ TEST_CASE("histogram: mean and deviation over sequences") {
                        "histogram_over_sequences: sequence 3 should have 2 bins, but has 7.", std::invalid_argument);
 }
 
-TEST_CASE("histogram: counters made elsewhere are added as they stand; other numbers of them and NaN are refused") {
+TEST_CASE("histogram: counters made elsewhere are added as they stand, other numbers of them and NaN are refused") {
   histogram all(radius_edges), h(radius_edges);
   h.add(0.7);
   counts row(radius_edges.size() - 1 + 5, 0);  // bins, then total, below, above, excluded, not a number

@@ -212,7 +212,7 @@ TEST_CASE_TEMPLATE("the product of the reported Lambda reproduces alpha", Case, 
   }
 }
 
-TEST_CASE("histograms partition the plane, per sequence and head; packed sequences too") {
+TEST_CASE("histograms partition the plane, per sequence and head, of packed sequences too") {
   inputs<mixer<r::linear, e::diagonal_plus_rank_one, b::one, eta::sum>> in;  // negative and complex ones
   const auto check_all = [&](const auto& all) {
     for (const auto& sequence_histograms : all)

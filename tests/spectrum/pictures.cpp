@@ -15,7 +15,7 @@ const pictures::raster& grid_of(const figure& f, std::size_t panel) { return std
 double sum(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
 }  // namespace
 
-TEST_CASE("figures: maps of one set have one range; zeros, small ones, no numbers and what is not causal differ") {
+TEST_CASE("figures: maps of one set have one range, and zeros, small ones, no numbers and what is not causal differ") {
   const std::vector<coefficient_map> maps{{"head 0", {1, 99, 0, 1e-9}, 2}, {"head 1", {-35, 99, no_number, infinite}, 2}};
   const figure f = coefficient_figure(maps, 2);
   REQUIRE(f.panels.size() == 2);
