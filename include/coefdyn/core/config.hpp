@@ -12,6 +12,24 @@
 #define COEFDYN_HD
 #endif
 
+// Without exceptions what would be thrown ends the program, with its sentence on the standard error stream.
+#if defined(__cpp_exceptions)
+#define COEFDYN_THROW throw
+#else
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+namespace coefdyn::detail {
+struct end_of_program {
+  [[noreturn]] void operator=(const std::exception& error) const {
+    std::fprintf(stderr, "%s\n", error.what());
+    std::abort();
+  }
+};
+}  // namespace coefdyn::detail
+#define COEFDYN_THROW ::coefdyn::detail::end_of_program{} =
+#endif
+
 namespace coefdyn {
 
 /// Every extent, stride and offset: 64 bit throughout, so tensors beyond 2^31 elements are ordinary.

@@ -35,7 +35,7 @@ constexpr bool is_device<device::cuda> = true;
 namespace cuda {
 /// The one wrapper around CUDA calls.
 inline void checked(cudaError_t code, const char* call, const std::source_location& at = std::source_location::current()) {
-  if (code != cudaSuccess) throw cuda_error(code, call, at);
+  if (code != cudaSuccess) COEFDYN_THROW cuda_error(code, call, at);
 }
 
 /// Launches on a one-dimensional grid; kernels stride over their items, so any number of items fits.

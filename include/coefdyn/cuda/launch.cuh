@@ -269,8 +269,8 @@ struct forward_call {
         [&](const auto& plan) {
           const bool keeps = kept && plan.kept_bytes() > 0;
           if (keeps && idx(kept->memory.size()) < plan.kept_bytes())
-            throw invalid_input("kept", std::to_string(plan.kept_bytes()) + " bytes of device memory (kept_bytes)",
-                                std::to_string(kept->memory.size()));
+            COEFDYN_THROW invalid_input("kept", std::to_string(plan.kept_bytes()) + " bytes of device memory (kept_bytes)",
+                                        std::to_string(kept->memory.size()));
           plan.run(on.stream, moved, y, there, ws + a.slow_used, keeps ? kept->memory.data() : nullptr);
           if (kept) kept->filled = keeps, kept->y = hopper::raw(y);
         },

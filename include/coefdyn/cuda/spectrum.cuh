@@ -59,7 +59,7 @@ struct count_eigenvalues {
     double snap;
     spectrum::edge_rule rule;
     bin_table(const char* name, const spectrum::histogram& h) : bins(h.bins().bins), snap(h.bins().snap), rule(h.bins().rule) {
-      if (bins > most) throw invalid_input(name, "at most " + std::to_string(most) + " bins on a device", std::to_string(bins));
+      if (bins > most) COEFDYN_THROW invalid_input(name, "at most " + std::to_string(most) + " bins on a device", std::to_string(bins));
       for (int i = 0; i <= most; ++i) edges[i] = i <= bins ? h.edges()[std::size_t(i)] : 0;
     }
     COEFDYN_HD spectrum::binning binning() const { return {edges, bins, snap, rule}; }
@@ -169,8 +169,8 @@ struct spectrum_call : eta_call<X> {
   }
   void expect_room(workspace ws) const {
     if (ws.size() < bytes())
-      throw invalid_input("workspace", std::to_string(bytes()) + " bytes of device memory (eigenvalue_workspace_bytes)",
-                          std::to_string(ws.size()));
+      COEFDYN_THROW invalid_input("workspace", std::to_string(bytes()) + " bytes of device memory (eigenvalue_workspace_bytes)",
+                                  std::to_string(ws.size()));
   }
   template <class Out>
   void operator()(const Out& out, workspace ws) const {
@@ -186,8 +186,9 @@ void expect_output(const char* name, const view<T, Rank>& v, const idx (&want)[R
   bool same = true;
   for (int a = 0; a < Rank; ++a) same = same && v.extents[a] == want[a];
   if (!same)
-    throw invalid_input(name, "shape " + coefdyn::detail::shape_text(want, Rank), "shape " + coefdyn::detail::shape_text(v.extents, Rank));
-  if (!v.data && v.size() > 0) throw invalid_input(name, "a tensor of shape " + coefdyn::detail::shape_text(want, Rank), "none");
+    COEFDYN_THROW invalid_input(name, "shape " + coefdyn::detail::shape_text(want, Rank),
+                                "shape " + coefdyn::detail::shape_text(v.extents, Rank));
+  if (!v.data && v.size() > 0) COEFDYN_THROW invalid_input(name, "a tensor of shape " + coefdyn::detail::shape_text(want, Rank), "none");
 }
 
 }  // namespace cuda::generic

@@ -41,7 +41,8 @@ namespace detail {
 /// Row-major numbers of a shape that is known at run time as a view.
 template <class T, int Rank>
 view<T, Rank> row_major(T* data, std::span<const idx> shape, const std::string& name) {
-  if (shape.size() != std::size_t(Rank)) throw invalid_input(name, "rank " + std::to_string(Rank), "rank " + std::to_string(shape.size()));
+  if (shape.size() != std::size_t(Rank))
+    COEFDYN_THROW invalid_input(name, "rank " + std::to_string(Rank), "rank " + std::to_string(shape.size()));
   view<T, Rank> v;
   v.data = data;
   idx stride = 1;
@@ -106,7 +107,7 @@ void in_row_major_order(const view<T, Rank>& v, F f) {
   if (lies_so) return f(std::span<const E>(v.data, static_cast<std::size_t>(dense)));
   std::vector<E> buffer;
   buffer.reserve(4096);
-  idx at[Rank] = {};
+  idx at[static_cast<std::size_t>(Rank)] = {};
   for (idx i = 0; i < dense; ++i) {
     idx offset = 0;
     for (int a = 0; a < Rank; ++a) offset += at[a] * v.strides[a];

@@ -38,7 +38,7 @@ struct file_error : std::runtime_error {
 };
 
 namespace detail {
-[[noreturn]] inline void refuse(const std::string& path, const std::string& fault) { throw file_error(path, fault); }
+[[noreturn]] inline void refuse(const std::string& path, const std::string& fault) { COEFDYN_THROW file_error(path, fault); }
 
 /// A word out of a file for a sentence: in quotes, cut where it is long, with '?' for what may not print.
 inline std::string in_quotes(std::string_view word) {

@@ -100,7 +100,7 @@ inline std::string json_text(const std::string& s) {
   using handler = nlohmann::json::error_handler_t;
   std::string text = value.dump(-1, ' ', false, handler::ignore);
   if (text.size() != value.dump(-1, ' ', false, handler::replace).size())
-    throw invalid_input("name " + in_quotes(s), "UTF-8", "other bytes");
+    COEFDYN_THROW invalid_input("name " + in_quotes(s), "UTF-8", "other bytes");
   return text;
 }
 

@@ -145,7 +145,8 @@ void save_npy(const std::string& path, std::span<const T> values, std::span<cons
   const std::string preamble = detail::npy_preamble(path, number_type_of<T>(), shape);
   std::size_t count = 1;
   for (const idx e : shape) count *= static_cast<std::size_t>(e);
-  if (count != values.size()) throw invalid_input(path, std::to_string(count) + " numbers for its shape", std::to_string(values.size()));
+  if (count != values.size())
+    COEFDYN_THROW invalid_input(path, std::to_string(count) + " numbers for its shape", std::to_string(values.size()));
   file_writer file(path);
   file.write(std::as_bytes(std::span(preamble)));
   file.write(std::as_bytes(values));

@@ -62,9 +62,9 @@ class safetensors_writer {
     std::function<void(file_writer&)> write;
   };
   void add(const std::string& name, number_type type, std::vector<idx> shape, std::size_t bytes, std::function<void(file_writer&)> write) {
-    if (name == "__metadata__") throw invalid_input("tensor " + name, "a name of its own", "the name of the metadata");
+    if (name == "__metadata__") COEFDYN_THROW invalid_input("tensor " + name, "a name of its own", "the name of the metadata");
     for (const entry& e : entries_)
-      if (e.name == name) throw invalid_input("tensor " + name, "a name that is not taken", "one that is there already");
+      if (e.name == name) COEFDYN_THROW invalid_input("tensor " + name, "a name that is not taken", "one that is there already");
     entries_.push_back({name, type, std::move(shape), bytes, std::move(write)});
   }
   std::string header_of(const std::vector<const entry*>& order) const {

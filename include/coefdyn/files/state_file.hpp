@@ -50,7 +50,7 @@ struct byte_reader {
   template <class U>
   U integer() {
     if (at + sizeof(U) > bytes.size())
-      throw invalid_input(name, "at least " + std::to_string(at + sizeof(U)) + " bytes", std::to_string(bytes.size()));
+      COEFDYN_THROW invalid_input(name, "at least " + std::to_string(at + sizeof(U)) + " bytes", std::to_string(bytes.size()));
     U u = 0;
     for (std::size_t i = 0; i < sizeof(U); ++i) u = static_cast<U>(u | static_cast<U>(static_cast<U>(bytes[at + i]) << (8 * i)));
     at += sizeof(U);
@@ -101,10 +101,10 @@ struct state_header {
   state_header(byte_reader& in, bool has_z, bool has_m) {
     for (const char c : {'c', 'o', 'e', 'f', 'd', 'y', 'n', '\0'})
       if (in.integer<std::uint8_t>() != static_cast<std::uint8_t>(c))
-        throw invalid_input(in.name, "the bytes \"coefdyn\" in front", "other bytes; write it with save_state");
+        COEFDYN_THROW invalid_input(in.name, "the bytes \"coefdyn\" in front", "other bytes; write it with save_state");
     const auto expect = [&](const char* what, std::uint64_t want) {
       const auto given = in.integer<std::uint64_t>();
-      if (given != want) throw invalid_input(in.name + " " + what, std::to_string(want), std::to_string(given));
+      if (given != want) COEFDYN_THROW invalid_input(in.name + " " + what, std::to_string(want), std::to_string(given));
     };
     expect("version", state_version);
     expect("element code", number_code<typename S::element>());
@@ -112,7 +112,7 @@ struct state_header {
     for (const auto& [size, what] :
          {std::pair(&sequences, "sequences"), std::pair(&heads, "heads"), std::pair(&n, "n"), std::pair(&d, "d")}) {
       *size = in.integer<std::uint64_t>();
-      if (*size >= std::uint64_t(1) << 31) throw invalid_input(in.name + " " + what, "a size below 2^31", std::to_string(*size));
+      if (*size >= std::uint64_t(1) << 31) COEFDYN_THROW invalid_input(in.name + " " + what, "a size below 2^31", std::to_string(*size));
     }
     const std::uint64_t per_head = count_of(in, sequences, heads), rows = count_of(in, per_head, n), S_count = count_of(in, rows, d);
     expect("count of S", S_count);
@@ -121,14 +121,14 @@ struct state_header {
     const std::uint64_t want = in.at + sizeof(typename S::element) * (S_count + (has_z ? rows : 0)) +
                                sizeof(typename S::real) * (has_m ? per_head : 0) + 8 * sequences;
     if (want != in.bytes.size())
-      throw invalid_input(in.name, std::to_string(want) + " bytes, as its sizes say", std::to_string(in.bytes.size()));
+      COEFDYN_THROW invalid_input(in.name, std::to_string(want) + " bytes, as its sizes say", std::to_string(in.bytes.size()));
   }
 
  private:
   /// A product of sizes; beyond 2^55 it fits no bytes, and the state's own arithmetic might not hold it, were there a 0 behind it.
   static std::uint64_t count_of(const byte_reader& in, std::uint64_t a, std::uint64_t b) {
     if (b != 0 && a > (std::uint64_t(1) << 55) / b)
-      throw invalid_input(in.name, "sizes with a product below 2^55", std::to_string(a) + " times " + std::to_string(b));
+      COEFDYN_THROW invalid_input(in.name, "sizes with a product below 2^55", std::to_string(a) + " times " + std::to_string(b));
     return a * b;
   }
 };
@@ -145,7 +145,7 @@ state<M, Types> load_state(std::span<const std::byte> bytes, const std::string& 
   for (auto& x : s.m) x = in.number<typename S::real>();
   for (auto& p : s.position) {
     p = static_cast<idx>(in.integer<std::uint64_t>());
-    if (p < 0) throw invalid_input(name + " position", "a count of tokens", std::to_string(p));
+    if (p < 0) COEFDYN_THROW invalid_input(name + " position", "a count of tokens", std::to_string(p));
   }
   return s;
 }

@@ -49,7 +49,8 @@ using pointee = std::remove_pointer_t<decltype(pointer_of(std::declval<M&>().dat
 
 inline idx divided(const char* what, idx size, idx parts) {
   if (parts <= 0 || size % parts != 0)
-    throw invalid_input("matrix", std::string("a number of ") + what + " that " + std::to_string(parts) + " divides", std::to_string(size));
+    COEFDYN_THROW invalid_input("matrix", std::string("a number of ") + what + " that " + std::to_string(parts) + " divides",
+                                std::to_string(size));
   return size / parts;
 }
 }  // namespace detail

@@ -65,7 +65,7 @@ auto as_view(E&& e) {
   constexpr int rank = Rank >= 0 ? Rank : detail::static_rank<Container>;
   static_assert(rank >= 0, "coefdyn: this container's type does not say its rank; write interop::as_view<rank>(x).");
   if (e.dimension() != std::size_t(rank))
-    throw invalid_input("array", "rank " + std::to_string(rank), "rank " + std::to_string(e.dimension()));
+    COEFDYN_THROW invalid_input("array", "rank " + std::to_string(rank), "rank " + std::to_string(e.dimension()));
   auto* p = detail::coefdyn_pointer(e.data() + e.data_offset());
   view<std::remove_pointer_t<decltype(p)>, rank> v;
   v.data = p;

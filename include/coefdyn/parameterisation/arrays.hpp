@@ -38,8 +38,8 @@ view<P, RankX> over(const view<P, Rank>& parameter, const view<X, RankX>& x, int
   for (int a = 0; a < RankX; ++a) {
     const bool own = a >= first && a < first + Rank;
     if (own && parameter.extents[a - first] != x.extents[a])
-      throw invalid_input("parameter", std::to_string(x.extents[a]) + " along axis " + std::to_string(a - first),
-                          std::to_string(parameter.extents[a - first]));
+      COEFDYN_THROW invalid_input("parameter", std::to_string(x.extents[a]) + " along axis " + std::to_string(a - first),
+                                  std::to_string(parameter.extents[a - first]));
     out.extents[a] = x.extents[a];
     out.strides[a] = own ? parameter.strides[a - first] : 0;
   }
@@ -51,8 +51,8 @@ template <class A, class B, int Rank>
 void expect_same(const view<A, Rank>& a, const view<B, Rank>& b, const char* name) {
   for (int i = 0; i < Rank; ++i)
     if (a.extents[i] != b.extents[i])
-      throw invalid_input(name, "shape " + coefdyn::detail::shape_text(a.extents, Rank),
-                          "shape " + coefdyn::detail::shape_text(b.extents, Rank));
+      COEFDYN_THROW invalid_input(name, "shape " + coefdyn::detail::shape_text(a.extents, Rank),
+                                  "shape " + coefdyn::detail::shape_text(b.extents, Rank));
 }
 /// f(offset of each view) at every element.
 template <int Rank, std::size_t Views, class F>

@@ -40,7 +40,7 @@ class coefficients {
     const sequence s = sequence_at(x_, size_, sequence_index);
     const idx tokens = s.end - s.begin, width = j1 - j0;
     if (i0 < 0 || i1 < i0 || i1 > tokens || j0 < 0 || j1 < j0 || j1 > tokens * T::writes || idx(out.size()) != (i1 - i0) * width)
-      throw invalid_input(
+      COEFDYN_THROW invalid_input(
           "tile",
           "rows within 0.." + std::to_string(tokens) + ", columns within 0.." + std::to_string(tokens * T::writes) + " and out to match",
           std::to_string(i0) + ".." + std::to_string(i1) + ", " + std::to_string(j0) + ".." + std::to_string(j1));

@@ -37,8 +37,8 @@ inline double scale_of(const double* numbers, std::size_t count) {
 
 inline void expect_converged(const char* function, Eigen::ComputationInfo info, std::size_t n) {
   if (info == Eigen::Success) return;
-  throw std::runtime_error(std::string(function) + ": the QR iteration on a " + std::to_string(n) + " x " + std::to_string(n) +
-                           " matrix should end within 40 n steps, but did not.");
+  COEFDYN_THROW std::runtime_error(std::string(function) + ": the QR iteration on a " + std::to_string(n) + " x " + std::to_string(n) +
+                                   " matrix should end within 40 n steps, but did not.");
 }
 
 /// Turns each 2 x 2 block on the diagonal of a real Schur form into a complex triangular one.

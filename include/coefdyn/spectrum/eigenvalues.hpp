@@ -180,14 +180,18 @@ eigenvalue_report eigenvalues(const X& x, Visit visit, const eigenvalue_options&
           const auto place = [&] {
             return "sequence " + std::to_string(s) + ", state head " + std::to_string(h) + ", token " + std::to_string(t0 + i);
           };
+#if defined(__cpp_exceptions)
           try {
             out.path = solver.solve(f, i, t0 + i);
           } catch (const std::invalid_argument& bad) {
-            throw invalid_input("evolution at " + place(), "finite numbers", bad.what());
+            COEFDYN_THROW invalid_input("evolution at " + place(), "finite numbers", bad.what());
           }
+#else
+          out.path = solver.solve(f, i, t0 + i);
+#endif
           for (const auto& z : solver.values)
             if (!std::isfinite(z.real()) || !std::isfinite(z.imag()))
-              throw invalid_input("evolution at " + place(), "finite numbers", "an eigenvalue that is not finite");
+              COEFDYN_THROW invalid_input("evolution at " + place(), "finite numbers", "an eigenvalue that is not finite");
           ++report.paths.of[static_cast<std::size_t>(out.path)];
           out.conditions = solver.conditions, out.error = solver.error;
           report.largest_error = std::fmax(report.largest_error, solver.relative_error());
@@ -195,8 +199,8 @@ eigenvalue_report eigenvalues(const X& x, Visit visit, const eigenvalue_options&
             const std::size_t now = eta.at(q.batch, q.begin + t0 + i, r), before = eta.at(q.batch, q.begin + t0 + i - 1, r);
             for (const std::size_t at : {before, now})
               if (eta.sign[at] != 0 && !std::isfinite(eta.log_abs[at]))
-                throw invalid_input("eta of reading head " + std::to_string(r) + " at " + place() + " or the token before",
-                                    "a finite logarithm", std::to_string(eta.log_abs[at]));
+                COEFDYN_THROW invalid_input("eta of reading head " + std::to_string(r) + " at " + place() + " or the token before",
+                                            "a finite logarithm", std::to_string(eta.log_abs[at]));
             out.reader = r;
             const eta_ratio ratio = ratio_of(eta.log_abs[before], eta.sign[before], eta.log_abs[now], eta.sign[now]);
             out.has_ratio = ratio.exists, out.ratio = ratio.value;
@@ -224,7 +228,8 @@ template <class X>
 std::vector<std::complex<double>> eigenvalue_array(const X& x) {
   const extents e = check(x);
   if (x.cu_seqlens)
-    throw invalid_input("cu_seqlens", "plain batch rows for one array; visit packed sequences with eigenvalues()", "packed sequences");
+    COEFDYN_THROW invalid_input("cu_seqlens", "plain batch rows for one array; visit packed sequences with eigenvalues()",
+                                "packed sequences");
   const idx steps = e.time > 0 ? e.time - 1 : 0;
   const double none = std::numeric_limits<double>::quiet_NaN();
   std::vector<std::complex<double>> out(static_cast<std::size_t>(e.batch * steps * e.readers * e.n), {none, none});

@@ -78,7 +78,7 @@ std::vector<double> probed(const X& x, const extents& e) {
 COEFDYN_HD inline int sign_of_probe(double s) { return s < -0.5 ? -1 : s == 0 ? 0 : 1; }
 
 inline void expect_every_read(const extents& e) {
-  if (e.first_read > 0) throw invalid_input("first_read", "0 for a spectrum: every token is read", std::to_string(e.first_read));
+  if (e.first_read > 0) COEFDYN_THROW invalid_input("first_read", "0 for a spectrum: every token is read", std::to_string(e.first_read));
 }
 }  // namespace detail
 

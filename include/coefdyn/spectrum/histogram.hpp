@@ -82,26 +82,28 @@ class histogram {
   explicit histogram(std::span<const double> edges, double snap = edge_snap<double>, edge_rule rule = edge_rule::partition)
       : edges_(edges.begin(), edges.end()), snap_(snap), rule_(rule) {
     if (edges_.size() < 2)
-      throw std::invalid_argument("histogram: edges should hold two numbers at least, but hold " + std::to_string(edges_.size()) + ".");
+      COEFDYN_THROW std::invalid_argument("histogram: edges should hold two numbers at least, but hold " + std::to_string(edges_.size()) +
+                                          ".");
     for (std::size_t i = 1; i < edges_.size(); ++i)
       if (!(edges_[i - 1] < edges_[i]))
-        throw std::invalid_argument("histogram: edges should ascend, but edges[" + std::to_string(i - 1) +
-                                    "] = " + std::to_string(edges_[i - 1]) + " and edges[" + std::to_string(i) +
-                                    "] = " + std::to_string(edges_[i]) + ".");
+        COEFDYN_THROW std::invalid_argument("histogram: edges should ascend, but edges[" + std::to_string(i - 1) +
+                                            "] = " + std::to_string(edges_[i - 1]) + " and edges[" + std::to_string(i) +
+                                            "] = " + std::to_string(edges_[i]) + ".");
     counters_.assign(static_cast<std::size_t>(bins().counters()), 0);
   }
 
   void add(double value) {
-    if (std::isnan(value)) throw std::invalid_argument("histogram: value " + std::to_string(total()) + " should be a number, but is nan.");
+    if (std::isnan(value))
+      COEFDYN_THROW std::invalid_argument("histogram: value " + std::to_string(total()) + " should be a number, but is nan.");
     bins()(value, [&](int counter) { ++counters_[static_cast<std::size_t>(counter)]; });
   }
   /// Adds what the device counted with these bins: the bins, then beside_bins.
   void add_counted(std::span<const std::uint64_t> counted) {
     if (counted.size() != counters_.size())
-      throw std::invalid_argument("histogram: " + std::to_string(counters_.size()) + " counters should be added, but these are " +
-                                  std::to_string(counted.size()) + ".");
+      COEFDYN_THROW std::invalid_argument("histogram: " + std::to_string(counters_.size()) + " counters should be added, but these are " +
+                                          std::to_string(counted.size()) + ".");
     if (counted.back() > 0)
-      throw std::invalid_argument("histogram: values should be numbers, but " + std::to_string(counted.back()) + " are nan.");
+      COEFDYN_THROW std::invalid_argument("histogram: values should be numbers, but " + std::to_string(counted.back()) + " are nan.");
     for (std::size_t i = 0; i < counted.size(); ++i) counters_[i] += counted[i];
   }
 
@@ -165,8 +167,8 @@ class histogram_over_sequences {
       squares_.assign(percentage.size(), 0);
     }
     if (percentage.size() != mean_.size())
-      throw std::invalid_argument("histogram_over_sequences: sequence " + std::to_string(sequences_) + " should have " +
-                                  std::to_string(mean_.size()) + " bins, but has " + std::to_string(percentage.size()) + ".");
+      COEFDYN_THROW std::invalid_argument("histogram_over_sequences: sequence " + std::to_string(sequences_) + " should have " +
+                                          std::to_string(mean_.size()) + " bins, but has " + std::to_string(percentage.size()) + ".");
     ++sequences_;
     for (std::size_t bin = 0; bin < mean_.size(); ++bin) {
       const double change = percentage[bin] - mean_[bin];

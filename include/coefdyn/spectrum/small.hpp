@@ -170,7 +170,7 @@ inline void gated_product_eigenvalues(std::span<const double> decay, std::span<c
   detail::expect_finite(name, "beta", beta.data(), m);
   detail::expect_finite_rows(name, "z", z.data(), m, n);
   if (solver == nullptr)
-    throw std::invalid_argument(
+    COEFDYN_THROW std::invalid_argument(
         "gated_product_eigenvalues: solver should be a dense solver such as "
         "dense_eigenvalues, but is null.");
   std::vector<double> matrix(n * n, 0.0);

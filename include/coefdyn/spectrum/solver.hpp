@@ -32,22 +32,22 @@ namespace detail {
 
 inline void expect_size(const char* function, const char* name, std::size_t expected, std::size_t given) {
   if (given == expected) return;
-  throw std::invalid_argument(std::string(function) + ": " + name + " should have " + std::to_string(expected) + " entries, but has " +
-                              std::to_string(given) + ".");
+  COEFDYN_THROW std::invalid_argument(std::string(function) + ": " + name + " should have " + std::to_string(expected) +
+                                      " entries, but has " + std::to_string(given) + ".");
 }
 
 inline void expect_room(const char* function, const char* name, std::size_t needed, std::size_t given) {
   if (given >= needed) return;
-  throw std::invalid_argument(std::string(function) + ": " + name + " should have at least " + std::to_string(needed) +
-                              " entries, but has " + std::to_string(given) + ".");
+  COEFDYN_THROW std::invalid_argument(std::string(function) + ": " + name + " should have at least " + std::to_string(needed) +
+                                      " entries, but has " + std::to_string(given) + ".");
 }
 
 [[noreturn]] inline void refuse_value(const char* function, const std::string& entry, double value) {
-  throw std::invalid_argument(std::string(function) + ": " + entry + " should be finite, but is " +
-                              (std::isnan(value) ? "nan"
-                               : value > 0       ? "inf"
-                                                 : "-inf") +
-                              ".");
+  COEFDYN_THROW std::invalid_argument(std::string(function) + ": " + entry + " should be finite, but is " +
+                                      (std::isnan(value) ? "nan"
+                                       : value > 0       ? "inf"
+                                                         : "-inf") +
+                                      ".");
 }
 
 template <class R>
