@@ -32,15 +32,16 @@ class cache {
   /// Appends the new tokens and returns the whole: the cache's past with the new tokens' reads. Valid until the next call.
   tokens_type extend(const tokens_type& x) {
     const extents e = check(x);
-    if (x.first_read != 0 || x.cu_seqlens) throw invalid_input("x", "new tokens alone, of plain batch rows", "first_read or cu_seqlens");
+    if (x.first_read != 0 || x.cu_seqlens)
+      COEFDYN_THROW invalid_input("x", "new tokens alone, of plain batch rows", "first_read or cu_seqlens");
     const auto same = [](const char* what, idx want, idx given) {
-      if (want != given) throw invalid_input(what, std::to_string(want) + " as in the cache", std::to_string(given));
+      if (want != given) COEFDYN_THROW invalid_input(what, std::to_string(want) + " as in the cache", std::to_string(given));
     };
     same("batch", size_.batch, e.batch), same("heads of v", size_.states, e.states), same("heads of k", size_.keys, e.keys);
     same("n", size_.n, e.n), same("d", size_.d, e.d);
     if (length_ + e.time > capacity_)
-      throw invalid_input("cache", "room for " + std::to_string(length_ + e.time) + " tokens",
-                          "a capacity of " + std::to_string(capacity_));
+      COEFDYN_THROW invalid_input("cache", "room for " + std::to_string(length_ + e.time) + " tokens",
+                                  "a capacity of " + std::to_string(capacity_));
     append(x, e, state_side{});
     tokens_type all = x;
     all.first_read = length_;
@@ -51,7 +52,7 @@ class cache {
   /// Forgets all but the first `length` tokens.
   void truncate(idx length) {
     if (length < 0 || length > length_)
-      throw invalid_input("cache", "a length from 0 to " + std::to_string(length_), std::to_string(length));
+      COEFDYN_THROW invalid_input("cache", "a length from 0 to " + std::to_string(length_), std::to_string(length));
     length_ = length;
   }
 

@@ -20,7 +20,7 @@ template <class M, class Types = float>
 class history {
  public:
   explicit history(int depth) : ring_(static_cast<std::size_t>(depth > 0 ? depth : 1)) {
-    if (depth < 1) throw invalid_input("history", "a depth of at least 1 state", std::to_string(depth));
+    if (depth < 1) COEFDYN_THROW invalid_input("history", "a depth of at least 1 state", std::to_string(depth));
   }
 
   /// Keeps a copy of the state as it is before a step; the oldest is dropped when `depth` are kept.
@@ -34,7 +34,7 @@ class history {
   /// s becomes the state before the last `steps` steps; those are forgotten.
   void roll_back(int steps, state<M, Types>& s) {
     if (steps < 0 || static_cast<std::size_t>(steps) > kept_)
-      throw invalid_input("history", "at most " + std::to_string(kept_) + " steps to take back", std::to_string(steps));
+      COEFDYN_THROW invalid_input("history", "at most " + std::to_string(kept_) + " steps to take back", std::to_string(steps));
     if (steps == 0) return;
     next_ = (next_ + ring_.size() - static_cast<std::size_t>(steps)) % ring_.size();
     kept_ -= static_cast<std::size_t>(steps);

@@ -51,7 +51,7 @@ struct invalid_input : std::invalid_argument {
 
 namespace detail {
 [[noreturn, gnu::noinline, gnu::cold]] inline void refuse(pieces tensor, pieces expected, pieces given) {
-  throw invalid_input(text(tensor), text(expected), text(given));
+  COEFDYN_THROW invalid_input(text(tensor), text(expected), text(given));
 }
 inline bool has_elements(int rank, const idx* extents) {
   for (int a = 0; a < rank; ++a)

@@ -44,9 +44,9 @@ struct products {
     return table(t) != nullptr && has_target(t) ? products(table(t)) : best();
   }
   static products on(target t) {
-    if (!has_target(t)) throw std::invalid_argument("coefdyn: this machine lacks the target asked for; use best().");
+    if (!has_target(t)) COEFDYN_THROW std::invalid_argument("coefdyn: this machine lacks the target asked for; use best().");
     if (table(t) == nullptr)
-      throw std::invalid_argument(
+      COEFDYN_THROW std::invalid_argument(
           "coefdyn: this program lacks the target asked for; link coefdyn::coefdyn or include <coefdyn/cpu/targets.hpp> in one of "
           "its files (float and double).");
     return products(table(t));
@@ -106,12 +106,12 @@ struct products {
   /// C[i][j] += sum_c A[i][c] B[j][c] prod_{j<t<=i} f[t][c] for j <= i < m <= 32; A, B, f (m, n). Decays are products of the
   /// given f, never ratios: with f <= 1 none is larger. Entries above the diagonal are untouched.
   void decayed_gram_lower(int m, int n, const R* A, idx lda, const R* B, idx ldb, const R* f, idx ldf, R* C, idx ldc) const {
-    if (m > 32) throw std::invalid_argument("coefdyn: decayed_gram_lower takes at most 32 rows; call it per block.");
+    if (m > 32) COEFDYN_THROW std::invalid_argument("coefdyn: decayed_gram_lower takes at most 32 rows; call it per block.");
     table_->decayed_gram_lower(m, n, A, lda, B, ldb, f, ldf, C, ldc);
   }
   /// Its backward, from d = dC (m, m), m <= 16: da += dA, db += dB and, without differences, dlog += d(log f).
   void decayed_gram_backward(int m, int n, const detail::gram_gradient_operands<R>& o) const {
-    if (m > 16) throw std::invalid_argument("coefdyn: decayed_gram_backward takes at most 16 rows; call it per block.");
+    if (m > 16) COEFDYN_THROW std::invalid_argument("coefdyn: decayed_gram_backward takes at most 16 rows; call it per block.");
     table_->decayed_gram_backward(m, n, o);
   }
   /// out[i][c] += sum_{s<=i} X[s][c] Y[s][c], s in order; strides may be negative, to sum from the last row, or 0.

@@ -20,13 +20,13 @@ namespace cuda {
 template <class X>
 extents checked_extents(const device::cuda& on, const X& x) {
   if (on.trusted < 0)
-    throw invalid_input("device::cuda trusted", "a number of tokens, or 0 for offsets on the host", std::to_string(on.trusted));
+    COEFDYN_THROW invalid_input("device::cuda trusted", "a number of tokens, or 0 for offsets on the host", std::to_string(on.trusted));
   if (!x.cu_seqlens || on.trusted <= 0) return check(x);
   X plain = x;
   plain.cu_seqlens = {};
   extents e = check(plain);
-  if (e.batch != 1) throw invalid_input("cu_seqlens", "B = 1 beside packed sequences", "B = " + std::to_string(e.batch));
-  if (e.first_read != 0) throw invalid_input("first_read", "0 beside packed sequences", std::to_string(e.first_read));
+  if (e.batch != 1) COEFDYN_THROW invalid_input("cu_seqlens", "B = 1 beside packed sequences", "B = " + std::to_string(e.batch));
+  if (e.first_read != 0) COEFDYN_THROW invalid_input("first_read", "0 beside packed sequences", std::to_string(e.first_read));
   e.sequences = x.cu_seqlens.count - 1;
   return e;
 }
@@ -53,9 +53,10 @@ using output_view = view<typename X::types_type::storage, 4>;
 /// Refuses a workspace that is too small, or not aligned as CUDA's own allocations are. `query`: what says the bytes.
 inline void check_workspace(const workspace& ws, std::size_t need, const char* query) {
   if (ws.size() < need)
-    throw invalid_input("workspace", std::to_string(need) + " bytes of device memory (" + query + ")", std::to_string(ws.size()));
+    COEFDYN_THROW invalid_input("workspace", std::to_string(need) + " bytes of device memory (" + query + ")", std::to_string(ws.size()));
   if (reinterpret_cast<std::uintptr_t>(ws.data()) % 16)
-    throw invalid_input("workspace", "an address that is a multiple of 16", std::to_string(reinterpret_cast<std::uintptr_t>(ws.data())));
+    COEFDYN_THROW invalid_input("workspace", "an address that is a multiple of 16",
+                                std::to_string(reinterpret_cast<std::uintptr_t>(ws.data())));
 }
 }  // namespace detail
 

@@ -33,7 +33,7 @@ inline void write_bytes(const std::string& path, const std::string& bytes) {
   std::ofstream file(path, std::ios::binary);
   file << bytes;
   file.close();
-  if (!file) throw std::runtime_error(path + ": the file should be writable, but writing failed.");
+  if (!file) COEFDYN_THROW std::runtime_error(path + ": the file should be writable, but writing failed.");
 }
 
 inline void replace_each(std::string& text, const std::string& what, const std::string& by) {
@@ -85,7 +85,7 @@ inline drawing draw(const figure& f, const std::string& stem) {
   drawing result{stem + ".gp", {stem + ".png", stem + ".svg", stem + ".pdf"}, false, ""};
   for (const char* ending : {".png", ".svg", ".pdf"})
     if (stem.ends_with(ending))
-      throw std::invalid_argument("draw: the stem should have no ending, since each is written, but is " + stem + ".");
+      COEFDYN_THROW std::invalid_argument("draw: the stem should have no ending, since each is written, but is " + stem + ".");
   const std::filesystem::path path(stem);
   const std::string script = script_of(f, path.filename().string());
   detail::write_bytes(result.script, script);

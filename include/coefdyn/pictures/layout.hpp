@@ -125,7 +125,8 @@ inline double place_columns(const figure& f, std::vector<placed_panel>& panels) 
   double free = f.width - right;
   for (const double m : margin) free -= m;
   const double plot = free / static_cast<double>(f.across);
-  if (!(plot > 0.5)) throw std::invalid_argument("figure: its width should hold " + std::to_string(f.across) + " panels, but does not.");
+  if (!(plot > 0.5))
+    COEFDYN_THROW std::invalid_argument("figure: its width should hold " + std::to_string(f.across) + " panels, but does not.");
   for (std::size_t i = 0; i < panels.size(); ++i) {
     double left = 0;
     for (std::size_t c = 0; c <= i % f.across; ++c) left += margin[c] + (c > 0 ? plot : 0);
@@ -166,7 +167,7 @@ inline double place_scale(const figure& f, layout& l, double y) {
 }
 
 inline layout laid_out(const figure& f) {
-  if (f.panels.empty() || f.across == 0) throw std::invalid_argument("figure: it should have a panel, but has none.");
+  if (f.panels.empty() || f.across == 0) COEFDYN_THROW std::invalid_argument("figure: it should have a panel, but has none.");
   layout l;
   l.width = f.width;
   double y = place_head(f, l);

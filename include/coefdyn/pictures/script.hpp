@@ -178,8 +178,8 @@ inline std::string script_of(const figure& f, const std::string& name) {
     for (std::size_t m = 0; m < f.panels[i].marks.size(); ++m) {
       const mark& drawn = f.panels[i].marks[m];
       if (const auto* grid = std::get_if<raster>(&drawn); grid != nullptr && grid->values.size() != grid->rows * grid->columns)
-        throw std::invalid_argument("raster: its values should be " + std::to_string(grid->rows * grid->columns) + ", but are " +
-                                    std::to_string(grid->values.size()) + ".");
+        COEFDYN_THROW std::invalid_argument("raster: its values should be " + std::to_string(grid->rows * grid->columns) + ", but are " +
+                                            std::to_string(grid->values.size()) + ".");
       if (is_empty(drawn)) continue;
       s << "$p" << i << "m" << m << " << EOD\n";
       write_data(s, drawn);

@@ -32,8 +32,8 @@ namespace detail {
 inline pictures::raster magnitudes(const coefficient_map& map, std::size_t cells) {
   const std::size_t T = map.tokens;
   if (map.alpha.size() != T * T)
-    throw std::invalid_argument("coefficient_figure: alpha should have T * T = " + std::to_string(T * T) + " entries, but has " +
-                                std::to_string(map.alpha.size()) + ".");
+    COEFDYN_THROW std::invalid_argument("coefficient_figure: alpha should have T * T = " + std::to_string(T * T) + " entries, but has " +
+                                        std::to_string(map.alpha.size()) + ".");
   const std::size_t block = std::max<std::size_t>(1, (T + cells - 1) / cells), n = (T + block - 1) / block;
   const double end = static_cast<double>(n * block) - 0.5;
   pictures::raster grid{n, n, {-0.5, end, -0.5, end}, std::vector<double>(n * n, pictures::raster::nothing), pictures::palette::zero};
