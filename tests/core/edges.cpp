@@ -135,3 +135,83 @@ TEST_CASE_TEMPLATE("sqrt(1 - |lambda|^2): a lambda of 1 and what rounding adds g
   t.log_decay = R(-1e-7f);
   CHECK(scaling::sqrt_one_minus_lambda2::scale(t) == doctest::Approx(std::sqrt(2e-7)).epsilon(1e-5));
 }
+
+namespace {
+/// y and gradients of one head whose streams, but for what the caller changes, are all of one number.
+template <class M, class R>
+struct one_head {
+  idx T;
+  extents e;
+  stream_buffers<M, R> x, d;
+  std::vector<R> y, dy;
+  one_head(idx time, int n, R number) : T(time), e(sizes(time, n)), x(e), d(e), y(std::size_t(time), number), dy(y) {
+    for_each_need(typename stream_buffers<M, R>::needs{}, [&]<class N>(N) {
+      for (auto& v : x.template of<N>()) v = number;
+    });
+  }
+  static extents sizes(idx time, int n) {
+    extents e;
+    e.batch = e.sequences = 1, e.time = time, e.readers = e.states = e.queries = e.keys = 1, e.n = n, e.d = 1;
+    return e;
+  }
+  template <class Form>
+  void run(Form form) {
+    tokens<M, R> t;
+    x.bind(t);
+    coefdyn::run(device::cpu{}, form, t, view(y.data(), 1, T, 1, 1));
+  }
+  template <class Form>
+  void backward(Form form) {
+    tokens<M, R> t;
+    gradients<M, R> g;
+    x.bind(t), d.bind(g);
+    coefdyn::backward(device::cpu{}, form, t, view(std::as_const(dy).data(), 1, T, 1, 1), g);
+  }
+};
+}  // namespace
+
+TEST_CASE("forms: NaN in a key is NaN in y under relu, alone in a row and beside others") {
+  for (const idx T : {1, 3}) {
+    one_head<mixers::relu_attention, float> h(T, 1, 1);
+    h.x.k[std::size_t(T) - 1] = std::nanf("");
+    const auto check = [&](auto form) {
+      h.run(form);
+      for (idx t = 0; t < T; ++t) CHECK(std::isnan(h.y[std::size_t(t)]) == (t == T - 1));
+    };
+    check(form::definition{}), check(form::parallel{});
+  }
+}
+
+TEST_CASE("forms: NaN in dy stays away from later tokens' gradients, in v from earlier outputs") {
+  one_head<mixers::linear_attention, float> h(4, 1, 1);
+  const auto check = [&](auto form) {
+    h.dy = {1, std::nanf(""), 1, 1};
+    h.backward(form);
+    CHECK(std::isnan(h.d.v[0]));
+    CHECK(std::isnan(h.d.v[1]));
+    CHECK(h.d.v[2] == 2);
+    CHECK(h.d.v[3] == 1);
+    h.x.v[2] = std::numeric_limits<float>::infinity();
+    h.run(form);
+    CHECK(h.y[0] == 1);
+    CHECK(h.y[1] == 2);
+    CHECK(h.y[2] == std::numeric_limits<float>::infinity());
+    h.x.v[2] = 1;
+  };
+  check(form::definition{}), check(form::parallel{}), check(form::recurrent{}), check(form::chunkwise{});
+}
+
+TEST_CASE("forms: an LRU whose |lambda| is one rounding above 1 is that of 1") {
+  one_head<mixers::lru, float> h(3, 2, 0.5f);
+  const auto check = [&](auto form) {
+    for (float& x : h.x.log_decay) x = 1.2e-7f;
+    h.run(form);
+    for (const float y : h.y) CHECK(y == 0);  // b = 0
+    h.x.log_decay[1] = -0.5f;
+    h.run(form), h.backward(form);
+    for (const float y : h.y) CHECK(y != 0);
+    for (const auto* g : {&h.d.q, &h.d.k, &h.d.v, &h.d.log_decay, &h.d.theta})
+      for (const float v : *g) CHECK(std::isfinite(v));
+  };
+  check(form::definition{}), check(form::parallel{}), check(form::recurrent{}), check(form::chunkwise{});
+}

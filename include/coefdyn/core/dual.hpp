@@ -14,6 +14,11 @@ COEFDYN_HD constexpr R along(R a, R b) {
   const bool a_is_infinite = a > most || a<-most, b_is_infinite = b> most || b < -most;
   return (a == R(0) && b_is_infinite) || (b == R(0) && a_is_infinite) ? R(0) : a * b;
 }
+/// What a gradient gives through a slope: none where the slope is 0, whatever it is, so that NaN in one stream's gradient stays there.
+template <class R>
+COEFDYN_HD constexpr R passed(R gradient, R slope) {
+  return slope == R(0) ? R(0) : along(gradient, slope);
+}
 /// d / v with a derivative d: 0 / 0 is 0.
 template <class R>
 COEFDYN_HD constexpr R derivative_over(R d, R v) {
@@ -112,6 +117,11 @@ COEFDYN_WITH_PLAIN(bool, ==)
 template <class R>
 COEFDYN_HD constexpr dual<R> along(dual<R> a, dual<R> b) {
   return {along(a.v, b.v), along(a.d, b.v) + along(a.v, b.d)};
+}
+
+template <class R>
+COEFDYN_HD constexpr dual<R> passed(dual<R> gradient, dual<R> slope) {
+  return {passed(gradient.v, slope.v), passed(gradient.d, slope.v) + passed(gradient.v, slope.d)};
 }
 
 template <class R>

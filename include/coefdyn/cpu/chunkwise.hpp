@@ -19,6 +19,7 @@ template <class M, class R, class X>
 struct chunkwise_head {
   using T = traits<M>;
   int length = 0;
+  bool from_nothing = false;  // no state comes in
   state_frame<M, R, X::over> in;
   reader_frame<M, R, X::over> reads;
   operands<M, R> o;
@@ -45,6 +46,7 @@ struct chunkwise_head {
     gather<M>(k.px.where(), x, e, hd.s, hd.at(0), t, count, t == 0, in, scratch);
     o.tokens = count;
     o.rows = count * T::micro;
+    o.from_nothing = from_nothing && t == 0;
     lower<M>(k.px.where(), in, position + t, m, o);
     if constexpr (!T::structured)
       if (t == 0) k.take_map(in.at(0, 0, position));
@@ -82,6 +84,7 @@ void chunkwise_forward(const X& x, const extents& e, const head& hd, const Y& y,
   const int width = padded_width<M>(e.d);
   load_state<M>(c, hd.index, hd.state, e.n, e.d, width, w.S);
   R m = initial_maximum<M, Types, R>(c, hd.index, hd.state);
+  w.from_nothing = !c.initial;
   w.o.begin_sequence();
   const auto keep = [&](const auto& to, idx slot) {
     store_state<M>(to, slot, hd.state, e.n, e.d, width, turned_copy(w.o, w.S, width, width, w.turned), m);

@@ -90,6 +90,7 @@ void chunkwise_backward(const X& x, const extents& ex, const head& hd, const Cal
   const auto count_of = [&](idx chunk) { return int(tokens - chunk * length < length ? tokens - chunk * length : length); };
   const R m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
   R m = m0;
+  w.f.from_nothing = !call.c.initial && !call.s.initial;
   const idx segments = (chunks + w.save_every - 1) / w.save_every;
   R* last_state = w.checkpoints + segments * size;  // where the first pass goes on, and ends
   load_state<M>(call.c, hd.index, hd.state, ex.n, ex.d, w.e, last_state);
@@ -151,6 +152,7 @@ void chunkwise_backward(const X& x, const extents& ex, const head& hd, const Cal
         }
       }
       f.k.finish_backward(f.o, S, w.dS, w.dS_start, w.d);
+      w.d.clear_idle(f.o);
       raise_tokens<M>(f.k.px.where(), f.in, start + t, f.o, w.d, w.grads.state, w.grads.row(t));
       if (w.grads.by_part) w.grads.leave(x, call.g, ex, hd, t, count, {true, false, true, call.first}, f.scratch);
     }

@@ -91,8 +91,9 @@ struct definition_head {
   reader_frame<M, R, X::over> reads;  // one token at a time
   impulses<M, R> h;
   R* scratch = nullptr;
-  R m0{};   // the initial state's maximum
-  R top{};  // the running maximum, as a state that leaves carries it
+  R m0{};                     // the initial state's maximum
+  R top{};                    // the running maximum, as a state that leaves carries it
+  bool from_nothing = false;  // no state comes in
 
   definition_head() = default;
   definition_head(arena& a, const extents& e, idx tokens)
@@ -112,7 +113,7 @@ struct definition_head {
     top = m0;
     after(idx(0), alive);
     for (idx i = 0; i < tokens; ++i) {
-      if constexpr (T::stabilised) next_maximum<M, R>(in, int(i), position + i, top);
+      if constexpr (T::stabilised) next_maximum<M, R>(in, int(i), position + i, top, !from_nothing || i > 0);
       if constexpr (T::structure.order == reads::before_write) {
         write(i, T::micro - 1, position, alive);  // seen by this read alone, weighted by diag(u)
         const auto at = in.at(i, T::micro - 1, position + i);
@@ -122,7 +123,7 @@ struct definition_head {
       for (int l = 0; l < T::micro; ++l) {
         const auto at = in.at(i, l, position + i);
         evolve<A, false>(at, h.alive(alive), h.work);
-        evolve<A, false>(at, state_matrix<E>{h.P, h.e, h.e}, h.work);
+        if (!from_nothing) evolve<A, false>(at, state_matrix<E>{h.P, h.e, h.e}, h.work);
         if (T::structure.writes_each || l == T::micro - 1) write(i, l, position, alive++);
       }
       if constexpr (T::structure.order == reads::after_write) read(i, alive);
@@ -142,7 +143,7 @@ struct definition_head {
     const R past = T::stabilised ? math::exp(m0 - m) : R(1);
     for (int u = 0; u < h.e; ++u) {
       E s{};
-      for (int c = 0; c < h.n; ++c) s += E(at.q[c] * h.P[c * h.e + u]);
+      for (int c = 0; c < h.n && !from_nothing; ++c) s += E(at.q[c] * h.P[c * h.e + u]);
       h.numerator[u] = past * real_part(s);
     }
     for (idx j = 0; j < alive; ++j)
@@ -173,6 +174,7 @@ void definition_forward(const X& x, const extents& e, const head& hd, const Y& y
   gather<M>(x, e, hd.s, hd.at(0), 0, tokens, true, w.in, w.scratch);
   load_state<M>(c, hd.index, hd.state, e.n, e.d, value_width<M>(e.d), w.h.P);
   w.m0 = initial_maximum<M, Types, R>(c, hd.index, hd.state);
+  w.from_nothing = !c.initial;
   std::size_t next = 0;
   const auto keep = [&](const auto& out, idx slot, idx alive) {
     if constexpr (T::linear) {

@@ -31,6 +31,8 @@ struct definition_backward_head {
     dZ = a.take<R>(f.h.columns + 1), dY = a.take<R>(e), q = a.take<R>(2 * n);
   }
 
+  /// A row before the first write, where no state has come in: its evolution has nothing to act on.
+  bool idle(idx row) const { return f.from_nothing && row < operands<M, R>::first_acting; }
   /// Row of the timeline that makes write j.
   static idx row_of_write(idx j) { return T::structure.writes_each ? j : j * T::micro + T::micro - 1; }
   /// The impulse of write j without the exponential that a maximum keeps out, as b K.
@@ -52,7 +54,7 @@ struct definition_backward_head {
       const idx i = row / T::micro;
       const int l = int(row % T::micro);
       const auto at = f.in.at(i, l, position + i);
-      evolve<typename M::evolution, false>(at, state_matrix<E>{next, 1, 1}, work);
+      if (!idle(row)) evolve<typename M::evolution, false>(at, state_matrix<E>{next, 1, 1}, work);
       if (T::structure.writes_each || l == T::micro - 1) {
         const idx j = T::structure.writes_each ? row : i;
         const R b = dZ[j] * plain_b(j, position);
@@ -75,6 +77,7 @@ struct definition_backward_head {
           add_lowered(rows.K + row * rows.n, n, c, (dZ[j] * b) * p[c]);
         }
       }
+      if (idle(row)) continue;
       evolve_backward<M, R>(f.in, i, l, position + i, state_matrix<E>{G + row * n, 1, 1}, state_matrix<E>{p, 1, 1},
                             state_matrix<E>{decayed, 1, 1}, work, rows, grads.state, i);
     }
@@ -93,11 +96,12 @@ void definition_backward(const X& x, const extents& ex, const head& hd, const Ca
   load_state<M>(call.c, hd.index, hd.state, ex.n, ex.d, value_width<M>(ex.d), f.h.P);
   for (int i = 0; i < n * e; ++i) w.S0[i] = f.h.P[i], w.dS0[i] = E{};
   f.m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
+  f.from_nothing = !call.c.initial && !call.s.initial;
   w.rows.clear(tokens * T::micro);
   const auto transport = [&](idx count, R past, const R* dy) {  // rows [0, count) under dZ, the initial state under past * dy
     for (int c = 0; c < n; ++c) {
       E s{};
-      for (int u = 0; u < e; ++u) s += (past * dy[u]) * w.S0[c * e + u];
+      for (int u = 0; u < e && !f.from_nothing; ++u) s += (past * dy[u]) * w.S0[c * e + u];
       w.start[c] = s;
     }
     w.forward(count, position);

@@ -29,6 +29,7 @@ struct operands {
                 "coefdyn: a rank-one correction over the complex numbers is not offered; use a real evolution.");
 
   int tokens = 0, rows = 0, n = 0, e = 0;
+  bool from_nothing = false;                        // no state comes in and row 0 is the sequence's first: see acts
   R *K = nullptr, *row = nullptr, *col = nullptr;   // (rows, n)
   R* V = nullptr;                                   // (rows, e)
   R* g = nullptr;                                   // (rows, 1 or n)
@@ -56,6 +57,18 @@ struct operands {
     m = a.take<R>(tokens);
     if (T::stabilised) shift = a.take<R>(tokens);
     if (T::stabilised && before) read_scale = a.take<R>(tokens), bonus_scale = a.take<R>(tokens);
+  }
+  /// Whether there is something that row r's evolution acts on: not before the first write without a state, where what its streams say,
+  /// NaN too, has no part in any result.
+  COEFDYN_HD bool acts(idx r) const { return !from_nothing || r >= first_acting; }
+  static constexpr int first_acting = T::structure.writes_each ? 1 : micro;
+  /// As gradients of operands `o`: nothing reaches the rows that do not act.
+  void clear_idle(const operands& o) {
+    const int idle = !o.from_nothing ? 0 : rows < first_acting ? rows : first_acting;
+    if (has_gates) cpu::clear(g, idx(idle) * gate_width());
+    if (corrects) cpu::clear(s, idle), cpu::clear(row, idx(idle) * n);
+    if (corrects && !tied) cpu::clear(col, idx(idle) * n);
+    if (turns) cpu::clear(co, idx(idle) * (n / 2));
   }
   COEFDYN_HD int gate_width() const { return channel ? n : 1; }
   static constexpr bool has_gates = gated || T::stabilised;
@@ -149,9 +162,10 @@ COEFDYN_HD void lower_vector(const Row& x, int n, int sign, R* out) {
 }
 
 /// m_t = max(m_{t-1} + log decay, log b_t) (and 0 under a floored sum); returns m_{t-1} - m_t, which joins the log decay.
-/// A rank-one part on the undecayed state, or a map without structure, is not bounded by its decay: there it counts as 0.
+/// A rank-one part on the undecayed state, or a map without structure, is not bounded by its decay: there it counts as 0, as where
+/// the token's evolution has nothing to act on.
 template <class M, class R, class Frame>
-COEFDYN_HD R next_maximum(const Frame& f, int i, idx position, R& m) {
+COEFDYN_HD R next_maximum(const Frame& f, int i, idx position, R& m, bool acts = true) {
   using A = typename M::evolution;
   using T = traits<M>;
   const R before = m;
@@ -162,7 +176,7 @@ COEFDYN_HD R next_maximum(const Frame& f, int i, idx position, R& m) {
     const auto first = f.at(i, 0, position);
     R largest = log_decay_of<A>(first, 0);
     for (int c = 1; c < (T::structure.decay == gate::channel ? first.n : 1); ++c) largest = math::max(largest, log_decay_of<A>(first, c));
-    if (!none) top = before + largest;
+    if (!none && acts) top = before + largest;
   }
   for (int l = 0; l < T::micro; ++l)
     if (T::structure.writes_each || l == T::micro - 1) top = math::max(top, R(M::scaling::log_scale(f.at(i, l, position))));
@@ -195,7 +209,7 @@ void lower(const Frame& f, idx position, R& m, operands<M, R>& o) {
     R shift(0);
     if constexpr (T::stabilised) {
       const R last = m;
-      shift = next_maximum<M>(f, i, position + i, m);
+      shift = next_maximum<M>(f, i, position + i, m, o.acts(idx(i) * T::micro));
       o.shift[i] = math::exp(shift);
       o.m[i] = m;
       if constexpr (O::before) {
@@ -221,7 +235,7 @@ void lower(const Frame& f, idx position, R& m, operands<M, R>& o) {
       if constexpr (T::exponential) o.b[r] = writes ? o.b[r] * math::exp(R(B::log_scale(at)) - (T::stabilised ? m : R(0))) : R(0);
       if constexpr (O::has_gates) {
         R* g = o.g + r * o.gate_width();
-        if (l > 0) clear(g, o.gate_width());
+        if (l > 0 || !o.acts(r)) clear(g, o.gate_width());
         else if constexpr (!O::channel) g[0] = log_decay_of<A>(at, 0) + shift;
         else
           for (int part = 0; part < o.n; part += n) by_channel(n, g + part, [&](int c) { return log_decay_of<A>(at, c) + shift; });
@@ -231,6 +245,10 @@ void lower(const Frame& f, idx position, R& m, operands<M, R>& o) {
         if constexpr (T::stabilised && T::structure.row_sees == sees::undecayed) o.s[r] = o.s[r] * (l == 0 ? o.shift[i] : R(1));
         by_channel(n, o.row + r * o.n, [&](int c) { return R(A::row(at, c)); });
         if constexpr (!O::tied) by_channel(n, o.col + r * o.n, [&](int c) { return R(column_of<A>(at, c)); });
+        if (!o.acts(r)) {
+          o.s[r] = R(0), clear(o.row + r * o.n, o.n);
+          if constexpr (!O::tied) clear(o.col + r * o.n, o.n);
+        }
       }
       if constexpr (O::before)
         if (l == T::micro - 1)
@@ -240,6 +258,7 @@ void lower(const Frame& f, idx position, R& m, operands<M, R>& o) {
         R *co = o.co + r * half, *si = o.si + r * half;
         for (int p = 0; p < half; ++p) {
           if (l == 0) o.angle[p] = within_a_turn(o.angle[p] + wide<R>(R(A::angle(at, p))));
+          if (!o.acts(r) && !(math::abs(o.angle[p]) >= wide<R>(0))) o.angle[p] = wide<R>(0);  // NaN; any number is as right
           co[p] = R(math::cos(o.angle[p]));
           si[p] = R(math::sin(o.angle[p]));
         }

@@ -16,6 +16,7 @@ struct parallel_head {
   using T = traits<M>;
   using O = operands<M, R>;
   int length = 0, n = 0, d = 0, e = 0;
+  bool from_nothing = false;  // no state comes in
   idx tiles = 0;
   state_frame<M, R, X::over> in;
   reader_frame<M, R, X::over> reads;
@@ -61,6 +62,7 @@ struct parallel_head {
     gather<M>(t.px.where(), x, ex, hd.s, hd.at(0), at, count, j == 0, in, scratch);
     o.tokens = count;
     o.rows = count * T::micro;
+    o.from_nothing = from_nothing && j == 0;
     lower<M>(t.px.where(), in, position + at, running, o);
     t.prepare(o, summary(j, o.rows));
     copy(idx(o.rows) * e, o.V, value_rows(j));
@@ -68,6 +70,9 @@ struct parallel_head {
     t.px.transpose(o.rows, n, summary(j, o.rows).moved, n, keys + j * columns * idx(n), columns);
   }
   static constexpr bool writes_at(int row) { return T::structure.writes_each || row % T::micro == T::micro - 1; }
+  /// A token that reads before micro-steps of its own meets its bonus in a later row of its tile; else rows of a tile weigh nothing
+  /// above the diagonal, and a product of the lower half keeps what is there, NaN too, out of earlier tokens.
+  static constexpr bool bonus_is_above = O::before && T::micro > 1;
   /// Whether a read row of this tile sees a row of this tile.
   static constexpr bool sees_own(int read, int row) { return T::structure.order == reads::before_write ? row < read : row <= read; }
 
@@ -90,7 +95,7 @@ struct parallel_head {
         t.px.row_dots(rows_q, columns, Z, columns, ones, 0, sums);
       }
     }
-    if (own && T::micro == 1) t.px.nn_lower_left(rows_q, d, Z, columns, V, e, Y, e);
+    if (own && !bonus_is_above) t.px.nn_lower_left(rows_q, d, Z, columns, V, e, Y, e);
     else t.px.nn(rows_q, d, columns, Z, columns, V, e, Y, e);
     if constexpr (T::needs_sum)
       for (int i = 0; i < rows_q; ++i) Y[idx(i) * e + d] += sums[i];
@@ -127,6 +132,7 @@ void parallel_forward(const X& x, const extents& e, const head& hd, const Y& y, 
   const idx tokens = hd.tokens(), start = initial_position(c, hd.index);
   const int width = padded_width<M>(e.d);
   R running = initial_maximum<M, Types, R>(c, hd.index, hd.state);
+  w.from_nothing = !c.initial;
   load_state<M>(c, hd.index, hd.state, e.n, e.d, width, w.S);
   w.o.begin_sequence();
   for (idx j = 0; j * w.length < tokens; ++j) {

@@ -83,6 +83,7 @@ void parallel_backward(const X& x, const extents& ex, const head& hd, const Call
   const auto count_of = [&](idx j) { return int(tokens - j * f.length < f.length ? tokens - j * f.length : f.length); };
   const R m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
   const bool from_state = T::linear && (call.c.initial || call.s.initial);
+  f.from_nothing = !from_state;
   R running = m0;
   if constexpr (T::linear) load_state<M>(call.c, hd.index, hd.state, ex.n, ex.d, f.e, w.states);
   for (idx j = 0; j < tiles; ++j) {
@@ -145,7 +146,8 @@ void parallel_backward(const X& x, const extents& ex, const head& hd, const Call
       f.t.own(f.o, f.summary(j, rows), f.Q, f.Z);
       if constexpr (O::before) f.put_bonus(rows, rows);
       weight_gradients(f, rows, rows, f.o.V, w.dY, true, w.dP);
-      px.tn(rows, f.d, rows, f.Z, rows, w.dY, e, w.value_gradients(j), e);
+      if constexpr (f.bonus_is_above) px.tn(rows, f.d, rows, f.Z, rows, w.dY, e, w.value_gradients(j), e);
+      else px.tn_lower_left(rows, f.d, f.Z, rows, w.dY, e, w.value_gradients(j), e);
       if constexpr (O::before)
         for (int i = 0; i < count; ++i) {  // the bonus's score leaves the tile's own
           const int row = read_row<M>(i), own = i * T::micro + T::micro - 1;
@@ -166,6 +168,7 @@ void parallel_backward(const X& x, const extents& ex, const head& hd, const Call
         state_through_tile_backward(f, f.summary(j, rows), rows, f.value_rows(j), w.states + j * size, w, ds, w.value_gradients(j));
     w.back.finish(f.o, f.summary(j, rows), ds, w.flux, w.d);
     for (idx i = 0; i < idx(rows) * e; ++i) w.d.V[i] += w.value_gradients(j)[i];
+    w.d.clear_idle(f.o);
     raise_tokens<M>(f.t.px.where(), f.in, start + at, f.o, w.d, w.grads.state, w.grads.row(at));
     if (w.grads.by_part) w.grads.leave(x, call.g, ex, hd, at, count, {true, false, true, call.first}, f.scratch);
   }

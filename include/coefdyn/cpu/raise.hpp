@@ -79,27 +79,27 @@ COEFDYN_HD void raise_row_streams(const Frame& f, idx i, int l, idx position, co
               each(O::channel ? n : 1, [&](int c) {
                 R total = g.g[c];
                 if constexpr (T::complex_state && O::channel) total += g.g[n + c];
-                return along(total, D(log_decay_of<A>(at, c)).d);
+                return passed(total, D(log_decay_of<A>(at, c)).d);
               });
           if constexpr (O::turns)
-            if (l == 0) each(T::complex_state ? n : n / 2, [&](int c) { return along(g.angle[c], D(A::angle(at, c)).d); });
+            if (l == 0) each(T::complex_state ? n : n / 2, [&](int c) { return passed(g.angle[c], D(A::angle(at, c)).d); });
           if constexpr (O::corrects) {
             R factor = g.s;
             if constexpr (T::stabilised && T::structure.row_sees == sees::undecayed)
               if (l == 0) factor = factor * shift;
-            if constexpr (!per_channel) whole += along(factor, D(A::strength(at)).d);
+            if constexpr (!per_channel) whole += passed(factor, D(A::strength(at)).d);
             each(n, [&](int c) {
-              R t = along(g.row[c], D(A::row(at, c)).d);
-              if constexpr (!O::tied) t += along(g.col[c], D(column_of<A>(at, c)).d);
+              R t = passed(g.row[c], D(A::row(at, c)).d);
+              if constexpr (!O::tied) t += passed(g.col[c], D(column_of<A>(at, c)).d);
               return t;
             });
           }
           if (writes || O::tied) {
-            if constexpr (T::exponential && !per_channel) whole += along(g.b * o_b, D(B::log_scale(at)).d);
+            if constexpr (T::exponential && !per_channel) whole += passed(g.b * o_b, D(B::log_scale(at)).d);
             if constexpr (T::scale_is_scalar && !per_channel) {
               const D scale = B::scale(at);
-              if constexpr (T::exponential) whole += scale.v == R(0) ? R(0) : g.b * o_b / scale.v * scale.d;
-              else whole += along(g.b, scale.d);
+              if constexpr (T::exponential) whole += scale.v == R(0) ? R(0) : passed(g.b * o_b / scale.v, scale.d);
+              else whole += passed(g.b, scale.d);
             }
             each(n, [&](int c) {
               const auto k = at.k[c];
@@ -107,18 +107,18 @@ COEFDYN_HD void raise_row_streams(const Frame& f, idx i, int l, idx position, co
                 R t(0);
                 if constexpr (!T::scale_is_scalar) {
                   const D bc = B::scale(at, c);
-                  t = bc.d * (g.K[c] * k.re.v + g.K[n + c] * k.im.v);
-                  if constexpr (O::before) t += (D(A::bonus(at, c)) * bc).d * (g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v);
+                  t = passed(g.K[c] * k.re.v + g.K[n + c] * k.im.v, bc.d);
+                  if constexpr (O::before) t += passed(g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v, (D(A::bonus(at, c)) * bc).d);
                 } else if constexpr (O::before) {
-                  t = D(A::bonus(at, c)).d * (g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v);
+                  t = passed(g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v, D(A::bonus(at, c)).d);
                 }
                 return t;
               } else {
                 D kc = k;
                 if constexpr (!T::scale_is_scalar) kc = kc * D(B::scale(at, c));
-                R t = along(g.K[c], kc.d);
+                R t = passed(g.K[c], kc.d);
                 if constexpr (O::before)
-                  if (l == T::micro - 1) t += along(g.bonus[c], (D(A::bonus(at, c)) * kc).d);
+                  if (l == T::micro - 1) t += passed(g.bonus[c], (D(A::bonus(at, c)) * kc).d);
                 return t;
               }
             });
@@ -164,7 +164,7 @@ COEFDYN_HD void raise_eta_streams([[maybe_unused]] const Frame& f, [[maybe_unuse
         static_assert(Need::inner == width::scalar,
                       "coefdyn: a normalization's streams hold one number per head; a vector stream is not offered there.");
         const auto at = f.template lifted<typename Need::tag, seed::every>(i, 0, position, 0);
-        put<Need>(d, to, 0, 0, along(df, dual<R>(inverse_eta<typename M::normalization>(dual<R>(sum), dual<R>(m), at)).d));
+        put<Need>(d, to, 0, 0, passed(df, dual<R>(inverse_eta<typename M::normalization>(dual<R>(sum), dual<R>(m), at)).d));
       }(),
       ...);
 }

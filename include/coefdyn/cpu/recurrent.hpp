@@ -17,6 +17,7 @@ struct recurrent_head {
   state_frame<M, R, X::over> in;
   reader_frame<M, R, X::over> reads;
   int n = 0, e = 0;
+  bool empty = false;  // nothing has been written yet, and no state has come in: there is nothing to evolve
   E *S = nullptr, *work = nullptr;
   R *numerator = nullptr, *scratch = nullptr;
   R m{};
@@ -35,13 +36,14 @@ struct recurrent_head {
   /// Token i of the window: evolve and write at each micro-step. With exp(i) scaling, S stays scaled by e^-m.
   void advance(int i, idx position) {
     R extra(0);
-    if constexpr (T::stabilised) extra = next_maximum<M>(in, i, position, m);
+    if constexpr (T::stabilised) extra = next_maximum<M>(in, i, position, m, !empty);
     for (int l = 0; l < T::micro; ++l) advance_row(i, l, position, l == 0 ? extra : R(0), S);
   }
   void advance_row(int i, int l, idx position, R extra, E* to) {
     const auto at = in.at(i, l, position);
-    evolve<A, false>(at, state_matrix<E>{to, e, e}, work, extra);
+    if (!empty) evolve<A, false>(at, state_matrix<E>{to, e, e}, work, extra);
     if (T::structure.writes_each || l == T::micro - 1) {
+      empty = false;
       const R b = write_b<M>(at, m);
       for (int c = 0; c < n; ++c) {
         const E k = b * write_key<M, E>(at, c);
@@ -85,6 +87,7 @@ void recurrent_forward(const X& x, const extents& e, const head& hd, const Y& y,
   const idx tokens = hd.tokens(), start = initial_position(c, hd.index);
   load_state<M>(c, hd.index, hd.state, e.n, e.d, value_width<M>(e.d), w.S);
   w.m = initial_maximum<M, Types, R>(c, hd.index, hd.state);
+  w.empty = !c.initial;
   std::size_t next = 0;
   const auto capture = [&](idx seen) {
     for (; next < c.positions.size() && (c.positions[next] <= seen || seen == tokens); ++next)

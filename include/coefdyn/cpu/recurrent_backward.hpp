@@ -97,7 +97,8 @@ void recurrent_backward(const X& x, const extents& ex, const head& hd, const Cal
     for (idx i = 0; i < size; ++i) to[i] = from[i];
   };
   const R m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
-  f.m = m0;
+  const bool from_nothing = !call.c.initial && !call.s.initial;
+  f.m = m0, f.empty = from_nothing;
   load_state<M>(call.c, hd.index, hd.state, ex.n, ex.d, value_width<M>(ex.d), f.S);
   const idx windows = (tokens + f.window - 1) / f.window;
   const auto load = [&](idx k) {
@@ -114,11 +115,11 @@ void recurrent_backward(const X& x, const extents& ex, const head& hd, const Cal
   for (idx k = windows - 1; k >= 0; --k) {
     const int count = load(k);
     const idx t0 = k * f.window;
-    f.m = w.m[0] = w.checkpoint_m[k];
+    f.m = w.m[0] = w.checkpoint_m[k], f.empty = from_nothing && k == 0;
     copy(w.checkpoints + k * size, w.inner);
     for (int i = 0; i < count; ++i) {  // the window's states again: one before each micro-step
       w.extra[i] = R(0);
-      if constexpr (T::stabilised) w.extra[i] = next_maximum<M>(f.in, i, start + t0 + i, f.m);
+      if constexpr (T::stabilised) w.extra[i] = next_maximum<M>(f.in, i, start + t0 + i, f.m, !f.empty);
       w.m[i + 1] = f.m;
       for (int l = 0; l < T::micro; ++l) {
         E* next = w.inner + (idx(i) * T::micro + l + 1) * size;
@@ -135,6 +136,7 @@ void recurrent_backward(const X& x, const extents& ex, const head& hd, const Cal
       for (int l = T::micro - 1; l >= 0; --l) {
         const idx row = idx(i) * T::micro + l;
         if (T::structure.writes_each || l == T::micro - 1) write_backward(w, i, l, position);
+        if (from_nothing && t0 == 0 && row < operands<M, R>::first_acting) continue;
         evolve_backward<M, R>(f.in, i, l, position, state_matrix<E>{w.inner + row * size, e, e}, state_matrix<E>{w.dS, e, e},
                               state_matrix<E>{w.decayed, e, e}, w.work, w.rows, w.grads.state, t0 + i, l == 0 ? w.extra[i] : R(0));
       }

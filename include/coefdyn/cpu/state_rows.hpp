@@ -201,7 +201,7 @@ void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y
   capture(0);
   over_chunks(tokens, w.length, c.positions, [&](idx t, int count) {
     gather<M>(w.px.where(), x, e, hd.s, hd.at(0), t, count, t == 0, w.in, w.scratch);
-    w.o.tokens = count, w.o.rows = count * T::micro;
+    w.o.tokens = count, w.o.rows = count * T::micro, w.o.from_nothing = !c.initial && t == 0;
     lower<M>(w.px.where(), w.in, start + t, m, w.o);
     if constexpr (O::has_gates) w.px.exp(idx(w.o.rows) * w.o.gate_width(), w.o.g, w.w);
     const int from = unread(e, t, count);

@@ -129,11 +129,11 @@ __device__ float gradient_at(const X& x, const extents& e, const view<const idx,
   float sum = 0;
   if constexpr (Reading) {
     if constexpr (kinds<M>::read)
-      sum += along(d.read[index], inverse_eta<typename M::normalization>(D(0.f), D(0.f), lifted_at<Tag>(x, e, s, reader_numbers<X>{})).d);
+      sum += passed(d.read[index], inverse_eta<typename M::normalization>(D(0.f), D(0.f), lifted_at<Tag>(x, e, s, reader_numbers<X>{})).d);
   } else if constexpr (kinds<M>::gate || kinds<M>::scale) {
     const auto at = lifted_at<Tag>(x, e, s, state_numbers<X>{});
-    if constexpr (kinds<M>::gate) sum += along(d.gate[index], D(log_decay_of<typename M::evolution>(at, 0)).d);
-    if constexpr (kinds<M>::scale) sum += along(d.scale[index], D(M::scaling::scale(at)).d);
+    if constexpr (kinds<M>::gate) sum += passed(d.gate[index], D(log_decay_of<typename M::evolution>(at, 0)).d);
+    if constexpr (kinds<M>::scale) sum += passed(d.scale[index], D(M::scaling::scale(at)).d);
   }
   return sum;
 }

@@ -36,18 +36,18 @@ __device__ R channel_gradient(const At& at, int n, int l, int c, const row_gradi
       if constexpr (T::complex_state && O::channel) {
         total += g.g[n + c];
       }
-      sum += along(total, D(log_decay_of<A>(at, c)).d);
+      sum += passed(total, D(log_decay_of<A>(at, c)).d);
     }
   }
   if constexpr (O::turns) {
     if (l == 0 && c < (T::complex_state ? n : n / 2)) {
-      sum += along(g.angle[c], D(A::angle(at, c)).d);
+      sum += passed(g.angle[c], D(A::angle(at, c)).d);
     }
   }
   if constexpr (O::corrects) {
-    sum += along(g.row[c], D(A::row(at, c)).d);
+    sum += passed(g.row[c], D(A::row(at, c)).d);
     if constexpr (!O::tied) {
-      sum += along(g.col[c], D(column_of<A>(at, c)).d);
+      sum += passed(g.col[c], D(column_of<A>(at, c)).d);
     }
   }
   if (T::structure.writes_each || l == T::micro - 1 || O::tied) {
@@ -57,10 +57,10 @@ __device__ R channel_gradient(const At& at, int n, int l, int c, const row_gradi
       if constexpr (!T::scale_is_scalar) {
         bc = D(B::scale(at, c));
       }
-      sum += bc.d * (g.K[c] * k.re.v + g.K[n + c] * k.im.v);
+      sum += passed(g.K[c] * k.re.v + g.K[n + c] * k.im.v, bc.d);
       if constexpr (O::before) {
         uc = D(A::bonus(at, c)) * bc;
-        sum += uc.d * (g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v);
+        sum += passed(g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v, uc.d);
       }
     } else {
       D kc = k;
@@ -71,10 +71,10 @@ __device__ R channel_gradient(const At& at, int n, int l, int c, const row_gradi
       if constexpr (O::tied) {
         dK += g.column_apart ? g.col[c] : R(0);
       }
-      sum += along(dK, kc.d);
+      sum += passed(dK, kc.d);
       if constexpr (O::before) {
         if (l == T::micro - 1) {
-          sum += along(g.bonus[c], (D(A::bonus(at, c)) * kc).d);
+          sum += passed(g.bonus[c], (D(A::bonus(at, c)) * kc).d);
         }
       }
     }
@@ -95,18 +95,18 @@ __device__ R number_gradient(const At& at, int l, const row_gradient<R>& g) {
     if constexpr (T::stabilised && T::structure.row_sees == sees::undecayed) {
       factor = l == 0 ? factor * g.shift : factor;
     }
-    sum += along(factor, D(A::strength(at)).d);
+    sum += passed(factor, D(A::strength(at)).d);
   }
   if (T::structure.writes_each || l == T::micro - 1) {
     if constexpr (T::exponential) {
-      sum += along(g.b * g.o_b, D(B::log_scale(at)).d);
+      sum += passed(g.b * g.o_b, D(B::log_scale(at)).d);
     }
     if constexpr (T::scale_is_scalar) {
       const D scale = B::scale(at);
       if constexpr (T::exponential) {
-        sum += scale.v == R(0) ? R(0) : g.b * g.o_b / scale.v * scale.d;
+        sum += scale.v == R(0) ? R(0) : passed(g.b * g.o_b / scale.v, scale.d);
       } else {
-        sum += along(g.b, scale.d);
+        sum += passed(g.b, scale.d);
       }
     }
   }
@@ -229,7 +229,7 @@ __device__ void raise_eta(const Frame& f, int count, idx position, Y numerator, 
         const auto gradient = [&](int i) {
           const R sum = traits<M>::needs_sum ? numerator(i)[f.shape.d] : R(0);
           const auto at = f.template lifted<typename Need::tag, seed::every>(i, 0, position + i, 0);
-          return along(df[i], dual<R>(inverse_eta<typename M::normalization>(dual<R>(sum), dual<R>(R(maximum(i))), at)).d);
+          return passed(df[i], dual<R>(inverse_eta<typename M::normalization>(dual<R>(sum), dual<R>(R(maximum(i))), at)).d);
         };
         if constexpr (Need::timed) {
           each(count, [&](int i) { *d.template where<Need>(to + i, 0) += gradient(i); });
