@@ -1,23 +1,36 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <bit>
+#include <cstdint>
 #include <type_traits>
 
 #include "config.hpp"
 
 namespace coefdyn {
 
+namespace detail {
+/// 0 where the condition holds, else x: a choice that compilers do not make a branch of, so that loops over channels become vectors.
+template <class R>
+COEFDYN_HD constexpr R zero_if(bool condition, R x) {
+#if !defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<R, float>) return std::bit_cast<float>(std::bit_cast<std::int32_t>(x) & (std::int32_t(condition) - 1));
+#endif
+  return condition ? R(0) : x;
+}
+}  // namespace detail
+
 /// a b, one of them a derivative: 0 times infinity is 0, since what a direction has no part in stays out of it, and a slope that has
 /// left the range at 0 ends what overflows beside it. NaN stays NaN.
 template <class R>
 COEFDYN_HD constexpr R along(R a, R b) {
   constexpr R most = static_cast<R>(sizeof(R) > sizeof(float) ? 1.79e308 : 3.4e38);
-  const bool a_is_infinite = a > most || a<-most, b_is_infinite = b> most || b < -most;
-  return (a == R(0) && b_is_infinite) || (b == R(0) && a_is_infinite) ? R(0) : a * b;
+  const bool a_is_infinite = (a > most) | (a < -most), b_is_infinite = (b > most) | (b < -most);
+  return detail::zero_if(((a == R(0)) & b_is_infinite) | ((b == R(0)) & a_is_infinite), a * b);
 }
 /// What a gradient gives through a slope: none where the slope is 0, whatever it is, so that NaN in one stream's gradient stays there.
 template <class R>
 COEFDYN_HD constexpr R passed(R gradient, R slope) {
-  return slope == R(0) ? R(0) : along(gradient, slope);
+  return detail::zero_if(slope == R(0), along(gradient, slope));
 }
 /// d / v with a derivative d: 0 / 0 is 0.
 template <class R>

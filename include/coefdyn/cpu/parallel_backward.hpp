@@ -146,7 +146,7 @@ void parallel_backward(const X& x, const extents& ex, const head& hd, const Call
       f.t.own(f.o, f.summary(j, rows), f.Q, f.Z);
       if constexpr (O::before) f.put_bonus(rows, rows);
       weight_gradients(f, rows, rows, f.o.V, w.dY, true, w.dP);
-      if constexpr (f.bonus_is_above) px.tn(rows, f.d, rows, f.Z, rows, w.dY, e, w.value_gradients(j), e);
+      if constexpr (parallel_head<M, R, X>::bonus_is_above) px.tn(rows, f.d, rows, f.Z, rows, w.dY, e, w.value_gradients(j), e);
       else px.tn_lower_left(rows, f.d, f.Z, rows, w.dY, e, w.value_gradients(j), e);
       if constexpr (O::before)
         for (int i = 0; i < count; ++i) {  // the bonus's score leaves the tile's own
