@@ -52,7 +52,8 @@ void check_backward(const X& x, const extents& e, const DY& dy, const G& g, cons
   regions memory(all);
   add_streams(memory, "gradient of ", g, typename X::needs{});
   write_state(memory, "gradient of the initial state", to, true);
-  memory.add("", "workspace", view<std::byte, 1>(ws.data(), idx(ws.size())));
+  const view<std::byte, 1> scratch(ws.data(), idx(ws.size()));
+  memory.add("", "workspace", scratch);
   memory.end_of_written();
   memory.add("", "dy", dy), add_streams(memory, "", x, typename X::needs{});
   memory.add_state("gradient of the final state", from.S, from.z, from.m, from.position, true);

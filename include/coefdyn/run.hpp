@@ -64,12 +64,13 @@ void check_device(const device::cpu<Executor>& on) {
   if (on.executor.workers() < 1) refuse({"executor"}, {"at least one worker"}, {on.executor.workers()});
 }
 [[gnu::noinline]] inline void expect_no_repeats(const char* prefix, const char* name, const any_view& v) {
-  for (int a = 0; a < v.rank && v.data && has_elements(v.rank, v.extents); ++a)
-    if (v.strides[a] == 0 && v.extents[a] > 1)
+  for (int a = 0; a < v.rank; ++a)
+    if (v.strides[a] == 0 && v.extents[a] > 1 && v.data && has_elements(v.rank, v.extents))
       refuse({prefix, name}, {"strides that do not repeat an element"}, {"stride 0 along axis ", a});
 }
 /// A state that a call writes.
 [[gnu::noinline]] inline void write_state(regions& memory, const char* name, const any_state& s, bool in_place) {
+  if (!s.given()) return;
   expect_no_repeats(name, " S", s.S), expect_no_repeats(name, " z", s.z), expect_no_repeats(name, " m", s.m);
   expect_no_repeats(name, " position", s.position);
   memory.add_state(name, s.S, s.z, s.m, s.position, in_place);
@@ -97,7 +98,8 @@ void check_call(const X& x, const Y& y, const carried<typename X::mixer_type, Ty
       refuse({"positions"}, {"none in the parallel form; use form::chunkwise, recurrent or definition"}, {idx(c.positions.size())});
   region all[count_of(typename X::needs{}) + 14];
   regions memory(all);
-  memory.add("", "y", y), memory.add("", "workspace", view<std::byte, 1>(ws.data(), idx(ws.size())));
+  const view<std::byte, 1> scratch(ws.data(), idx(ws.size()));
+  memory.add("", "y", y), memory.add("", "workspace", scratch);
   write_state(memory, "final state", final, true), write_state(memory, "captured state", captured, false);
   memory.end_of_written();
   add_streams(memory, "", x, typename X::needs{});

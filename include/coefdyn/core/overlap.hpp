@@ -6,37 +6,49 @@
 /// one does. Strides are looked at, so that tensors woven into one another (q, k, v and y in one array) are told apart.
 namespace coefdyn::detail {
 
-/// The memory of one tensor: its first byte, extents and strides in bytes, the element's bytes as the last axis. Axes of extent 1
-/// or stride 0 are left out, and strides are positive.
+/// The memory of one tensor. in_place: a written and a read region of one number above 0 may be the same memory.
 struct region {
   const char *prefix, *name;
-  int in_place;  // a written and a read region of one number above 0 may be the same memory
-  int rank;      // -1: no byte
-  std::uintptr_t first, last;
-  idx extents[6], strides[6];
+  any_view tensor;
+  int in_place;
+  std::uintptr_t first, last;  // its bytes lie in between
 
-  void set(const char* prefix_, const char* name_, const any_view& v, int in_place_) {
-    prefix = prefix_, name = name_, in_place = in_place_, rank = -1;
-    if (!v.data || !has_elements(v.rank, v.extents)) return;
-    const idx bytes = static_cast<idx>(v.element);
-    idx begin = 0, end = bytes - 1;
-    rank = 0;
+  /// False where there is no byte.
+  bool set(const char* prefix_, const char* name_, const any_view& v, int in_place_) {
+    idx begin = 0, end = 0;
+    if (!v.data) return false;
     for (int a = 0; a < v.rank; ++a) {
-      const idx e = v.extents[a], s = v.strides[a];
-      if (e == 1 || s == 0) continue;
-      extents[rank] = e, strides[rank++] = (s < 0 ? -s : s) * bytes;
-      (s < 0 ? begin : end) += (e - 1) * s * bytes;
+      if (v.extents[a] == 0) return false;
+      const idx reach = (v.extents[a] - 1) * v.strides[a];
+      (reach < 0 ? begin : end) += reach;
     }
-    extents[rank] = bytes, strides[rank++] = 1;
-    first = reinterpret_cast<std::uintptr_t>(v.data) + static_cast<std::uintptr_t>(begin);
-    last = reinterpret_cast<std::uintptr_t>(v.data) + static_cast<std::uintptr_t>(end);
+    const idx bytes = static_cast<idx>(v.element);
+    prefix = prefix_, name = name_, tensor = v, in_place = in_place_;
+    first = reinterpret_cast<std::uintptr_t>(v.data) + static_cast<std::uintptr_t>(begin * bytes);
+    last = reinterpret_cast<std::uintptr_t>(v.data) + static_cast<std::uintptr_t>(end * bytes + bytes - 1);
+    return true;
   }
   bool same_as(const region& o) const {
-    bool same = first == o.first && rank == o.rank;
-    for (int a = 0; same && a < rank; ++a) same = extents[a] == o.extents[a] && strides[a] == o.strides[a];
+    bool same = first == o.first && tensor.rank == o.tensor.rank && tensor.element == o.tensor.element;
+    for (int a = 0; same && a < tensor.rank; ++a)
+      same = tensor.extents[a] == o.tensor.extents[a] && (tensor.extents[a] == 1 || tensor.strides[a] == o.tensor.strides[a]);
     return same;
   }
 };
+/// Its axes: extents and strides in bytes, the element's bytes as the last axis. Axes of extent 1 or stride 0 are left out, and strides
+/// are positive.
+struct byte_axes {
+  int rank = 0;
+  idx extents[6], strides[6];
+  explicit byte_axes(const any_view& v) {
+    const idx bytes = static_cast<idx>(v.element);
+    for (int a = 0; a < v.rank; ++a)
+      if (v.extents[a] != 1 && v.strides[a] != 0)
+        extents[rank] = v.extents[a], strides[rank++] = (v.strides[a] < 0 ? -v.strides[a] : v.strides[a]) * bytes;
+    extents[rank] = bytes, strides[rank++] = 1;
+  }
+};
+
 /// Whether sum_i step_i x_i = target has a solution with 0 <= x_i <= most_i. Found at once where strides are nested, as those of
 /// arrays are; after many tries it counts as no.
 struct reachable {
@@ -70,19 +82,17 @@ struct reachable {
     return false;
   }
 };
+inline bool lie_apart(const region& a, const region& b) { return a.last < b.first || b.last < a.first; }
 [[gnu::noinline]] inline bool share(const region& a, const region& b) {
-  if (a.rank < 0 || b.rank < 0 || a.last < b.first || b.last < a.first) return false;
+  if (lie_apart(a, b)) return false;
   reachable r;
-  for (int i = 0; i < a.rank; ++i) r.add(a.strides[i], a.extents[i] - 1);
-  for (int i = 0; i < b.rank; ++i) r.add(b.strides[i], b.extents[i] - 1);
+  for (const byte_axes& axes : {byte_axes(a.tensor), byte_axes(b.tensor)})
+    for (int i = 0; i < axes.rank; ++i) r.add(axes.strides[i], axes.extents[i] - 1);
   return r(static_cast<idx>(b.last - a.first));
 }
 /// Whether two elements of a tensor share memory, axes of stride 0 apart.
-[[gnu::noinline]] inline bool meets_itself(const region& a) {
-  idx within = 0;  // nested strides, the common case
-  bool nested = true;
-  for (int i = a.rank - 1; i >= 0; --i) nested = nested && a.strides[i] > within, within += a.strides[i] * (a.extents[i] - 1);
-  if (nested) return false;
+[[gnu::noinline]] inline bool meets_itself(const any_view& v) {
+  const byte_axes a(v);
   for (int i = 0; i + 1 < a.rank; ++i) {  // the first axis along which the two differ
     reachable r;
     idx target = -a.strides[i];
@@ -92,6 +102,17 @@ struct reachable {
   }
   return false;
 }
+/// Whether each axis steps over all that the axes behind it reach, as those of most arrays do: then no two elements meet.
+inline bool is_nested(const any_view& v) {
+  idx within = 0;
+  for (int a = v.rank - 1; a >= 0; --a) {
+    const idx s = v.strides[a] < 0 ? -v.strides[a] : v.strides[a];
+    if (v.extents[a] == 1 || s == 0) continue;
+    if (s <= within) return false;
+    within += s * (v.extents[a] - 1);
+  }
+  return true;
+}
 
 /// The memory of one call: first what is written, then what is read.
 struct regions {
@@ -99,8 +120,9 @@ struct regions {
   int count = 0, written = 0;
 
   explicit regions(region* memory) : all(memory) {}
+  /// v has to outlive this.
   [[gnu::noinline]] void add(const char* prefix, const char* name, const any_view& v, int in_place = 0) {
-    all[count++].set(prefix, name, v, in_place);
+    count += all[count].set(prefix, name, v, in_place);
   }
   /// S, z, m and positions of a state. `in_place`: whether it may lie where the other state of the call does.
   void add_state(const char* prefix, const any_view& S, const any_view& z, const any_view& m, const any_view& position, bool in_place) {
@@ -112,12 +134,13 @@ struct regions {
   [[gnu::noinline]] void expect_apart() const {
     for (int i = 0; i < written; ++i) {
       const region& w = all[i];
-      if (meets_itself(w)) refuse({w.prefix, w.name}, {"memory of its own"}, {"strides with which two elements share memory"});
+      if (!is_nested(w.tensor) && meets_itself(w.tensor))
+        refuse({w.prefix, w.name}, {"memory of its own"}, {"strides with which two elements share memory"});
       for (int j = i + 1; j < count; ++j) {
         const region& o = all[j];
-        if (!share(w, o)) continue;
+        if (lie_apart(w, o)) continue;
         const bool state = j >= written && w.in_place && w.in_place == o.in_place;
-        if (state && w.same_as(o)) continue;
+        if ((state && w.same_as(o)) || !share(w, o)) continue;
         refuse({w.prefix, w.name}, {"memory of its own", state ? ", or exactly that of the other state" : ""},
                {"memory shared with ", o.prefix, o.name});
       }

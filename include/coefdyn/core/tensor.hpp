@@ -97,6 +97,7 @@ struct any_view {
   std::size_t element;  // bytes
   int rank;
   const idx *extents, *strides;
+  any_view() = default;
   template <class V>
   any_view(const V& v) : data(v.data), element(sizeof(*v.data)), rank(V::rank), extents(v.extents), strides(v.strides) {}
   bool unset() const { return is_unset(rank, extents, data != nullptr); }

@@ -29,19 +29,19 @@ struct operands {
                 "coefdyn: a rank-one correction over the complex numbers is not offered; use a real evolution.");
 
   int tokens = 0, rows = 0, n = 0, e = 0;
-  bool from_nothing = false;                        // no state comes in and row 0 is the sequence's first: see acts
-  R *K = nullptr, *row = nullptr, *col = nullptr;   // (rows, n)
-  R* V = nullptr;                                   // (rows, e)
-  R* g = nullptr;                                   // (rows, 1 or n)
-  R *s = nullptr, *b = nullptr;                     // (rows)
-  R* bonus = nullptr;                               // (tokens, n): diag(u) k, not turned
-  R *co = nullptr, *si = nullptr;                   // (rows, n / 2): cos P, sin P; row -1: of the row before, where P goes on
-  wide<R>* angle = nullptr;                         // (n / 2): P so far
-  R* m = nullptr;                                   // (tokens)
-  R* shift = nullptr;                               // (tokens): e^(m_{t-1} - m_t)
-  bool onward = false;                              // P counts from the sequence's start
-  int last_row = -1;                                // of co and si
-  R *read_scale = nullptr, *bonus_scale = nullptr;  // (tokens): a read before the write brings both its parts to one m
+  bool from_nothing = false;                                      // no state comes in and row 0 is the sequence's first: see acts
+  R *K = nullptr, *row = nullptr, *col = nullptr;                 // (rows, n)
+  R* V = nullptr;                                                 // (rows, e)
+  R* g = nullptr;                                                 // (rows, 1 or n)
+  R *s = nullptr, *b = nullptr;                                   // (rows)
+  R* bonus = nullptr;                                             // (tokens, n): diag(u) k, not turned
+  R *co = nullptr, *si = nullptr;                                 // (rows, n / 2): cos P, sin P; row -1: of the row before, where P goes on
+  wide<R>*angle = nullptr, *co_now = nullptr, *si_now = nullptr;  // (n / 2): P so far, its cos and sin
+  R* m = nullptr;                                                 // (tokens)
+  R* shift = nullptr;                                             // (tokens): e^(m_{t-1} - m_t)
+  bool onward = false;                                            // P counts from the sequence's start
+  int last_row = -1;                                              // of co and si
+  R *read_scale = nullptr, *bonus_scale = nullptr;                // (tokens): a read before the write brings both its parts to one m
 
   operands() = default;
   /// `expanded`: K and V are laid out here even where they could be the frame's.
@@ -53,7 +53,9 @@ struct operands {
     if (gated || T::stabilised) g = a.take<R>(idx(rows) * gate_width());
     b = a.take<R>(rows);
     if (before) bonus = a.take<R>(idx(tokens) * n);
-    if (turns) co = turning_rows(a), si = turning_rows(a), angle = a.take<wide<R>>(n / 2);
+    if (turns)
+      co = turning_rows(a), si = turning_rows(a), angle = a.take<wide<R>>(n / 2), co_now = a.take<wide<R>>(n / 2),
+      si_now = a.take<wide<R>>(n / 2);
     m = a.take<R>(tokens);
     if (T::stabilised) shift = a.take<R>(tokens);
     if (T::stabilised && before) read_scale = a.take<R>(tokens), bonus_scale = a.take<R>(tokens);
@@ -259,8 +261,8 @@ void lower(const Frame& f, idx position, R& m, operands<M, R>& o) {
         for (int p = 0; p < half; ++p) {
           if (l == 0) o.angle[p] = within_a_turn(o.angle[p] + wide<R>(R(A::angle(at, p))));
           if (!o.acts(r) && !(math::abs(o.angle[p]) >= wide<R>(0))) o.angle[p] = wide<R>(0);  // NaN; any number is as right
-          co[p] = R(math::cos(o.angle[p]));
-          si[p] = R(math::sin(o.angle[p]));
+          if (l == 0) o.co_now[p] = math::cos(o.angle[p]), o.si_now[p] = math::sin(o.angle[p]);
+          co[p] = R(o.co_now[p]), si[p] = R(o.si_now[p]);
         }
         O::turn(o.n, co, si, -1, k);
         if constexpr (O::corrects) {
@@ -309,8 +311,8 @@ R* lower_reads(const Frame& f, const operands<M, R>& o, int from, R* Q, R* p) {
   return Q;
 }
 
-/// A state (n, width) between the frame of turning that P counts from and that of the last row. In double: a step does it once a call,
-/// and roundings of one sign would add up over steps.
+/// A state (n, width) between the frame of turning that P counts from and that of the last row. Its cos and sin are a number and
+/// its rounding: a step turns once a call, and a length that is not 1 would add up over steps.
 template <class M, class R>
 void turn_state([[maybe_unused]] const operands<M, R>& o, [[maybe_unused]] int sign, [[maybe_unused]] R* S, [[maybe_unused]] idx ld,
                 [[maybe_unused]] int width) {
@@ -320,13 +322,19 @@ void turn_state([[maybe_unused]] const operands<M, R>& o, [[maybe_unused]] int s
     if (o.last_row < 0) return;
     for (int p = 0; p < o.n / 2; ++p) {
       const channel_pair i = pair_of(O::pairs, p, o.n);
-      const W c = math::cos(o.angle[p]), f = sign < 0 ? -math::sin(o.angle[p]) : math::sin(o.angle[p]);
+      const W whole_c = o.co_now[p], whole_f = sign < 0 ? -o.si_now[p] : o.si_now[p];
+      const R c = R(whole_c), f = R(whole_f), rest_c = R(whole_c - W(c)), rest_f = R(whole_f - W(f));
       R *x = S + i.x * ld, *y = S + i.y * ld;
-      for (int v = 0; v < width; ++v) {
-        const W a = W(x[v]), b = W(y[v]);
-        x[v] = R(a * c - b * f);
-        y[v] = R(a * f + b * c);
-      }
+      const auto turn = [&](int count, int v) {
+        constexpr int block = 16;
+        R a[block], b[block];
+        for (int k = 0; k < count; ++k) a[k] = x[v + k], b[k] = y[v + k];
+        for (int k = 0; k < count; ++k) x[v + k] = (a[k] * c - b[k] * f) + (a[k] * rest_c - b[k] * rest_f);
+        for (int k = 0; k < count; ++k) y[v + k] = (a[k] * f + b[k] * c) + (a[k] * rest_f + b[k] * rest_c);
+      };
+      int v = 0;
+      for (; v + 16 <= width; v += 16) turn(16, v);
+      if (v < width) turn(width - v, v);
     }
   }
 }
