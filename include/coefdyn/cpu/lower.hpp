@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "frame.hpp"
+#include "operands.hpp"
 
 /// Lowering: policies become plain operands, rows of a timeline of micro-steps. No policy is seen below this line; `raise`
 /// takes gradients of the operands back to the streams, by dual numbers, one pass per stream.
@@ -11,133 +11,6 @@
 /// becomes a real one of 2n: [Re; Im]. With exp(i) scaling the running maximum m is taken out: g' = g + m_{t-1} - m_t, b' = e^(i - m_t),
 /// every exponent <= 0.
 namespace coefdyn::cpu {
-
-/// Operands of a chunk: `rows` micro-steps of `tokens` tokens. As gradients, co holds d(angle).
-template <class M, class R>
-struct operands {
-  using T = traits<M>;
-  static constexpr bool gated = T::structure.decay != gate::none;
-  static constexpr bool channel = T::structure.decay == gate::channel;
-  static constexpr bool corrects = T::structure.correction != rank_one::none;
-  static constexpr bool tied = T::structure.correction == rank_one::along_key && T::scale_is_scalar;
-  static constexpr bool turns = T::structure.turns != turning::none;
-  static constexpr bool before = T::structure.order == reads::before_write;
-  static constexpr int micro = T::micro;
-  /// K is the frame's own key rows: nothing changes them.
-  static constexpr bool keys_as_given = !T::complex_state && T::scale_is_scalar && !turns && T::writes == micro;
-  static_assert(!(corrects && T::complex_state),
-                "coefdyn: a rank-one correction over the complex numbers is not offered; use a real evolution.");
-
-  int tokens = 0, rows = 0, n = 0, e = 0;
-  bool from_nothing = false;                                      // no state comes in and row 0 is the sequence's first: see acts
-  R *K = nullptr, *row = nullptr, *col = nullptr;                 // (rows, n)
-  R* V = nullptr;                                                 // (rows, e)
-  R* g = nullptr;                                                 // (rows, 1 or n)
-  R *s = nullptr, *b = nullptr;                                   // (rows)
-  R* bonus = nullptr;                                             // (tokens, n): diag(u) k, not turned
-  R *co = nullptr, *si = nullptr;                                 // (rows, n / 2): cos P, sin P; row -1: of the row before, where P goes on
-  wide<R>*angle = nullptr, *co_now = nullptr, *si_now = nullptr;  // (n / 2): P so far, its cos and sin
-  R* m = nullptr;                                                 // (tokens)
-  R* shift = nullptr;                                             // (tokens): e^(m_{t-1} - m_t)
-  bool onward = false;                                            // P counts from the sequence's start
-  int last_row = -1;                                              // of co and si
-  R *read_scale = nullptr, *bonus_scale = nullptr;                // (tokens): a read before the write brings both its parts to one m
-
-  operands() = default;
-  /// `expanded`: K and V are laid out here even where they could be the frame's.
-  operands(arena& a, int tokens_, int n_, int e_, bool expanded) : tokens(tokens_), rows(tokens_ * micro), n(T::lowered(n_)), e(e_) {
-    if (expanded || !keys_as_given) K = a.take<R>(idx(rows) * n);
-    if (corrects) row = a.take<R>(idx(rows) * n), s = a.take<R>(rows);
-    if (corrects && !tied) col = a.take<R>(idx(rows) * n);
-    if (expanded) V = a.take<R>(idx(rows) * e);
-    if (gated || T::stabilised) g = a.take<R>(idx(rows) * gate_width());
-    b = a.take<R>(rows);
-    if (before) bonus = a.take<R>(idx(tokens) * n);
-    if (turns)
-      co = turning_rows(a), si = turning_rows(a), angle = a.take<wide<R>>(n / 2), co_now = a.take<wide<R>>(n / 2),
-      si_now = a.take<wide<R>>(n / 2);
-    m = a.take<R>(tokens);
-    if (T::stabilised) shift = a.take<R>(tokens);
-    if (T::stabilised && before) read_scale = a.take<R>(tokens), bonus_scale = a.take<R>(tokens);
-  }
-  /// Whether there is something that row r's evolution acts on: not before the first write without a state, where what its streams say,
-  /// NaN too, has no part in any result.
-  COEFDYN_HD bool acts(idx r) const { return !from_nothing || r >= first_acting; }
-  static constexpr int first_acting = T::structure.writes_each ? 1 : micro;
-  /// As gradients of operands `o`: nothing reaches the rows that do not act.
-  void clear_idle(const operands& o) {
-    const int idle = !o.from_nothing ? 0 : rows < first_acting ? rows : first_acting;
-    if (has_gates) cpu::clear(g, idx(idle) * gate_width());
-    if (corrects) cpu::clear(s, idle), cpu::clear(row, idx(idle) * n);
-    if (corrects && !tied) cpu::clear(col, idx(idle) * n);
-    if (turns) cpu::clear(co, idx(idle) * (n / 2));
-  }
-  COEFDYN_HD int gate_width() const { return channel ? n : 1; }
-  static constexpr bool has_gates = gated || T::stabilised;
-  static constexpr turning pairs = T::structure.turns == turning::adjacent_pairs ? turning::adjacent_pairs : turning::half_pairs;
-  COEFDYN_HD const R* columns() const { return tied ? K : col; }
-  void clear() {
-    const auto zero = [](R* p, idx count) {
-      if (p) cpu::clear(p, count);
-    };
-    zero(K, idx(rows) * n), zero(row, idx(rows) * n), zero(col, idx(rows) * n), zero(V, idx(rows) * e), zero(s, rows), zero(b, rows);
-    zero(g, idx(rows) * gate_width()), zero(bonus, idx(tokens) * n), zero(co, idx(rows) * (n / 2)), zero(m, tokens);
-  }
-  /// The forward pass of a sequence begins: P = 0.
-  void begin_sequence() {
-    if constexpr (turns) {
-      onward = true, last_row = -1;
-      cpu::clear(angle, n / 2);
-      by_channel(n / 2, co - n / 2, [](int) { return R(1); });
-      cpu::clear(si - n / 2, n / 2);
-    }
-  }
-  /// The next rows begin: row -1 becomes the last one.
-  void go_on() {
-    if constexpr (turns) {
-      if (!onward) cpu::clear(angle, n / 2);
-      if (!onward || last_row < 0) return;
-      copy(n / 2, co + last_row * (n / 2), co - n / 2);
-      copy(n / 2, si + last_row * (n / 2), si - n / 2);
-    }
-  }
-  /// x turned by `sign` times the angle of cos and sin rows.
-  COEFDYN_HD static void turn(int n, const R* co, const R* si, int sign, R* x) {
-    for (int p = 0; p < n / 2; ++p) {
-      const channel_pair i = pair_of(pairs, p, n);
-      const R a = x[i.x], c = x[i.y], f = sign < 0 ? -si[p] : si[p];
-      x[i.x] = a * co[p] - c * f;
-      x[i.y] = a * f + c * co[p];
-    }
-  }
-  /// Adds d(angle P) of x~ = turned(x, -P), and turns dx~ back to dx.
-  COEFDYN_HD void turn_back(int r, const R* turned, R* dx, R* dP) const {
-    for (int p = 0; p < n / 2; ++p) {
-      const channel_pair i = pair_of(pairs, p, n);
-      dP[p] += dx[i.x] * turned[i.y] - dx[i.y] * turned[i.x];
-    }
-    turn(n, co + idx(r) * (n / 2), si + idx(r) * (n / 2), +1, dx);
-  }
-
- private:
-  R* turning_rows(arena& a) const {
-    R* p = a.take<R>((idx(rows) + 1) * (n / 2));
-    return p ? p + n / 2 : p;
-  }
-};
-template <class W>
-std::int64_t whole_turns(const W& angle) {
-  if constexpr (is_dual<W>) return whole_turns(angle.v);
-  else return static_cast<std::int64_t>(angle * 0.15915494309189533577 + (angle < 0 ? -0.5 : 0.5));
-}
-/// An angle less whole turns, so that it keeps its digits over any number of tokens.
-template <class W>
-W within_a_turn(const W& angle) {
-  constexpr double turn = 6.283185307179586477, most = 1e15;
-  if (angle > W(-turn / 2) && angle < W(turn / 2)) return angle;
-  if (!(angle > W(-most) && angle < W(most))) return angle;
-  return angle - W(turn * static_cast<double>(whole_turns(angle)));
-}
 
 /// Row of a token that reads, and the row whose decay it has seen (-1: none of this chunk).
 template <class M>
@@ -311,8 +184,8 @@ R* lower_reads(const Frame& f, const operands<M, R>& o, int from, R* Q, R* p) {
   return Q;
 }
 
-/// A state (n, width) between the frame of turning that P counts from and that of the last row. Its cos and sin are a number and
-/// its rounding: a step turns once a call, and a length that is not 1 would add up over steps.
+/// A state (n, width) between the frame of turning that P counts from and that of the last row. In double: a step turns once a
+/// call, and roundings of one sign would add up over steps.
 template <class M, class R>
 void turn_state([[maybe_unused]] const operands<M, R>& o, [[maybe_unused]] int sign, [[maybe_unused]] R* S, [[maybe_unused]] idx ld,
                 [[maybe_unused]] int width) {
@@ -322,15 +195,14 @@ void turn_state([[maybe_unused]] const operands<M, R>& o, [[maybe_unused]] int s
     if (o.last_row < 0) return;
     for (int p = 0; p < o.n / 2; ++p) {
       const channel_pair i = pair_of(O::pairs, p, o.n);
-      const W whole_c = o.co_now[p], whole_f = sign < 0 ? -o.si_now[p] : o.si_now[p];
-      const R c = R(whole_c), f = R(whole_f), rest_c = R(whole_c - W(c)), rest_f = R(whole_f - W(f));
+      const W c = o.co_now[p], f = sign < 0 ? -o.si_now[p] : o.si_now[p];
       R *x = S + i.x * ld, *y = S + i.y * ld;
       const auto turn = [&](int count, int v) {
         constexpr int block = 16;
-        R a[block], b[block];
-        for (int k = 0; k < count; ++k) a[k] = x[v + k], b[k] = y[v + k];
-        for (int k = 0; k < count; ++k) x[v + k] = (a[k] * c - b[k] * f) + (a[k] * rest_c - b[k] * rest_f);
-        for (int k = 0; k < count; ++k) y[v + k] = (a[k] * f + b[k] * c) + (a[k] * rest_f + b[k] * rest_c);
+        W a[block], b[block];
+        for (int k = 0; k < count; ++k) a[k] = W(x[v + k]), b[k] = W(y[v + k]);
+        for (int k = 0; k < count; ++k) x[v + k] = R(a[k] * c - b[k] * f);
+        for (int k = 0; k < count; ++k) y[v + k] = R(a[k] * f + b[k] * c);
       };
       int v = 0;
       for (; v + 16 <= width; v += 16) turn(16, v);
