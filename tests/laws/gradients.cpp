@@ -29,7 +29,7 @@ void check_gradients(const gradient_numbers& g, const gradient_numbers& truth, c
   for (const auto& [name, v] : g.of) {
     double error = 0;
     for (std::size_t i = 0; i < v.size(); ++i)
-      error = std::max(error, std::isfinite(v[i]) ? std::abs(v[i] - truth.of.at(name)[i]) : INFINITY);
+      error = std::max(error, math::is_finite(v[i]) ? std::abs(v[i] - truth.of.at(name)[i]) : math::infinity<double>());
     check_close(error, 1e-9 * largest, where + ", " + name);
   }
 }
@@ -56,7 +56,7 @@ double loss(const subject& s, const problem& p, const std::optional<state_number
 template <class F>
 double slope_at_zero(F f) {
   constexpr int levels = 8;
-  double table[levels][levels], best = 0, smallest = INFINITY, h = 1e-2;
+  double table[levels][levels], best = 0, smallest = std::numeric_limits<double>::max(), h = 1e-2;
   for (int i = 0; i < levels; ++i, h /= 4) {
     table[i][0] = (f(h) - f(-h)) / (2 * h);
     double power = 16;
@@ -108,7 +108,7 @@ void gradients_are_slopes(const subject& s, idx time, bool first_query_is_zero =
     for (const auto& [f, g] : found) {
       const std::vector<double>& v = gradient_of(g);
       const double error = std::abs(dot(v, direction) - slope) / std::max(size_of(v) * size_of(direction), 1e-3 * largest + 1e-30);
-      check_close(all_finite(v) ? error : INFINITY, 1e-7, to_string(f) + ": " + what + " at T = " + std::to_string(time));
+      check_close(all_finite(v) ? error : math::infinity<double>(), 1e-7, to_string(f) + ": " + what + " at T = " + std::to_string(time));
     }
   };
   for (const stream_info& stream : s.info.streams) {

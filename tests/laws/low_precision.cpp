@@ -15,7 +15,7 @@ bool rounds(const subject& s, form_choice f) {
 }
 /// Relative root mean square; infinite where one is not finite.
 double relative_rms(const std::vector<double>& x, const std::vector<double>& reference) {
-  if (x.size() != reference.size() || !all_finite(x)) return std::numeric_limits<double>::infinity();
+  if (x.size() != reference.size() || !all_finite(x)) return math::infinity<double>();
   double gap = 0, size = 0;
   for (std::size_t i = 0; i < x.size(); ++i) gap += (x[i] - reference[i]) * (x[i] - reference[i]), size += reference[i] * reference[i];
   return gap > 0 ? std::sqrt(gap / size) : 0;

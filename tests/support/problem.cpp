@@ -120,7 +120,7 @@ double decay_at(const recipe& r, idx t, idx time, random_numbers& random) {
     case recipe::decays::alternating:
       return random.uniform() < 0.5 ? r.log_decay : random.uniform() < 0.5 ? 0.0 : -1e-3;
     case recipe::decays::resets:
-      return t > 0 && t % 13 == 7 ? -std::numeric_limits<double>::infinity() : -0.05;
+      return t > 0 && t % 13 == 7 ? math::minus_infinity<double>() : -0.05;
   }
   return 0;
 }

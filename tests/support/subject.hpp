@@ -87,7 +87,7 @@ struct subject {
                                     const state_numbers* final) const = 0;
   std::string name() const { return info.name + " <" + types + ">"; }
   scalar_kind kind_of(const stream_info& s) const { return s.is_storage ? storage : gate; }
-  double starting_maximum() const { return info.floored ? 0.0 : -1e30; }
+  double starting_maximum() const { return info.floored ? 0.0 : double(std::numeric_limits<float>::lowest()); }
   /// The forms that exist, chunkwise in several lengths.
   std::vector<form_choice> forms() const;
   /// Rounds a problem's numbers to what this subject stores.

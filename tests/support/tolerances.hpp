@@ -36,18 +36,18 @@ inline double tolerance(const subject& s, pass what) {
 
 /// Infinite where one is not finite or the sizes differ; 0 for two empty ones. A reference below `unit` counts as that.
 inline double relative_error(const std::vector<double>& x, const std::vector<double>& reference, double unit = 0) {
-  if (x.size() != reference.size()) return std::numeric_limits<double>::infinity();
+  if (x.size() != reference.size()) return math::infinity<double>();
   double worst = 0, largest = unit;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double gap = std::abs(x[i] - reference[i]);
-    if (!std::isfinite(gap)) return std::numeric_limits<double>::infinity();
+    if (!math::is_finite(gap)) return math::infinity<double>();
     worst = std::max(worst, gap);
     largest = std::max(largest, std::abs(reference[i]));
   }
   return largest > 0 ? worst / largest : worst;
 }
 inline bool all_finite(const std::vector<double>& x) {
-  return std::all_of(x.begin(), x.end(), [](double v) { return std::isfinite(v); });
+  return std::all_of(x.begin(), x.end(), [](double v) { return math::is_finite(v); });
 }
 inline bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
@@ -58,12 +58,12 @@ inline bool same_bits(const state_numbers& a, const state_numbers& b) {
 /// Of S and z, both brought to the reference's running maximum; positions have to agree. A correction may annihilate what that
 /// maximum was set by: there e^m, the largest write, is the unit.
 inline double state_error(const mixer_info& m, const state_numbers& x, const state_numbers& reference) {
-  if (x.position != reference.position || x.m.size() != reference.m.size()) return std::numeric_limits<double>::infinity();
+  if (x.position != reference.position || x.m.size() != reference.m.size()) return math::infinity<double>();
   const auto scaled = [&](std::vector<double> v) {
     if (m.stabilised)
       for (std::size_t i = 0; i < v.size(); ++i) {
         const std::size_t head = i / (v.size() / x.m.size());
-        v[i] *= std::exp(x.m[head] - reference.m[head]);
+        if (v[i] != 0) v[i] *= std::exp(x.m[head] - reference.m[head]);  // nothing is nothing in any scale
       }
     return v;
   };

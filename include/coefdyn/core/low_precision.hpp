@@ -41,9 +41,9 @@ struct half {
   }
   COEFDYN_HD constexpr operator float() const {
     const std::uint32_t sign = std::uint32_t(bits & 0x8000u) << 16, magnitude = bits & 0x7fffu;
-    if (magnitude >= 0x7c00u) return __builtin_bit_cast(float, sign | 0x7f800000u | (magnitude & 0x3ffu) << 13);
-    const float scaled = __builtin_bit_cast(float, magnitude << 13) * 0x1p112f;  // moves the exponent's bias, subnormals too
-    return __builtin_bit_cast(float, __builtin_bit_cast(std::uint32_t, scaled) | sign);
+    const float subnormal = static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1p-24f;  // no subnormal float on the way
+    const std::uint32_t moved = (magnitude << 13) + (magnitude < 0x7c00u ? 0x38000000u : 0x70000000u);
+    return __builtin_bit_cast(float, (magnitude < 0x400u ? __builtin_bit_cast(std::uint32_t, subnormal) : moved) | sign);
   }
 };
 

@@ -3,9 +3,12 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <limits>
+#include <type_traits>
 
 #include "complex.hpp"
 #include "dual.hpp"
+#include "floating.hpp"
 
 /// Functions for policies, generic over float, double and dual numbers, in host and device code. Always call them
 /// qualified (`math::exp`): a bare `abs(-0.5f)` is silently 0 on g++ and clang.
@@ -30,51 +33,90 @@ struct split_exp : float_exp {
   float rest;
   std::int32_t n;
   split_exp(float x, float lowest) {
+    COEFDYN_SUMS_IN_ORDER
     x = chosen(x < lowest, lowest, x);
     x = chosen(x > 89.f, 89.f, x);
-    const float shifted = x * log2_e + big, whole = shifted - big;
-    const float r = (x - whole * ln2_high) - whole * ln2_low;
+    const float shifted = in_order(x * log2_e + big), whole = shifted - big;
+    const float r = in_order(x - whole * ln2_high) - whole * ln2_low;
     const float p = ((((c[0] * r + c[1]) * r + c[2]) * r + c[3]) * r + c[4]) * r + c[5];
     rest = r * r * p + r;
     n = std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(big);
   }
   static float power(std::int32_t n) { return std::bit_cast<float>((n + 127) << 23); }
 };
+/// y = f(x), or x where that is NaN and the compiler has brought it into range all the same.
+inline float nan_or([[maybe_unused]] float x, float y) {
+#if defined(COEFDYN_DENIES_NAN)
+  return chosen((std::bit_cast<std::int32_t>(x) & 0x7fffffff) > 0x7f800000, x, y);
+#else
+  return y;
+#endif
+}
 /// Within 2 ulp. Two factors, so that a result below the normal range is rounded once.
 inline float exp(float x) {
+  COEFDYN_SUMS_IN_ORDER
   const split_exp s(x, -105.f);
   const std::int32_t half = s.n >> 1;
-  return (split_exp::power(half) * s.rest + split_exp::power(half)) * split_exp::power(s.n - half);
+  return nan_or(x, in_order(split_exp::power(half) * s.rest + split_exp::power(half)) * split_exp::power(s.n - half));
 }
 /// Within 2 ulp. Twice 2^(n-1) (e^r - 1) + 2^(n-1) - 1/2, since 2^(n-1) is finite up to the largest float.
 inline float expm1(float x) {
+  COEFDYN_SUMS_IN_ORDER
   const split_exp s(x, -20.f);
   const float half = split_exp::power(s.n - 1);
-  return 2.f * (half * s.rest + (half - 0.5f));
+  return nan_or(x, 2.f * in_order(half * s.rest + in_order(half - 0.5f)));
 }
 }  // namespace detail
+
+#if defined(__CUDA_ARCH__)
+/// Functions whose names nvcc takes for the hardware's approximations under --use_fast_math, by others that it leaves alone. What
+/// is left to it: exp, whose relative error grows to 2^-23 (2 + 1.2 |x|), division and square root of 2 ulp, subnormal numbers as 0.
+namespace detail {
+/// By sin and cos of pi w, w = x / pi in two parts, brought to [-1, 1].
+struct sine_cosine {
+  float sine, cosine;
+  COEFDYN_HD explicit sine_cosine(float x) {
+    constexpr float high = 0.318309873f, low = 1.28412767e-8f;  // 1 / pi
+    const float product = __fmul_rn(x, high), error = __fmaf_rn(x, low, __fmaf_rn(x, high, -product));
+    const float near = __fmaf_rn(-2.f, ::rintf(0.5f * product), product);  // exact
+    const float w = __fadd_rn(near, error), turn = 3.14159274f * __fsub_rn(error, __fsub_rn(w, near));
+    float s, c;
+    ::sincospif(w, &s, &c);
+    sine = __fmaf_rn(c, turn, s), cosine = __fmaf_rn(-s, turn, c);
+  }
+};
+COEFDYN_HD inline float tanh(float x) {
+  const float t = ::expm1f(-2.f * ::fabsf(x));
+  return ::copysignf(t / (2.f + t), x);
+}
+}  // namespace detail
+#endif
 
 // clang-format off
 #if defined(__CUDA_ARCH__)
 COEFDYN_HD inline float  exp(float x)    { return ::expf(x); }
 COEFDYN_HD inline float  expm1(float x)  { return ::expm1f(x); }
+COEFDYN_HD inline float  log(float x)    { return x > 0.5f && x < 2.f ? ::log1pf(x - 1.f) : ::logf(x); }
+COEFDYN_HD inline float  tanh(float x)   { return detail::tanh(x); }
+COEFDYN_HD inline float  sin(float x)    { return detail::sine_cosine(x).sine; }
+COEFDYN_HD inline float  cos(float x)    { return detail::sine_cosine(x).cosine; }
 #else
+COEFDYN_HD inline float  log(float x)    { return ::logf(x); }
+COEFDYN_HD inline float  tanh(float x)   { return ::tanhf(x); }
+COEFDYN_HD inline float  sin(float x)    { return ::sinf(x); }
+COEFDYN_HD inline float  cos(float x)    { return ::cosf(x); }
 COEFDYN_HD inline float  exp(float x)    { return detail::exp(x); }
 COEFDYN_HD inline float  expm1(float x)  { return detail::expm1(x); }
 #endif
 COEFDYN_HD inline double exp(double x)   { return ::exp(x); }
 COEFDYN_HD inline double expm1(double x) { return ::expm1(x); }
-COEFDYN_HD inline float  log(float x)    { return ::logf(x); }
 COEFDYN_HD inline double log(double x)   { return ::log(x); }
 COEFDYN_HD inline float  log1p(float x)  { return ::log1pf(x); }
 COEFDYN_HD inline double log1p(double x) { return ::log1p(x); }
-COEFDYN_HD inline float  tanh(float x)   { return ::tanhf(x); }
 COEFDYN_HD inline double tanh(double x)  { return ::tanh(x); }
 COEFDYN_HD inline float  sqrt(float x)   { return ::sqrtf(x); }
 COEFDYN_HD inline double sqrt(double x)  { return ::sqrt(x); }
-COEFDYN_HD inline float  sin(float x)    { return ::sinf(x); }
 COEFDYN_HD inline double sin(double x)   { return ::sin(x); }
-COEFDYN_HD inline float  cos(float x)    { return ::cosf(x); }
 COEFDYN_HD inline double cos(double x)   { return ::cos(x); }
 
 /// A number type that brings its own functions, found beside it under these names.
@@ -152,6 +194,29 @@ COEFDYN_HD dual<R> sin(dual<R> x) {
 template <class R>
 COEFDYN_HD dual<R> cos(dual<R> x) {
   return {cos(x.v), -(sin(x.v) * x.d)};
+}
+
+/// The running maximum of nothing: the lowest finite number. A maximum of anything finite is no smaller, and e^(this - maximum) is 0
+/// for every other one, so e^(old - new maximum) needs no case of its own: only a sum with a maximum has to ask `is_unset`.
+template <class R>
+COEFDYN_HD constexpr R unset_maximum() {
+  if constexpr (is_dual<R>) {
+    return R(unset_maximum<decltype(R{}.v)>());
+  } else {
+    constexpr R lowest = std::numeric_limits<R>::lowest();
+    return lowest;
+  }
+}
+template <class R>
+COEFDYN_HD constexpr bool is_unset(R maximum) {
+  if constexpr (is_dual<R>) return is_unset(maximum.v);
+  else return detail::size_bits(maximum) - detail::size_bits(unset_maximum<R>()) <= 1 && maximum < R(0);  // -inf is the next
+}
+/// A maximum in another type, where one beyond that type's range counts as none.
+template <class To, class From>
+COEFDYN_HD constexpr To converted_maximum(From m) {
+  using narrow = std::conditional_t<(sizeof(To) < sizeof(From)), To, From>;
+  return is_unset(m) || m <= static_cast<From>(unset_maximum<narrow>()) ? unset_maximum<To>() : static_cast<To>(m);
 }
 
 /// The largest x whose e^-x still has an inverse that is a finite number.

@@ -117,7 +117,7 @@ COEFDYN_HD R inverse_eta(R sum, R m, const At& at) {
 /// Whether a read with this sum is one whose weights are all exactly zero under an eta of exactly zero: y = 0, gradients 0.
 template <class M, class R>
 COEFDYN_HD bool empty_row(R sum, R inverse) {
-  return traits<M>::needs_sum && sum == R(0) && !(inverse - inverse == R(0));
+  return traits<M>::needs_sum && sum == R(0) && !math::is_finite(inverse);
 }
 /// df times d inverse / d sum. Seeded with the sum itself: 1 / sum^2 alone would overflow where the gradient does not.
 template <class Eta, class R, class At>

@@ -12,15 +12,16 @@ namespace coefdyn::math {
 /// error   none: NaN in gives NaN out
 template <class R>
 COEFDYN_HD R times_exp(R a, R b, R x) {
+  COEFDYN_SUMS_IN_ORDER
   constexpr R deep = static_cast<R>(deepest_exponent<R>);
   const auto smaller = [&]() -> R& { return abs(a) < abs(b) ? a : b; };
   const auto larger = [&]() -> R& { return abs(a) < abs(b) ? b : a; };
   for (int i = 0; i < 3 && x > deep; ++i) smaller() = smaller() * exp(deep), x = x - deep;  // three such steps end any product
   for (int i = 0; i < 3 && x < -deep; ++i) larger() = larger() * exp(-deep), x = x + deep;
   const R e = exp(max(min(x, deep), -deep)), low = smaller(), high = larger();
-  if (e > abs(high)) return (e * low) * high;  // the largest with the smallest first
-  if (e < abs(low)) return (e * high) * low;
-  return (low * high) * e;
+  if (e > abs(high)) return in_order(e * low) * high;  // the largest with the smallest first
+  if (e < abs(low)) return in_order(e * high) * low;
+  return in_order(low * high) * e;
 }
 template <class R>
 COEFDYN_HD dual<R> times_exp(dual<R> a, dual<R> b, dual<R> x) {

@@ -34,6 +34,13 @@ template <class M, class Types>
 using const_state = state_view<M, const state_element<M, typename detail::as_types<Types>::type::state>,
                                const typename detail::as_types<Types>::type::accumulate>;
 
+/// m of a state that has seen nothing: no exponent is kept yet; a floored sum's floor starts it at 0.
+template <class M, class R>
+COEFDYN_HD constexpr R empty_maximum() {
+  if constexpr (requires { M::normalization::floors_at_one; }) return R(0);
+  else return math::unset_maximum<R>();
+}
+
 /// Memory that begins on a cache line, as wide vectors want it.
 template <class T>
 struct line_allocator {
@@ -78,11 +85,7 @@ struct state {
   operator const_state<M, Types>() const {
     return {view(S.data(), sequences, heads, n, d), z_view(z), m_view(m), view(position.data(), sequences)};
   }
-  /// m of a state that has seen nothing: no exponent is kept yet; a floored sum's floor starts it at 0.
-  COEFDYN_HD static constexpr real empty_maximum() {
-    if constexpr (requires { M::normalization::floors_at_one; }) return real(0);
-    else return real(-1e30);
-  }
+  COEFDYN_HD static constexpr real empty_maximum() { return coefdyn::empty_maximum<M, real>(); }
   /// S of one head without the factor e^-m.
   element unscaled(idx s, int h, int c, int v) const {
     const std::size_t head = static_cast<std::size_t>(s * heads + h);

@@ -76,8 +76,7 @@ R weights_of(const R* score, const R* exponent, idx count, R m, R* weight) {
 /// m before any weight: an exponential readout starts from nothing, a floor from 0.
 template <class M, class R>
 COEFDYN_HD R starting_maximum() {
-  if constexpr (requires { M::normalization::floors_at_one; }) return R(0);
-  else if constexpr (takes_maximum<M> || traits<M>::stabilised) return no_maximum<M, R>();
+  if constexpr (takes_maximum<M> || traits<M>::stabilised) return empty_maximum<M, R>();
   else return R(0);
 }
 
@@ -92,6 +91,7 @@ struct definition_head {
   impulses<M, R> h;
   R* scratch = nullptr;
   R m0{};                     // the initial state's maximum
+  R past{};                   // the same, as long as something of that state is left
   R top{};                    // the running maximum, as a state that leaves carries it
   bool from_nothing = false;  // no state comes in
 
@@ -110,7 +110,7 @@ struct definition_head {
   template <class Read, class After>
   void over_tokens(idx tokens, idx position, Read read, After after) {
     idx alive = 0;
-    top = m0;
+    top = past = m0;
     after(idx(0), alive);
     for (idx i = 0; i < tokens; ++i) {
       if constexpr (T::stabilised) next_maximum<M, R>(in, int(i), position + i, top, !from_nothing || i > 0);
@@ -120,6 +120,11 @@ struct definition_head {
         for (int c = 0; c < h.n; ++c) h.H[c * h.columns + alive] = R(A::bonus(at, c)) * h.H[c * h.columns + alive];
         read(i, alive + 1);
       }
+      if constexpr (T::stabilised)
+        if (math::is_unset(largest_log_decay<M, R>(in, i, position + i))) {  // a maximum is one of what is left
+          for (idx j = 0; j < alive; ++j) h.exponent[j] = math::unset_maximum<R>();
+          past = starting_maximum<M, R>();
+        }
       for (int l = 0; l < T::micro; ++l) {
         const auto at = in.at(i, l, position + i);
         evolve<A, false>(at, h.alive(alive), h.work);
@@ -139,12 +144,12 @@ struct definition_head {
   R read(idx i, idx position, idx alive) {
     const auto at = reads.at(0, 0, position + i);
     scores_of<M, R>(at.q, h.n, h.H, h.columns, alive, h.score);
-    const R m = weights_of<M, R>(h.score, h.exponent, alive, T::stabilised ? m0 : starting_maximum<M, R>(), h.weight);
-    const R past = T::stabilised ? math::exp(m0 - m) : R(1);
+    const R m = weights_of<M, R>(h.score, h.exponent, alive, T::stabilised ? past : starting_maximum<M, R>(), h.weight);
+    const R factor = T::stabilised ? math::exp(past - m) : R(1);
     for (int u = 0; u < h.e; ++u) {
       E s{};
       for (int c = 0; c < h.n && !from_nothing; ++c) s += E(at.q[c] * h.P[c * h.e + u]);
-      h.numerator[u] = past * real_part(s);
+      h.numerator[u] = factor * real_part(s);
     }
     for (idx j = 0; j < alive; ++j)
       for (int u = 0; u < h.e; ++u) h.numerator[u] += h.weight[j] * value(j)[u];
@@ -152,14 +157,14 @@ struct definition_head {
   }
   /// S = P + sum_j h_j v_j' in P's place would lose P: into `S` (n, e), scaled by e^-top.
   void state_now(idx alive, E* S) const {
-    R m = m0;
+    R m = past;
     if constexpr (T::stabilised)
       for (idx j = 0; j < alive; ++j) m = math::max(m, h.exponent[j]);
     // what is still there is small where the maximum has decayed: its factor may be large, and stays finite
     const R rest = T::stabilised ? math::exp(math::min(m - top, R(math::deepest_exponent<R>))) : R(1);
     for (int c = 0; c < h.n; ++c)
       for (int u = 0; u < h.e; ++u) {
-        E s = (T::stabilised ? math::exp(m0 - m) : R(1)) * h.P[c * h.e + u];
+        E s = (T::stabilised ? math::exp(past - m) : R(1)) * h.P[c * h.e + u];
         for (idx j = 0; j < alive; ++j) s += ((T::stabilised ? math::exp(h.exponent[j] - m) : R(1)) * value(j)[u]) * h.H[c * h.columns + j];
         S[c * h.e + u] = rest * s;
       }

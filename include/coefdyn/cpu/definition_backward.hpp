@@ -134,7 +134,7 @@ void definition_backward(const X& x, const extents& ex, const head& hd, const Ca
             w.dZ[j] = T::stabilised ? dw * math::exp(f.h.exponent[j] - m)
                                     : dw * slope<typename M::readout>(takes_maximum<M> ? f.h.score[j] - m : f.h.score[j]);
           }
-          const R past = T::stabilised ? math::exp(f.m0 - m) : R(1);
+          const R past = T::stabilised ? math::exp(f.past - m) : R(1);
           const idx at_end = transport(count, past, w.dY);
           for (int c = 0; c < n; ++c) {
             E dq = w.G[at_end + c];

@@ -72,8 +72,8 @@ int padded_width(int d) {
 template <class M, class Types, class R>
 COEFDYN_HD R initial_maximum(const carried<M, Types>& c, idx sequence, int h) {
   if constexpr (!traits<M>::stabilised) return R(0);
-  else if (!c.initial) return R(state<M, Types>::empty_maximum());
-  else return c.initial.m ? R(c.initial.m(sequence, h)) : R(0);
+  else if (!c.initial) return empty_maximum<M, R>();
+  else return c.initial.m ? math::converted_maximum<R>(c.initial.m(sequence, h)) : R(0);
 }
 template <class M, class Types>
 COEFDYN_HD idx initial_position(const carried<M, Types>& c, idx sequence) {
@@ -119,7 +119,7 @@ template <class M, class V, class X, class R>
 void store_rest(const V& out, idx sequence, int h, int n, idx stride, const X* z, R m) {
   if constexpr (traits<M>::needs_sum)
     for (int r = 0; r < n; ++r) out.z(sequence, h, r) = state_out<std::remove_cvref_t<decltype(out.z(0, 0, 0))>>(z, stride, n, r, 0);
-  if constexpr (traits<M>::stabilised) out.m(sequence, h) = converted<std::remove_cvref_t<decltype(out.m(0, 0))>>(m);
+  if constexpr (traits<M>::stabilised) out.m(sequence, h) = math::converted_maximum<std::remove_cvref_t<decltype(out.m(0, 0))>>(m);
 }
 /// Loads the caller's initial state (or zeros) into S (n, e), normalizer column at d.
 template <class M, class Types, class X>

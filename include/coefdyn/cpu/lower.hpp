@@ -18,11 +18,6 @@ COEFDYN_HD constexpr int read_row(int i) {
   return traits<M>::structure.order == reads::before_write ? i * traits<M>::micro : (i + 1) * traits<M>::micro - 1;
 }
 
-template <class M, class R>
-COEFDYN_HD constexpr R no_maximum() {  // an m that no write has set yet
-  return R(-1e30);
-}
-
 /// Complex or real vector of n into a lowered row: [Re; Im], the imaginary part times `sign`.
 template <class M, class R, class Row>
 COEFDYN_HD void lower_vector(const Row& x, int n, int sign, R* out) {
@@ -36,23 +31,31 @@ COEFDYN_HD void lower_vector(const Row& x, int n, int sign, R* out) {
   }
 }
 
-/// m_t = max(m_{t-1} + log decay, log b_t) (and 0 under a floored sum); returns m_{t-1} - m_t, which joins the log decay.
-/// A rank-one part on the undecayed state, or a map without structure, is not bounded by its decay: there it counts as 0, as where
-/// the token's evolution has nothing to act on.
+/// log of the largest decay of token i. A rank-one part on the undecayed state, or a map without structure, is not bounded by its
+/// decay: there it counts as 0.
 template <class M, class R, class Frame>
-COEFDYN_HD R next_maximum(const Frame& f, int i, idx position, R& m, bool acts = true) {
+COEFDYN_HD R largest_log_decay(const Frame& f, idx i, idx position) {
   using A = typename M::evolution;
   using T = traits<M>;
-  const R before = m;
-  const bool none = before <= R(-1e29);
-  R top = none ? no_maximum<M, R>() : before;
+  R largest(0);
   if constexpr (T::structure.decay != gate::none &&
                 !(T::structure.correction != rank_one::none && T::structure.row_sees == sees::undecayed)) {
     const auto first = f.at(i, 0, position);
-    R largest = log_decay_of<A>(first, 0);
-    for (int c = 1; c < (T::structure.decay == gate::channel ? first.n : 1); ++c) largest = math::max(largest, log_decay_of<A>(first, c));
-    if (!none && acts) top = before + largest;
+    largest = log_decay_of<A>(first, 0);
+    for (int c = 1; c < (T::structure.decay == gate::channel ? first.n : 1); ++c)
+      largest = math::max(largest, R(log_decay_of<A>(first, c)));
   }
+  return largest;
+}
+
+/// m_t = max(m_{t-1} + log decay, log b_t) (and 0 under a floored sum); returns m_{t-1} - m_t, which joins the log decay, and 0 where
+/// nothing of what was written before is left. Where the token's evolution does not act, on nothing, its decay counts as 0.
+template <class M, class R, class Frame>
+COEFDYN_HD R next_maximum(const Frame& f, int i, idx position, R& m, bool acts = true) {
+  using T = traits<M>;
+  const R before = m, left = acts ? before + largest_log_decay<M, R>(f, i, position) : before;
+  const bool none = math::is_unset(left);
+  R top = none ? math::unset_maximum<R>() : left;
   for (int l = 0; l < T::micro; ++l)
     if (T::structure.writes_each || l == T::micro - 1) top = math::max(top, R(M::scaling::log_scale(f.at(i, l, position))));
   if constexpr (requires { M::normalization::floors_at_one; }) top = math::max(top, R(0));
@@ -89,7 +92,7 @@ void lower(const Frame& f, idx position, R& m, operands<M, R>& o) {
       o.m[i] = m;
       if constexpr (O::before) {
         o.m[i] = math::max(last, m);
-        o.read_scale[i] = last <= R(-1e29) ? R(0) : math::exp(last - o.m[i]);
+        o.read_scale[i] = math::exp(last - o.m[i]);
         o.bonus_scale[i] = math::exp(m - o.m[i]);
       }
     } else {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include <limits>
-
 #include "chunkwise.hpp"
 #include "definition.hpp"
 #include "readout_rows.hpp"
@@ -82,7 +80,7 @@ struct parallel_head {
     if constexpr (O::before)
       if (own) put_bonus(rows_q, columns);
     if constexpr (takes_maximum<M>) {
-      hide(rows_q, columns, own, minus_infinity());
+      hide(rows_q, columns, own, math::minus_infinity<R>());
       t.px.exp_rows(rows_q, columns, Z, columns, m, factor, sums);
       for (int i = 0; i < rows_q; ++i)
         if (factor[i] != R(1)) t.px.scale_rows(1, e, factor + i, Y + idx(i) * e, e, Y + idx(i) * e, e);
@@ -121,7 +119,6 @@ struct parallel_head {
     if (!is_read(i)) return false;
     return (writes_at(j) && (!own || sees_own(i, j))) || (O::before && own && j == i / T::micro * T::micro + T::micro - 1);
   }
-  static R minus_infinity() { return -R(std::numeric_limits<double>::infinity()); }
   static constexpr bool is_read(int row) { return row % T::micro == (T::structure.order == reads::before_write ? 0 : T::micro - 1); }
 };
 

@@ -58,7 +58,7 @@ void weight_gradients(parallel_head<M, R, X>& f, int rows, int columns, const R*
   f.t.px.nt(rows, columns, f.d, dY, f.e, V, f.e, dP, columns);
   const idx count = idx(rows) * columns;
   if constexpr (takes_maximum<M>) {  // phi = phi' = e^(z - m), m already the largest
-    f.hide(rows, columns, own, f.minus_infinity());
+    f.hide(rows, columns, own, math::minus_infinity<R>());
     f.t.px.exp_rows(rows, columns, f.Z, columns, f.m, f.factor, f.sums);
     f.t.px.multiply(rows, columns, f.Z, columns, dP, columns, dP, columns);
   } else {

@@ -3,6 +3,7 @@
 
 #include <coefdyn/core/math.hpp>
 #include <coefdyn/cpu/simd.hpp>
+#include <limits>
 
 #if defined(__GNUC__)
 
@@ -28,8 +29,9 @@ struct vector_exp {
   [[gnu::always_inline]] static inline void at(V* v) { at(v, std::make_integer_sequence<int, together>{}); }
   template <int... J>
   [[gnu::always_inline]] static inline void at(V* x, std::integer_sequence<int, J...>) {
-#if defined(__clang__)
-#pragma clang fp reassociate(off)
+    COEFDYN_SUMS_IN_ORDER
+#if defined(COEFDYN_DENIES_NAN)
+    const V given[] = {x[J]...};
 #endif
     V n[sizeof...(J)], first[sizeof...(J)], second[sizeof...(J)];
     ((x[J] = x[J] < lowest ? V{} + lowest : x[J]), ...);
@@ -42,7 +44,9 @@ struct vector_exp {
     ((x[J] = x[J] - n[J] * ln2_low), ...);
     ((first[J] = n[J] * R(0.5) + big), ...);
     (P::opaque(first[J]), ...);
-    ((second[J] = n[J] - (first[J] - big) + big), ...);
+    ((second[J] = first[J] - big), ...);
+    (P::in_order(second[J]), ...);
+    ((second[J] = n[J] - second[J] + big), ...);
     (P::opaque(second[J]), ...);
     // e^x for |x| <= ln 2 / 2: minimax coefficients of SLEEF
     if constexpr (is_single) {
@@ -64,6 +68,9 @@ struct vector_exp {
     ((n[J] = n[J] * first[J]), ...);
     (P::opaque(n[J]), ...);
     ((x[J] = n[J] * second[J]), ...);
+#if defined(COEFDYN_DENIES_NAN)
+    (keep_nan(x[J], given[J]), ...);
+#endif
   }
 
  private:
@@ -72,6 +79,16 @@ struct vector_exp {
     ((y[J] = y[J] * x[J] + coefficient), ...);
   }
 
+#if defined(COEFDYN_DENIES_NAN)
+  /// y := x where that is NaN, which the compiler may have brought into range.
+  [[gnu::always_inline]] static inline void keep_nan(V& y, const V& x) {
+    using B = typename P::lane_bits;
+    typename P::bits size;
+    __builtin_memcpy(&size, &x, Bytes);
+    size &= std::numeric_limits<B>::max();
+    y = size > static_cast<B>(math::detail::infinity_bits<R>) ? x : y;
+  }
+#endif
   /// v := 2^n, from v = n + big, whose lowest bits hold n.
   [[gnu::always_inline]] static inline void power(V& v) {
     const V one = V{} + R(1);

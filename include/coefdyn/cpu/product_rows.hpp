@@ -287,7 +287,7 @@ struct state_row {
 
 /// Rows of scores become e^(z - top), top the larger of the given maximum and the row's own; factor: e^(old - new maximum);
 /// total: the row's sum.
-/// Entries of -inf give 0; a maximum below -1e29 counts as none.
+/// Entries of -inf give 0; the maximum of nothing is math::unset_maximum.
 template <class T>
 struct exponential_rows {
   using R = typename T::real;
@@ -317,7 +317,7 @@ struct exponential_rows {
       v[0] = V{} + (top - now);
       ((v[J] = v[0]), ...);
       exponential::at(v);
-      factor = top <= R(-1e29) ? R(0) : v[0][0];
+      factor = v[0][0];
       top = now;
     }
     for (c = 0; c < n; c += together * width) {

@@ -167,7 +167,7 @@ struct plain_products {
     for (int i = 0; i < m; ++i, z += ldz) {
       R now = top[i];
       for (int c = 0; c < n; ++c) now = now < z[c] ? z[c] : now;
-      factor[i] = now > top[i] ? top[i] <= R(-1e29) ? R(0) : exp_of(top[i] - now) : R(1);
+      factor[i] = now > top[i] ? exp_of(top[i] - now) : R(1);
       top[i] = now;
       sum[i] = R(0);
       for (int c = 0; c < n; ++c) z[c] = exp_of(z[c] - now), sum[i] = sum[i] + z[c];

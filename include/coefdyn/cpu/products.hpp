@@ -124,8 +124,8 @@ struct products {
   }
   /// Y (n, m) := X', X (m, n).
   void transpose(int m, int n, const R* X, idx ldx, R* Y, idx ldy) const { table_->transpose(m, n, X, ldx, Y, ldy); }
-  /// Z[i][c] := exp(Z[i][c] - top[i]), top[i] first raised to the row's largest entry; factor[i]: e^(old - new top), 0 where
-  /// the old top is below -1e29, for none; sum[i]: of the row's new entries.
+  /// Z[i][c] := exp(Z[i][c] - top[i]), top[i] first raised to the row's largest entry; factor[i]: e^(old - new top), 0
+  /// where the old one is math::unset_maximum, that of nothing; sum[i]: of the row's new entries.
   void exp_rows(int m, int n, R* Z, idx ldz, R* top, R* factor, R* sum) const { table_->exp_rows(m, n, Z, ldz, top, factor, sum); }
   /// One row of a linear recurrence, one pass over the state from memory:
   /// r = s from' row, to = diag(w) from + col r' + k (b v)', y = to' q; without col, the correction is along k.

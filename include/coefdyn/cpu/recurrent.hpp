@@ -60,7 +60,7 @@ struct recurrent_head {
   /// numerator (and the sum) of one read of `from`, scaled by e^-top; a mixer that reads first adds diag(u) on the token's own write.
   template <class At>
   void read(const At& q_at, int i, idx position, const E* from, R top) {
-    const R past = top == m ? R(1) : m <= R(-1e29) ? R(0) : math::exp(m - top);
+    const R past = top == m ? R(1) : math::exp(m - top);
     for (int u = 0; u < e; ++u) numerator[u] = R(0);
     for (int c = 0; c < n; ++c) {
       const E q = past * E(q_at.q[c]);

@@ -52,7 +52,7 @@ void recurrent_read_backward(const X& x, const extents& ex, const head& hd, cons
   const idx last = idx(i) * T::micro + T::micro - 1;
   const auto at = f.in.at(i, T::micro - 1, position);
   const R top = f.read_maximum(i, position);
-  const R past = top == f.m ? R(1) : f.m <= R(-1e29) ? R(0) : math::exp(f.m - top);
+  const R past = top == f.m ? R(1) : math::exp(f.m - top);
   for (int r = 0; r < hd.readers; ++r) {
     gather<M>(x, ex, hd.s, hd.at(r), t, 1, true, f.reads, f.scratch);
     const auto q_at = f.reads.at(0, 0, position);

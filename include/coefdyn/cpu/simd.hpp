@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <coefdyn/core/config.hpp>
+#include <coefdyn/core/floating.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -128,6 +128,14 @@ struct pack {
     asm("" : "+v"(v));
 #elif !defined(__clang__) && defined(__aarch64__)
     asm("" : "+w"(v));
+#elif defined(COEFDYN_REORDERS_SUMS)
+    asm("" : "+m"(v));
+#endif
+  }
+  /// The same where the compiler says that it reorders sums; nothing elsewhere.
+  [[gnu::always_inline]] static inline void in_order([[maybe_unused]] type& v) {
+#if defined(COEFDYN_REORDERS_SUMS)
+    opaque(v);
 #endif
   }
 

@@ -50,9 +50,10 @@ struct definition_block {
       evolve<A, false>(at, x, &work);
     });
   }
-  /// Carries every impulse through the sequence; read(i, alive) and after(seen, alive) as on the CPU.
+  /// Carries every impulse through the sequence; read(i, alive) and after(seen, alive) as on the CPU. m0: the initial state's
+  /// maximum, and that of nothing where none of it is left.
   template <class Load, class Read, class After>
-  __device__ void over_tokens(idx tokens, idx position, Load load, Read read, After after) const {
+  __device__ void over_tokens(idx tokens, idx position, R& m0, Load load, Read read, After after) const {
     idx alive = 0;
     after(idx(0), alive);
     for (idx i = 0; i < tokens; ++i) {
@@ -61,6 +62,11 @@ struct definition_block {
         write(T::micro - 1, position + i, alive, true);
         read(i, alive + 1);
       }
+      if constexpr (T::stabilised)
+        if (math::is_unset(cpu::largest_log_decay<M, R>(in, 0, position + i))) {
+          each(int(alive), [&](int j) { exponent[j] = math::unset_maximum<R>(); });
+          m0 = cpu::starting_maximum<M, R>();
+        }
       for (int l = 0; l < T::micro; ++l) {
         evolve_all(l, position + i, alive);
         if (T::structure.writes_each || l == T::micro - 1) write(l, position + i, alive++, false);
@@ -138,7 +144,7 @@ __global__ void __launch_bounds__(256)
     const slice all{0, e.d, e.d, w.e};
     if constexpr (T::linear) load_state<M>(carry.initial, hd.index, hd.state, e.n, all, w.e, w.P);
     else clear(w.P, e.n * w.e);
-    const R m0 = initial_maximum_of<M, R>(carry.initial, hd.index, hd.state);
+    R m0 = initial_maximum_of<M, R>(carry.initial, hd.index, hd.state);
     const value_reader<M, R, X> value{x, e, hd};
     int next = 0;
     const auto keep = [&](const auto& out, idx slot, idx seen, idx alive) {
@@ -157,7 +163,7 @@ __global__ void __launch_bounds__(256)
       }
     };
     w.over_tokens(
-        tokens, start, [&](idx i) { gather<M>(x, e, hd.s, hd.at(0), i, 0, 1, w.in, w.raw); },
+        tokens, start, m0, [&](idx i) { gather<M>(x, e, hd.s, hd.at(0), i, 0, 1, w.in, w.raw); },
         [&](idx i, idx alive) {
           if (i < e.first_read) return;
           for (int r = 0; r < hd.readers; ++r) {

@@ -64,8 +64,9 @@ struct definition_backward_block : reverse_block<M, R, X> {
     for (idx i = threadIdx.x; i < tokens * T::writes * values; i += blockDim.x) dV[i] = R(0);
     clear(f.P, n * f.e);
     // scores of all rows: dZ, dV, and the normalization's own streams
+    R m0(0);
     f.over_tokens(
-        tokens, 0, [&](idx i) { gather<M>(x, ex, hd.s, hd.at(0), i, 0, 1, f.in, raw); },
+        tokens, 0, m0, [&](idx i) { gather<M>(x, ex, hd.s, hd.at(0), i, 0, 1, f.in, raw); },
         [&](idx i, idx alive) {
           for (int r = 0; r < readers; ++r) {
             gather<M>(x, ex, hd.s, hd.at(r), i, 0, 1, f.reads, raw);

@@ -118,7 +118,7 @@ __device__ void store_column(const V& out, idx at, int h, int n, const slice& s,
 /// What one thread writes beside S and z.
 template <class M, class V, class R>
 __device__ void store_marks(const V& out, idx at, int h, R m, idx position) {
-  if constexpr (traits<M>::stabilised) out.m(at, h) = m;
+  if constexpr (traits<M>::stabilised) out.m(at, h) = math::converted_maximum<std::remove_cvref_t<decltype(out.m(0, 0))>>(m);
   if (out.position.data && h == 0) out.position(at) = position;
 }
 
@@ -134,8 +134,8 @@ __device__ void finish_element(R numerator, R sum, R m, const At& at, const Y& y
 template <class M, class R, class V>
 __device__ R initial_maximum_of(const V& initial, idx sequence, int h) {
   if constexpr (!traits<M>::stabilised) return R(0);
-  else if (!initial.S.data) return R(state<M, R>::empty_maximum());
-  else return initial.m.data ? R(initial.m(sequence, h)) : R(0);
+  else if (!initial.S.data) return empty_maximum<M, R>();
+  else return initial.m.data ? math::converted_maximum<R>(initial.m(sequence, h)) : R(0);
 }
 
 /// Sequence and state head of an item.

@@ -77,36 +77,29 @@ __device__ R lowered_element(const Row& x, int n, int c, int sign) {
 template <class M, class R, class Frame>
 __device__ R lower_maxima(const Frame& f, idx position, R m, const operands<M, R>& o) {
   using T = traits<M>;
-  using A = typename M::evolution;
   if constexpr (!T::stabilised) {
     each(o.tokens, [&](int i) { o.m[i] = R(0); });
     return m;
   } else {
     each(o.tokens, [&](int i) {
-      R largest(0), top = cpu::no_maximum<M, R>();
-      if constexpr (T::structure.decay != gate::none &&
-                    !(T::structure.correction != rank_one::none && T::structure.row_sees == sees::undecayed)) {
-        const auto first = f.at(i, 0, position + i);
-        largest = log_decay_of<A>(first, 0);
-        for (int c = 1; c < (T::structure.decay == gate::channel ? first.n : 1); ++c)
-          largest = math::max(largest, R(log_decay_of<A>(first, c)));
-      }
+      R top = math::unset_maximum<R>();
       for (int l = 0; l < T::micro; ++l)
         if (T::structure.writes_each || l == T::micro - 1) top = math::max(top, R(M::scaling::log_scale(f.at(i, l, position + i))));
       if constexpr (requires { M::normalization::floors_at_one; }) top = math::max(top, R(0));
-      o.shift[i] = largest, o.lift[i] = top;
+      o.shift[i] = cpu::largest_log_decay<M, R>(f, i, position + i), o.lift[i] = top;
     });
     each(1, [&](int) {
       R running = m;
       for (int i = 0; i < o.tokens; ++i) {
-        const bool none = running <= R(-1e29);
-        const R last = running, top = none ? o.lift[i] : math::max(last + o.shift[i], o.lift[i]);
+        const R last = running, left = last + o.shift[i];
+        const bool none = math::is_unset(left);  // nothing of what was written before is left
+        const R top = none ? o.lift[i] : math::max(left, o.lift[i]);
         running = top;
         o.shift[i] = none ? R(0) : last - top;  // log of what becomes e^(m_{t-1} - m_t) below
         o.m[i] = top;
         if constexpr (operands<M, R>::before) {
           o.m[i] = math::max(last, top);
-          o.read_scale[i] = none ? R(0) : math::exp(last - o.m[i]);
+          o.read_scale[i] = math::exp(last - o.m[i]);
           o.bonus_scale[i] = math::exp(top - o.m[i]);
         }
         o.lift[i] = top;

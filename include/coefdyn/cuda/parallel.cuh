@@ -88,7 +88,7 @@ struct parallel_block {
           if (counts(i, j, own)) top = math::max(top, Z[i * lr + j]);
         for (int step = 16; step > 0; step /= 2) top = math::max(top, R(__shfl_xor_sync(~0u, top, step)));
         if (lane == 0) {
-          factor[i] = top > m[i] ? (m[i] <= R(-1e29) ? R(0) : math::exp(m[i] - top)) : R(1);
+          factor[i] = top > m[i] ? math::exp(m[i] - top) : R(1);
           m[i] = top;
         }
       }

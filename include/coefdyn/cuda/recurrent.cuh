@@ -64,7 +64,7 @@ __device__ R read_maximum(const Frame& in, int i, idx position, R m) {
 }
 template <class R>
 __device__ R past_factor(R m, R top) {
-  return top == m ? R(1) : m <= R(-1e29) ? R(0) : math::exp(m - top);
+  return top == m ? R(1) : math::exp(m - top);
 }
 /// q' diag(u) (b K) without b.
 template <class M, class R, class E, class Q, class At>

@@ -15,14 +15,20 @@ struct l2 {
   template <class R>
   COEFDYN_HD static void apply(const R* x, R* y, int n) {
     const scales<R> s(x, n);
-    by_channel(n, y, [&](int c) { return s.inverse_norm * (s.unit * x[c]); });
+    by_channel(n, y, [&](int c) {
+      COEFDYN_SUMS_IN_ORDER
+      return s.inverse_norm * math::in_order(s.unit * x[c]);
+    });
   }
   /// dx from y = psi(x) and dy.
   template <class R>
   COEFDYN_HD static void pull_back(const R* x, const R* y, const R* dy, R* dx, int n) {
     const scales<R> s(x, n);
     const R dot = sum_over<R>(n, [&](int c) { return y[c] * dy[c]; });
-    by_channel(n, dx, [&](int c) { return s.unit * (s.inverse_norm * (dy[c] - y[c] * dot)); });
+    by_channel(n, dx, [&](int c) {
+      COEFDYN_SUMS_IN_ORDER
+      return s.unit * math::in_order(s.inverse_norm * (dy[c] - y[c] * dot));
+    });
   }
 
  private:

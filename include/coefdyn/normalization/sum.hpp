@@ -23,7 +23,7 @@ struct sum {
   template <class R, class At>
   COEFDYN_HD static R inverse(R total, R, const At&) {
     const R f = R(1) / total;
-    return total != R(0) && f == f + f ? R(0) : f;
+    return total != R(0) && math::is_infinite(f) ? R(0) : f;
   }
   template <class R, class At>
   COEFDYN_HD static R log_eta(R total, R m, const At&) {

@@ -46,14 +46,14 @@ inline void evaluate(const secular_poles& poles, const lanes& origin, const comp
   };
   std::size_t c = 0;
   for (; c + 2 <= poles.count; c += 2) {  // one division for two poles
-    const lanes a = (poles.place[c] - origin) - offset.re, b = (poles.place[c + 1] - origin) - offset.re;
+    const lanes a = gap_to(poles.place[c], origin, offset.re), b = gap_to(poles.place[c + 1], origin, offset.re);
     const lanes square_a = a * a + squared_im, square_b = b * b + squared_im;
     const lanes inverse = 1.0 / (square_a * square_b);
     add(poles.weight[c], a, square_b * inverse);
     add(poles.weight[c + 1], b, square_a * inverse);
   }
   if (c < poles.count) {
-    const lanes gap = (poles.place[c] - origin) - offset.re;
+    const lanes gap = gap_to(poles.place[c], origin, offset.re);
     add(poles.weight[c], gap, 1.0 / (gap * gap + squared_im));
   }
   out = {{f.re + 1.0, f.im}, {slope.re, 2.0 * slope.im}, sum, size + 1.0};
@@ -62,8 +62,11 @@ inline void evaluate(const secular_poles& poles, const lanes& origin, const comp
 /// sum 1 / (x - x_j) over the other zeros x_j.
 inline void repulsion(const secular_roots& roots, const lanes& origin, const complex_lanes& offset, complex_lanes& out) {
   complex_lanes sum = {};
-  const auto gap_to = [&](std::size_t j, lanes& re, lanes& im, lanes& square) {
-    re = (origin - roots.origin[j]) + (offset.re - roots.re[j]);
+  const auto gap_from = [&](std::size_t j, lanes& re, lanes& im, lanes& square) {
+    COEFDYN_SUMS_IN_ORDER
+    lanes whole = origin - roots.origin[j], rest = offset.re - roots.re[j];
+    made(whole), made(rest);
+    re = whole + rest;
     im = offset.im - roots.im[j];
     square = re * re + im * im;
     square = square > 0 ? square : lanes{} + 1.0;  // the root itself: re = im = 0 adds nothing
@@ -75,15 +78,15 @@ inline void repulsion(const secular_roots& roots, const lanes& origin, const com
   std::size_t j = 0;
   for (; j + 2 <= roots.count; j += 2) {
     lanes re_a, im_a, square_a, re_b, im_b, square_b;
-    gap_to(j, re_a, im_a, square_a);
-    gap_to(j + 1, re_b, im_b, square_b);
+    gap_from(j, re_a, im_a, square_a);
+    gap_from(j + 1, re_b, im_b, square_b);
     const lanes inverse = 1.0 / (square_a * square_b);
     add(re_a, im_a, square_b * inverse);
     add(re_b, im_b, square_a * inverse);
   }
   if (j < roots.count) {
     lanes re, im, square;
-    gap_to(j, re, im, square);
+    gap_from(j, re, im, square);
     add(re, im, 1.0 / square);
   }
   out = sum;
@@ -91,11 +94,12 @@ inline void repulsion(const secular_roots& roots, const lanes& origin, const com
 
 /// Counts root i's offset from the nearest pole.
 inline void nearest_origin(const secular_poles& poles, secular_roots& roots, std::size_t i) {
+  COEFDYN_SUMS_IN_ORDER
   const double x = roots.origin[i] + roots.re[i];
   const double* after = std::lower_bound(poles.place, poles.place + poles.count, x);
   if (after == poles.place + poles.count || (after != poles.place && x - after[-1] < *after - x)) --after;
   if (*after == roots.origin[i]) return;
-  roots.re[i] += roots.origin[i] - *after;
+  roots.re[i] += math::in_order(roots.origin[i] - *after);
   roots.origin[i] = *after;
   if (roots.re[i] == 0 && roots.im[i] == 0) roots.im[i] = 1e-3 * unit_roundoff * poles.total;
 }
@@ -132,7 +136,7 @@ inline void move_root(secular_roots& roots, std::size_t i, std::complex<double> 
   const double step_re = (f.real() * re + f.imag() * im) / square, step_im = (f.imag() * re - f.real() * im) / square;
   const double allowed = 4 * unit_roundoff * size;
   bool settled = std::abs(f.real()) + std::abs(f.imag()) <= allowed;
-  if (!settled && std::isfinite(step_re) && std::isfinite(step_im)) {
+  if (!settled && math::is_finite(step_re) && math::is_finite(step_im)) {
     roots.re[i] -= step_re;
     roots.im[i] -= step_im;
     settled = std::abs(step_re) + std::abs(step_im) <= unit_roundoff * (std::abs(roots.re[i]) + std::abs(roots.im[i]));

@@ -23,7 +23,7 @@ std::vector<double> softmax_ratios(const X& x, idx batch, int reader) {
   const int key_head = reader / (e.readers / e.keys);
   std::vector<double> top(static_cast<std::size_t>(e.time)), nu(top.size()), ratio, s(top.size());
   for (idx i = 0; i < e.time; ++i) {
-    double largest = i + 1 < e.time ? 0.0 : -std::numeric_limits<double>::infinity();
+    double largest = i + 1 < e.time ? 0.0 : math::unset_maximum<double>();
     for (idx j = 0; j <= i; ++j) {
       double dot = 0;
       for (int c = 0; c < e.n; ++c) dot += double(x.q(batch, i, reader, c)) * double(x.k(batch, j, key_head, c));

@@ -74,7 +74,7 @@ struct closed_form {
       bool symmetric = true;
       for (int c = 0; c < at.n; ++c)
         symmetric = symmetric && A::row(at, c) == column_of<A>(at, c) && A::row(second, c) == column_of<A>(second, c);
-      const double factor = symmetric ? gate : NAN;
+      const double factor = symmetric ? gate : math::not_a_number<double>();
       for (auto& m : moved) m = factor * m;
     }
   }

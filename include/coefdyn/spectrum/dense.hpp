@@ -97,7 +97,7 @@ inline double condition_at(const Eigen::MatrixXcd& t, Eigen::Index k, double nor
     left = std::hypot(left, std::abs(y(j)));
   }
   const double condition = right * left;
-  return std::isfinite(condition) ? condition : std::numeric_limits<double>::infinity();
+  return math::is_finite(condition) ? condition : math::infinity<double>();
 }
 
 /// Conditions of the balanced matrix, from its Schur form. Returns about what entrywise rounding can have moved the worst eigenvalue by:
@@ -177,8 +177,8 @@ inline void dense_eigenvalues(std::span<const std::complex<double>> matrix, std:
   detail::expect_square(name, matrix.size(), n, out.size(), condition.size());
   if (n == 0) return;
   for (std::size_t i = 0; i < n * n; ++i) {
-    const bool real_part = !std::isfinite(matrix[i].real());
-    if (real_part || !std::isfinite(matrix[i].imag()))
+    const bool real_part = !math::is_finite(matrix[i].real());
+    if (real_part || !math::is_finite(matrix[i].imag()))
       detail::refuse_value(name, "matrix[" + std::to_string(i / n) + ", " + std::to_string(i % n) + "]",
                            real_part ? matrix[i].real() : matrix[i].imag());
   }

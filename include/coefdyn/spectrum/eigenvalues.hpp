@@ -190,7 +190,7 @@ eigenvalue_report eigenvalues(const X& x, Visit visit, const eigenvalue_options&
           out.path = solver.solve(f, i, t0 + i);
 #endif
           for (const auto& z : solver.values)
-            if (!std::isfinite(z.real()) || !std::isfinite(z.imag()))
+            if (!math::is_finite(z.real()) || !math::is_finite(z.imag()))
               COEFDYN_THROW invalid_input("evolution at " + place(), "finite numbers", "an eigenvalue that is not finite");
           ++report.paths.of[static_cast<std::size_t>(out.path)];
           out.conditions = solver.conditions, out.error = solver.error;
@@ -198,7 +198,7 @@ eigenvalue_report eigenvalues(const X& x, Visit visit, const eigenvalue_options&
           for (int r = h * readers; r < (h + 1) * readers; ++r) {
             const std::size_t now = eta.at(q.batch, q.begin + t0 + i, r), before = eta.at(q.batch, q.begin + t0 + i - 1, r);
             for (const std::size_t at : {before, now})
-              if (eta.sign[at] != 0 && !std::isfinite(eta.log_abs[at]))
+              if (eta.sign[at] != 0 && !math::is_finite(eta.log_abs[at]))
                 COEFDYN_THROW invalid_input("eta of reading head " + std::to_string(r) + " at " + place() + " or the token before",
                                             "a finite logarithm", std::to_string(eta.log_abs[at]));
             out.reader = r;
@@ -231,7 +231,7 @@ std::vector<std::complex<double>> eigenvalue_array(const X& x) {
     COEFDYN_THROW invalid_input("cu_seqlens", "plain batch rows for one array; visit packed sequences with eigenvalues()",
                                 "packed sequences");
   const idx steps = e.time > 0 ? e.time - 1 : 0;
-  const double none = std::numeric_limits<double>::quiet_NaN();
+  const double none = math::not_a_number<double>();
   std::vector<std::complex<double>> out(static_cast<std::size_t>(e.batch * steps * e.readers * e.n), {none, none});
   eigenvalues(x, [&](const token_spectrum& s) {
     std::copy(s.values.begin(), s.values.end(), out.begin() + ((s.sequence * steps + s.token - 1) * e.readers + s.reader) * e.n);

@@ -24,8 +24,8 @@ struct eta_ratio {
 };
 COEFDYN_HD inline eta_ratio ratio_of(double log_before, int sign_before, double log_now, int sign_now) {
   if (sign_before == 0 || sign_now == 0) return {};
-  const double difference = log_before - log_now, not_finite = difference - difference;
-  return {sign_now * sign_before * (not_finite == 0 ? math::exp(difference) : not_finite), true};
+  const double difference = log_before - log_now;
+  return {math::is_finite(difference) ? sign_now * sign_before * math::exp(difference) : math::not_a_number<double>(), true};
 }
 
 namespace detail {

@@ -39,7 +39,7 @@ class state_matrix_sequence {
   /// log |eta_{t-1} / eta_t|; NaN where a row has no weight.
   double log_ratio(idx t) const {
     const std::size_t now = eta_->at(s_.batch, s_.begin + t, reader_), before = eta_->at(s_.batch, s_.begin + t - 1, reader_);
-    return eta_->sign[now] && eta_->sign[before] ? eta_->log_abs[before] - eta_->log_abs[now] : std::numeric_limits<double>::quiet_NaN();
+    return eta_->sign[now] && eta_->sign[before] ? eta_->log_abs[before] - eta_->log_abs[now] : math::not_a_number<double>();
   }
   /// log |Lambda_t| of channel c, where by_decay.
   double log_decay(idx t, int c) const { return log_decay_of<A>(frame_.at(t, 0, t), c) + log_ratio(t); }
@@ -108,7 +108,7 @@ std::vector<double> norms_of(const X& x, const log_eta_values& eta, idx sequence
   std::vector<double> matrix(n * n);
   for (idx t = 1; t < lambda.tokens(); ++t) {
     if constexpr (state_matrix_sequence<X>::by_decay) {
-      double largest = -never;
+      double largest = math::minus_infinity<double>();
       for (int c = 0; c < (traits<typename X::mixer_type>::structure.decay == gate::channel ? int(x.q.extents[3]) : 1); ++c)
         largest = std::fmax(largest, lambda.log_decay(t, c));
       out.push_back(std::exp(largest));
@@ -130,7 +130,7 @@ std::vector<double> radii_of(const X& x, idx sequence_index, int reader) {
   std::vector<double> out;
   eigenvalues(x, [&](const token_spectrum& s) {
     if (s.sequence == sequence_index && s.reader == reader)
-      out.push_back(s.has_ratio ? spectral_radius(s.values) : std::numeric_limits<double>::quiet_NaN());
+      out.push_back(s.has_ratio ? spectral_radius(s.values) : math::not_a_number<double>());
   });
   return out;
 }

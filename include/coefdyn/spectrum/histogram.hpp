@@ -54,11 +54,11 @@ struct binning {
   /// Calls count(counter) for each.
   template <class Count>
   COEFDYN_HD void operator()(double value, Count count) const {
-    if (value != value) return count(at(beside_bins::not_a_number));
+    if (math::is_nan(value)) return count(at(beside_bins::not_a_number));
     count(at(beside_bins::total));
     if (rule == edge_rule::partition)
       for (int i = 0; i <= bins; ++i)
-        if (edges[i] - edges[i] == 0 && math::abs(value - edges[i]) <= snap * math::max(1.0, math::abs(edges[i]))) value = edges[i];
+        if (math::is_finite(edges[i]) && math::abs(value - edges[i]) <= snap * math::max(1.0, math::abs(edges[i]))) value = edges[i];
     if (value < edges[0]) count(at(beside_bins::below));
     if (value > edges[bins]) count(at(beside_bins::above));
     for (int bin = 0; bin < bins; ++bin)
@@ -93,7 +93,7 @@ class histogram {
   }
 
   void add(double value) {
-    if (std::isnan(value))
+    if (math::is_nan(value))
       COEFDYN_THROW std::invalid_argument("histogram: value " + std::to_string(total()) + " should be a number, but is nan.");
     bins()(value, [&](int counter) { ++counters_[static_cast<std::size_t>(counter)]; });
   }

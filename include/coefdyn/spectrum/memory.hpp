@@ -111,20 +111,21 @@ inline double effective_rank(std::span<const double> state, std::size_t rows, st
 inline void horizons(std::span<const double> log_decay, std::span<double> out) {
   constexpr auto name = "horizons";
   const auto zero = [](double log) { return log < -2000; };
+  const double none = math::infinity<double>();  // never
   const std::size_t count = log_decay.size();
   detail::expect_size(name, "out", count, out.size());
   std::vector<double> after(count + 1, 0);  // sum of logs of (i, end), restarted at each gate of 0
   std::vector<std::size_t> lower;           // i > j whose product falls below all before it, nearest on top
   for (std::size_t j = count; j-- > 0;) {
     const double own = log_decay[j];
-    if (std::isnan(own) || own == never) detail::refuse_value(name, "log_decay[" + std::to_string(j) + "]", own);
+    if (math::is_nan(own) || (math::is_infinite(own) && own > 0)) detail::refuse_value(name, "log_decay[" + std::to_string(j) + "]", own);
     const bool closed = j + 1 < count && zero(log_decay[j + 1]);
     if (closed) lower.assign(1, j + 1);
     after[j] = closed || j + 1 == count ? 0 : after[j + 1] + log_decay[j + 1];
     // log of the product over (j, i] is after[j] - after[i]; a gate of 0 at i makes it -inf
     const auto below = [&](std::size_t i) { return zero(log_decay[i]) || after[j] - after[i] < -1; };
     const auto hit = std::partition_point(lower.rbegin(), lower.rend(), [&](std::size_t i) { return !below(i); });
-    out[j] = hit == lower.rend() ? never : static_cast<double>(*hit - j);
+    out[j] = hit == lower.rend() ? none : static_cast<double>(*hit - j);
     if (zero(own)) continue;  // the token before restarts with this one
     while (!lower.empty() && !zero(log_decay[lower.back()]) && after[lower.back()] <= after[j]) lower.pop_back();
     lower.push_back(j);
@@ -139,7 +140,8 @@ inline void horizons(std::span<const double> log_decay, std::size_t n, std::span
   detail::expect_size("horizons", "log_decay", count * n, log_decay.size());
   std::vector<double> channel(count), own(count);
   bool contracts = true;
-  std::fill(out.begin(), out.end(), n == 0 ? never : 0.0);
+  const double none = math::infinity<double>();  // never
+  std::fill(out.begin(), out.end(), n == 0 ? none : 0.0);
   for (std::size_t c = 0; c < n; ++c) {
     for (std::size_t t = 0; t < count; ++t) channel[t] = log_decay[t * n + c];
     for (std::size_t t = 1; t < count; ++t) contracts = contracts && channel[t] <= 0;
@@ -150,8 +152,8 @@ inline void horizons(std::span<const double> log_decay, std::size_t n, std::span
   channel.resize(n);
   for (std::size_t j = 0; j < count; ++j) {
     std::fill(channel.begin(), channel.end(), 0.0);
-    out[j] = never;
-    for (std::size_t i = j + 1; i < count && out[j] == never; ++i) {
+    out[j] = none;
+    for (std::size_t i = j + 1; i < count && math::is_infinite(out[j]); ++i) {
       for (std::size_t c = 0; c < n; ++c) channel[c] += log_decay[i * n + c];
       if (*std::max_element(channel.begin(), channel.end()) < -1) out[j] = static_cast<double>(i - j);
     }
@@ -169,12 +171,12 @@ double horizon(Apply&& apply, std::size_t n, std::size_t j, std::size_t count) {
     double square = 0;
     for (std::size_t c = 0; c < n; ++c) apply(t, std::span<double>(product).subspan(c * n, n));
     for (const double x : product) square += x * x;
-    if (!std::isfinite(square)) detail::refuse_value("horizon", "Lambda at t = " + std::to_string(t), square);
+    if (!math::is_finite(square)) detail::refuse_value("horizon", "Lambda at t = " + std::to_string(t), square);
     const double frobenius = std::sqrt(square);
     if (frobenius / std::sqrt(static_cast<double>(n)) >= threshold) continue;
     if (frobenius < threshold || spectral_norm(product, n) < threshold) return static_cast<double>(t - j);
   }
-  return never;
+  return math::infinity<double>();
 }
 
 /// Lyapunov exponents over tokens first .. count-1, largest first: the mean growth per step of volumes carried along,
@@ -202,7 +204,7 @@ std::vector<double> lyapunov_exponents(Apply&& apply, std::size_t n, std::size_t
       double* x = frame.data() + k * n;
       apply(t, std::span<double>(x, n));
       double rest = remove(x, k);
-      if (!std::isfinite(rest)) detail::refuse_value("lyapunov_exponents", "Lambda at t = " + std::to_string(t), rest);
+      if (!math::is_finite(rest)) detail::refuse_value("lyapunov_exponents", "Lambda at t = " + std::to_string(t), rest);
       growth[k] += std::log(rest);
       for (std::size_t axis = 0; rest < 1e-290 && axis < n; ++axis) {  // annihilated: any direction may replace it
         std::fill(x, x + n, 0.0);

@@ -71,16 +71,17 @@ inline std::size_t deflate(double* place, double* weight, std::size_t n, double 
 
 /// Makes the roots from `first` on real or exactly conjugate. False if one has no partner within their errors.
 inline bool pair_conjugates(const secular_poles& poles, secular_roots& roots, std::size_t first, double norm) {
+  COEFDYN_SUMS_IN_ORDER
   const double floor = 16 * unit_roundoff * norm;
   for (std::size_t i = first; i < roots.count; ++i)
     if (std::abs(roots.im[i]) <= 4 * roots.error[i] + floor * unit_roundoff) roots.im[i] = 0;
   for (std::size_t i = first; i < roots.count; ++i) {
     if (roots.im[i] == 0) continue;
     std::size_t partner = roots.count;
-    double best = std::numeric_limits<double>::infinity();
+    double best = std::numeric_limits<double>::max();
     for (std::size_t j = i + 1; j < roots.count; ++j) {
       if (roots.im[j] * roots.im[i] > 0) continue;
-      const double re = (roots.origin[i] - roots.origin[j]) + (roots.re[i] - roots.re[j]);
+      const double re = math::in_order(roots.origin[i] - roots.origin[j]) + math::in_order(roots.re[i] - roots.re[j]);
       const double distance = std::hypot(re, roots.im[i] + roots.im[j]);
       if (distance < best) best = distance, partner = j;
     }
@@ -90,7 +91,7 @@ inline bool pair_conjugates(const secular_poles& poles, secular_roots& roots, st
     std::swap(roots.re[next], roots.re[partner]);
     std::swap(roots.im[next], roots.im[partner]);
     std::swap(roots.error[next], roots.error[partner]);
-    roots.re[i] += 0.5 * ((roots.origin[next] - roots.origin[i]) + (roots.re[next] - roots.re[i]));
+    roots.re[i] += 0.5 * (math::in_order(roots.origin[next] - roots.origin[i]) + (roots.re[next] - roots.re[i]));
     roots.im[i] = 0.5 * (roots.im[i] - roots.im[next]);
     roots.origin[next] = roots.origin[i];
     roots.re[next] = roots.re[i];
@@ -99,7 +100,7 @@ inline bool pair_conjugates(const secular_poles& poles, secular_roots& roots, st
   }
   double trace = 0, allowed = floor * static_cast<double>(poles.count);
   for (std::size_t c = 0; c < poles.count; ++c) {
-    trace += poles.weight[c] + (poles.place[c] - roots.origin[c]) - roots.re[c];
+    trace += poles.weight[c] + math::in_order(poles.place[c] - roots.origin[c]) - roots.re[c];
     allowed += 16 * roots.error[c];
   }
   return std::abs(trace) <= allowed;
@@ -131,7 +132,7 @@ inline void solve_dense(const secular_poles& poles, std::complex<double>* out, d
   const std::size_t k = poles.count;
   report.path = fallback == nullptr ? how::unsolved : how::dense;
   if (fallback == nullptr) {
-    std::fill(out, out + k, std::numeric_limits<double>::quiet_NaN());
+    std::fill(out, out + k, math::not_a_number<double>());
     return;
   }
   std::vector<double> matrix(k * k);

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <limits>
 
-#include "../core/config.hpp"
+#include "../core/floating.hpp"
 
 /// The secular function f(x) = 1 + sum_c p_c / (w_c - x), whose zeros are the eigenvalues of diag(w) + u v' with
 /// p_c = u_c v_c, and its zeros in the intervals between poles where a change of sign is certain.
@@ -51,10 +51,25 @@ struct secular_value {
 /// |x|; a macro-free sign-bit mask, since a select costs three instructions without AVX. Always inlined, so that no
 /// vector crosses a call boundary.
 [[gnu::always_inline]] inline lanes absolute(const lanes& x) {
-  lanes zero = {};
-  zero = -zero;
-  const lane_bits sign_bit = reinterpret_cast<lane_bits>(zero);
-  return reinterpret_cast<lanes>(reinterpret_cast<lane_bits>(x) & ~sign_bit);
+  const lane_bits all_but_sign = lane_bits{} + std::numeric_limits<long long>::max();
+  return reinterpret_cast<lanes>(reinterpret_cast<lane_bits>(x) & all_but_sign);
+}
+
+/// What a sum keeps its order by: the compiler does not see where x comes from, where it would reorder sums.
+[[gnu::always_inline]] inline void made([[maybe_unused]] lanes& x) {
+#if defined(COEFDYN_REORDERS_SUMS) && defined(__x86_64__)
+  asm("" : "+x"(x));
+#elif defined(COEFDYN_REORDERS_SUMS)
+  asm("" : "+m"(x));
+#endif
+}
+
+/// place - (origin + offset), without the digits that origin + offset would lose.
+[[gnu::always_inline]] inline lanes gap_to(double place, const lanes& origin, const lanes& offset) {
+  COEFDYN_SUMS_IN_ORDER
+  lanes gap = place - origin;
+  made(gap);
+  return gap - offset;
 }
 
 inline void evaluate(const secular_poles& poles, const lanes& origin, const lanes& offset, secular_value& out) {
@@ -69,12 +84,12 @@ inline void evaluate(const secular_poles& poles, const lanes& origin, const lane
   } even, odd;  // two, so that an addition need not wait for the last one
   std::size_t c = 0;
   for (; c + 2 <= poles.count; c += 2) {  // one division for two poles
-    const lanes a = (poles.place[c] - origin) - offset, b = (poles.place[c + 1] - origin) - offset;
+    const lanes a = gap_to(poles.place[c], origin, offset), b = gap_to(poles.place[c + 1], origin, offset);
     const lanes inverse = 1.0 / (a * b);
     even.add(poles.weight[c], b * inverse);
     odd.add(poles.weight[c + 1], a * inverse);
   }
-  if (c < poles.count) even.add(poles.weight[c], 1.0 / ((poles.place[c] - origin) - offset));
+  if (c < poles.count) even.add(poles.weight[c], 1.0 / gap_to(poles.place[c], origin, offset));
   out = {even.f + odd.f + 1.0, even.slope + odd.slope, even.bend + odd.bend};
 }
 
@@ -82,7 +97,7 @@ inline void evaluate(const secular_poles& poles, const lanes& origin, const lane
 inline void rounding_error(const secular_poles& poles, const lanes& origin, const lanes& offset, lanes& out) {
   lanes slope = {}, size = lanes{} + 1.0;
   for (std::size_t c = 0; c < poles.count; ++c) {
-    const lanes inverse = 1.0 / ((poles.place[c] - origin) - offset), term = poles.weight[c] * inverse;
+    const lanes inverse = 1.0 / gap_to(poles.place[c], origin, offset), term = poles.weight[c] * inverse;
     slope += term * inverse;
     size += absolute(term);
   }
@@ -162,7 +177,7 @@ inline void refine(const secular_poles& poles, bracketed_roots& r, const secular
   r.upper = f < 0 ? r.upper : r.offset;
   lanes step, enough;
   rational_step(r, f, v.slope * r.sign, v.bend * r.sign, round > 0, step, enough);
-  if (round > 8 && round % 2 == 0) step += std::numeric_limits<double>::infinity();  // slow: bisect
+  if (round > 8 && round % 2 == 0) step += 1e300;  // slow: bisect
   lanes next = r.offset + step;
   const auto inside = (next > r.lower) & (next < r.upper);
   next = inside ? next : 0.5 * (r.lower + r.upper);

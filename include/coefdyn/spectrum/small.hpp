@@ -117,7 +117,7 @@ inline void solve_small(const double* matrix, std::size_t k, std::complex<double
     return;
   }
   path = solver == nullptr ? how::unsolved : how::dense;
-  if (solver == nullptr) std::fill(out, out + k, std::numeric_limits<double>::quiet_NaN());
+  if (solver == nullptr) std::fill(out, out + k, math::not_a_number<double>());
   else solver({matrix, k * k}, k, {out, k});
 }
 

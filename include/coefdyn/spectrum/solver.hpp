@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "../core/config.hpp"
+#include "../core/math.hpp"
 
 /// What the solvers of this folder share: how they answer, what they fall back on, what they refuse.
 namespace coefdyn::spectrum {
@@ -44,22 +44,22 @@ inline void expect_room(const char* function, const char* name, std::size_t need
 
 [[noreturn]] inline void refuse_value(const char* function, const std::string& entry, double value) {
   COEFDYN_THROW std::invalid_argument(std::string(function) + ": " + entry + " should be finite, but is " +
-                                      (std::isnan(value) ? "nan"
-                                       : value > 0       ? "inf"
-                                                         : "-inf") +
+                                      (math::is_nan(value) ? "nan"
+                                       : value > 0         ? "inf"
+                                                           : "-inf") +
                                       ".");
 }
 
 template <class R>
 void expect_finite(const char* function, const char* name, const R* values, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i)
-    if (!std::isfinite(values[i])) refuse_value(function, std::string(name) + "[" + std::to_string(i) + "]", values[i]);
+    if (!math::is_finite(values[i])) refuse_value(function, std::string(name) + "[" + std::to_string(i) + "]", values[i]);
 }
 
 /// The same for rows of `width` entries: the message gives row and column.
 inline void expect_finite_rows(const char* function, const char* name, const double* values, std::size_t rows, std::size_t width) {
   for (std::size_t i = 0; i < rows * width; ++i)
-    if (!std::isfinite(values[i]))
+    if (!math::is_finite(values[i]))
       refuse_value(function, std::string(name) + "[" + std::to_string(i / width) + ", " + std::to_string(i % width) + "]", values[i]);
 }
 

@@ -23,7 +23,7 @@ enum class discretisation { bilinear, zero_order_hold };
 inline std::complex<double> discretised(std::complex<double> lambda, double step, discretisation rule) {
   const std::complex<double> x = step * lambda;
   if (rule == discretisation::zero_order_hold) return std::exp(x);
-  if (x == 2.0) return std::numeric_limits<double>::infinity();
+  if (x == 2.0) return math::infinity<double>();
   return (2.0 + x) / (2.0 - x);
 }
 
@@ -44,9 +44,9 @@ inline void discretised(std::span<const std::complex<double>> lambda, double ste
   detail::expect_size(name, "out", lambda.size(), out.size());
   detail::expect_finite(name, "step", &step, 1);
   for (std::size_t i = 0; i < lambda.size(); ++i) {
-    if (!std::isfinite(lambda[i].real()) || !std::isfinite(lambda[i].imag()))
+    if (!math::is_finite(lambda[i].real()) || !math::is_finite(lambda[i].imag()))
       detail::refuse_value(name, "lambda[" + std::to_string(i) + "]",
-                           std::isfinite(lambda[i].real()) ? lambda[i].imag() : lambda[i].real());
+                           math::is_finite(lambda[i].real()) ? lambda[i].imag() : lambda[i].real());
     out[i] = discretised(lambda[i], step, rule);
   }
 }
