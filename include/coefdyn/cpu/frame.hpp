@@ -218,7 +218,8 @@ void gather(const X& x, const extents& e, const sequence& s, const head_index& h
           idx inner[2];
           const auto* p = row_pointer<Need>(v, s.batch, first + r, head, inner);
           E* out = b.p + r * b.stride;
-          if (Need::timed && r + rows_ahead < f.template rows<Need>(tokens)) fetch<false>(p + rows_ahead * v.strides[1], size[0]);
+          if constexpr (Need::timed)
+            if (r + rows_ahead < f.template rows<Need>(tokens)) fetch<false>(p + rows_ahead * v.strides[1], size[0]);
           const bool featured = traits<M>::has_feature && is_featured<Need>;
           E* in = out;
           if constexpr (std::is_same_v<E, R>) in = featured ? scratch : out;

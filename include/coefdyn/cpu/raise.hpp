@@ -216,7 +216,8 @@ void scatter(const X& x, const G& g, const extents& e, const sequence& s, const 
           idx inner[2];
           auto* p = row_pointer<Need>(v, s.batch, first + r, head, inner);
           const E* from = b.p + r * b.stride;
-          if (Need::timed && r + rows_ahead < d.template rows<Need>(tokens)) fetch<true>(p + rows_ahead * v.strides[1], size[0]);
+          if constexpr (Need::timed)
+            if (r + rows_ahead < d.template rows<Need>(tokens)) fetch<true>(p + rows_ahead * v.strides[1], size[0]);
           if constexpr (traits<M>::has_feature && is_featured<Need> && std::is_same_v<E, R>) {
             idx in[2];
             const auto* q = row_pointer<Need>(x.template of<Need>(), s.batch, first + r, head, in);

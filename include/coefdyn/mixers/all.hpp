@@ -2,6 +2,7 @@
 #pragma once
 #include <string_view>
 
+#include "../core/label.hpp"
 #include "attention.hpp"
 #include "delta_rule.hpp"
 #include "gated_linear.hpp"
@@ -14,21 +15,14 @@
 /// Every named architecture under its name, for tests and tables.
 namespace coefdyn::mixers {
 
-/// A text as a template argument.
-template <std::size_t N>
-struct label {
-  char characters[N];
-  consteval label(const char (&text)[N]) {
-    for (std::size_t i = 0; i < N; ++i) characters[i] = text[i];
-  }
-};
+using coefdyn::label;
 
 /// A mixer under its name. `Remark`: what its streams are called in its paper, or have to be. `Over`: the field of q and k that the
 /// architecture is published with. Two names may have one type.
 template <class M, label Name, label Remark = "", field Over = field::real>
 struct named {
   using mixer_type = M;
-  static constexpr std::string_view name{Name.characters}, remark{Remark.characters};
+  static constexpr std::string_view name = Name.text(), remark = Remark.text();
   static constexpr field over = Over;
 };
 

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <cmath>
+
+#include "../core/math.hpp"
+
+/// Functions of a number between products, generic over dual numbers.
+namespace coefdyn::nn {
+
+namespace detail {
+inline float erf(float x) { return ::erff(x); }
+inline double erf(double x) { return ::erf(x); }
+template <class R>
+dual<R> erf(dual<R> x) {
+  return {erf(x.v), R(1.12837916709551257390) * math::exp(-x.v * x.v) * x.d};
+}
+}  // namespace detail
+
+struct silu {
+  template <class X>
+  X operator()(X x) const {
+    return x * math::sigmoid(x);
+  }
+};
+struct sigmoid {
+  template <class X>
+  X operator()(X x) const {
+    return math::sigmoid(x);
+  }
+};
+struct tanh {
+  template <class X>
+  X operator()(X x) const {
+    return math::tanh(x);
+  }
+};
+struct relu {
+  template <class X>
+  X operator()(X x) const {
+    return math::select(x > X(0), x, X(0));
+  }
+};
+/// x Phi(x), exactly.
+/// source  Hendrycks and Gimpel, arXiv:1606.08415
+struct gelu {
+  template <class X>
+  X operator()(X x) const {
+    return X(0.5) * x * (X(1) + detail::erf(x * X(0.70710678118654752440)));
+  }
+};
+/// Its approximation by tanh.
+struct gelu_tanh {
+  template <class X>
+  X operator()(X x) const {
+    return X(0.5) * x * (X(1) + math::tanh(X(0.79788456080286535588) * (x + X(0.044715) * x * x * x)));
+  }
+};
+/// Its argument.
+struct unchanged {
+  template <class X>
+  X operator()(X x) const {
+    return x;
+  }
+};
+/// a f(b): a gate.
+template <class F>
+struct times {
+  template <class X>
+  X operator()(X a, X b) const {
+    return a * F{}(b);
+  }
+};
+/// f(a) b: the gated product of a SwiGLU.
+template <class F>
+struct of_first_times {
+  template <class X>
+  X operator()(X a, X b) const {
+    return F{}(a)*b;
+  }
+};
+
+}  // namespace coefdyn::nn

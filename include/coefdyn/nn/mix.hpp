@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "../backward.hpp"
+#include "../core/streams.hpp"
+#include "tape.hpp"
+
+namespace coefdyn::nn {
+
+/// Values for the streams of a mixer, in the order of its needs.
+template <class M, class R, field Over = field::real>
+struct mixed_streams {
+  using needs = needs_of<M, Over>;
+  template <class... Need>
+  static constexpr std::size_t count_of(list<Need...>) {
+    return sizeof...(Need);
+  }
+  static constexpr std::size_t count = count_of(needs{});
+  std::array<value<R>, count> of;
+
+  template <class Need>
+  static constexpr std::size_t place() {
+    std::size_t i = 0, at = 0;
+    for_each_need(needs{}, [&]<class N>(N) { at = std::is_same_v<N, Need> ? i : at, ++i; });
+    return at;
+  }
+  template <class Need>
+  value<R>& at() {
+    return of[place<Need>()];
+  }
+  template <class Need>
+  const value<R>& at() const {
+    return of[place<Need>()];
+  }
+};
+
+namespace detail {
+template <class Need, class R>
+using stored_number = std::conditional_t<Need::over == field::complex, complex<R>, R>;
+
+/// The rows of an activation as a stream; several writes of a token lie behind each other in its row.
+template <class Need, class M, class R>
+view<stored_number<Need, R>, Need::rank> stream_of(const value<R>& v, R* data, const extents& e) {
+  constexpr idx numbers = Need::over == field::complex ? 2 : 1, writes = Need::time == ticks::write ? traits<M>::writes : 1;
+  auto out = view_of<Need, M>(reinterpret_cast<stored_number<Need, R>*>(data), e);
+  if (coefdyn::size_of<Need, M>(e) == 0) return out;
+  const idx rows = Need::timed ? e.batch * e.time : 1, width = coefdyn::size_of<Need, M>(e) / rows * numbers;
+  const idx own = v.stride == 0 && Need::timed ? width / writes : width;  // one row for all is one write's
+  if (v.columns != own || (v.stride != 0 && v.rows() != rows))
+    throw invalid_input(std::string("source of ") + Need::tag::name, std::to_string(rows) + " rows of " + std::to_string(own),
+                        std::to_string(v.rows()) + " of " + std::to_string(v.columns));
+  if constexpr (Need::timed) {
+    if (writes > 1 && v.stride != 0 && v.stride != width)
+      throw invalid_input(std::string("source of ") + Need::tag::name, "rows without gaps, for several writes a token",
+                          "a part of wider rows");
+    out.strides[1] = v.stride / numbers / writes;
+    out.strides[0] = v.stride / numbers * e.time;
+  }
+  return out;
+}
+template <class M, class Heads, field Over, class R>
+tokens<M, R, Heads, Over> tokens_of(const mixed_streams<M, R, Over>& s, const extents& e) {
+  tokens<M, R, Heads, Over> x;
+  for_each_need(needs_of<M, Over>{}, [&]<class N>(N) {
+    const auto v = stream_of<N, M>(s.template at<N>(), s.template at<N>().data, e);
+    x.template set<N>(view<const stored_number<N, R>, N::rank>(v));
+  });
+  return x;
+}
+template <class M, class Heads, field Over, class R>
+gradients<M, R, Heads, Over> gradients_of(const mixed_streams<M, R, Over>& s, const extents& e) {
+  gradients<M, R, Heads, Over> g;
+  g.accumulate = true;
+  for_each_need(needs_of<M, Over>{}, [&]<class N>(N) {
+    if (const value<R>& v = s.template at<N>(); v.gradient) g.template set<N>(stream_of<N, M>(v, v.gradient, e));
+  });
+  return g;
+}
+inline workspace aligned(workspace w) { return w.subspan((64 - reinterpret_cast<std::uintptr_t>(w.data()) % 64) % 64); }
+}  // namespace detail
+
+/// y = M(streams): the mixer as an operation, in the form that `form::automatic` chooses.
+///
+/// shape   y (B, T, heads d), the heads of e that read
+/// error   invalid_input where a source has not the shape of its stream, and as `run`
+template <class M, class Heads = heads::grouped_queries, field Over = field::real, class R>
+value<R> mix(tape<R>& t, const mixed_streams<M, R, Over>& streams, const extents& e) {
+  const value<R> y = t.make(e.batch, e.time, e.readers * e.d);
+  const form::automatic form_{};
+  const auto x = detail::tokens_of<M, Heads, Over>(streams, e);
+  const view<R, 4> out(y.data, e.batch, e.time, e.readers, e.d);
+  run(t.on, form_, x, out, {}, detail::aligned(t.scratch(workspace_bytes(t.on, form_, x) + 64)));
+  t.record([=](tape<R>& back) {
+    const auto again = detail::tokens_of<M, Heads, Over>(streams, e);
+    const auto g = detail::gradients_of<M, Heads, Over>(streams, e);
+    const view<const R, 4> dy(y.gradient, e.batch, e.time, e.readers, e.d);
+    backward(back.on, form_, again, dy, g, {}, {}, detail::aligned(back.scratch(backward_workspace_bytes(back.on, form_, again) + 64)));
+  });
+  return y;
+}
+
+}  // namespace coefdyn::nn

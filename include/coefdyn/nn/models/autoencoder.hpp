@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "model.hpp"
+
+namespace coefdyn::nn {
+
+/// MAD's model for compression: x += layer(norm x), x += swiglu(norm x); then the last token's vector plus sines and cosines of the
+/// position, through norm, Linear, gelu, norm, Linear, gelu, to that position's logits. LayerNorm throughout.
+///
+/// shape   ids (B, T) to logits (B, T, V)
+/// source  Poli et al., arXiv:2403.17844
+template <class Layer>
+class autoencoder : public detail::named_model {
+ public:
+  explicit autoencoder(const model_sizes& z) : named_model(z) {
+    table_ = root.matrix("token_embeds.weight", z.vocabulary, z.width, start::normal(z.embedding_deviation));
+    for (int i = 0; i < z.layers; ++i) blocks_.emplace_back(root, z, i);
+    for (int i = 0; i < 2; ++i) {
+      decoder_norm_[i] = norm_parameters(root, numbered("decoder", 3 * i), z.width, true);
+      decoder_[i] = projection_parameters(root, numbered("decoder", 3 * i + 1), z.width, z.width, true);
+    }
+    norm_ = norm_parameters(root, "unembed.0", z.width, true);
+    head_ = projection_parameters(root, "unembed.1", z.width, z.logits(), true);
+  }
+  template <class R>
+  value<R> operator()(tape<R>& t, const input_for<R>& input) const {
+    detail::expect_ids(input);
+    across_layers<R> across;
+    value<R> x = embed(t, input.ids, table_);
+    for (const block& b : blocks_) {
+      x = add(t, x, b.layer(t, b.layer_norm.layer(t, x, eps), across));
+      if (!b.feed_forward.empty()) x = add(t, x, b.feed_forward.front()(t, b.feed_norm.layer(t, x, eps)));
+    }
+    x = last_with_positions(t, x);
+    for (int i = 0; i < 2; ++i) x = map(t, gelu{}, decoder_[i](t, decoder_norm_[i].layer(t, x, eps)));
+    return head_(t, norm_.layer(t, x, eps));
+  }
+
+ private:
+  static constexpr double eps = 1e-5;
+  struct block {  // encoder.{j}.0 is the norm, encoder.{j}.1 the layer; MLPs are layers of the list too
+    norm_parameters layer_norm, feed_norm;
+    Layer layer;
+    std::vector<swiglu> feed_forward;
+    block(const scope& s, const model_sizes& z, int i)
+        : layer_norm(at(s, z, i, 0), "0", z.width, true), layer(at(s, z, i, 0).part("1"), z.layer_sizes(i)) {
+      if (z.hidden < 1) return;
+      feed_norm = norm_parameters(at(s, z, i, 1), "0", z.width, true);
+      feed_forward.emplace_back(at(s, z, i, 1).part("1"), z.width, z.hidden, z.layers);
+    }
+    static scope at(const scope& s, const model_sizes& z, int i, int second) {
+      return s.part(numbered("encoder", z.hidden > 0 ? 2 * i + second : i));
+    }
+  };
+  parameter table_;
+  std::vector<block> blocks_;
+  norm_parameters decoder_norm_[2], norm_;
+  projection_parameters decoder_[2], head_;
+};
+
+}  // namespace coefdyn::nn

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "model.hpp"
+
+namespace coefdyn::nn {
+
+/// x += layer(rms(x)); x += swiglu(rms(x)); logits = lm_head(rms(x)): names of flash-linear-attention. `tied` takes the embeddings for
+/// lm_head, `positions` adds learned positions, `hidden` = 0 leaves the MLP out.
+///
+/// shape   ids (B, T) to logits (B, T, V)
+/// error   invalid_input for sizes that don't divide, when it is made; for ids outside the vocabulary
+template <class Layer>
+class language_model : public detail::named_model {
+ public:
+  explicit language_model(const model_sizes& z) : named_model(z) {
+    const auto table = start::normal(z.embedding_deviation);
+    embeddings_ = root.matrix("embeddings.weight", z.vocabulary, z.width, table);
+    if (z.positions > 0) positions_ = root.matrix("position_embeddings.weight", z.positions, z.width, table);
+    for (int i = 0; i < z.layers; ++i) blocks_.emplace_back(root.part(numbered("layers", i)), z, i);
+    norm_ = norm_parameters(root, "norm", z.width, false);
+    if (!z.tied) head_ = projection_parameters(root, "lm_head", z.width, z.logits(), false);
+  }
+  template <class R>
+  value<R> operator()(tape<R>& t, const input_for<R>& input) const {
+    detail::expect_ids(input);
+    across_layers<R> across;
+    value<R> x = embed(t, input.ids, embeddings_, positions_);
+    for (const block& b : blocks_) {
+      x = add(t, x, b.layer(t, b.layer_norm.rms(t, x, eps), across));
+      if (!b.feed_forward.empty()) x = add(t, x, b.feed_forward.front()(t, b.feed_norm.rms(t, x, eps)));
+    }
+    x = norm_.rms(t, x, eps);
+    return size.tied ? linear(t, x, embeddings_) : head_(t, x);
+  }
+
+ private:
+  static constexpr double eps = 1e-5;
+  struct block {
+    norm_parameters layer_norm, feed_norm;
+    Layer layer;
+    std::vector<swiglu> feed_forward;  // one or none
+    block(const scope& s, const model_sizes& z, int i)
+        : layer_norm(s, "attn_norm", z.width, false), layer(s.part("attn"), z.layer_sizes(i)) {
+      if (z.hidden < 1) return;
+      feed_norm = norm_parameters(s, "mlp_norm", z.width, false);
+      feed_forward.emplace_back(s.part("mlp"), z.width, z.hidden, z.layers);
+    }
+  };
+  parameter embeddings_, positions_;
+  std::vector<block> blocks_;
+  norm_parameters norm_;
+  projection_parameters head_;
+};
+
+}  // namespace coefdyn::nn

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "../embedding.hpp"
+#include "../layer.hpp"
+#include "../loss.hpp"
+#include "../mlp.hpp"
+#include "../pool.hpp"
+#include "../weights.hpp"
+
+/// What models share. A model is a type over its layer's; depth and widths are numbers.
+namespace coefdyn::nn {
+
+/// Sizes of a model. `layer` says the layers' own; its width, layer and layers are filled in.
+struct model_sizes {
+  idx width = 0;  // of the activations between layers
+  int layers = 2;
+  idx vocabulary = 0;  // of the input; 0: `inputs` numbers a token instead of an id
+  idx inputs = 1;
+  idx outputs = 0;      // logits; 0: the vocabulary
+  idx hidden = 0;       // of the MLP in a block; 0: none
+  idx head = 0;         // hidden width of a classifier
+  idx positions = 0;    // learned positions; 0: none
+  bool tied = false;    // logits by the embeddings
+  bool pooled = false;  // one row of logits a sequence, from the mean over its tokens
+  bool gated = false;   // a block's output times silu(Wz x)
+  bool norm_first = true;
+  double embedding_deviation = 0.02;  // of the tables' start; 1 as published in arXiv:2510.09379
+  sizes layer;
+
+  sizes layer_sizes(int i) const {
+    sizes s = layer;
+    s.width = width, s.layer = i, s.layers = layers;
+    return s;
+  }
+  idx logits() const { return outputs > 0 ? outputs : vocabulary; }
+};
+
+/// Tokens by id, or numbers (B, T, inputs).
+template <class R>
+struct model_input {
+  token_ids ids;
+  value<R> numbers;
+  model_input(const token_ids& tokens_) : ids(tokens_) {}
+  model_input(const value<R>& x) : numbers(x) {}
+};
+
+/// The same, converted to at a model's call: model(tape, token_ids{..}).
+template <class R>
+using input_for = std::type_identity_t<model_input<R>>;
+
+namespace detail {
+/// Owns the list of parameters of a model while the model names them.
+class named_model {
+ public:
+  const std::shared_ptr<const parameter_list>& parameters() const { return parameters_; }
+  const model_sizes size;
+
+ protected:
+  explicit named_model(const model_sizes& s) : size(s), list_(std::make_shared<parameter_list>()), parameters_(list_), root(*list_) {
+    const idx numbers[] = {s.width, s.layers, s.logits(), s.vocabulary > 0 ? 1 : s.inputs};
+    const char* const names[] = {"width", "layers", "outputs or vocabulary", "inputs"};
+    for (int i = 0; i < 4; ++i)
+      if (numbers[i] < 1) throw invalid_input(names[i], "at least 1", std::to_string(numbers[i]));
+  }
+  static std::string numbered(const std::string& name, int i) { return name + "." + std::to_string(i); }
+
+ private:
+  std::shared_ptr<parameter_list> list_;
+  std::shared_ptr<const parameter_list> parameters_;
+
+ protected:
+  scope root;
+};
+/// Ids through tables, or numbers through a projection with bias, as the spectra's code has them: encoder.word_embeddings.weight,
+/// encoder.position_embeddings.weight; or encoder.weight and encoder.bias.
+struct encoder {
+  parameter table, positions;
+  projection_parameters numbers;
+  encoder(const scope& s, const model_sizes& z) {
+    if (z.vocabulary > 0) {
+      table = s.matrix("encoder.word_embeddings.weight", z.vocabulary, z.width, start::normal(z.embedding_deviation));
+      if (z.positions > 0)
+        positions = s.matrix("encoder.position_embeddings.weight", z.positions, z.width, start::normal(z.embedding_deviation));
+    } else {
+      numbers = projection_parameters(s, "encoder", z.inputs, z.width, true);
+    }
+  }
+  template <class R>
+  value<R> operator()(tape<R>& t, const model_input<R>& x) const {
+    if (table) return embed(t, x.ids, table, positions);
+    return numbers(t, x.numbers);
+  }
+};
+template <class R>
+void expect_ids(const model_input<R>& x) {
+  if (!x.ids.data) throw invalid_input("input", "token ids", x.numbers.data ? "numbers" : "none");
+}
+}  // namespace detail
+
+}  // namespace coefdyn::nn

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <cstring>
+#include <utility>
+
+#include "../core/arena.hpp"
+#include "../core/device.hpp"
+#include "../core/state.hpp"
+#include "parameter.hpp"
+
+/// A step's memory: activations, their gradients, and how to go back. An operation computes when it is called, and leaves its backward.
+namespace coefdyn::nn {
+
+/// An activation: batch x time rows of `columns` numbers, `stride` apart; stride 0 is one row for all. No gradient: none is wanted.
+template <class R>
+struct value {
+  R* data = nullptr;
+  R* gradient = nullptr;
+  idx batch = 1, time = 1, columns = 0, stride = 0;
+  constexpr idx rows() const { return batch * time; }
+  /// Some of its columns, in the same memory.
+  constexpr value part(idx first, idx count) const {
+    return {data + first, gradient ? gradient + first : nullptr, batch, time, count, stride};
+  }
+};
+
+/// Memory that is taken piece by piece and given back at once; it grows while a first step runs, and not again for the same sizes.
+class step_memory {
+ public:
+  void* take(std::size_t bytes) {
+    bytes = (bytes + line - 1) / line * line;
+    while (at_ < blocks_.size() && used_ + bytes > blocks_[at_].size()) ++at_, used_ = 0;
+    if (at_ == blocks_.size()) blocks_.emplace_back(bytes > least ? bytes : least);
+    std::byte* const p = blocks_[at_].data() + used_;
+    used_ += bytes;
+    taken_ += bytes;
+    return p;
+  }
+  void reset() { at_ = used_ = taken_ = 0; }
+  /// Bytes handed out since the last reset.
+  std::size_t taken() const { return taken_; }
+
+ private:
+  static constexpr std::size_t line = 64, least = std::size_t(1) << 20;
+  std::vector<std::vector<std::byte, line_allocator<std::byte>>> blocks_;
+  std::size_t at_ = 0, used_ = 0, taken_ = 0;
+};
+
+/// Runs operations over a model's weights and goes back through them; every sum is in an order that no number of threads changes.
+///
+///   tape<float> t(w, &dw);                        dw: where gradients are added; none: forward only, nothing is kept for backward
+///   t.begin();  auto y = model(t, ids);  loss(..);  t.backward();
+template <class R>
+class tape {
+ public:
+  device::cpu<openmp> on;
+
+  template <class Weights>
+  explicit tape(const Weights& w, Weights* dw = nullptr, int threads = 0)
+      : on{openmp{threads}}, weights_(w.data()), gradients_(dw ? dw->data() : nullptr) {}
+  tape(const tape&) = delete;
+  tape& operator=(const tape&) = delete;
+
+  bool records() const { return gradients_ != nullptr; }
+  /// Starts a step: forgets the one before.
+  void begin() {
+    memory_.reset();
+    last_ = nullptr;
+  }
+  /// Goes back through all operations since `begin`.
+  void backward() {
+    for (const node* n = last_; n; n = n->before) n->run(n->object, *this);
+    last_ = nullptr;
+  }
+  /// Bytes of activations, gradients and records of the step so far.
+  std::size_t bytes() const { return memory_.taken(); }
+
+  const R* weights(const parameter& p) const { return weights_ + p.offset; }
+  R* gradients(const parameter& p) const { return gradients_ ? gradients_ + p.offset : nullptr; }
+  /// A vector of parameters as one row for all.
+  value<R> shared(const parameter& p) const {
+    return {const_cast<R*>(weights(p)), gradients(p), 1, 1, p.size(), 0};  // operations never write their arguments' data
+  }
+
+  template <class T>
+  T* take(idx count) {
+    return static_cast<T*>(memory_.take(sizeof(T) * static_cast<std::size_t>(count)));
+  }
+  /// A new activation; its gradient starts at 0.
+  value<R> make(idx batch, idx time, idx columns) {
+    value<R> v{take<R>(batch * time * columns), nullptr, batch, time, columns, columns};
+    if (records()) v.gradient = zeros(batch * time * columns);
+    return v;
+  }
+  R* zeros(idx count) {
+    R* const p = take<R>(count);
+    std::memset(p, 0, sizeof(R) * static_cast<std::size_t>(count));
+    return p;
+  }
+  /// Leaves what `backward` calls: f(tape).
+  template <class F>
+  void record(F f) {
+    static_assert(std::is_trivially_destructible_v<F> && std::is_trivially_copyable_v<F>);
+    if (!records()) return;
+    F* const object = new (memory_.take(sizeof(F))) F(f);
+    last_ = new (memory_.take(sizeof(node))) node{[](void* o, tape& t) { (*static_cast<F*>(o))(t); }, object, last_};
+  }
+  /// Scratch memory of one operation, `bytes` at least; what was there before is lost.
+  workspace scratch(std::size_t bytes) {
+    if (scratch_.size() < bytes) scratch_.resize(bytes);
+    return workspace(scratch_.data(), bytes);
+  }
+
+  /// f(begin, end) for blocks of rows whose boundaries depend on nothing but their number.
+  template <class F>
+  void by_rows(idx rows, F f) const {
+    on.executor((rows + block - 1) / block, [&](idx i, int) { f(i * block, std::min(rows, (i + 1) * block)); });
+  }
+  /// total[c] += the sum of f(begin, end, partial) over blocks of rows, added in their order; partial starts at 0.
+  template <class F>
+  void sum_by_rows(idx rows, idx columns, R* total, F f) {
+    const idx blocks = (rows + block - 1) / block;
+    R* const partial = reinterpret_cast<R*>(scratch(sizeof(R) * static_cast<std::size_t>(blocks * columns)).data());
+    std::memset(partial, 0, sizeof(R) * static_cast<std::size_t>(blocks * columns));
+    by_rows(rows, [&](idx begin, idx end) { f(begin, end, partial + begin / block * columns); });
+    for (idx b = 0; b < blocks; ++b)
+      for (idx c = 0; c < columns; ++c) total[c] += partial[b * columns + c];
+  }
+
+ private:
+  struct node {
+    void (*run)(void*, tape&);
+    void* object;
+    const node* before;
+  };
+  static constexpr idx block = 64;
+  const R* weights_;
+  R* gradients_;
+  step_memory memory_;
+  std::vector<std::byte, line_allocator<std::byte>> scratch_;
+  const node* last_ = nullptr;
+};
+
+}  // namespace coefdyn::nn
