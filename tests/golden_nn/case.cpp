@@ -37,10 +37,10 @@ std::string job::unit() const {
 }
 
 job read_job(const std::string& path) {
-  const auto file = coefdyn::safetensors::read(path);
+  const auto file = coefdyn::files::safetensors::read(path);
   job j;
   j.name = std::filesystem::path(path).stem().string();
-  for (const auto& [name, t] : file.tensors) j.in[name] = {t.shape, file.values<double>(name)};
+  for (const auto& [name, t] : file.tensors) j.in[name] = {t.shape, file.load<double>(name).values};
   if (file.metadata.contains("layer")) read_constructor(file.metadata, j);
   if (!file.has("logits")) {
     if (j.layer.empty()) throw std::runtime_error("its metadata names no layer, and it has no logits of a model");

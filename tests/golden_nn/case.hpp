@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "coefdyn/interop/safetensors.hpp"
+#include "coefdyn/files/safetensors.hpp"
 #include "unit.hpp"
 
 namespace golden_nn {

@@ -12,26 +12,30 @@ struct dplr_parameters {
 };
 
 namespace detail {
-using number = complex<double>;
-inline number divided(number a, number b) {
+using complex_number = complex<double>;
+template <class R>
+complex_number complex_at(const R* pairs, std::size_t i) {
+  return {static_cast<double>(pairs[2 * i]), static_cast<double>(pairs[2 * i + 1])};
+}
+inline complex_number divided(complex_number a, complex_number b) {
   const double s = b.re * b.re + b.im * b.im;
   return {(a.re * b.re + a.im * b.im) / s, (a.im * b.re - a.re * b.im) / s};
 }
 /// A^{-1} by Gauss and Jordan with pivots; A (n, n) is overwritten.
-inline void invert(std::vector<number>& A, std::vector<number>& inverse, idx n) {
+inline void invert(std::vector<complex_number>& A, std::vector<complex_number>& inverse, idx n) {
   const auto at = [n](idx r, idx c) { return static_cast<std::size_t>(r * n + c); };
-  inverse.assign(A.size(), number{});
-  for (idx i = 0; i < n; ++i) inverse[at(i, i)] = number(1);
+  inverse.assign(A.size(), complex_number{});
+  for (idx i = 0; i < n; ++i) inverse[at(i, i)] = complex_number(1);
   for (idx p = 0; p < n; ++p) {
     idx best = p;
     const auto size = [&](idx r) { return A[at(r, p)].re * A[at(r, p)].re + A[at(r, p)].im * A[at(r, p)].im; };
     for (idx r = p + 1; r < n; ++r)
       if (size(r) > size(best)) best = r;
     for (idx c = 0; c < n; ++c) std::swap(A[at(p, c)], A[at(best, c)]), std::swap(inverse[at(p, c)], inverse[at(best, c)]);
-    const number by = divided(number(1), A[at(p, p)]);
+    const complex_number by = divided(complex_number(1), A[at(p, p)]);
     for (idx c = 0; c < n; ++c) A[at(p, c)] = A[at(p, c)] * by, inverse[at(p, c)] = inverse[at(p, c)] * by;
     for (idx r = 0; r < n; ++r) {
-      const number f = A[at(r, p)];
+      const complex_number f = A[at(r, p)];
       if (r == p) continue;
       for (idx c = 0; c < n; ++c) A[at(r, c)] -= f * A[at(p, c)], inverse[at(r, c)] -= f * inverse[at(p, c)];
     }
@@ -41,7 +45,7 @@ inline void invert(std::vector<number>& A, std::vector<number>& inverse, idx n) 
 struct dplr_channel {
   idx n;
   double h;
-  std::vector<number> Lambda, P, B, A, inverse;
+  std::vector<complex_number> Lambda, P, B, A, inverse;
   template <class R>
   dplr_channel(const tape<R>& t, const dplr_parameters& p, idx channel, idx modes)
       : n(modes), h(std::exp(double(t.weights(p.log_step)[channel])) / 2) {
@@ -52,32 +56,32 @@ struct dplr_channel {
       B.emplace_back(double(t.weights(p.B)[2 * at]), double(t.weights(p.B)[2 * at + 1]));
     }
     A.resize(static_cast<std::size_t>(n * n));
-    std::vector<number> left(A.size());
+    std::vector<complex_number> left(A.size());
     for (std::size_t r = 0; r < P.size(); ++r)
       for (std::size_t c = 0; c < P.size(); ++c) {
-        const number a = (r == c ? Lambda[r] : number{}) - P[r] * conj(P[c]);
+        const complex_number a = (r == c ? Lambda[r] : complex_number{}) - P[r] * conj(P[c]);
         A[r * P.size() + c] = a;
-        left[r * P.size() + c] = number(r == c ? 1 : 0) - h * a;
+        left[r * P.size() + c] = complex_number(r == c ? 1 : 0) - h * a;
       }
     invert(left, inverse, n);
   }
-  number inverse_at(idx r, idx c) const { return inverse[static_cast<std::size_t>(r * n + c)]; }
+  complex_number inverse_at(idx r, idx c) const { return inverse[static_cast<std::size_t>(r * n + c)]; }
   /// (I - hA)^{-1} (I + hA) = 2 (I - hA)^{-1} - I.
-  number discrete(idx r, idx c) const { return 2.0 * inverse_at(r, c) - number(r == c ? 1 : 0); }
-  number input(idx r) const {
-    number sum;
+  complex_number discrete(idx r, idx c) const { return 2.0 * inverse_at(r, c) - complex_number(r == c ? 1 : 0); }
+  complex_number input(idx r) const {
+    complex_number sum;
     for (idx c = 0; c < n; ++c) sum += inverse_at(r, c) * B[static_cast<std::size_t>(c)];
     return 2 * h * sum;
   }
-  /// Adds the parameters' gradients from those of `discrete` and `input`: of the real and imaginary part, as a complex number.
+  /// Adds the parameters' gradients from those of `discrete` and `input`: of the real and imaginary part, as a complex complex_number.
   template <class R>
   void pull_back(tape<R>& t, const dplr_parameters& p, idx channel, const R* dA, const R* dB) const {
     const auto size = static_cast<std::size_t>(n);
     // X = (I - hA)^{-1}: dX = 2 d(discrete) + 2 h d(input) B^*; d(I - hA) = -X^* dX X^*; dA = h X^* dX X^*
-    std::vector<number> dX(size * size), half(size * size), dM(size * size), Xb(size);
+    std::vector<complex_number> dX(size * size), half(size * size), dM(size * size), Xb(size);
     for (std::size_t r = 0; r < size; ++r)
       for (std::size_t c = 0; c < size; ++c) {
-        const number d(double(dA[2 * (r * size + c)]), double(dA[2 * (r * size + c) + 1])), b(double(dB[2 * r]), double(dB[2 * r + 1]));
+        const complex_number d = complex_at(dA, r * size + c), b = complex_at(dB, r);
         dX[r * size + c] = 2.0 * d + 2 * h * (b * conj(B[c]));
         Xb[r] += inverse[r * size + c] * B[c];
       }
@@ -91,18 +95,18 @@ struct dplr_channel {
     R* const by_B = t.gradients(p.B) + 2 * channel * n;
     R* const by_P = t.gradients(p.P) + 2 * channel * n;
     for (std::size_t r = 0; r < size; ++r) {
-      const number b(double(dB[2 * r]), double(dB[2 * r + 1]));
+      const complex_number b = complex_at(dB, r);
       dh += 2 * (b.re * Xb[r].re + b.im * Xb[r].im);
-      number to_B, to_P;
+      complex_number to_B, to_P;
       for (std::size_t c = 0; c < size; ++c) {
-        const number m = dM[r * size + c], a = A[r * size + c];
+        const complex_number m = dM[r * size + c], a = A[r * size + c];
         dh += m.re * a.re + m.im * a.im;
-        to_B += conj(inverse[c * size + r]) * number(double(dB[2 * c]), double(dB[2 * c + 1]));
+        to_B += conj(inverse[c * size + r]) * complex_at(dB, c);
         to_P += h * (m * P[c] + conj(dM[c * size + r]) * P[c]);  // A = .. - P_r conj(P_c), through both
       }
       by_B[2 * r] += R(2 * h * to_B.re), by_B[2 * r + 1] += R(2 * h * to_B.im);
       by_P[2 * r] -= R(to_P.re), by_P[2 * r + 1] -= R(to_P.im);
-      const number d = h * dM[r * size + r];
+      const complex_number d = h * dM[r * size + r];
       const idx at = channel * n + idx(r);
       if (double(t.weights(p.Lambda_re)[at]) <= -1e-4) t.gradients(p.Lambda_re)[at] += R(d.re);
       t.gradients(p.Lambda_im)[at] += R(d.im);

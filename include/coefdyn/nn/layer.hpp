@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "after.hpp"
+#include "fused.hpp"
 #include "mix.hpp"
+#include "positions.hpp"
 
 /// A layer from one mixer type: each of its streams has a source, y passes through stages.
 ///
-///   nn::layer<M>                                                    every source by default, then o_proj
-///   nn::layer<M, give<stream::beta, mapped<range::strength, projection<"b_proj">>>, after<normed<"o_norm">, projected<"o_proj">>>
+/// ```cpp
+/// using plain = nn::layer<mixers::deltanet>;  // every source by default, then o_proj
+/// using said = nn::layer<mixers::deltanet, nn::give<stream::beta, nn::mapped<nn::range::strength, nn::projection<"b_proj">>>,
+///                        nn::after<nn::normed<"o_norm">, nn::projected<"o_proj">>>;
+/// ```
 ///
 /// Default of a stream with a time axis: a projection name_proj, squashed where its name says a range (log_decay <= 0, 0 < beta < 1,
 /// delta > 0, |z| = 1); of one without: a parameter of its name (angles of pairs of channels: RoPE's).

@@ -8,7 +8,7 @@
 #include "linear.hpp"
 #include "map.hpp"
 #include "normalise.hpp"
-#include "sizes.hpp"
+#include "range.hpp"
 
 /// Sources: where a stream of a mixer comes from. A source is a type; it names its parameters when a layer is made, and computes once a
 /// step, however many streams take it. One of yours has
@@ -150,23 +150,7 @@ struct low_rank {
   }
 };
 
-// ---- fused layouts: one matrix whose rows are several projections -----------------------------------------------------------
-/// How many rows a part of a fused projection has.
-enum class rows_of { values, queries, keys, heads, one };
-inline idx count_rows(rows_of r, const sizes& z) {
-  switch (r) {
-    case rows_of::values:
-      return idx(z.heads) * z.d;
-    case rows_of::queries:
-      return idx(z.heads) * z.n;
-    case rows_of::keys:
-      return idx(z.key_heads) * z.n;
-    case rows_of::heads:
-      return z.heads;
-    default:
-      return 1;
-  }
-}
+// ---- sources of sources ----------------------------------------------------------------------------------------------------
 /// Where the parts of a wide row begin.
 struct row_parts {
   static constexpr int most = 8;
@@ -175,39 +159,6 @@ struct row_parts {
   void add(idx columns) { begin[count + 1] = begin[count] + columns, ++count; }
   idx columns() const { return begin[count]; }
 };
-/// All parts in one product: name.weight [sum of rows, D], in this order.
-template <label Name, bias Bias, rows_of... Rows>
-struct fused {
-  row_parts parts;
-  projection_parameters p;
-  fused(const scope& s, const sizes& z, const stream_shape&)
-      : parts(parts_of(z)), p(s, std::string(Name.text()), z.width, parts.columns(), Bias == bias::yes) {}
-  static row_parts parts_of(const sizes& z) {
-    static_assert(sizeof...(Rows) <= row_parts::most);
-    row_parts out;
-    (out.add(count_rows(Rows, z)), ...);
-    return out;
-  }
-  template <class R>
-  value<R> operator()(context<R>& c) const {
-    return p(c.t, c.u);
-  }
-};
-/// Parts First .. First + Count - 1 of a source that has parts.
-template <class Whole, int First, int Count = 1>
-struct part {
-  Whole whole;
-  row_parts parts;
-  part(const scope& s, const sizes& z, const stream_shape& want) : whole(s, z, want) {
-    for (int i = First; i < First + Count; ++i) parts.add(whole.parts.begin[i + 1] - whole.parts.begin[i]);
-  }
-  template <class R>
-  value<R> operator()(context<R>& c) const {
-    return c(whole).part(whole.parts.begin[First], parts.columns());
-  }
-};
-
-// ---- sources of sources ----------------------------------------------------------------------------------------------------
 /// A short convolution with silu over what another source gives: name.weight [C, 1, W], name.bias [C].
 template <label Name, class From, bias Bias = bias::no>
 struct convolved {
@@ -287,119 +238,4 @@ struct constant {
     return {x, nullptr, 1, 1, columns, 0};
   }
 };
-/// RoPE's angles theta^(-2m/n), m < n/2.
-/// source  Su et al., arXiv:2104.09864
-struct rope_angles {
-  rope_angles(const scope&, const sizes& z, const stream_shape&) {
-    if (z.n % 2) throw invalid_input("n", "an even number, for pairs of channels", std::to_string(z.n));
-  }
-  template <class R>
-  value<R> operator()(context<R>& c) const {
-    const idx pairs = c.size.n / 2;
-    R* const x = c.t.template take<R>(pairs);
-    for (idx m = 0; m < pairs; ++m) x[m] = R(std::pow(c.size.theta, -2.0 * double(m) / double(c.size.n)));
-    return {x, nullptr, 1, 1, pairs, 0};
-  }
-};
-/// Retention's decays: log(1 - 2^(-5-h)).
-/// source  Sun et al., arXiv:2307.08621
-struct retention_decays {
-  idx heads;
-  retention_decays(const scope&, const sizes&, const stream_shape& want) : heads(want.heads) {}
-  template <class R>
-  value<R> operator()(context<R>& c) const {
-    R* const x = c.t.template take<R>(heads);
-    for (idx h = 0; h < heads; ++h) x[h] = R(std::log1p(-std::exp2(double(-5 - h))));
-    return {x, nullptr, 1, 1, heads, 0};
-  }
-};
-
-// ---- ranges: what a number is squashed to -------------------------------------------------------------------------------------
-namespace range {
-/// (0, strongest): the strength of a delta rule.
-struct strength {
-  double top;
-  explicit strength(const sizes& z) : top(z.strongest) {}
-  template <class X>
-  X operator()(X x) const {
-    return X(top) * math::sigmoid(x);
-  }
-};
-/// (0, 2), whatever the layer's sizes say.
-struct strength_to_two {
-  explicit strength_to_two(const sizes&) {}
-  template <class X>
-  X operator()(X x) const {
-    return X(2) * math::sigmoid(x);
-  }
-};
-/// log sigmoid(x) / tau <= 0.
-struct gla_decay {
-  double tau;
-  explicit gla_decay(const sizes& z) : tau(z.tau) {}
-  template <class X>
-  X operator()(X x) const {
-    return -math::softplus(-x) / X(tau);
-  }
-};
-/// cap tanh(x / cap).
-struct capped {
-  double cap;
-  explicit capped(const sizes& z) : cap(z.cap) {}
-  template <class X>
-  X operator()(X x) const {
-    return X(cap) * math::tanh(x / X(cap));
-  }
-};
-struct capped_decay : capped {
-  using capped::capped;
-  template <class X>
-  X operator()(X x) const {
-    return -math::softplus(-capped::operator()(x));
-  }
-};
-/// P::log_decay of a parameterisation.
-template <class P>
-struct decay_by {
-  explicit decay_by(const sizes&) {}
-  template <class X, class... More>
-  X operator()(X x, More... more) const {
-    return P::log_decay(x, more...);
-  }
-};
-/// P::delta of a parameterisation.
-template <class P>
-struct step_by {
-  explicit step_by(const sizes&) {}
-  template <class X>
-  X operator()(X x, X bias_) const {
-    return P::delta(x, bias_);
-  }
-};
-struct positive {
-  explicit positive(const sizes&) {}
-  template <class X>
-  X operator()(X x) const {
-    return math::softplus(x);
-  }
-};
-/// -softplus(x) <= 0.
-struct minus_softplus {
-  explicit minus_softplus(const sizes&) {}
-  template <class X>
-  X operator()(X x) const {
-    return -math::softplus(x);
-  }
-};
-/// Any function of nn/activation.hpp.
-template <class F>
-struct by {
-  explicit by(const sizes&) {}
-  template <class... X>
-  auto operator()(X... x) const {
-    return F{}(x...);
-  }
-};
-}  // namespace range
-
 }  // namespace coefdyn::nn

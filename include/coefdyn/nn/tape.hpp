@@ -48,8 +48,22 @@ class step_memory {
 
 /// Runs operations over a model's weights and goes back through them; every sum is in an order that no number of threads changes.
 ///
-///   tape<float> t(w, &dw);                        dw: where gradients are added; none: forward only, nothing is kept for backward
-///   t.begin();  auto y = model(t, ids);  loss(..);  t.backward();
+/// Given no place for gradients it keeps nothing for backward. `begin` starts a step, `backward` goes back through it.
+///
+/// ```cpp statements
+/// #include <coefdyn/nn/linear.hpp>
+/// #include <coefdyn/nn/weights.hpp>
+/// nn::parameter_list names;
+/// const auto W = nn::scope(names).matrix("W", 2, 3, nn::start::fan_in(3));
+/// const auto b = nn::scope(names).vector("b", 2, nn::start::constant(0));
+/// nn::weights<float> w(std::make_shared<const nn::parameter_list>(names)), dw(w.parameters());
+/// nn::tape<float> t(w, &dw);
+/// t.begin();
+/// const auto x = t.make(1, 5, 3);     // one sequence of five tokens
+/// const auto y = nn::linear(t, x, W, b);
+/// y.gradient[0] = 1;                  // of a loss
+/// t.backward();                       // adds to dw and to x.gradient
+/// ```
 template <class R>
 class tape {
  public:

@@ -9,8 +9,13 @@ namespace coefdyn::nn {
 
 /// The numbers of a model's parameters in one flat arena; its gradients and the optimiser's moments are of the same type.
 ///
-///   weights<float> w(model.parameters()), dw(w.parameters());
-///   w.initialise(seed);       w("layers.0.attn.q_proj.weight"): its numbers, row-major
+/// ```cpp statements
+/// nn::parameter_list names;
+/// nn::scope(names).part("layers.0").matrix("q_proj.weight", 4, 8, nn::start::fan_in(8));
+/// nn::weights<float> w(std::make_shared<const nn::parameter_list>(names)), dw(w.parameters());
+/// w.initialise(1);                                         // each parameter by its own law
+/// const float first = w("layers.0.q_proj.weight")[0];      // its numbers, row-major
+/// ```
 ///
 /// error   invalid_input for a name that the model does not have
 template <class R>

@@ -14,8 +14,11 @@ struct adamw_settings {
 };
 
 /// AdamW with decoupled decay and a clip of the global norm:
-///   g *= min(1, clip / (|g| + 1e-6)); p *= 1 - rate decay; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2;
-///   p -= rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+/// ```text
+/// g *= min(1, clip / (|g| + 1e-6))    p *= 1 - rate decay
+/// m = b1 m + (1 - b1) g               v = b2 v + (1 - b2) g^2
+/// p -= rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+/// ```
 ///
 /// error   invalid_input where gradients are those of another model
 /// source  Loshchilov and Hutter, arXiv:1711.05101
