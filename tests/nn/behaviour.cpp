@@ -138,7 +138,7 @@ std::vector<double> gradients_of() {
   const L layer(nn::scope(*list), law::sizes_of(8, 2));
   nn::weights<double> w(list), dw(list);
   w.initialise(4);
-  nn::tape<double> t(w, &dw);
+  nn::tape<double> t(w, &dw, 1);
   t.begin();
   const auto u = law::noise(5)(2 * 7 * 8);
   nn::across_layers<double> across;

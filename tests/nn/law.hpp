@@ -35,7 +35,7 @@ inline void check_slope(const std::string& name, std::span<double> x, std::span<
                         noise& directions) {
   const auto v = directions(idx(x.size()));
   const std::vector<double> kept(x.begin(), x.end());
-  const double h = 1e-5;
+  const double h = 1e-6;
   const auto moved = [&](double by) {
     for (std::size_t i = 0; i < x.size(); ++i) x[i] = kept[i] + by * v[i];
     const double value = f();
@@ -70,7 +70,7 @@ void gradients_are_slopes(const nn::sizes& z, idx T = 9) {
   const idx B = 2;
   auto u = random(B * T * z.width);
   const auto slope = random(B * T * z.width);
-  nn::tape<double> with(w, &dw), without(w);
+  nn::tape<double> with(w, &dw, 1), without(w, nullptr, 1);
   const auto forward = [&](nn::tape<double>& t, nn::value<double>& x) {
     t.begin();
     x = t.make(B, T, z.width);
@@ -118,7 +118,7 @@ void gradients_are_slopes(const nn::model_sizes& z, bool tokens_in, idx T = 7) {
     t.begin();
     return nn::cross_entropy<double>(t, model(t, given), labels).loss;
   };
-  nn::tape<double> with(w, &dw), without(w);
+  nn::tape<double> with(w, &dw, 1), without(w, nullptr, 1);
   loss_of(with);
   with.backward();
   check_all(w, dw, [&] { return loss_of(without); });

@@ -32,7 +32,7 @@ value<R> convolve(tape<R>& t, const value<R>& x, const parameter& w, const param
   const idx width = w.columns, C = x.columns;
   const detail::convolution_at<R> at{x, t.weights(w), bias ? t.weights(bias) : nullptr, width};
   R* const before = t.template take<R>(y.rows() * C);  // the silu's argument
-  t.on.executor(x.batch, [&](idx b, int) {
+  t.each(x.batch, [&](idx b, int) {
     for (idx s = 0; s < x.time; ++s)
       for (idx c = 0; c < C; ++c) {
         const idx i = (b * x.time + s) * C + c;
@@ -45,7 +45,7 @@ value<R> convolve(tape<R>& t, const value<R>& x, const parameter& w, const param
     R* const partial = back.zeros(x.batch * sums);
     R* const dw = back.gradients(w);
     R* const db = bias ? back.gradients(bias) : nullptr;
-    back.on.executor(x.batch, [&](idx b, int) {
+    back.each(x.batch, [&](idx b, int) {
       R* const mine = partial + b * sums;
       for (idx s = 0; s < x.time; ++s)
         for (idx c = 0; c < C; ++c) {

@@ -126,7 +126,7 @@ template <class R>
 discrete_system<R> discretise_dplr(tape<R>& t, const dplr_parameters& p, idx channels, idx n) {
   discrete_system<R> out{t.make(1, 1, 2 * channels * n * n), t.make(1, 1, 2 * channels * n)};
   out.A.stride = out.B.stride = 0;
-  t.on.executor(channels, [&](idx channel, int) {
+  t.each(channels, [&](idx channel, int) {
     const detail::dplr_channel c(t, p, channel, n);
     R* const A = out.A.data + 2 * channel * n * n;
     R* const B = out.B.data + 2 * channel * n;
@@ -136,7 +136,7 @@ discrete_system<R> discretise_dplr(tape<R>& t, const dplr_parameters& p, idx cha
     }
   });
   t.record([=](tape<R>& back) {
-    back.on.executor(channels, [&](idx channel, int) {
+    back.each(channels, [&](idx channel, int) {
       const detail::dplr_channel c(back, p, channel, n);
       c.pull_back(back, p, channel, out.A.gradient + 2 * channel * n * n, out.B.gradient + 2 * channel * n);
     });

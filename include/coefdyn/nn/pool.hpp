@@ -8,7 +8,7 @@ namespace coefdyn::nn {
 template <class R>
 value<R> mean_over_time(tape<R>& t, const value<R>& x) {
   const value<R> y = t.make(x.batch, 1, x.columns);
-  t.on.executor(x.batch, [&](idx b, int) {
+  t.each(x.batch, [&](idx b, int) {
     for (idx c = 0; c < x.columns; ++c) {
       R sum = R(0);
       for (idx s = 0; s < x.time; ++s) sum += x.data[(b * x.time + s) * x.stride + c];
@@ -42,7 +42,7 @@ value<R> last_with_positions(tape<R>& t, const value<R>& x) {
     }
   });
   t.record([=](tape<R>& back) {
-    back.on.executor(x.batch, [&](idx b, int) {
+    back.each(x.batch, [&](idx b, int) {
       R* const last = x.gradient + (b * x.time + x.time - 1) * x.stride;
       for (idx s = 0; s < x.time; ++s)
         for (idx c = 0; c < x.columns; ++c) last[c] += y.gradient[(b * x.time + s) * y.stride + c];

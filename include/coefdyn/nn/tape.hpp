@@ -70,7 +70,7 @@ class tape {
   device::cpu<openmp> on;
 
   template <class Weights>
-  explicit tape(const Weights& w, Weights* dw = nullptr, int threads = 0)
+  explicit tape(const Weights& w, std::type_identity_t<Weights>* dw = nullptr, int threads = 0)
       : on{openmp{threads}}, weights_(w.data()), gradients_(dw ? dw->data() : nullptr) {}
   tape(const tape&) = delete;
   tape& operator=(const tape&) = delete;
@@ -125,10 +125,16 @@ class tape {
     return workspace(scratch_.data(), bytes);
   }
 
+  /// f(item, worker) for all items, each of which owns what it writes; one alone starts no threads.
+  template <class F>
+  void each(idx count, F f) const {
+    if (count == 1) f(idx(0), 0);
+    else on.executor(count, f);
+  }
   /// f(begin, end) for blocks of rows whose boundaries depend on nothing but their number.
   template <class F>
   void by_rows(idx rows, F f) const {
-    on.executor((rows + block - 1) / block, [&](idx i, int) { f(i * block, std::min(rows, (i + 1) * block)); });
+    each((rows + block - 1) / block, [&](idx i, int) { f(i * block, std::min(rows, (i + 1) * block)); });
   }
   /// total[c] += the sum of f(begin, end, partial) over blocks of rows, added in their order; partial starts at 0.
   template <class F>

@@ -25,7 +25,11 @@ struct adamw_settings {
 template <class R>
 class adamw {
  public:
-  adamw(const nn::weights<R>& w, const adamw_settings& settings) : s(settings), first_(w.parameters()), second_(w.parameters()) {}
+  adamw(const nn::weights<R>& w, const adamw_settings& settings) : s(settings), first_(w.parameters()), second_(w.parameters()) {
+    for (const auto& e : w.parameters()->entries())
+      for (idx begin = 0; begin < e.place.size(); begin += block)
+        pieces_.push_back({e.place.offset + begin, e.place.offset + std::min(e.place.size(), begin + block), e.decays});
+  }
   /// One update of w from dw, which keeps its values; returns the norm of the gradients before the clip. Its bits depend on no number of
   /// threads: squares are summed in blocks whose boundaries are fixed.
   double step(nn::weights<R>& w, const nn::weights<R>& dw, double rate, const device::cpu<openmp>& on = {}) {
@@ -37,14 +41,10 @@ class adamw {
     const double scale = s.clip > 0 ? std::min(1.0, s.clip / (norm + 1e-6)) : 1.0;
     const numbers n{R(scale), R(s.beta1), R(s.beta2), R(1 / (1 - std::pow(s.beta1, steps_))), R(1 / (1 - std::pow(s.beta2, steps_))),
                     R(s.eps), R(rate)};
-    for (const auto& e : w.parameters()->entries()) {
-      const idx begin = e.place.offset, count = e.place.size();
-      const R keep = e.decays ? R(1 - rate * s.decay) : R(1);
-      on.executor((count + block - 1) / block, [&](idx b, int) {
-        update(w.data() + begin, dw.data() + begin, first_.data() + begin, second_.data() + begin, b * block,
-               std::min(count, (b + 1) * block), n, keep);
-      });
-    }
+    on.executor(idx(pieces_.size()), [&](idx i, int) {
+      const piece& p = pieces_[static_cast<std::size_t>(i)];
+      update(w.data(), dw.data(), first_.data(), second_.data(), p.begin, p.end, n, p.decays ? R(1 - rate * s.decay) : R(1));
+    });
     return norm;
   }
   long steps() const { return steps_; }
@@ -76,7 +76,13 @@ class adamw {
     for (const double sum : sums_) total += sum;
     return total;
   }
+  /// Part of one parameter.
+  struct piece {
+    idx begin, end;
+    bool decays;
+  };
   nn::weights<R> first_, second_;
+  std::vector<piece> pieces_;
   std::vector<double> sums_;
   long steps_ = 0;
 };
