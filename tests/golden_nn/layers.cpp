@@ -55,6 +55,7 @@ void attention(const call_of& c, job& j) {
   auto& z = j.as_layer.size;
   z.heads = c.whole("H"), z.key_heads = c.whole("Hkv"), z.theta = c.number("theta", 1e4);
   const std::string rope = c.text("rope", "None"), phi = c.text("phi", "exp"), eta = c.text("eta", "sum");
+  j.keys_bias_is_free = rope == "None" && phi == "exp" && eta == "sum";
   const std::string A = rope == "None" ? "identity" : "rotation<evolution::pairing::" + rope + ">";
   use(j,
       "nn::attention<mixer<readout::" + word(readouts, phi, "readout") + ", evolution::" + A +

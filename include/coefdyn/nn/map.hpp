@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <algorithm>
 #include <array>
 
 #include "../core/math.hpp"
@@ -72,7 +73,8 @@ value<R> map_to(tape<R>& t, idx columns, F f, const X&... x) {
   for (const auto& one : a)
     if (!one.summed && one.v.rows() != batch * time)
       throw invalid_input("argument of a map", std::to_string(batch * time) + " rows", std::to_string(one.v.rows()));
-  const value<R> y = t.make(batch, time, columns);
+  value<R> y = t.make(batch, time, columns);
+  if (std::all_of(a.begin(), a.end(), [](const auto& one) { return one.summed; })) y.stride = 0;  // still one row for all
   t.by_rows(y.rows(), [&](idx begin, idx end) {
     detail::map_rows(a, f, y.data, y.stride, columns, begin, end, std::make_index_sequence<sizeof...(X)>{});
   });

@@ -38,9 +38,10 @@ class context {
   value<R> values;  // the mixer's v, once it is made
 
   context(tape<R>& tape_, const value<R>& input, const sizes& s, across_layers<R>& a) : t(tape_), u(input), size(s), across(a) {}
-  /// The source's value; made at the first call.
+  /// The source's value; made at the first call, but for one that is another for each stream.
   template <class Source>
   value<R> operator()(const Source& source) {
+    if constexpr (requires { Source::differs_by_stream; }) return source(*this);
     for (int i = 0; i < count_; ++i)
       if (made_[i].key == &key<Source>) return made_[i].v;
     const value<R> v = source(*this);
@@ -229,6 +230,7 @@ struct number {
 /// The same number everywhere, without a gradient.
 template <int Number>
 struct constant {
+  static constexpr bool differs_by_stream = true;
   idx columns;
   constant(const scope&, const sizes&, const stream_shape& want) : columns(want.columns / want.writes) {}
   template <class R>
