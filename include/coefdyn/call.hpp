@@ -12,8 +12,10 @@ concept is_tokens = requires {
   typename X::mixer_type;
   typename X::types_type;
 };
+template <class T>
+void take_rows(const view<T, 4>&);
 template <class V>
-concept is_rows = requires(const V& v) { []<class T>(const view<T, 4>&) {}(v); };
+concept is_rows = requires(const V& v) { take_rows(v); };  // nvcc does not call a lambda here
 
 struct left_out {};
 /// What stands in the places of a call: device, form, tokens, and rows (y or dy).
