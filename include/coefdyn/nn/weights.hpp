@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <algorithm>
+#include <utility>
 
 #include "../core/state.hpp"
 #include "parameter.hpp"
