@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # tests/golden_nn/run.sh DIR [BUILD_DIR]: checks layers and models against every layer_*.safetensors and model_*.safetensors of DIR, in double
-# and in float. The last line is `N passed, N failed`; exit code 0 iff none failed. CXX, CXXFLAGS and JOBS are taken from the environment.
+# and in float, and tasks against every tasks*.safetensors. The last line is `N passed, N failed`; exit code 0 iff none failed. CXX, CXXFLAGS and JOBS are taken from the environment.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 cases=${1:?usage: run.sh DIR [BUILD_DIR]}

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <set>
 
+#include "../tasks/golden.hpp"
 #include "case.hpp"
 
 /// golden_nn_runner CASES UNITS: every layer_* and model_* case of a folder against the library, in double and in float, through the units
@@ -130,28 +131,49 @@ report check(const fs::path& path, const fs::path& units) {
   }
   return r;
 }
-void print(const std::string& name, const report& r) {
-  std::printf("%s %-36s %5.3f of the bar (%s)\n", r.failures.empty() ? "pass" : "FAIL", name.c_str(), r.worst, r.where.c_str());
+void print(const std::string& name, const report& r, const std::string& summary) {
+  std::printf("%s %-36s %s\n", r.failures.empty() ? "pass" : "FAIL", name.c_str(), summary.c_str());
   constexpr std::size_t shown = 8;
   for (std::size_t i = 0; i < r.failures.size() && i < shown; ++i) std::printf("     %s\n", r.failures[i].c_str());
   if (r.failures.size() > shown) std::printf("     and %zu more\n", r.failures.size() - shown);
   std::fflush(stdout);
 }
 
+std::string of_the_bar(const report& r) {
+  char text[160];
+  std::snprintf(text, sizeof text, "%5.3f of the bar (%s)", r.worst, r.where.c_str());
+  return text;
+}
+/// Samples and what else a file of tasks holds: equal, not near.
+bool equal_tasks(const fs::path& path) {
+  report r;
+  std::size_t samples = 0;
+  try {
+    const auto result = golden_tasks::compared(path.string());
+    r.failures = result.faults, samples = result.compared;
+  } catch (const std::exception& e) {
+    r.failures.push_back(e.what());
+  }
+  print(path.stem().string(), r, std::to_string(samples) + " samples compared");
+  return r.failures.empty();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc != 3) return std::fprintf(stderr, "usage: golden_nn_runner CASES UNITS\n"), 2;
-  std::set<fs::path> files;
+  std::set<fs::path> files, tasks;
   for (const auto& entry : fs::directory_iterator(argv[1])) {
     const std::string name = entry.path().stem().string();
+    if (entry.path().extension() == ".safetensors" && name.starts_with("tasks")) tasks.insert(entry.path());
     if (entry.path().extension() == ".safetensors" && (name.starts_with("layer_") || name.starts_with("model_")))
       files.insert(entry.path());
   }
   int passed = 0, failed = 0;
+  for (const fs::path& path : tasks) ++(equal_tasks(path) ? passed : failed);
   for (const fs::path& path : files) {
     const report r = check(path, argv[2]);
-    print(path.stem().string(), r);
+    print(path.stem().string(), r, of_the_bar(r));
     ++(r.failures.empty() ? passed : failed);
   }
   std::printf("%d passed, %d failed\n", passed, failed);

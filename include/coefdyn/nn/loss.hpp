@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include "../core/ignored.hpp"
 #include "tape.hpp"
 
 namespace coefdyn::nn {
 
-/// The label of a position that does not count.
-inline constexpr std::int64_t ignored = -100;
+using coefdyn::ignored;
 
 namespace detail {
 template <class R>

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../core/errors.hpp"
+#include "../core/ignored.hpp"
 #include "../core/random.hpp"
 
 /// What a task is: samples by index, each a function of (seed, task, split, index) alone, so that any thread makes any of them in any
@@ -38,8 +39,7 @@ namespace coefdyn::tasks {
 enum class split : std::uint64_t { train = 0, test = 1, valid = 2 };
 inline const char* name_of(split s) { return s == split::train ? "train" : s == split::test ? "test" : "valid"; }
 
-/// The target of a position that does not count.
-inline constexpr std::int64_t ignored = -100;
+using coefdyn::ignored;
 
 /// Whether a sample has one target a token, at the position that predicts it, or one in all.
 enum class labels { one_a_token, one_a_sequence };
