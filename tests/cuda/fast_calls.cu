@@ -52,7 +52,7 @@ struct outcome {
     (
         [&] {
           using E = stored_t<Need, typename P::T>;
-          if (!Need::timed) const_cast<stream_view<Need, E>&>(g.template of<Need>()).data = nullptr;
+          if (!Need::timed) const_cast<stream_view<Need, E>&>(g.template of<Need>()) = {};
         }(),
         ...);
   }
