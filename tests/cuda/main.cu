@@ -23,6 +23,7 @@ void fast_calls() __attribute__((weak));
 void steps() __attribute__((weak));
 void spectra() __attribute__((weak));
 void kernels() __attribute__((weak));
+void long_rotations() __attribute__((weak));
 
 int main(int count, char** arguments) {
   using gpu_test::total;
@@ -51,7 +52,8 @@ int main(int count, char** arguments) {
   const struct {
     const char* name;
     void (*run)();
-  } files[] = {{"calls", calls}, {"fast_calls", fast_calls}, {"step", steps}, {"spectrum", spectra}, {"kernels", kernels}};
+  } files[] = {{"calls", calls},      {"fast_calls", fast_calls}, {"step", steps},
+               {"spectrum", spectra}, {"kernels", kernels},       {"long_rotations", long_rotations}};
   for (const auto& file : files) {
     bool wanted = count < 2;
     for (int a = 1; a < count; ++a) wanted = wanted || !std::strcmp(arguments[a], file.name);

@@ -119,13 +119,13 @@ struct operands {
   }
 };
 template <class W>
-std::int64_t whole_turns(const W& angle) {
+COEFDYN_HD std::int64_t whole_turns(const W& angle) {
   if constexpr (is_dual<W>) return whole_turns(angle.v);
   else return static_cast<std::int64_t>(angle * 0.15915494309189533577 + (angle < 0 ? -0.5 : 0.5));
 }
 /// An angle less whole turns, so that it keeps its digits over any number of tokens.
 template <class W>
-W within_a_turn(const W& angle) {
+COEFDYN_HD W within_a_turn(const W& angle) {
   constexpr double turn = 6.283185307179586477, most = 1e15;
   if (angle > W(-turn / 2) && angle < W(turn / 2)) return angle;
   if (!(angle > W(-most) && angle < W(most))) return angle;

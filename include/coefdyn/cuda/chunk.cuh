@@ -98,7 +98,7 @@ struct chunk {
         Y[cpu::read_row<M>(i) * le + v] += p[i] * o.b[w] * value(w, v);
       });
   }
-  /// S at the chunk's start becomes S at its end.
+  /// S at the chunk's start becomes S at its end; turned where P counts from the chunk's start.
   __device__ __noinline__ void advance(const O& o_there, R* S) {
     const O o = o_there;
     chunk here = *this;
@@ -112,7 +112,9 @@ struct chunk {
       decays.to_end(o.col, weighted);
       P::tn(n, e, rows, weighted, ln, u, le, S, le);
     }
-    turn_state(o, +1, S);
+    if constexpr (O::turns) {
+      if (!o.onward) turn_state(o, +1, S);
+    }
   }
 
   // ---- backward: begin, then read_backward for every reader, then finish ------------------------------------------------
@@ -262,13 +264,9 @@ struct chunk {
   }
   __device__ __noinline__ void turn_state(const O& o, int sign, R* S) const {
     if constexpr (O::turns) {
-      const R *co = o.co + (rows - 1) * (n / 2), *si = o.si + (rows - 1) * (n / 2);
       each2(n / 2, e, [&](int p, int v) {
         const channel_pair i = pair_of(O::pairs, p, n);
-        const R f = sign < 0 ? -si[p] : si[p];
-        const R a = S[i.x * le + v], c = S[i.y * le + v];
-        S[i.x * le + v] = a * co[p] - c * f;
-        S[i.y * le + v] = a * f + c * co[p];
+        o.turn_whole(p, sign, S[i.x * le + v], S[i.y * le + v]);
       });
     }
   }

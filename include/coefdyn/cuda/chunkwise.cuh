@@ -28,6 +28,7 @@ struct chunk_source {
   __device__ R load(const X& x, const extents& e, const head& hd, idx t, int count, idx position, R m) {
     gather<M>(x, e, hd.s, hd.at(0), t, 0, count, in, raw);
     o.tokens = count, o.rows = count * T::micro;
+    if constexpr (operands<M, R>::goes_onward) o.origin = o.onward ? t : 0;
     return lower<M>(in, position + t, m, o);
   }
   /// Queries of reader r over the same tokens, from token `from` on.
@@ -47,6 +48,34 @@ struct chunk_source {
     return {v.p, int(v.stride), columns};
   }
 };
+
+/// Column u of a state (o.n, stride) as it leaves after o's last row, or before any if not `begun`.
+template <class M, class R, class V>
+__device__ void leave_column(const operands<M, R>& o, bool begun, const V& out, idx at, int h, int n, const slice& s, int u, int stride,
+                             const R* S) {
+  using O = operands<M, R>;
+  if constexpr (O::goes_onward) {
+    using Stored = std::remove_cvref_t<decltype(out.S(0, 0, 0, 0))>;
+    if (o.onward && begun) {
+      const auto put = [&](int c, const Stored& value) {
+        if (u < s.count) {
+          out.S(at, h, c, s.first + u) = value;
+        } else if constexpr (traits<M>::needs_sum) {
+          if (s.first == 0) out.z(at, h, c) = value;
+        }
+      };
+      for (int p = 0; p < o.n / 2; ++p) {
+        const channel_pair i = pair_of(O::pairs, p, o.n);
+        R two[2] = {S[i.x * stride + u], S[i.y * stride + u]};
+        o.turn_whole(p, +1, two[0], two[1]);
+        if constexpr (is_complex<Stored>) put(p, cpu::state_out<Stored>(two, 1, 1, 0, 0));
+        else put(i.x, cpu::converted<Stored>(two[0])), put(i.y, cpu::converted<Stored>(two[1]));
+      }
+      return;
+    }
+  }
+  store_column<M>(out, at, h, n, s, u, stride, S);
+}
 
 template <class M, class R, class X>
 struct chunkwise_block {
@@ -73,6 +102,7 @@ __global__ void __launch_bounds__(chunk_threads)
   memory a{fast, slow + idx(blockIdx.x) * slow_bytes, fast_bytes};
   chunkwise_block<M, R, X> w(a, e, length, columns);
   auto& f = w.source;
+  f.o.begin_forward();
   const int slices = slices_of(e.d, columns), le = w.le;
   each_item(items, [&](idx item) {
     const slice s = slice_at<M>(e.d, int(item % slices), columns);
@@ -84,7 +114,7 @@ __global__ void __launch_bounds__(chunk_threads)
     R m = initial_maximum_of<M, R>(carry.initial, hd.index, hd.state);
     int next = 0;
     const auto store = [&](const auto& out, idx slot, idx seen) {
-      each_unsynced(s.width, [&](int u) { store_column<M>(out, slot, hd.state, e.n, s, u, le, w.S); });
+      each_unsynced(s.width, [&](int u) { leave_column<M, R>(f.o, seen > 0, out, slot, hd.state, e.n, s, u, le, w.S); });
       if (threadIdx.x == 0 && s.first == 0) store_marks<M>(out, slot, hd.state, m, start + seen);
       __syncthreads();
     };

@@ -106,7 +106,9 @@ struct parallel_block {
   __device__ void over_earlier(const tile_store<M, R>& store, idx head, idx j, int rows, bool to_start, Visit visit) const {
     for (idx k = j - 1; k >= 0; --k) {
       const auto s = store.summary(head, k, store.full);
-      s.turn(rows, -1, f.Q);
+      if constexpr (O::turns) {
+        if (!f.o.onward) s.turn(rows, -1, f.Q);
+      }
       visit(k);
       clear(Z, rows * lr);
       P::nt(rows, store.full, n, f.Q, ln, s.moved, ln, Z, lr);
@@ -133,9 +135,9 @@ __device__ R load_tile(parallel_block<M, R, X>& w, const tile_store<M, R>& store
   each2(w.f.o.rows, w.e, [&](int r, int v) { V[r * w.le + v] = parallel_block<M, R, X>::writes_at(r) ? value(r, v) : R(0); });
   return m;
 }
-/// A state (n, le) from a tile's start to its end: S <- e^Gamma S + ends' (U S) + moved' V, turned by the tile's angle.
+/// A state (n, le) from a tile's start to its end: S <- e^Gamma S + ends' (U S) + moved' V, turned by the tile's angle unless `onward`.
 template <class M, class R, class P>
-__device__ void through_tile(P, const tile_summary<M, R>& s, int rows, int e, int le, const R* V, R* u, R* S) {
+__device__ void through_tile(P, const tile_summary<M, R>& s, bool onward, int rows, int e, int le, const R* V, R* u, R* S) {
   using O = operands<M, R>;
   if constexpr (O::corrects) {
     clear(u, rows * le);
@@ -144,13 +146,15 @@ __device__ void through_tile(P, const tile_summary<M, R>& s, int rows, int e, in
   if constexpr (O::has_gates) each2(s.n, e, [&](int c, int v) { S[c * le + v] = s.through(c) * S[c * le + v]; });
   if constexpr (O::corrects) P::tn(s.n, e, rows, s.ends, s.ln, u, le, S, le);
   P::tn(s.n, e, rows, s.moved, s.ln, V, le, S, le);
-  if constexpr (O::turns)
+  if constexpr (O::turns) {
+    if (onward) return;
     each2(s.n / 2, e, [&](int p, int v) {
       const channel_pair i = pair_of(O::pairs, p, s.n);
       const R a = S[i.x * le + v], b = S[i.y * le + v];
       S[i.x * le + v] = a * s.co[p] - b * s.si[p];
       S[i.y * le + v] = a * s.si[p] + b * s.co[p];
     });
+  }
 }
 
 /// The summaries of all tiles of a state head, and its final state.
@@ -163,6 +167,7 @@ __global__ void __launch_bounds__(chunk_threads)
   memory a{fast, slow + idx(blockIdx.x) * slow_bytes, fast_bytes};
   parallel_block<M, R, X> w(a, e, length);
   R* const S = T::linear ? a.take<R>(idx(w.n) * w.le) : nullptr;
+  w.f.o.begin_forward();
   each_item(items, [&](idx item) {
     const head hd = head_at(x, e, item);
     const idx tokens = hd.tokens(),
@@ -176,13 +181,13 @@ __global__ void __launch_bounds__(chunk_threads)
       m = load_tile(w, store, x, e, hd, item, j, length, start, m);
       if constexpr (T::linear) {
         if (carry.final.S.data)
-          through_tile(products<R, passes<X>>{}, store.summary(item, j, w.f.o.rows), w.f.o.rows, w.e, w.le,
+          through_tile(products<R, passes<X>>{}, store.summary(item, j, w.f.o.rows), w.f.o.onward, w.f.o.rows, w.e, w.le,
                        static_cast<const R*>(store.value_rows(item, j)), w.Y, S);
       }
     }
     if constexpr (T::linear) {
       if (carry.final.S.data) {
-        each_unsynced(w.e, [&](int u) { store_column<M>(carry.final, hd.index, hd.state, e.n, all, u, w.le, S); });
+        each_unsynced(w.e, [&](int u) { leave_column<M, R>(w.f.o, tokens > 0, carry.final, hd.index, hd.state, e.n, all, u, w.le, S); });
         if (threadIdx.x == 0) store_marks<M>(carry.final, hd.index, hd.state, m, start + tokens);
       }
     }
@@ -200,6 +205,7 @@ __global__ void __launch_bounds__(chunk_threads)
   parallel_block<M, R, X> w(a, e, length);
   R* const S = T::linear ? a.take<R>(idx(w.n) * w.le) : nullptr;
   auto& f = w.f;
+  f.o.begin_forward();
   each_item(items, [&](idx item) {
     const idx heads = e.sequences * e.states, head_index_at = item % heads, j = store.tiles - 1 - item / heads;  // the longest first
     const head hd = head_at(x, e, head_index_at);

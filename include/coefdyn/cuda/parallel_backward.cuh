@@ -95,7 +95,8 @@ struct parallel_backward_block {
       if constexpr (T::linear) {
         R* S = states + (j + 1) * size;
         each(int(size), [&](int i) { S[i] = S[i - size]; });
-        through_tile(P{}, store.summary(0, j, source.o.rows), source.o.rows, e, le, static_cast<const R*>(store.value_rows(0, j)), f.Y, S);
+        through_tile(P{}, store.summary(0, j, source.o.rows), false, source.o.rows, e, le, static_cast<const R*>(store.value_rows(0, j)),
+                     f.Y, S);
       }
     }
     if constexpr (T::linear) {

@@ -151,7 +151,7 @@ struct step_block {
     if constexpr (O::corrects && !O::tied) move(w.o.col);
     if constexpr (O::has_gates) move(w.o.g);
     if constexpr (O::before) move(w.o.bonus);
-    if constexpr (O::turns) move(w.o.co, w.o.si);
+    if constexpr (O::turns) move(w.o.co, w.o.si, w.o.whole);
     if constexpr (T::stabilised && O::before) move(w.o.read_scale, w.o.bonus_scale);
     return w;
   }
@@ -550,14 +550,10 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
         if (count > 0) {
           to_tile();
           __syncthreads();
-          const int half = o.n / 2, end = count * T::micro - 1;
-          const R *co = o.co + end * half, *si = o.si + end * half;
-          each2(half, s.count + Block::sums, [&](int q, int u) {
+          each2(o.n / 2, s.count + Block::sums, [&](int q, int u) {
             const int v = u < s.count ? u : Tile::columns;
             const channel_pair i = pair_of(O::pairs, q, o.n);
-            const R f = tile[i.x * width + v], g = tile[i.y * width + v];
-            tile[i.x * width + v] = f * co[q] - g * si[q];
-            tile[i.y * width + v] = f * si[q] + g * co[q];
+            o.turn_whole(q, +1, tile[i.x * width + v], tile[i.y * width + v]);
           });
           from_tile();
         }
