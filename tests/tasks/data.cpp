@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 #include <lzma.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <coefdyn/tasks/data/cifar10.hpp>
@@ -10,29 +9,16 @@
 #include <coefdyn/tasks/task.hpp>
 #include <filesystem>
 
+#include "folder.hpp"
+
 namespace {
 
 using namespace coefdyn;
 using namespace coefdyn::tasks;
+using namespace task_tests;
 namespace fs = std::filesystem;
 static_assert(task<cifar10> && task<imdb> && task<listops_files>);
 
-/// A folder of files, gone at the end.
-struct folder {
-  std::string path;
-  folder() {
-    static int count = 0;
-    path = (fs::temp_directory_path() / ("coefdyn_tasks_" + std::to_string(::getpid()) + "_" + std::to_string(count++))).string();
-    fs::create_directories(path);
-  }
-  ~folder() { fs::remove_all(path); }
-  std::string put(const std::string& name, const std::string& text) const {
-    const std::string file = path + "/" + name;
-    fs::create_directories(fs::path(file).parent_path());
-    files::write_file(file, std::as_bytes(std::span(text)));
-    return file;
-  }
-};
 std::string xz(const std::string& text) {
   std::string out(lzma_stream_buffer_bound(text.size()), '\0');
   std::size_t used = 0;
@@ -51,18 +37,6 @@ std::string gz(const std::string& text) {
   deflateEnd(&s);
   return out;
 }
-template <class F>
-std::string fault_of(F f) {
-  try {
-    f();
-  } catch (const files::file_error& e) {
-    return e.fault;
-  } catch (const invalid_input& e) {
-    return e.what();
-  }
-  return "";
-}
-
 /// Ten records of the test's own: pixel i of record r is a function of both.
 unsigned char pixel(int r, int i) { return static_cast<unsigned char>(r * 31 + i * 7 + i / 32); }
 std::string grey_records(int first, int n) {
