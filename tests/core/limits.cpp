@@ -158,6 +158,15 @@ TEST_CASE("what is carried has to be there") {
   CHECK(of_run(a, form::chunkwise{}) == "coefdyn: captured state S: expected a tensor of shape (2, 2, 4, 3), given none");
   a.c.positions = {}, a.c.captured = s;
   CHECK(begins(of_run(a, form::chunkwise{}), "coefdyn: captured state S: expected shape (0, 2, 4, 3)"));
+  struct summed {
+    std::vector<float> q = std::vector<float>(T * n, 1), v = std::vector<float>(T * d, 1), y = v;
+  } in;
+  tokens<mixers::linear_attention_elu1> x;
+  x.q = view(in.q, 1, T, 1, n), x.k = x.q, x.v = view(in.v, 1, T, 1, d);
+  state<mixers::linear_attention_elu1> none(0, 1, n, d);  // no position, no state to capture: neither S nor its sum
+  carry<mixers::linear_attention_elu1> c;
+  c.captured = none;
+  CHECK_NOTHROW(run(host, form::chunkwise{}, x, view(in.y, 1, T, 1, d), c));
   a.c = {};
   a.c.final = s, a.c.final.S.strides[1] = 0;
   CHECK(of_run(a, form::recurrent{}) ==

@@ -136,7 +136,7 @@ void lower(const Frame& f, idx position, R& m, operands<M, R>& o) {
         R *co = o.co + r * half, *si = o.si + r * half;
         for (int p = 0; p < half; ++p) {
           if (l == 0) o.angle[p] = within_a_turn(o.angle[p] + wide<R>(R(A::angle(at, p))));
-          if (!o.acts(r) && !(math::abs(o.angle[p]) >= wide<R>(0))) o.angle[p] = wide<R>(0);  // NaN; any number is as right
+          if (!o.acts(r) && math::is_nan(o.angle[p])) o.angle[p] = wide<R>(0);  // any number is as right
           if (l == 0) o.co_now[p] = math::cos(o.angle[p]), o.si_now[p] = math::sin(o.angle[p]);
           co[p] = R(o.co_now[p]), si[p] = R(o.si_now[p]);
         }
