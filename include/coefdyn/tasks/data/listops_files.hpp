@@ -26,14 +26,21 @@ inline std::vector<sample> read_listops(const std::string& path) {
       refuse("expected an expression and its value with a TAB between, given " + files::detail::in_quotes(line));
     const std::string_view left = line.substr(0, tab), right = line.substr(tab + 1), label = heading ? right : left;
     if (label.size() != 1 || label[0] < '0' || label[0] > '9') refuse("expected a value 0 .. 9, given " + files::detail::in_quotes(label));
-    try {
+    const auto read = [&] {
       out.push_back({listops_tokens(heading ? left : right), {label[0] - '0'}});
       const int value = listops_value(out.back().inputs);
       if (value != out.back().targets[0])
         refuse("expected the expression's value, " + std::to_string(value) + ", given " + std::string(label));
+    };
+#if defined(__cpp_exceptions)
+    try {
+      read();
     } catch (const invalid_input& e) {
       refuse(e.tensor + ": expected " + e.expected + ", given " + e.given);
     }
+#else
+    read();
+#endif
   });
   if (out.empty()) files::detail::refuse(path, "expected lines of an expression and its value, given none");
   return out;
