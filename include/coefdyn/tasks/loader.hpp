@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <condition_variable>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "batch.hpp"
+
+namespace coefdyn::tasks {
+
+/// Batches made by threads ahead of who takes them. They come in the order asked for and are the same for any number of workers.
+///
+/// ```cpp
+/// template <tasks::task T>
+/// idx tokens_of_an_epoch(const T& task) {
+///   tasks::loader<T> load(task, tasks::split::train, tasks::epoch_batches(1, 0, task.size(tasks::split::train), 32), 2);
+///   idx tokens = 0;
+///   while (const std::optional<tasks::batch> b = load.next()) tokens += b->rows * b->length;
+///   return tokens;
+/// }
+/// ```
+///
+/// The task has to outlive the loader; `make` is called by several threads at once.
+///
+/// error   invalid_input for numbers of workers or batches ahead below 1; next: what the making of that batch threw
+template <task T>
+class loader {
+ public:
+  loader(const T& t, split s, std::vector<std::vector<idx>> batches, int workers = 1, idx ahead = 4)
+      : task_(t), split_(s), batches_(std::move(batches)), ahead_(static_cast<std::size_t>(ahead)) {
+    detail::expect(workers >= 1, "loader", "workers", "at least 1", workers);
+    detail::expect(ahead >= 1, "loader", "ahead", "at least 1", ahead);
+    for (int i = 0; i < workers; ++i) workers_.emplace_back([this](std::stop_token stop) { work(stop); });
+  }
+  /// The next batch, or none at the end.
+  std::optional<batch> next() {
+    std::unique_lock lock(mutex_);
+    if (taken_ == batches_.size()) return std::nullopt;
+    changed_.wait(lock, [&] { return ready_.contains(taken_); });
+    made m = std::move(ready_.extract(taken_++).mapped());
+    lock.unlock();
+    changed_.notify_all();
+    if (m.error) std::rethrow_exception(m.error);
+    return std::move(m.content);
+  }
+
+ private:
+  struct made {
+    batch content = {};
+    std::exception_ptr error = {};
+  };
+  void work(const std::stop_token& stop) {
+    for (;;) {
+      std::unique_lock lock(mutex_);
+      const bool go = changed_.wait(lock, stop, [&] { return begun_ == batches_.size() || begun_ < taken_ + ahead_; });
+      if (!go || stop.stop_requested() || begun_ == batches_.size()) return;
+      const std::size_t mine = begun_++;
+      lock.unlock();
+      made m = make(batches_[mine]);
+      lock.lock();
+      ready_.emplace(mine, std::move(m));
+      lock.unlock();
+      changed_.notify_all();
+    }
+  }
+  made make(const std::vector<idx>& indices) const {
+#if defined(__cpp_exceptions)
+    try {
+      return {make_batch(task_, split_, indices), {}};
+    } catch (...) {
+      return {{}, std::current_exception()};
+    }
+#else
+    return {make_batch(task_, split_, indices), {}};
+#endif
+  }
+  const T& task_;
+  const split split_;
+  const std::vector<std::vector<idx>> batches_;
+  const std::size_t ahead_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::size_t begun_ = 0, taken_ = 0;  // batches
+  std::map<std::size_t, made> ready_;
+  std::vector<std::jthread> workers_;  // last: they end before what they use
+};
+
+}  // namespace coefdyn::tasks
