@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 
-#include <atomic>
 #include <cmath>
 #include <coefdyn/backward.hpp>
 #include <coefdyn/evolution/gated_householder.hpp>
@@ -12,21 +11,10 @@
 #include <coefdyn/readout/linear.hpp>
 #include <coefdyn/scaling/beta.hpp>
 #include <coefdyn/scaling/inverse_sqrt_dim.hpp>
-#include <cstdlib>
-#include <new>
+
+#include "support/allocations.hpp"
 
 /// A call with a workspace allocates nothing, and the workspace is as large as documented.
-namespace {
-std::atomic<long> allocations{0};
-}
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* p = std::malloc(size ? size : 1)) return p;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-
 namespace {
 using namespace coefdyn;
 using delta_net = mixer<readout::linear, evolution::gated_householder<>, scaling::beta, normalization::sqrt_dim>;

@@ -1,28 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 
-#include <atomic>
 #include <coefdyn/evolution/parameterised.hpp>
 #include <coefdyn/nn/layers/state_space.hpp>
 #include <coefdyn/nn/models/language_model.hpp>
 #include <coefdyn/scaling/step.hpp>
 #include <coefdyn/train/adamw.hpp>
 #include <coefdyn/train/schedule.hpp>
-#include <cstdlib>
-#include <new>
 
 #include "law.hpp"
-
-namespace {
-std::atomic<long> allocations{0};
-}
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* p = std::malloc(size ? size : 1)) return p;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+#include "support/allocations.hpp"
 
 namespace {
 using namespace coefdyn;
