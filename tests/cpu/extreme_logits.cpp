@@ -3,7 +3,6 @@
 
 #include <cmath>
 #include <coefdyn/coefdyn.hpp>
-#include <coefdyn/cpu/targets.hpp>
 #include <limits>
 #include <string>
 #include <vector>
