@@ -53,7 +53,7 @@ struct view {
     idx s = 1;
     for (int a = Rank - 1; a >= 0; --a) {
       strides[a] = s;
-      s *= extents[a];
+      s = static_cast<idx>(static_cast<std::uint64_t>(s) * static_cast<std::uint64_t>(extents[a]));  // wraps; checks refuse such extents
     }
   }
   /// error   invalid_input where the numbers are fewer than the extents take (at compile time in a constant expression)
