@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <type_traits>
+
 #include "config.hpp"
 
 /// The forms of one formula. All give the same numbers; theorems.hpp says which exist for which mixer.
@@ -32,18 +34,9 @@ struct automatic {};  // picked by the cost table in tuning.hpp; `chosen` says w
 }  // namespace coefdyn::form
 
 namespace coefdyn {
+template <class T, class... Form>
+inline constexpr bool is_one_of = (std::is_same_v<T, Form> || ...);
 template <class T>
-constexpr bool is_form = false;
-template <>
-constexpr bool is_form<form::definition> = true;
-template <>
-constexpr bool is_form<form::parallel> = true;
-template <>
-constexpr bool is_form<form::recurrent> = true;
-template <>
-constexpr bool is_form<form::chunkwise> = true;
-template <>
-constexpr bool is_form<form::step> = true;
-template <>
-constexpr bool is_form<form::automatic> = true;
+inline constexpr bool is_form =
+    is_one_of<T, form::definition, form::parallel, form::recurrent, form::chunkwise, form::step, form::automatic>;
 }  // namespace coefdyn

@@ -30,7 +30,7 @@ struct cuda {
 };
 }  // namespace device
 template <>
-constexpr bool is_device<device::cuda> = true;
+inline constexpr bool is_device<device::cuda> = true;
 
 namespace cuda {
 /// The one wrapper around CUDA calls.
