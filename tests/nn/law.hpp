@@ -99,7 +99,7 @@ void gradients_are_slopes(const nn::sizes& z, idx T = 9) {
 }
 
 template <class M>
-void gradients_are_slopes(const nn::model_sizes& z, bool tokens_in, idx T = 7) {
+void gradients_are_slopes(const nn::model_sizes& z, bool tokens_in, idx T = 7, std::optional<nn::dropout_draws> draws = {}) {
   const M model(z);
   nn::weights<double> w(model.parameters()), dw(model.parameters());
   scramble(w, 8);
@@ -115,7 +115,7 @@ void gradients_are_slopes(const nn::model_sizes& z, bool tokens_in, idx T = 7) {
     return nn::model_input<double>(nn::input_of<double>(x.data(), B, T, z.inputs));
   }();
   const auto loss_of = [&](nn::tape<double>& t) {
-    t.begin();
+    t.begin(draws);
     return nn::cross_entropy<double>(t, model(t, given), labels).loss;
   };
   nn::tape<double> with(w, &dw, 1), without(w, nullptr, 1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "activation.hpp"
+#include "dropout.hpp"
 #include "linear.hpp"
 #include "map.hpp"
 
@@ -22,15 +23,15 @@ struct swiglu {
   }
 };
 
-/// second(f(first x)), both with bias.
+/// second(f(first x)), both with bias; `drop` is the dropout of f's and of second's results.
 template <class F>
 struct mlp {
   projection_parameters first, second;
   mlp(const scope& s, const std::string& first_name, const std::string& second_name, idx in, idx hidden, idx out)
       : first(s, first_name, in, hidden, true), second(s, second_name, hidden, out, true) {}
   template <class R>
-  value<R> operator()(tape<R>& t, const value<R>& x) const {
-    return second(t, map(t, F{}, first(t, x)));
+  value<R> operator()(tape<R>& t, const value<R>& x, double drop = 0) const {
+    return dropout(t, second(t, dropout(t, map(t, F{}, first(t, x)), drop)), drop);
   }
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "../core/arena.hpp"
@@ -22,6 +23,11 @@ struct value {
   constexpr value part(idx first, idx count) const {
     return {data + first, gradient ? gradient + first : nullptr, batch, time, count, stride};
   }
+};
+
+/// What dropout draws from in a step of training.
+struct dropout_draws {
+  std::uint64_t seed = 0, step = 0;
 };
 
 /// Memory that is taken piece by piece and given back at once; it grows while a first step runs, and not again for the same sizes.
@@ -76,10 +82,16 @@ class tape {
   tape& operator=(const tape&) = delete;
 
   bool records() const { return gradients_ != nullptr; }
-  /// Starts a step: forgets the one before.
-  void begin() {
+  /// Starts a step: forgets the one before. Dropout keeps everything, as an evaluation wants it, unless it is given draws.
+  void begin(std::optional<dropout_draws> draws = {}) {
     memory_.reset();
     last_ = nullptr;
+    draws_ = draws, sites_ = 0;
+  }
+  /// The stream of the next call of dropout, if this step has draws.
+  std::optional<random_stream> next_draws() {
+    if (!draws_) return {};
+    return random_stream(draws_->seed, 102, draws_->step, sites_++);
   }
   /// Goes back through all operations since `begin`.
   void backward() {
@@ -159,6 +171,8 @@ class tape {
   step_memory memory_;
   std::vector<std::byte, line_allocator<std::byte>> scratch_;
   const node* last_ = nullptr;
+  std::optional<dropout_draws> draws_;
+  std::uint64_t sites_ = 0;
 };
 
 }  // namespace coefdyn::nn

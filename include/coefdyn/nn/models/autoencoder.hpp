@@ -12,7 +12,7 @@ namespace coefdyn::nn {
 template <class Layer>
 class autoencoder : public detail::named_model {
  public:
-  explicit autoencoder(const model_sizes& z) : named_model(z) {
+  explicit autoencoder(const model_sizes& z) : named_model(without_dropout(z)) {
     table_ = root.matrix("token_embeds.weight", z.vocabulary, z.width, start::normal(z.embedding_deviation));
     for (int i = 0; i < z.layers; ++i) blocks_.emplace_back(root, z, i);
     for (int i = 0; i < 2; ++i) {

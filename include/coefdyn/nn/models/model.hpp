@@ -24,6 +24,7 @@ struct model_sizes {
   bool pooled = false;  // one row of logits a sequence, from the mean over its tokens
   bool gated = false;   // a block's output times silu(Wz x)
   bool norm_first = true;
+  double dropout = 0;                 // of the models of arXiv:2510.09379, in steps that have draws (tape::begin)
   double embedding_deviation = 0.02;  // of the tables' start; 1 as published in arXiv:2510.09379
   sizes layer;
 
@@ -61,6 +62,12 @@ class named_model {
     const char* const names[] = {"width", "layers", "outputs or vocabulary", "inputs"};
     for (int i = 0; i < 4; ++i)
       if (numbers[i] < 1) throw invalid_input(names[i], "at least 1", std::to_string(numbers[i]));
+    if (!(s.dropout >= 0 && s.dropout < 1))
+      throw invalid_input("dropout", "a probability from 0 to less than 1", std::to_string(s.dropout));
+  }
+  static const model_sizes& without_dropout(const model_sizes& s) {
+    if (s.dropout != 0) throw invalid_input("dropout", "0 in this model, which has none", std::to_string(s.dropout));
+    return s;
   }
   static std::string numbered(const std::string& name, int i) { return name + "." + std::to_string(i); }
 

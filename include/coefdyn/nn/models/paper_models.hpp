@@ -4,7 +4,7 @@
 
 #include "model.hpp"
 
-/// The three models of the spectra's code, arXiv:2510.09379, with its names.
+/// The three models of the spectra's code, arXiv:2510.09379, with its names and its places of dropout.
 namespace coefdyn::nn {
 
 /// A block: z = silu(Wz x) if gated; x += layer(norm(x)); y = norm(x), by the same norm; with an MLP y = x + mlp(y); x = y z. Without an
@@ -24,12 +24,12 @@ class paper_transformer : public detail::named_model {
   template <class R>
   value<R> operator()(tape<R>& t, const input_for<R>& input) const {
     across_layers<R> across;
-    value<R> x = encoder_(t, input);
+    value<R> x = dropout(t, encoder_(t, input), size.dropout);
     for (const block& b : blocks_) {
       const value<R> from = x;
-      x = add(t, x, b.layer(t, b.norm.layer(t, x, eps), across));
+      x = add(t, x, dropout(t, b.layer(t, b.norm.layer(t, x, eps), across), size.dropout));
       value<R> y = b.norm.layer(t, x, eps);
-      if (b.feed_forward) y = add(t, x, (*b.feed_forward)(t, y));
+      if (b.feed_forward) y = add(t, x, (*b.feed_forward)(t, y, size.dropout));
       x = size.gated ? map(t, times<silu>{}, y, b.gate(t, from)) : y;
     }
     x = norm_.layer(t, x, eps);
@@ -73,8 +73,9 @@ class paper_mamba : public detail::named_model {
     value<R> x = encoder_(t, input);
     const auto norm_of = [&](const block& b, const value<R>& v) { return b.norm.layer(t, v, 1e-5); };
     for (const block& b : blocks_) {
-      const value<R> y = b.glu(t, map(t, gelu{}, b.layer(t, size.norm_first ? norm_of(b, x) : x, across)));
-      x = add(t, x, map(t, times<sigmoid>{}, y.part(0, size.width), y.part(size.width, size.width)));
+      const value<R> mixed = map(t, gelu{}, b.layer(t, size.norm_first ? norm_of(b, x) : x, across));
+      const value<R> y = b.glu(t, dropout(t, mixed, size.dropout));
+      x = add(t, x, dropout(t, map(t, times<sigmoid>{}, y.part(0, size.width), y.part(size.width, size.width)), size.dropout));
       if (!size.norm_first) x = norm_of(b, x);
     }
     return decoder_(t, size.pooled ? mean_over_time(t, x) : x);
@@ -94,7 +95,8 @@ class paper_mamba : public detail::named_model {
 };
 
 /// x + out1(y) sigmoid(out2(y)), y = gelu(layer(x)) by its tanh approximation; a batch norm first, or after the sum. Mean over tokens if
-/// `pooled`, a Linear with bias, log softmax. Token ids enter one-hot, so the encoder is a table with a bias.
+/// `pooled`, a Linear with bias, log softmax. All tokens of a sequence share the draws of dropout. Token ids enter one-hot, so the encoder
+/// is a table with a bias.
 template <class Layer>
 class paper_ssm : public detail::named_model {
  public:
@@ -107,10 +109,11 @@ class paper_ssm : public detail::named_model {
   value<R> operator()(tape<R>& t, const input_for<R>& input) const {
     across_layers<R> across;
     value<R> x = encoder_(t, input.ids.data ? one_hot(t, input.ids) : input.numbers);
+    const auto drop = [&](const value<R>& v) { return dropout(t, v, size.dropout, shared_draws::over_time); };
     const auto norm_of = [&](const block& b, const value<R>& v) { return batch_norm(t, v, 1e-5, b.norm.weight, b.norm.bias); };
     for (const block& b : blocks_) {
-      const value<R> y = map(t, gelu_tanh{}, b.layer(t, size.norm_first ? norm_of(b, x) : x, across));
-      x = add(t, x, map(t, times<sigmoid>{}, b.out1(t, y), b.out2(t, y)));
+      const value<R> y = drop(map(t, gelu_tanh{}, b.layer(t, size.norm_first ? norm_of(b, x) : x, across)));
+      x = add(t, x, drop(map(t, times<sigmoid>{}, b.out1(t, y), b.out2(t, y))));
       if (!size.norm_first) x = norm_of(b, x);
     }
     return log_softmax(t, decoder_(t, size.pooled ? mean_over_time(t, x) : x));
