@@ -3,6 +3,7 @@
 #include <coefdyn/nn/models/paper_models.hpp>
 
 #include "law.hpp"
+#include "token_wise.hpp"
 
 namespace {
 using namespace coefdyn;
@@ -55,15 +56,6 @@ TEST_CASE("dropout: all is kept in an evaluation and for p = 0; tokens may share
   for (const double p : {1.0, -0.1, std::nan("")}) CHECK_THROWS_AS(nn::dropout(t, x, p), invalid_input);
 }
 
-/// A layer that changes each token alone: these cases are about the models around it.
-struct token_wise {
-  nn::projection_parameters p;
-  token_wise(const nn::scope& s, const nn::sizes& z) : p(s, "w", z.width, z.width, true) {}
-  template <class R>
-  nn::value<R> operator()(nn::tape<R>& t, const nn::value<R>& u, nn::across_layers<R>&) const {
-    return nn::map(t, nn::tanh{}, p(t, u));
-  }
-};
 /// Gradients are slopes with the draws of one step held; another step has another loss, an evaluation a third.
 template <class M>
 void dropout_in(nn::model_sizes z, bool tokens_in) {
@@ -98,15 +90,15 @@ TEST_CASE("dropout in the models of the spectra's paper: gradients are slopes, e
   nn::model_sizes z;
   SUBCASE("transformer, gated") {
     z.vocabulary = 5, z.hidden = 4, z.gated = true;
-    dropout_in<nn::paper_transformer<token_wise>>(z, true);
+    dropout_in<nn::paper_transformer<law::token_wise>>(z, true);
   }
   SUBCASE("mamba, pooled") {
     z.inputs = 2, z.outputs = 3, z.pooled = true;
-    dropout_in<nn::paper_mamba<token_wise>>(z, false);
+    dropout_in<nn::paper_mamba<law::token_wise>>(z, false);
   }
   SUBCASE("ssm stack") {
     z.vocabulary = 5;
-    dropout_in<nn::paper_ssm<token_wise>>(z, true);
+    dropout_in<nn::paper_ssm<law::token_wise>>(z, true);
   }
 }
 }  // namespace

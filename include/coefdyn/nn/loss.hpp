@@ -15,6 +15,17 @@ R log_of_sum(const R* x, idx n) {
   for (idx c = 0; c < n; ++c) sum += std::exp(x[c] - top);
   return top + std::log(sum);
 }
+/// How many labels count, once all are known to be words of the vocabulary or `ignored`.
+inline idx count_labels(std::span<const std::int64_t> labels, idx rows, idx words) {
+  if (idx(labels.size()) != rows) throw invalid_input("labels", std::to_string(rows), std::to_string(labels.size()));
+  idx counted = 0;
+  for (const std::int64_t label : labels) {
+    if (label == ignored) continue;
+    if (label < 0 || label >= words) throw invalid_input("label", "0 .. " + std::to_string(words - 1), std::to_string(label));
+    ++counted;
+  }
+  return counted;
+}
 }  // namespace detail
 
 /// x - log sum e^x in each row.
@@ -54,14 +65,8 @@ struct score {
 /// error   invalid_input for labels of another number, or outside 0 .. V - 1
 template <class R>
 score cross_entropy(tape<R>& t, const value<R>& logits, std::span<const std::int64_t> labels) {
-  if (idx(labels.size()) != logits.rows()) throw invalid_input("labels", std::to_string(logits.rows()), std::to_string(labels.size()));
   score s;
-  for (const std::int64_t label : labels) {
-    if (label == ignored) continue;
-    if (label < 0 || label >= logits.columns)
-      throw invalid_input("label", "0 .. " + std::to_string(logits.columns - 1), std::to_string(label));
-    ++s.counted;
-  }
+  s.counted = detail::count_labels(labels, logits.rows(), logits.columns);
   double* const loss = t.template take<double>(logits.rows());
   const R share = s.counted ? R(1) / R(s.counted) : R(0);
   t.by_rows(logits.rows(), [&](idx begin, idx end) {

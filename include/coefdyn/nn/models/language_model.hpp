@@ -22,6 +22,13 @@ class language_model : public detail::named_model {
   }
   template <class R>
   value<R> operator()(tape<R>& t, const input_for<R>& input) const {
+    return linear(t, hidden(t, input), head());
+  }
+  /// The matrix whose rows give the logits.
+  const parameter& head() const { return size.tied ? embeddings_ : head_.weight; }
+  /// rms(x), of which the logits are made: for `cross_entropy_of_linear`, which keeps no logits of all tokens.
+  template <class R>
+  value<R> hidden(tape<R>& t, const input_for<R>& input) const {
     detail::expect_ids(input);
     across_layers<R> across;
     value<R> x = embed(t, input.ids, embeddings_, positions_);
@@ -29,8 +36,7 @@ class language_model : public detail::named_model {
       x = add(t, x, b.layer(t, b.layer_norm.rms(t, x, eps), across));
       if (!b.feed_forward.empty()) x = add(t, x, b.feed_forward.front()(t, b.feed_norm.rms(t, x, eps)));
     }
-    x = norm_.rms(t, x, eps);
-    return size.tied ? linear(t, x, embeddings_) : head_(t, x);
+    return norm_.rms(t, x, eps);
   }
 
  private:
