@@ -122,7 +122,7 @@ struct data_folder {
     for (const std::string& name : names) all += (all.empty() ? "" : " or ") + name;
     files::detail::refuse(path.empty() ? all : path + "/" + all,
                           "it is absent, also as .xz and .gz; get " + what +
-                              (path.empty() ? ", and name the folder, or set COEFDYN_DATA to it" : ", and put it there"));
+                              (path.empty() ? ", and name its folder (--data DIR), or set COEFDYN_DATA to it" : ", and put it there"));
   }
 };
 
