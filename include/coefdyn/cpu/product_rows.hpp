@@ -50,6 +50,7 @@ struct entrywise {
   static constexpr int width = P::width;
 
   [[gnu::always_inline]] static inline void run(int m, int n, const R* f, idx ldf, const R* x, idx ldx, R* y, idx ldy) {
+    if constexpr (!Op::has_f) f = x, ldf = ldx;  // an address to count from: null has none
     for (int i = 0; i < m; ++i, f += ldf, x += ldx, y += ldy) {
       int c = 0;
       for (; c + width <= n; c += width) vector(width, f + c, x + c, y + c);

@@ -159,7 +159,7 @@ void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y
   }
   w.o.begin_sequence();
   const auto turned_sum = [&]() -> const R* {
-    if constexpr (T::needs_sum) return turned_copy(w.o, w.z, idx(1), 1, w.turned + idx(n) * d);
+    if constexpr (T::needs_sum) return turned_copy(w.o, w.z, idx(1), 1, O::turns ? w.turned + idx(n) * d : nullptr);
     else return nullptr;
   };
   const auto keep = [&](const auto& out, idx slot) {
