@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
+#include <lzma.h>
 #include <zlib.h>
 
 #include <chrono>
@@ -76,6 +77,12 @@ TEST_CASE("fuzz: ListOps") {
   packed.resize(s.total_out);
   deflateEnd(&s);
   fuzz("packed", packed, [](const folder& f) { read_listops(f.path + "/packed"); });
+  packed.assign(lzma_stream_buffer_bound(text.size()), '\0');
+  std::size_t used = 0;
+  REQUIRE(lzma_easy_buffer_encode(0, LZMA_CHECK_CRC32, nullptr, reinterpret_cast<const std::uint8_t*>(text.data()), text.size(),
+                                  reinterpret_cast<std::uint8_t*>(packed.data()), &used, packed.size()) == LZMA_OK);
+  packed.resize(used);
+  fuzz("packed.xz", packed, [](const folder& f) { read_listops(f.path + "/packed.xz"); });
 }
 TEST_CASE("fuzz: film reviews") {
   fuzz("imdb.train.tsv", "1\tgood \xc3\xa9 \xe2\x82\xac\n0\tbad\n1\tfine\n", [](const folder& f) {
