@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <coefdyn/tasks/batch.hpp>
 #include <coefdyn/tasks/listops.hpp>
@@ -34,6 +35,23 @@ struct parity {
 /// One whose samples have no targets.
 struct forgetful : parity {
   tasks::sample make(tasks::split, idx) const { return {{0, 1}, {}}; }
+};
+/// Sample i: i + 1 tokens, each followed by the next.
+struct steps {
+  static constexpr std::string_view name = "steps";
+  static constexpr tasks::labels labels = tasks::labels::one_a_token;
+  static constexpr tasks::metric metric = tasks::metric::perplexity;
+  static constexpr std::int64_t padding = 9;
+  idx vocabulary() const { return 10; }
+  idx outputs() const { return 10; }
+  idx length() const { return 9; }
+  idx size(tasks::split) const { return 9; }
+  tasks::sample make(tasks::split, idx index) const {
+    tasks::sample out;
+    for (idx i = 0; i <= index; ++i)
+      out.inputs.push_back((index + i) % 9), out.targets.push_back(i == index ? ignored : (index + i + 1) % 9);
+    return out;
+  }
 };
 struct unnamed {
   idx vocabulary() const { return 3; }
@@ -120,4 +138,35 @@ TEST_CASE("batches of an epoch: its order, the last one shorter") {
   CHECK(batches == std::vector<std::vector<idx>>{{2, 5, 7, 1}, {4, 6, 9, 0}, {8, 3}});
   CHECK(tasks::epoch_batches(7, 2, 0, 4).empty());
   CHECK(sentence_of([] { tasks::epoch_batches(7, 2, 10, 0); }).find("rows") != std::string::npos);
+}
+TEST_CASE("packed rows: every token once and in order, sequences by cu_seqlens, padding at the end alone") {
+  const steps t;
+  const std::vector<idx> indices{3, 0, 8, 1, 5};
+  idx tokens = 0;
+  for (const idx i : indices) tokens += i + 1;
+  for (const idx length : {1, 2, 3, 7, 11, 22, 23, 40}) {
+    CAPTURE(length);
+    const tasks::packed_batch b = make_packed_batch(t, tasks::split::train, indices, length);
+    CHECK(b.rows == (tokens + length - 1) / length);
+    REQUIRE(std::ssize(b.inputs) == b.rows * length);
+    REQUIRE(b.targets.size() == b.inputs.size());
+    REQUIRE((b.cu_seqlens.front() == 0 && b.cu_seqlens.back() == b.rows * length));
+    std::size_t at = 0;
+    std::vector<std::int64_t> starts;  // as the sentence has it: rows, samples, padding
+    for (const idx i : indices) {
+      const tasks::sample x = t.make(tasks::split::train, i);
+      starts.push_back(std::int64_t(at));
+      for (std::size_t j = 0; j < x.inputs.size(); ++j, ++at) CHECK((b.inputs[at] == x.inputs[j] && b.targets[at] == x.targets[j]));
+    }
+    starts.push_back(std::int64_t(at));
+    for (; at < b.inputs.size(); ++at) CHECK((b.inputs[at] == 9 && b.targets[at] == ignored));
+    for (idx row = 0; row <= b.rows; ++row) starts.push_back(row * length);
+    std::sort(starts.begin(), starts.end());
+    starts.erase(std::unique(starts.begin(), starts.end()), starts.end());
+    CHECK(b.cu_seqlens == starts);
+  }
+  const tasks::packed_batch none = make_packed_batch(t, tasks::split::train, std::vector<idx>{}, 4);
+  CHECK((none.rows == 0 && none.inputs.empty() && none.cu_seqlens == std::vector<std::int64_t>{0}));
+  CHECK(sentence_of([&] { make_packed_batch(t, tasks::split::train, indices, 0); }) ==
+        "coefdyn: steps: length of a packed row: expected at least 1, given 0");
 }

@@ -49,6 +49,47 @@ batch make_batch(const T& t, split s, std::span<const idx> indices) {
   return out;
 }
 
+/// Samples one behind another in rows of one length: no padding but at the end of the last row.
+struct packed_batch {
+  idx rows = 0, length = 0;
+  token_list inputs;                     // (rows, length)
+  token_list targets;                    // (rows, length); `ignored` in the padding
+  std::vector<std::int64_t> cu_seqlens;  // where sequences start in the rows * length tokens, and their number: 0 .. rows * length
+};
+
+/// The samples of a split at some indices, in their order, packed into rows of `length` tokens. A sample that does not fit in a row goes on
+/// in the next, as a sequence of its own: a row starts one, and so does each sample, and so does the padding. As one call of
+/// rows * length tokens with these cu_seqlens, no state or score crosses from one sequence into the next.
+///
+/// error   invalid_input for length below 1, and as make_batch
+template <task T>
+  requires(T::labels == labels::one_a_token)
+packed_batch make_packed_batch(const T& t, split s, std::span<const idx> indices, idx length) {
+  detail::expect(length >= 1, T::name, "length of a packed row", "at least 1", length);
+  packed_batch out;
+  out.length = length;
+  const auto start = [&] {
+    const idx at = std::ssize(out.inputs);
+    if (out.cu_seqlens.empty() || out.cu_seqlens.back() != at) out.cu_seqlens.push_back(at);
+  };
+  const auto append = [&](std::int64_t input, std::int64_t target) {
+    if (std::ssize(out.inputs) % length == 0) start();
+    out.inputs.push_back(input), out.targets.push_back(target);
+  };
+  for (const idx i : indices) {
+    const batch one = make_batch(t, s, std::span(&i, 1));
+    start();
+    for (std::size_t j = 0; j < one.inputs.size(); ++j) append(one.inputs[j], one.targets[j]);
+  }
+  std::int64_t padding = 0;
+  if constexpr (requires { T::padding; }) padding = T::padding;
+  if (std::ssize(out.inputs) % length != 0) start();
+  while (std::ssize(out.inputs) % length != 0) append(padding, ignored);
+  start();
+  out.rows = std::ssize(out.inputs) / length;
+  return out;
+}
+
 /// The indices of an epoch's training samples cut into batches; the last one is shorter where `rows` does not divide their number.
 ///
 /// error   invalid_input for rows below 1
