@@ -205,4 +205,9 @@ TEST_CASE("IMDB: lines and folders, characters by frequency, bytes") {
   CHECK(folders.size(split::train) == 4);
   CHECK(folders.make(split::train, 1).targets == token_list{1});
   CHECK(folders.make(split::train, 2).inputs == token_list{3 + 'n', 3 + 'e', 3 + 'g', 3 + '1', 3 + '_', 3 + '2', 2});
+  f.put("aclImdb/test/pos/2_1.txt", "caf\xe9");
+  CHECK(fault_of([&] { imdb({.folder = f.path}); }) == "expected UTF-8, given another byte at 3 of the text");
+  fs::remove_all(f.path + "/aclImdb/test/neg");
+  f.put("aclImdb/test/neg", "a text");
+  CHECK(fault_of([&] { imdb({.folder = f.path}); }) == "expected a folder of texts, given a file");
 }

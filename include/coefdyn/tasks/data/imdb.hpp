@@ -106,6 +106,7 @@ class imdb {
   }
   static std::vector<std::string> texts_in(const std::string& folder) {
     std::vector<std::string> out;
+    if (!std::filesystem::is_directory(folder)) files::detail::refuse(folder, "expected a folder of texts, given a file");
     for (const auto& entry : std::filesystem::directory_iterator(folder))
       if (entry.path().extension() == ".txt") out.push_back(entry.path().string());
     std::sort(out.begin(), out.end());
