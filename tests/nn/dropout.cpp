@@ -3,7 +3,7 @@
 #include <coefdyn/nn/models/paper_models.hpp>
 
 #include "law.hpp"
-#include "token_wise.hpp"
+#include "small_layer.hpp"
 
 namespace {
 using namespace coefdyn;
@@ -90,15 +90,15 @@ TEST_CASE("dropout in the models of the spectra's paper: gradients are slopes, e
   nn::model_sizes z;
   SUBCASE("transformer, gated") {
     z.vocabulary = 5, z.hidden = 4, z.gated = true;
-    dropout_in<nn::paper_transformer<law::token_wise>>(z, true);
+    dropout_in<nn::paper_transformer<law::small_layer>>(z, true);
   }
   SUBCASE("mamba, pooled") {
     z.inputs = 2, z.outputs = 3, z.pooled = true;
-    dropout_in<nn::paper_mamba<law::token_wise>>(z, false);
+    dropout_in<nn::paper_mamba<law::small_layer>>(z, false);
   }
   SUBCASE("ssm stack") {
     z.vocabulary = 5;
-    dropout_in<nn::paper_ssm<law::token_wise>>(z, true);
+    dropout_in<nn::paper_ssm<law::small_layer>>(z, true);
   }
 }
 }  // namespace

@@ -3,7 +3,7 @@
 #include <coefdyn/nn/models/language_model.hpp>
 
 #include "law.hpp"
-#include "token_wise.hpp"
+#include "small_layer.hpp"
 
 namespace {
 using namespace coefdyn;
@@ -83,7 +83,7 @@ TEST_CASE("a language model trains with either cross entropy") {
   z.width = 6, z.vocabulary = 9, z.hidden = 4;
   for (const bool tied : {false, true}) {
     z.tied = tied;
-    const nn::language_model<law::token_wise> model(z);
+    const nn::language_model<law::small_layer> model(z);
     nn::weights<double> w(model.parameters()), a(model.parameters()), b(model.parameters());
     law::scramble(w, 3);
     const std::vector<std::int64_t> ids{1, 2, 3, 4, 5, 8}, labels{2, 3, 4, nn::ignored, 8, 0};

@@ -98,6 +98,56 @@ void gradients_are_slopes(const nn::sizes& z, idx T = 9) {
   check_slope("u", u, {x.gradient, u.size()}, loss, directions);
 }
 
+/// Tokens in pieces, each after the past of those before it, give what the whole sequence gives.
+template <class L>
+void steps_are_the_sequence(const nn::sizes& z) {
+  const auto list = std::make_shared<nn::parameter_list>();
+  const L layer(nn::scope(*list), z);
+  nn::weights<double> w(list);
+  scramble(w, 15);
+  noise random(16);
+  constexpr idx B = 2, T = 9;
+  const auto u = random(B * T * z.width);
+  nn::tape<double> t(w, nullptr, 1);
+  std::vector<double> piece;
+  const auto outputs = [&](idx from, idx count) {
+    piece.clear();
+    for (idx b = 0; b < B; ++b)
+      piece.insert(piece.end(), u.begin() + (b * T + from) * z.width, u.begin() + (b * T + from + count) * z.width);
+    nn::across_layers<double> across;
+    if (z.layer > 0) {
+      across.first_values = t.make(B, count, idx(z.heads) * (z.d ? z.d : z.width / z.heads));
+      std::fill_n(across.first_values.data, across.first_values.rows() * across.first_values.columns, 0.3);
+    }
+    const auto o = layer(t, nn::input_of<double>(piece.data(), B, count, z.width), across);
+    return std::vector<double>(o.data, o.data + B * count * z.width);
+  };
+  t.begin();
+  const auto whole = outputs(0, T);
+  double size = 0, worst = 0;
+  for (const double x : whole) size = std::max(size, std::abs(x));
+  nn::past before(B, T);
+  for (int twice = 0; twice < 2; ++twice, before.clear()) {  // a cleared past is a new one
+    for (const idx count : {4, 1, 1, 3}) {
+      const idx from = before.length();
+      t.begin(before, B, count);
+      const auto some = outputs(from, count);
+      before.end();
+      for (idx b = 0; b < B; ++b)
+        for (idx i = 0; i < count * z.width; ++i)
+          worst = std::max(worst, std::abs(some[std::size_t(b * count * z.width + i)] - whole[std::size_t((b * T + from) * z.width + i)]));
+    }
+    CHECK(before.length() == T);
+  }
+  CHECK(size > 0);
+  CHECK(worst <= 1e-12 * size);
+}
+template <class L>
+void layer_laws(const nn::sizes& z) {
+  gradients_are_slopes<L>(z);
+  steps_are_the_sequence<L>(z);
+}
+
 template <class M>
 void gradients_are_slopes(const nn::model_sizes& z, bool tokens_in, idx T = 7, std::optional<nn::dropout_draws> draws = {}) {
   const M model(z);

@@ -5,6 +5,7 @@
 #include <coefdyn/nn/models/paper_models.hpp>
 
 #include "law.hpp"
+#include "small_layer.hpp"
 
 namespace {
 using namespace coefdyn;
@@ -18,28 +19,28 @@ nn::model_sizes small() {
 
 TEST_CASE("gradients are slopes: models") {
   nn::model_sizes z = small();
-  SUBCASE("language model") { law::gradients_are_slopes<nn::language_model<nn::gla>>(z, true); }
+  SUBCASE("language model") { law::gradients_are_slopes<nn::language_model<law::small_layer>>(z, true); }
   SUBCASE("language model, tied, learned positions, no MLP") {
     z.tied = true, z.positions = 9, z.hidden = 0;
-    law::gradients_are_slopes<nn::language_model<nn::gla>>(z, true);
+    law::gradients_are_slopes<nn::language_model<law::small_layer>>(z, true);
   }
-  SUBCASE("autoencoder") { law::gradients_are_slopes<nn::autoencoder<nn::gla>>(z, true); }
+  SUBCASE("autoencoder") { law::gradients_are_slopes<nn::autoencoder<law::small_layer>>(z, true); }
   SUBCASE("transformer of images, pooled, gated") {
     z.vocabulary = 0, z.outputs = 4, z.pooled = z.gated = true, z.head = 5;
-    law::gradients_are_slopes<nn::paper_transformer<nn::gla>>(z, false);
+    law::gradients_are_slopes<nn::paper_transformer<law::small_layer>>(z, false);
   }
   SUBCASE("transformer of tokens, no MLP") {
     z.hidden = 0, z.positions = 8;
-    law::gradients_are_slopes<nn::paper_transformer<nn::gla>>(z, true);
+    law::gradients_are_slopes<nn::paper_transformer<law::small_layer>>(z, true);
   }
   SUBCASE("mamba, norm after") {
     z.vocabulary = 0, z.inputs = 2, z.outputs = 4, z.pooled = true, z.norm_first = false;
-    law::gradients_are_slopes<nn::paper_mamba<nn::gla>>(z, false);
+    law::gradients_are_slopes<nn::paper_mamba<law::small_layer>>(z, false);
   }
-  SUBCASE("ssm stack, batch norm first, tokens") { law::gradients_are_slopes<nn::paper_ssm<nn::gla>>(z, true); }
+  SUBCASE("ssm stack, batch norm first, tokens") { law::gradients_are_slopes<nn::paper_ssm<law::small_layer>>(z, true); }
   SUBCASE("ssm stack, batch norm after, pooled") {
     z.vocabulary = 0, z.outputs = 4, z.pooled = true, z.norm_first = false;
-    law::gradients_are_slopes<nn::paper_ssm<nn::gla>>(z, false);
+    law::gradients_are_slopes<nn::paper_ssm<law::small_layer>>(z, false);
   }
 }
 
@@ -58,7 +59,7 @@ TEST_CASE("a model's names are a checkpoint's") {
 
 TEST_CASE("models refuse what they cannot take, in a sentence") {
   nn::model_sizes z = small();
-  const nn::language_model<nn::gla> model(z);
+  const nn::language_model<law::small_layer> model(z);
   nn::weights<double> w(model.parameters());
   nn::tape<double> t(w);
   std::vector<std::int64_t> ids{0, 5, 6};

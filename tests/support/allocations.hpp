@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include <atomic>
 #include <cstdlib>
 #include <new>
 
+#include "allocation_count.hpp"
+
 /// Counts what operator new hands out in this program; included by one of its files.
-inline std::atomic<long> allocations{0};
 
 [[gnu::noinline]] void* operator new(std::size_t size) {
   ++allocations;

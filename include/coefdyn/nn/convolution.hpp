@@ -18,6 +18,22 @@ struct convolution_at {
     return sum;
   }
 };
+/// x behind the `back` tokens before it (zeros at the start), of which the past keeps the last; x alone where there is no past.
+template <class R>
+value<R> behind_its_past(tape<R>& t, const value<R>& x, idx back) {
+  if (!t.before()) return x;
+  const idx C = x.columns;
+  auto& kept = t.before()->template next<std::vector<R>>([&] { return std::vector<R>(static_cast<std::size_t>(x.batch * back * C)); });
+  if (idx(kept.size()) != x.batch * back * C) throw invalid_input("past", "one of this model", "one of another");
+  const value<R> all = t.make(x.batch, back + x.time, C);
+  for (idx b = 0; b < x.batch; ++b) {
+    R *const to = all.data + b * all.time * C, *const tail = kept.data() + b * back * C;
+    std::copy_n(tail, back * C, to);
+    for (idx s = 0; s < x.time; ++s) std::copy_n(x.data + (b * x.time + s) * x.stride, C, to + (back + s) * C);
+    std::copy_n(to + x.time * C, back * C, tail);
+  }
+  return all;
+}
 }  // namespace detail
 
 /// Causal depthwise convolution, then silu: y_t = silu(b + sum_i w[i] x_{t - W + 1 + i}), zeros before the first token.
@@ -30,13 +46,15 @@ value<R> convolve(tape<R>& t, const value<R>& x, const parameter& w, const param
   if (x.columns != w.rows) throw invalid_input("x of a convolution", std::to_string(w.rows) + " channels", std::to_string(x.columns));
   const value<R> y = t.make(x.batch, x.time, x.columns);
   const idx width = w.columns, C = x.columns;
-  const detail::convolution_at<R> at{x, t.weights(w), bias ? t.weights(bias) : nullptr, width};
+  const value<R> all = detail::behind_its_past(t, x, width - 1);
+  const idx first = all.time - x.time;
+  const detail::convolution_at<R> at{all, t.weights(w), bias ? t.weights(bias) : nullptr, width};
   R* const before = t.template take<R>(y.rows() * C);  // the silu's argument
   t.each(x.batch, [&](idx b, int) {
     for (idx s = 0; s < x.time; ++s)
       for (idx c = 0; c < C; ++c) {
         const idx i = (b * x.time + s) * C + c;
-        before[i] = at(b, s, c);
+        before[i] = at(b, first + s, c);
         y.data[i] = before[i] * math::sigmoid(before[i]);
       }
   });
@@ -84,11 +102,14 @@ struct convolution_parameters {
 /// source  RWKV, arXiv:2305.13048
 template <class R>
 value<R> token_shift(tape<R>& t, const value<R>& u) {
-  const value<R> y = t.make(u.batch, u.time, u.columns);
+  const value<R> y = t.make(u.batch, u.time, u.columns), from = detail::behind_its_past(t, u, 1);
+  const idx first = from.time - u.time;
   t.by_rows(u.rows(), [&](idx begin, idx end) {
-    for (idx i = begin; i < end; ++i)
+    for (idx i = begin; i < end; ++i) {
+      const idx s = first + i % u.time, row = i / u.time * from.time + s;
       for (idx c = 0; c < u.columns; ++c)
-        y.data[i * y.stride + c] = (i % u.time ? u.data[(i - 1) * u.stride + c] : R(0)) - u.data[i * u.stride + c];
+        y.data[i * y.stride + c] = (s ? from.data[(row - 1) * from.stride + c] : R(0)) - u.data[i * u.stride + c];
+    }
   });
   t.record([=](tape<R>& back) {
     if (u.gradient)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "../backward.hpp"
+#include "../cache.hpp"
 #include "../core/streams.hpp"
 #include "tape.hpp"
 
@@ -76,9 +77,37 @@ gradients<M, R, Heads, Over> gradients_of(const mixed_streams<M, R, Over>& s, co
   return g;
 }
 inline workspace aligned(workspace w) { return w.subspan((64 - reinterpret_cast<std::uintptr_t>(w.data()) % 64) % 64); }
+/// x as it would be with `time` tokens, all of them the first: for sizes alone.
+template <class X>
+X with_time(X x, idx time) {
+  for_each_need(typename X::needs{}, [&]<class N>(N) {
+    if constexpr (N::timed) {
+      auto v = x.template of<N>();
+      v.extents[1] = time * (N::time == ticks::write ? traits<typename X::mixer_type>::writes : 1), v.strides[1] = 0;
+      x.template set<N>(v);
+    }
+  });
+  return x;
+}
+/// The mixer after the tokens of the past: from its state, which moves on, or from its cache, which grows.
+template <class M, class R, class Heads, field Over>
+void mix_after(tape<R>& t, past& before, const tokens<M, R, Heads, Over>& x, const view<R, 4>& y, const extents& e) {
+  const form::automatic form_{};
+  if constexpr (traits<M>::linear) {
+    auto& s = before.next<state<M, R>>([&] { return state<M, R>(e); });
+    run(t.on, form_, x, y, {s, s}, aligned(t.scratch(workspace_bytes(t.on, form_, x) + 64)));
+  } else {
+    before.keeps_tokens();
+    auto& kept = before.next<cache<M, R, Heads, Over>>(
+        [&] { return cache<M, R, Heads, Over>(e.batch, e.states, e.keys, e.n, e.d, before.capacity()); });
+    const std::size_t most = workspace_bytes(t.on, form_, with_time(x, before.capacity()));
+    const auto all = kept.extend(x);
+    run(t.on, form_, all, y, {}, aligned(t.scratch(std::max(most, workspace_bytes(t.on, form_, all)) + 64)));
+  }
+}
 }  // namespace detail
 
-/// y = M(streams): the mixer as an operation, in the form that `form::automatic` chooses.
+/// y = M(streams): the mixer as an operation, in the form that `form::automatic` chooses; after the tokens of the past, where there is one.
 ///
 /// shape   y (B, T, heads d), the heads of e that read
 /// error   invalid_input where a source has not the shape of its stream, and as `run`
@@ -88,6 +117,10 @@ value<R> mix(tape<R>& t, const mixed_streams<M, R, Over>& streams, const extents
   const form::automatic form_{};
   const auto x = detail::tokens_of<M, Heads, Over>(streams, e);
   const view<R, 4> out(y.data, e.batch, e.time, e.readers, e.d);
+  if (t.before()) {
+    detail::mix_after(t, *t.before(), x, out, e);
+    return y;
+  }
   run(t.on, form_, x, out, {}, detail::aligned(t.scratch(workspace_bytes(t.on, form_, x) + 64)));
   t.record([=](tape<R>& back) {
     const auto again = detail::tokens_of<M, Heads, Over>(streams, e);

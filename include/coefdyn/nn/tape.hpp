@@ -8,6 +8,7 @@
 #include "../core/device.hpp"
 #include "../core/state.hpp"
 #include "parameter.hpp"
+#include "past.hpp"
 
 /// A step's memory: activations, their gradients, and how to go back. An operation computes when it is called, and leaves its backward.
 namespace coefdyn::nn {
@@ -87,7 +88,17 @@ class tape {
     memory_.reset();
     last_ = nullptr;
     draws_ = draws, sites_ = 0;
+    before_ = nullptr;
   }
+  /// Starts a step that goes on after the tokens of `before` with `tokens` more of each sequence.
+  void begin(past& before, idx batch, idx tokens) {
+    if (records()) throw invalid_input("tape of a decoding step", "one without gradients", "one with");
+    begin();
+    before.begin(batch, tokens);
+    before_ = &before;
+  }
+  /// What the model keeps of the tokens before this step's, or none.
+  past* before() const { return before_; }
   /// The stream of the next call of dropout, if this step has draws.
   std::optional<random_stream> next_draws() {
     if (!draws_) return {};
@@ -173,6 +184,7 @@ class tape {
   const node* last_ = nullptr;
   std::optional<dropout_draws> draws_;
   std::uint64_t sites_ = 0;
+  past* before_ = nullptr;
 };
 
 }  // namespace coefdyn::nn

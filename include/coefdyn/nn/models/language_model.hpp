@@ -24,6 +24,15 @@ class language_model : public detail::named_model {
   value<R> operator()(tape<R>& t, const input_for<R>& input) const {
     return linear(t, hidden(t, input), head());
   }
+  /// Logits of the tokens that follow those of `before`, which then has seen them: what the whole sequence gives at these places.
+  template <class R>
+  value<R> step(tape<R>& t, past& before, const input_for<R>& input) const {
+    detail::expect_ids(input);
+    t.begin(before, input.ids.batch, input.ids.time);
+    const value<R> logits = (*this)(t, input);
+    before.end();
+    return logits;
+  }
   /// The matrix whose rows give the logits.
   const parameter& head() const { return size.tied ? embeddings_ : head_.weight; }
   /// rms(x), of which the logits are made: for `cross_entropy_of_linear`, which keeps no logits of all tokens.
