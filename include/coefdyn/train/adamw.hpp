@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "../core/device.hpp"
+#include "../core/floating.hpp"
 #include "../nn/weights.hpp"
 
 namespace coefdyn::train {
@@ -30,14 +31,15 @@ class adamw {
       for (idx begin = 0; begin < e.place.size(); begin += block)
         pieces_.push_back({e.place.offset + begin, e.place.offset + std::min(e.place.size(), begin + block), e.decays});
   }
-  /// One update of w from dw, which keeps its values; returns the norm of the gradients before the clip. Its bits depend on no number of
-  /// threads: squares are summed in blocks whose boundaries are fixed.
+  /// One update of w from dw, which keeps its values; returns the norm of the gradients before the clip. Where that is not finite, nothing
+  /// changes. Its bits depend on no number of threads: squares are summed in blocks whose boundaries are fixed.
   double step(nn::weights<R>& w, const nn::weights<R>& dw, double rate, const device::cpu<openmp>& on = {}) {
     for (const nn::weights<R>* other : {static_cast<const nn::weights<R>*>(&w), &dw})
       if (other->size() != first_.size())
         throw invalid_input("weights", std::to_string(first_.size()) + " numbers, as the moments have", std::to_string(other->size()));
-    ++steps_;
     const double norm = std::sqrt(sum_of_squares(dw, on));
+    if (!math::is_finite(norm)) return norm;
+    ++steps_;
     const double scale = s.clip > 0 ? std::min(1.0, s.clip / (norm + 1e-6)) : 1.0;
     const numbers n{R(scale), R(s.beta1), R(s.beta2), R(1 / (1 - std::pow(s.beta1, steps_))), R(1 / (1 - std::pow(s.beta2, steps_))),
                     R(s.eps), R(rate)};
@@ -47,7 +49,11 @@ class adamw {
     });
     return norm;
   }
+  /// Updates so far, and what they left: with the weights, all that goes on from here needs.
   long steps() const { return steps_; }
+  nn::weights<R>& first() { return first_; }
+  nn::weights<R>& second() { return second_; }
+  void resume_at(long steps) { steps_ = steps; }
 
   const adamw_settings s;
 

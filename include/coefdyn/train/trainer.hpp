@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <algorithm>
+#include <chrono>
+#include <string>
+
+#include "../core/floating.hpp"
+#include "../nn/embedding.hpp"
+#include "../nn/loss.hpp"
+#include "../tasks/loader.hpp"
+#include "../tasks/score.hpp"
+#include "adamw.hpp"
+#include "schedule.hpp"
+
+/// From a model and a task to a trained model.
+namespace coefdyn::train {
+
+struct settings {
+  schedule rate{.rate = 2e-3, .least = 2e-4, .warmup = 0, .steps = 1000};  // its steps are those of the training
+  adamw_settings optimiser{};
+  idx batch = 32;           // samples at once
+  int accumulate = 1;       // batches a step, whose gradients are averaged
+  long evaluate_every = 0;  // steps; 0: after the last alone
+  double enough = 2;        // accuracy of an evaluation that ends the training; above 1: none does
+  std::uint64_t seed = 1;   // of the start, the order of samples and dropout
+  int threads = 0;          // 0: all; changes no bit
+};
+
+/// How far a training is, after a step.
+struct progress {
+  long step = 0, steps = 0;  // done, and to be done
+  double loss = 0;           // of the step's batches
+  double accuracy = -1;      // of the last evaluation; below 0: none yet
+  double tokens_per_second = 0, seconds_left = 0;
+};
+/// How a training ended.
+struct outcome {
+  long steps = 0;
+  double loss = 0, accuracy = 0, macro_accuracy = 0, perplexity = 1;  // the loss of the last step; scores of the test split
+  std::string stopped;                                                // why before the last step; empty: it was not
+};
+
+/// Trains a model of token ids: any type with `parameters()` and `model(tape, token_ids)`, its logits one row a token or one a sequence, as
+/// the task's labels are. Samples come in the documented order of epochs (order.hpp). The same bits for any number of threads; a step's
+/// memory is taken by the first and kept.
+///
+/// ```cpp
+/// #include <coefdyn/nn/layers/delta_rule.hpp>
+/// #include <coefdyn/nn/models/language_model.hpp>
+/// #include <coefdyn/tasks/in_context_recall.hpp>
+/// #include <coefdyn/train/trainer.hpp>
+/// inline train::outcome recall() {
+///   const tasks::in_context_recall task({.length = 32, .train = 3200, .test = 256});
+///   nn::model_sizes z;
+///   z.width = 64, z.vocabulary = task.vocabulary(), z.hidden = 128, z.layer.heads = 2;
+///   train::trainer<nn::language_model<nn::gated_deltanet>> t(z, {.evaluate_every = 100, .enough = 0.95});
+///   return t.fit(task, [](const train::progress& p) { std::printf("%ld %.3f\n", p.step, p.loss); });
+/// }
+/// ```
+///
+/// error   invalid_input for settings out of range, and for a task whose ids or targets the model has no place for
+template <class Model, class R = float>
+class trainer {
+ public:
+  const settings s;
+  const Model model;
+  nn::weights<R> w;
+  adamw<R> optimiser;
+
+  template <class Sizes>
+  trainer(const Sizes& sizes, const settings& s_)
+      : s(checked(s_)), model(sizes), w(model.parameters()), optimiser(w, s.optimiser), dw_(w.parameters()), tape_(w, &dw_, s.threads) {
+    w.initialise(s.seed);
+  }
+  trainer(const trainer&) = delete;
+  trainer& operator=(const trainer&) = delete;
+
+  /// Steps until the last one, an evaluation that is `enough`, a number that is none, or until report(progress), if it gives a bool, says
+  /// false. Called again it goes on where it stopped, and ends at the bits of a training that was not stopped.
+  template <tasks::task T, class Report>
+  outcome fit(const T& task, Report report) {
+    outcome out;
+    progress p{.steps = s.rate.steps};
+    const idx samples = task.size(tasks::split::train);
+    tasks::detail::expect(samples > 0, T::name, "split train", "samples", samples);
+    const long batches = long((samples + s.batch - 1) / s.batch);  // of an epoch
+    const auto start = std::chrono::steady_clock::now();
+    const long first = optimiser.steps();
+    double tokens = 0;
+    for (long step = first; step < s.rate.steps && out.stopped.empty(); ++step) {
+      dw_.clear();
+      double loss = 0;
+      for (int part = 0; part < s.accumulate && out.stopped.empty(); ++part) {
+        const long number = step * s.accumulate + part;
+        const tasks::batch b = next(task, number / batches, number % batches, samples);
+        const double one = learn(b, number).loss;
+        if (!math::is_finite(one)) out.stopped = fault(step, number, "the loss");
+        loss += one / s.accumulate, tokens += double(b.rows * b.length);
+      }
+      if (!out.stopped.empty()) break;
+      if (s.accumulate > 1) std::for_each(dw_.data(), dw_.data() + dw_.size(), [&](R& g) { g /= R(s.accumulate); });
+      if (!math::is_finite(optimiser.step(w, dw_, s.rate(step), tape_.on))) {
+        out.stopped = fault(step, step * s.accumulate, "the gradients");
+        break;
+      }
+      out.steps = step + 1, out.loss = loss;
+      if (s.evaluate_every > 0 && out.steps % s.evaluate_every == 0 && out.steps < s.rate.steps) {
+        p.accuracy = evaluate(task, tasks::split::test).accuracy();
+        if (p.accuracy >= s.enough) out.stopped = "accuracy reached";
+      }
+      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      p.step = out.steps, p.loss = loss, p.tokens_per_second = tokens / seconds;
+      p.seconds_left = seconds / double(out.steps - first) * double(s.rate.steps - out.steps);
+      if (!go_on(report, p)) out.stopped = "asked to stop";
+    }
+    const tasks::score end = evaluate(task, tasks::split::test);
+    out.accuracy = end.accuracy(), out.macro_accuracy = end.macro_accuracy(), out.perplexity = end.perplexity();
+    return out;
+  }
+  template <tasks::task T>
+  outcome fit(const T& task) {
+    return fit(task, [](const progress&) {});
+  }
+
+  /// What the model scores on a whole split, without dropout.
+  template <tasks::task T>
+  tasks::score evaluate(const T& task, tasks::split part) {
+    tasks::score score(task.outputs());
+    nn::tape<R> t(w, nullptr, s.threads);
+    std::vector<std::int64_t> predicted;
+    std::vector<idx> indices;
+    for (idx from = 0, n = task.size(part); from < n; from += s.batch) {
+      indices.clear();
+      for (idx i = from; i < std::min(n, from + s.batch); ++i) indices.push_back(i);
+      const tasks::batch b = tasks::make_batch(task, part, indices);
+      t.begin();
+      const nn::value<R> logits = model(t, nn::token_ids{b.inputs.data(), b.rows, b.length});
+      const nn::score one = nn::cross_entropy<R>(t, logits, b.targets);
+      predicted.resize(b.targets.size());
+      for (std::size_t i = 0; i < predicted.size(); ++i) {
+        const R* const row = logits.data + idx(i) * logits.stride;
+        predicted[i] = std::max_element(row, row + logits.columns) - row;
+      }
+      score.add(b.targets, predicted, T::labels == tasks::labels::one_a_token ? b.length : 1);
+      score.add_loss(one.loss * double(one.counted));
+    }
+    return score;
+  }
+
+ private:
+  static const settings& checked(const settings& s) {
+    const idx numbers[] = {s.rate.steps, s.batch, s.accumulate};
+    const char* const names[] = {"steps", "batch", "accumulate"};
+    for (int i = 0; i < 3; ++i)
+      if (numbers[i] < 1) COEFDYN_THROW invalid_input(names[i], "at least 1", std::to_string(numbers[i]));
+    if (s.evaluate_every < 0) COEFDYN_THROW invalid_input("evaluate_every", "0 or more steps", std::to_string(s.evaluate_every));
+    return s;
+  }
+  template <class Report>
+  static bool go_on(Report& report, const progress& p) {
+    if constexpr (std::is_void_v<decltype(report(p))>) return report(p), true;
+    else return report(p);
+  }
+  /// Batch i of an epoch.
+  template <class T>
+  tasks::batch next(const T& task, long epoch, long i, idx samples) {
+    if (epoch != epoch_ || order_.empty()) order_ = tasks::epoch_batches(s.seed, std::uint64_t(epoch), samples, s.batch), epoch_ = epoch;
+    return tasks::make_batch(task, tasks::split::train, order_[static_cast<std::size_t>(i)]);
+  }
+  /// Adds the gradients of a batch's mean loss.
+  nn::score learn(const tasks::batch& b, long number) {
+    tape_.begin(nn::dropout_draws{s.seed, std::uint64_t(number)});
+    const nn::score score = nn::cross_entropy<R>(tape_, model(tape_, nn::token_ids{b.inputs.data(), b.rows, b.length}), b.targets);
+    tape_.backward();
+    return score;
+  }
+  /// The sentence about a number that is none; the weights are those of before the step.
+  std::string fault(long step, long batch, const std::string& what) const {
+    const auto first_of = [&](const nn::weights<R>& of, const std::string& kind) -> std::string {
+      for (const auto& e : of.parameters()->entries())
+        for (const R x : of(e.name))
+          if (!math::is_finite(x)) return ", first in " + kind + e.name;
+      return {};
+    };
+    std::string where = first_of(w, "");
+    if (where.empty()) where = first_of(dw_, "the gradient of ");
+    return "step " + std::to_string(step) + ", batch " + std::to_string(batch) + ": " + what + " is not finite" + where;
+  }
+
+  nn::weights<R> dw_;
+  nn::tape<R> tape_;
+  std::vector<std::vector<idx>> order_;
+  long epoch_ = -1;
+};
+
+}  // namespace coefdyn::train

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#include <doctest/doctest.h>
+
+#include <coefdyn/nn/layers/delta_rule.hpp>
+#include <coefdyn/nn/models/language_model.hpp>
+#include <coefdyn/tasks/in_context_recall.hpp>
+#include <coefdyn/train/trainer.hpp>
+#include <cstdlib>
+#include <limits>
+
+// What a trainer promises. Two layers of the gated delta rule, whose short convolutions make recall easy.
+
+namespace {
+using namespace coefdyn;
+using model = nn::language_model<nn::gated_deltanet>;
+using learner = train::trainer<model>;
+
+nn::model_sizes sizes(idx vocabulary, idx width = 32) {
+  nn::model_sizes z;
+  z.width = width, z.vocabulary = vocabulary, z.hidden = 2 * width, z.layer.heads = 2;
+  return z;
+}
+const tasks::in_context_recall small({.vocabulary = 8, .length = 16, .train = 70, .test = 9});
+
+train::settings few(long steps) { return {.rate = {.rate = 2e-3, .least = 1e-3, .warmup = 2, .steps = steps}, .batch = 16, .threads = 1}; }
+template <class R>
+bool same(const nn::weights<R>& a, const nn::weights<R>& b) {
+  return a.size() == b.size() && std::equal(a.data(), a.data() + a.size(), b.data());
+}
+}  // namespace
+
+TEST_CASE("training learns recall") {
+  if (std::getenv("COEFDYN_REDUCED")) return;
+  const tasks::in_context_recall task({.length = 32, .train = 3200, .test = 256});
+  const train::settings s{.rate = {.rate = 3e-3, .least = 3e-3, .steps = 400}, .evaluate_every = 50, .enough = 0.95, .threads = 1};
+  learner t(sizes(task.vocabulary()), s);
+  CHECK(t.evaluate(task, tasks::split::test).accuracy() < 0.3);  // 1/8 by chance
+  const train::outcome out = t.fit(task);
+  CHECK(out.stopped == "accuracy reached");
+  CHECK(out.accuracy >= 0.95);
+  CHECK(out.macro_accuracy > 0.9);
+}
+
+TEST_CASE("the same bits for any number of threads, also across epochs") {
+  train::settings s = few(11);  // 5 batches an epoch, the last one shorter
+  learner one(sizes(8), s);
+  s.threads = 2;
+  learner two(sizes(8), s);
+  const train::outcome a = one.fit(small), b = two.fit(small);
+  CHECK(a.steps == 11);
+  CHECK(a.stopped.empty());
+  CHECK(a.loss == b.loss);
+  CHECK(a.accuracy == b.accuracy);
+  CHECK(same(one.w, two.w));
+}
+
+TEST_CASE("what is stopped and goes on ends at the same bits") {
+  learner whole(sizes(8), few(9)), parts(sizes(8), few(9));
+  whole.fit(small);
+  const train::outcome half = parts.fit(small, [](const train::progress& p) { return p.step < 4; });
+  CHECK(half.steps == 4);
+  CHECK(half.stopped == "asked to stop");
+  CHECK_FALSE(same(whole.w, parts.w));
+  parts.fit(small);
+  CHECK(same(whole.w, parts.w));
+}
+
+TEST_CASE("two batches of one size a step are one batch of twice the size, to rounding") {
+  const tasks::in_context_recall even({.vocabulary = 8, .length = 16, .train = 64, .test = 8});
+  train::settings s = few(2);
+  s.batch = 32;
+  train::trainer<model, double> whole(sizes(8), s);
+  s.batch = 16, s.accumulate = 2;
+  train::trainer<model, double> halves(sizes(8), s);
+  whole.fit(even), halves.fit(even);
+  double worst = 0;
+  for (idx i = 0; i < whole.w.size(); ++i) worst = std::max(worst, std::abs(whole.w.data()[i] - halves.w.data()[i]));
+  CHECK(worst < 1e-9);
+}
+
+TEST_CASE("a number that is none stops the training, is named, and leaves the weights as they were") {
+  learner t(sizes(8), few(5));
+  t.w("layers.1.attn.q_proj.weight")[3] = std::numeric_limits<float>::quiet_NaN();
+  const nn::weights<float> before = t.w;
+  const train::outcome out = t.fit(small);
+  CHECK(out.steps == 0);
+  CHECK(out.stopped == "step 0, batch 0: the loss is not finite, first in layers.1.attn.q_proj.weight");
+  bool kept = true;
+  for (idx i = 0; i < before.size(); ++i) kept = kept && (before.data()[i] == t.w.data()[i] || !math::is_finite(before.data()[i]));
+  CHECK(kept);
+}
+
+TEST_CASE("settings out of range are refused by name") {
+  train::settings s = few(3);
+  s.batch = 0;
+  CHECK_THROWS_WITH_AS(learner(sizes(8), s), "coefdyn: batch: expected at least 1, given 0", invalid_input);
+}
