@@ -49,6 +49,8 @@ struct outcome {
 /// #include <coefdyn/nn/models/language_model.hpp>
 /// #include <coefdyn/tasks/in_context_recall.hpp>
 /// #include <coefdyn/train/trainer.hpp>
+/// #include <cstdio>
+/// using namespace coefdyn;
 /// inline train::outcome recall() {
 ///   const tasks::in_context_recall task({.length = 32, .train = 3200, .test = 256});
 ///   nn::model_sizes z;
