@@ -73,34 +73,36 @@ TEST_CASE("decoding token by token is the sequence") {
 TEST_CASE("states captured at chosen positions are those of the prefixes") {
   for_subjects(carries, [](const subject& s) {
     const sizes z = fitted(s, {3, 70, 2, 1, 1, 7, 5, 0});
+    const std::vector<idx> positions{0, 1, 16, 33, 33, 64, 70};
     const problem batch = random_problem(s.info, z), cut = packed(batch, s.info, {70, 20, 0});
-    for (const problem* p : {&batch, &cut})
+    for (const problem* p : {&batch, &cut}) {
+      const state_numbers initial = random_state(s.info, *p, 13);
+      std::vector<state_numbers> wanted;  // position after position, its sequences side by side
+      std::vector<double> allowed_error;
+      for (const idx position : positions)
+        for (idx sequence = 0; sequence < p->sequences(); ++sequence) {
+          const idx length = p->offsets.empty() ? z.time : p->offsets[std::size_t(sequence) + 1] - p->offsets[std::size_t(sequence)];
+          const problem prefix = tokens_between(batch_row(batch, s.info, sequence), s.info, 0, std::min(position, length));
+          const state_numbers from = one_sequence(initial, sequence);
+          wanted.push_back(
+              s.run(prefix, {.form = {form_name::recurrent, 0}, .executor = {}, .initial = from, .want_final = true, .positions = {}})
+                  .final);
+          allowed_error.push_back(allowed(s, prefix, pass::forward, from).state);
+        }
       for (form_choice f : s.forms()) {
         if (f.name == form_name::parallel) continue;  // refused there: see errors.cpp
-        request q{.form = f,
-                  .executor = {},
-                  .initial = random_state(s.info, *p, 13),
-                  .want_final = true,
-                  .positions = {0, 1, 16, 33, 33, 64, 70}};
+        request q{.form = f, .executor = {}, .initial = initial, .want_final = true, .positions = positions};
         const outcome o = s.run(*p, q);
-        for (std::size_t i = 0; i < q.positions.size(); ++i)
-          for (idx sequence = 0; sequence < p->sequences(); ++sequence) {
-            const idx length = p->offsets.empty() ? z.time : p->offsets[std::size_t(sequence) + 1] - p->offsets[std::size_t(sequence)];
-            const problem prefix = tokens_between(batch_row(batch, s.info, sequence), s.info, 0, std::min(q.positions[i], length));
-            const outcome wanted = s.run(prefix, {.form = {form_name::recurrent, 0},
-                                                  .executor = {},
-                                                  .initial = one_sequence(*q.initial, sequence),
-                                                  .want_final = true,
-                                                  .positions = {}});
-            check_close(state_error(s.info, one_sequence(o.captured, idx(i) * p->sequences() + sequence), wanted.final),
-                        allowed(s, prefix, pass::forward, one_sequence(*q.initial, sequence)).state,
-                        to_string(f) + ", position " + std::to_string(q.positions[i]) + " of sequence " + std::to_string(sequence));
-          }
+        for (std::size_t i = 0; i < wanted.size(); ++i)
+          check_close(state_error(s.info, one_sequence(o.captured, idx(i)), wanted[i]), allowed_error[i],
+                      to_string(f) + ", position " + std::to_string(positions[i / std::size_t(p->sequences())]) + " of sequence " +
+                          std::to_string(idx(i) % p->sequences()));
         request without = q;
         without.positions.clear();
-        check_close(relative_error(o.y, s.run(*p, without).y), allowed(s, *p, pass::forward, q.initial).output,
+        check_close(relative_error(o.y, s.run(*p, without).y), allowed(s, *p, pass::forward, initial).output,
                     to_string(f) + ", outputs beside captured states");
       }
+    }
   });
 }
 

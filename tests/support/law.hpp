@@ -3,16 +3,13 @@
 #include <doctest/doctest.h>
 
 #include <coefdyn/cpu/products.hpp>
-#include <cstdlib>
 #include <functional>
 
+#include "reduced.hpp"
 #include "tolerances.hpp"
 
 /// What every law starts with: a walk over the subjects, and checks that name mixer, form and place when they fail.
 namespace coefdyn::laws {
-
-/// The sanitizers' run takes a smaller grid.
-inline bool reduced() { return std::getenv("COEFDYN_REDUCED") != nullptr; }
 
 /// Calls law(subject) for every subject that `wanted` takes; an exception fails the law and says for whom. In a program of all
 /// mixers there is one that it takes.

@@ -8,6 +8,15 @@
 
 namespace coefdyn::tasks {
 
+namespace detail {
+/// The input behind a sample's end: the task's `padding`, 0 if it names none.
+template <class T>
+constexpr std::int64_t padding_of() {
+  if constexpr (requires { T::padding; }) return T::padding;
+  else return 0;
+}
+}  // namespace detail
+
 /// Samples side by side, row-major, padded on the right to the longest: inputs with the task's `padding` (0 if it names none), targets of
 /// every token with `ignored`.
 struct batch {
@@ -35,14 +44,12 @@ batch make_batch(const T& t, split s, std::span<const idx> indices) {
     out.length = std::max(out.length, inputs);
   }
   out.rows = std::ssize(indices);
-  std::int64_t padding = 0;
-  if constexpr (requires { T::padding; }) padding = T::padding;
   const auto append = [&](token_list& to, const token_list& from, std::int64_t fill) {
     to.insert(to.end(), from.begin(), from.end());
     to.insert(to.end(), static_cast<std::size_t>(out.length) - from.size(), fill);
   };
   for (const sample& x : samples) {
-    append(out.inputs, x.inputs, padding);
+    append(out.inputs, x.inputs, detail::padding_of<T>());
     if constexpr (T::labels == labels::one_a_token) append(out.targets, x.targets, ignored);
     else out.targets.push_back(x.targets.front());
   }
@@ -81,10 +88,8 @@ packed_batch make_packed_batch(const T& t, split s, std::span<const idx> indices
     start();
     for (std::size_t j = 0; j < one.inputs.size(); ++j) append(one.inputs[j], one.targets[j]);
   }
-  std::int64_t padding = 0;
-  if constexpr (requires { T::padding; }) padding = T::padding;
   if (std::ssize(out.inputs) % length != 0) start();
-  while (std::ssize(out.inputs) % length != 0) append(padding, ignored);
+  while (std::ssize(out.inputs) % length != 0) append(detail::padding_of<T>(), ignored);
   start();
   out.rows = std::ssize(out.inputs) / length;
   return out;

@@ -49,11 +49,7 @@ class adamw {
     });
     return norm;
   }
-  /// Updates so far, and what they left: with the weights, all that goes on from here needs.
   long steps() const { return steps_; }
-  nn::weights<R>& first() { return first_; }
-  nn::weights<R>& second() { return second_; }
-  void resume_at(long steps) { steps_ = steps; }
 
   const adamw_settings s;
 

@@ -2,7 +2,9 @@
 #pragma once
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "../core/floating.hpp"
 #include "../nn/embedding.hpp"
@@ -37,7 +39,7 @@ struct progress {
 struct outcome {
   long steps = 0;
   double loss = 0, accuracy = 0, macro_accuracy = 0, perplexity = 1;  // the loss of the last step; scores of the test split
-  std::string stopped;                                                // why before the last step; empty: it was not
+  std::string stopped{};                                              // why before the last step; empty: it was not
 };
 
 /// Trains a model of token ids: any type with `parameters()` and `model(tape, token_ids)`, its logits one row a token or one a sequence, as
@@ -81,20 +83,26 @@ class trainer {
   /// false. Called again it goes on where it stopped, and ends at the bits of a training that was not stopped.
   template <tasks::task T, class Report>
   outcome fit(const T& task, Report report) {
-    outcome out;
+    const long first = optimiser.steps();
+    long evaluated = -1;  // after how many steps
+    outcome out{.steps = first};
+    const auto score_test = [&] {
+      const tasks::score test = evaluate(task, tasks::split::test);
+      out.accuracy = test.accuracy(), out.macro_accuracy = test.macro_accuracy(), out.perplexity = test.perplexity();
+      evaluated = out.steps;
+    };
     progress p{.steps = s.rate.steps};
     const idx samples = task.size(tasks::split::train);
     tasks::detail::expect(samples > 0, T::name, "split train", "samples", samples);
-    const long batches = long((samples + s.batch - 1) / s.batch);  // of an epoch
+    std::optional<tasks::loader<T>> epoch;
     const auto start = std::chrono::steady_clock::now();
-    const long first = optimiser.steps();
     double tokens = 0;
     for (long step = first; step < s.rate.steps && out.stopped.empty(); ++step) {
       dw_.clear();
       double loss = 0;
       for (int part = 0; part < s.accumulate && out.stopped.empty(); ++part) {
         const long number = step * s.accumulate + part;
-        const tasks::batch b = next(task, number / batches, number % batches, samples);
+        const tasks::batch b = next(epoch, task, number, samples);
         const double one = learn(b, number).loss;
         if (!math::is_finite(one)) out.stopped = fault(step, number, "the loss");
         loss += one / s.accumulate, tokens += double(b.rows * b.length);
@@ -107,16 +115,16 @@ class trainer {
       }
       out.steps = step + 1, out.loss = loss;
       if (s.evaluate_every > 0 && out.steps % s.evaluate_every == 0 && out.steps < s.rate.steps) {
-        p.accuracy = evaluate(task, tasks::split::test).accuracy();
+        score_test();
+        p.accuracy = out.accuracy;
         if (p.accuracy >= s.enough) out.stopped = "accuracy reached";
       }
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       p.step = out.steps, p.loss = loss, p.tokens_per_second = tokens / seconds;
       p.seconds_left = seconds / double(out.steps - first) * double(s.rate.steps - out.steps);
-      if (!go_on(report, p)) out.stopped = "asked to stop";
+      if (!go_on(report, p) && out.stopped.empty()) out.stopped = "asked to stop";
     }
-    const tasks::score end = evaluate(task, tasks::split::test);
-    out.accuracy = end.accuracy(), out.macro_accuracy = end.macro_accuracy(), out.perplexity = end.perplexity();
+    if (evaluated != out.steps) score_test();
     return out;
   }
   template <tasks::task T>
@@ -163,11 +171,16 @@ class trainer {
     if constexpr (std::is_void_v<decltype(report(p))>) return report(p), true;
     else return report(p);
   }
-  /// Batch i of an epoch.
+  /// The batch of that number, epoch after epoch; the first call of a training may be in the middle of one.
   template <class T>
-  tasks::batch next(const T& task, long epoch, long i, idx samples) {
-    if (epoch != epoch_ || order_.empty()) order_ = tasks::epoch_batches(s.seed, std::uint64_t(epoch), samples, s.batch), epoch_ = epoch;
-    return tasks::make_batch(task, tasks::split::train, order_[static_cast<std::size_t>(i)]);
+  tasks::batch next(std::optional<tasks::loader<T>>& epoch, const T& task, long number, idx samples) const {
+    const long batches = long((samples + s.batch - 1) / s.batch);  // of an epoch
+    if (!epoch || number % batches == 0) {
+      auto order = tasks::epoch_batches(s.seed, std::uint64_t(number / batches), samples, s.batch);
+      order.erase(order.begin(), order.begin() + number % batches);
+      epoch.emplace(task, tasks::split::train, std::move(order));
+    }
+    return *epoch->next();
   }
   /// Adds the gradients of a batch's mean loss.
   nn::score learn(const tasks::batch& b, long number) {
@@ -191,8 +204,6 @@ class trainer {
 
   nn::weights<R> dw_;
   nn::tape<R> tape_;
-  std::vector<std::vector<idx>> order_;
-  long epoch_ = -1;
 };
 
 }  // namespace coefdyn::train
