@@ -10,8 +10,8 @@
 
 #include "coefdyn/coefdyn.hpp"
 #include "coefdyn/cuda/launch.cuh"
-#include "coefdyn/cuda/scan.cuh"
-#include "coefdyn/cuda/step.cuh"
+#include "coefdyn/cuda/small/scan.cuh"
+#include "coefdyn/cuda/small/step.cuh"
 
 using namespace coefdyn;
 namespace {

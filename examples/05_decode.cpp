@@ -6,8 +6,8 @@
 #include <random>
 #include <vector>
 
-#include "coefdyn/cache.hpp"
-#include "coefdyn/history.hpp"
+#include "coefdyn/decode/cache.hpp"
+#include "coefdyn/decode/history.hpp"
 #include "coefdyn/mixers/attention.hpp"
 #include "coefdyn/mixers/mlstm.hpp"
 #include "coefdyn/run.hpp"

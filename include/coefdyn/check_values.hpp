@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <vector>
 
-#include "cpu/head.hpp"
+#include "cpu/stages/head.hpp"
 
 /// Looks at the numbers of a call, each stream by what it means, since a shape that fits says nothing of them:
 ///

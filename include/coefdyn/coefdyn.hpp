@@ -3,13 +3,14 @@
 
 /// Everything that needs only the standard library. Spectra (Eigen) are in spectrum/, adaptors in interop/, each on its own.
 #include "backward.hpp"
-#include "cache.hpp"
 #include "check_values.hpp"
 #include "chosen.hpp"
 #include "core/complex.hpp"
 #include "core/state.hpp"
 #include "core/streams.hpp"
 #include "core/version.hpp"
+#include "decode/cache.hpp"
+#include "decode/history.hpp"
 #include "evolution/complex_diagonal.hpp"
 #include "evolution/dense.hpp"
 #include "evolution/diagonal.hpp"
@@ -37,7 +38,6 @@
 #include "feature/softmax.hpp"
 #include "feature/unit.hpp"
 #include "files/state_file.hpp"
-#include "history.hpp"
 #include "mixers/all.hpp"
 #include "mixers/unit_keys.hpp"
 #include "names.hpp"

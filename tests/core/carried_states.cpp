@@ -2,13 +2,13 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <coefdyn/cache.hpp>
+#include <coefdyn/decode/cache.hpp>
+#include <coefdyn/decode/history.hpp>
 #include <coefdyn/evolution/diagonal_householder.hpp>
 #include <coefdyn/evolution/fixed_complex_diagonal.hpp>
 #include <coefdyn/evolution/scalar.hpp>
 #include <coefdyn/evolution/writes.hpp>
 #include <coefdyn/files/state_file.hpp>
-#include <coefdyn/history.hpp>
 #include <coefdyn/normalization/floored_sum.hpp>
 #include <coefdyn/normalization/one.hpp>
 #include <coefdyn/normalization/sum.hpp>

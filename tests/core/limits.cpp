@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <coefdyn/backward.hpp>
-#include <coefdyn/cache.hpp>
-#include <coefdyn/history.hpp>
+#include <coefdyn/decode/cache.hpp>
+#include <coefdyn/decode/history.hpp>
 #include <coefdyn/mixers/attention.hpp>
 #include <coefdyn/mixers/delta_rule.hpp>
 #include <coefdyn/mixers/linear_attention.hpp>

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <coefdyn/coefdyn.hpp>
 #include <coefdyn/core/streams.hpp>
-#include <coefdyn/cpu/plain_definition.hpp>
+#include <coefdyn/cpu/forms/plain_definition.hpp>
 #include <limits>
 #include <random>
 #include <vector>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The kernels for a few tokens (step) and for states of one column (scan), called directly: against the definition in float64 from the
 // same rounded inputs, with states in and out, captured states and states updated in place; same bits twice and for a batch row alone.
-#include "coefdyn/cuda/scan.cuh"
+#include "coefdyn/cuda/small/scan.cuh"
 #include "law.cuh"
 #include "mixers.cuh"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // bf16 and half are storage: the arithmetic is that of float on the rounded inputs, to the bit. Where the machine multiplies
 // bf16, the chunkwise and parallel forms of bf16 tokens round the factors of their products, and stay near the definition.
-#include <coefdyn/cpu/products.hpp>
+#include <coefdyn/cpu/products/products.hpp>
 
 #include "support/law.hpp"
 

@@ -2,7 +2,7 @@
 #pragma once
 #include <doctest/doctest.h>
 
-#include <coefdyn/cpu/products.hpp>
+#include <coefdyn/cpu/products/products.hpp>
 #include <functional>
 
 #include "reduced.hpp"

@@ -3,11 +3,11 @@
 #include <new>
 
 #include "../core/device.hpp"
-#include "chunkwise.hpp"
-#include "definition.hpp"
-#include "parallel.hpp"
-#include "recurrent.hpp"
-#include "state_rows.hpp"
+#include "forms/chunkwise.hpp"
+#include "forms/definition.hpp"
+#include "forms/parallel.hpp"
+#include "forms/recurrent.hpp"
+#include "stages/state_rows.hpp"
 #include "tuning.hpp"
 
 /// One launch(device, form, ...) for each form: which head kernel, with what workspace.

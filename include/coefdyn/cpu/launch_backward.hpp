@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "chunkwise_backward.hpp"
-#include "definition_backward.hpp"
+#include "forms/chunkwise_backward.hpp"
+#include "forms/definition_backward.hpp"
+#include "forms/parallel_backward.hpp"
+#include "forms/recurrent_backward.hpp"
 #include "launch.hpp"
-#include "parallel_backward.hpp"
-#include "recurrent_backward.hpp"
 
 /// The backward kernels, form by form: groups of heads in any order, sums in a fixed one.
 namespace coefdyn::cpu {

@@ -4,11 +4,11 @@
 #if !defined(COEFDYN_TARGETS)
 #define COEFDYN_TARGETS 0  // here
 #endif
-#include <coefdyn/cpu/product_exp.hpp>
-#include <coefdyn/cpu/product_gram.hpp>
-#include <coefdyn/cpu/product_pairs.hpp>
-#include <coefdyn/cpu/product_rows.hpp>
-#include <coefdyn/cpu/products.hpp>
+#include <coefdyn/cpu/products/exp.hpp>
+#include <coefdyn/cpu/products/gram.hpp>
+#include <coefdyn/cpu/products/pairs.hpp>
+#include <coefdyn/cpu/products/products.hpp>
+#include <coefdyn/cpu/products/rows.hpp>
 
 /// Adds the vector targets to a program: include this in one of its files, or in more; the others need products.hpp only. It costs
 /// that file some ten seconds of compile time. A program that links the package's library (CMake's coefdyn::coefdyn, pkg-config's

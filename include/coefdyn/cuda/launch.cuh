@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "chunkwise.cuh"
-#include "definition.cuh"
-#include "flash_plan.cuh"
-#include "parallel.cuh"
-#include "scan.cuh"
-#include "sweep_plan.cuh"
+#include "engine/chunkwise.cuh"
+#include "engine/definition.cuh"
+#include "engine/parallel.cuh"
+#include "hopper/flash_plan.cuh"
+#include "hopper/sweep_plan.cuh"
+#include "small/scan.cuh"
 
 /// Which kernels run a form, with what workspace: a plan made for the mixer where there is one and it fits the sizes, the inputs
 /// and the device, else the generic engine's. Tables that a call has on the host (offsets of packed sequences, positions of

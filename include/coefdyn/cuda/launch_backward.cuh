@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "chunkwise_backward.cuh"
-#include "definition_backward.cuh"
+#include "engine/chunkwise_backward.cuh"
+#include "engine/definition_backward.cuh"
+#include "engine/parallel_backward.cuh"
+#include "engine/recurrent_backward.cuh"
 #include "launch.cuh"
-#include "parallel_backward.cuh"
-#include "recurrent_backward.cuh"
 
 /// The backward kernels, form by form: a block has a group of heads that share a key head, sums are in a fixed order.
 namespace coefdyn::cuda::generic {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "../cpu/products.hpp"
+#include "../cpu/products/products.hpp"
 #include "tape.hpp"
 
 namespace coefdyn::nn {

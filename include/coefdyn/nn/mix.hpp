@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "../backward.hpp"
-#include "../cache.hpp"
 #include "../core/streams.hpp"
+#include "../decode/cache.hpp"
 #include "tape.hpp"
 
 namespace coefdyn::nn {

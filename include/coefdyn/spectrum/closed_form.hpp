@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "../core/evolve.hpp"
-#include "../cpu/frame.hpp"
+#include "../cpu/stages/frame.hpp"
 #include "small.hpp"
 
 /// eig(A_t) where it is a formula, for the CPU and the device.

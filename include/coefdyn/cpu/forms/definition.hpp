@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "../stages/head.hpp"
+#include "../stages/transport.hpp"
+
+/// The definition, written as it reads; every other form is tested against it.
+///
+///   h_{j,j} = b_j k_j,  h_{i,j} = A_i h_{i-1,j},  alpha_{i,j} = phi(q_i' h_{i,j}) / eta_i,  y_i = sum_{j<=i} alpha_{i,j} v_j
+///
+/// All impulses h_{.,j} of a sequence are carried forward one token at a time: T^2 applications of A, T n numbers of memory.
+/// float problems are computed in double here: impulses of strong decays beside large input gates leave the range of float.
+/// Where a sum normalises, the row's maximum is taken out of exp(.) first: no exponent is positive.
+/// source  arXiv:2510.09389
+namespace coefdyn::cpu {
+
+template <class M, class R>
+struct impulses {
+  using X = state_element<M, R>;
+  using T = traits<M>;
+  int n = 0, e = 0;
+  idx columns = 0;   // writes of the whole sequence
+  X* H = nullptr;    // (n, columns): h_{i,j}
+  X* P = nullptr;    // (n, e): what the initial state has become
+  X* now = nullptr;  // (n, e): the state between two tokens
+  X* work = nullptr;
+  R* exponent = nullptr;                                        // (columns): log_scale where the running maximum is kept out
+  R *score = nullptr, *weight = nullptr, *numerator = nullptr;  // (columns), (columns), (e)
+
+  impulses() = default;
+  impulses(arena& a, idx tokens, int n_, int d) : n(n_), e(value_width<M>(d)), columns(tokens * T::writes) {
+    H = a.take<X>(n * columns), P = a.take<X>(idx(n) * e), now = a.take<X>(idx(n) * e), work = a.take<X>(columns + e + 4 * n),
+    exponent = a.take<R>(columns);
+    score = a.take<R>(columns), weight = a.take<R>(columns), numerator = a.take<R>(e);
+  }
+  state_matrix<X> alive(idx count) const { return {H, columns, int(count)}; }
+};
+
+/// The impulse b_j k_j of one write, without the exponential part that a maximum keeps out.
+template <class M, class At, class X>
+COEFDYN_HD void write_impulse(const At& at, X* h, idx stride) {
+  using R = typename At::real;
+  using B = typename M::scaling;
+  R f(1);
+  if constexpr (traits<M>::exponential && !traits<M>::stabilised) f = math::exp(R(B::log_scale(at)));
+  for (int c = 0; c < at.n; ++c) h[c * stride] = X((f * R(scale_of<B>(at, c))) * at.k[c]);
+}
+
+/// Scores q_i' h_{i,j} of one read over `count` impulses; with a bonus, the last write's weighs diag(u).
+template <class M, class R, class Query, class X>
+void scores_of(const Query& q, int n, const X* H, idx stride, idx count, R* score) {
+  for (idx j = 0; j < count; ++j) {
+    R s(0);
+    for (int c = 0; c < n; ++c) s += real_part(X(q[c]) * H[c * stride + j]);
+    score[j] = s;
+  }
+}
+/// Whether a row's maximum is taken out of an exponential phi: where the normalization puts it back without forming it.
+template <class M>
+constexpr bool takes_maximum =
+    traits<M>::needs_max && (traits<M>::needs_sum || requires { &M::normalization::template log_inverse<reader_token<double, M>>; });
+/// phi of the scores, the running maximum m taken out where phi or b is an exponential; returns m.
+template <class M, class R>
+R weights_of(const R* score, const R* exponent, idx count, R m, R* weight) {
+  using T = traits<M>;
+  if constexpr (takes_maximum<M>) {
+    for (idx j = 0; j < count; ++j) m = math::max(m, score[j]);
+    for (idx j = 0; j < count; ++j) weight[j] = M::readout::apply(score[j] - m);
+  } else if constexpr (T::stabilised) {
+    for (idx j = 0; j < count; ++j) m = math::max(m, exponent[j]);
+    for (idx j = 0; j < count; ++j) weight[j] = score[j] * math::exp(exponent[j] - m);
+  } else {
+    for (idx j = 0; j < count; ++j) weight[j] = M::readout::apply(score[j]);
+  }
+  return m;
+}
+/// m before any weight: an exponential readout starts from nothing, a floor from 0.
+template <class M, class R>
+COEFDYN_HD R starting_maximum() {
+  if constexpr (takes_maximum<M> || traits<M>::stabilised) return empty_maximum<M, R>();
+  else return R(0);
+}
+
+/// One head of the definition: its streams over the whole sequence, and all impulses.
+template <class M, class R, class X>
+struct definition_head {
+  using T = traits<M>;
+  using A = typename M::evolution;
+  using E = state_element<M, R>;
+  state_frame<M, R, X::over> in;
+  reader_frame<M, R, X::over> reads;  // one token at a time
+  impulses<M, R> h;
+  R* scratch = nullptr;
+  R m0{};                     // the initial state's maximum
+  R past{};                   // the same, as long as something of that state is left
+  R top{};                    // the running maximum, as a state that leaves carries it
+  bool from_nothing = false;  // no state comes in
+
+  definition_head() = default;
+  definition_head(arena& a, const extents& e, idx tokens)
+      : in(a, {e.n, e.d, value_width<M>(e.d), tokens}),
+        reads(a, {e.n, e.d, value_width<M>(e.d), 1}),
+        h(a, tokens, e.n, e.d),
+        scratch(a.take<R>(3 * e.n)) {}
+
+  const R* value(idx j) const {
+    const auto& v = in.template of<need<stream::v, ticks::write, width::value>>();
+    return v.p + j * v.stride;
+  }
+  /// Carries every impulse through the sequence; read(i, alive) sees h_{i, 0..alive}, after(seen, alive) the state between tokens.
+  template <class Read, class After>
+  void over_tokens(idx tokens, idx position, Read read, After after) {
+    idx alive = 0;
+    top = past = m0;
+    after(idx(0), alive);
+    for (idx i = 0; i < tokens; ++i) {
+      if constexpr (T::stabilised) next_maximum<M, R>(in, int(i), position + i, top, !from_nothing || i > 0);
+      if constexpr (T::structure.order == reads::before_write) {
+        write(i, T::micro - 1, position, alive);  // seen by this read alone, weighted by diag(u)
+        const auto at = in.at(i, T::micro - 1, position + i);
+        for (int c = 0; c < h.n; ++c) h.H[c * h.columns + alive] = R(A::bonus(at, c)) * h.H[c * h.columns + alive];
+        read(i, alive + 1);
+      }
+      if constexpr (T::stabilised)
+        if (math::is_unset(largest_log_decay<M, R>(in, i, position + i))) {  // a maximum is one of what is left
+          for (idx j = 0; j < alive; ++j) h.exponent[j] = math::unset_maximum<R>();
+          past = starting_maximum<M, R>();
+        }
+      for (int l = 0; l < T::micro; ++l) {
+        const auto at = in.at(i, l, position + i);
+        evolve<A, false>(at, h.alive(alive), h.work);
+        if (!from_nothing) evolve<A, false>(at, state_matrix<E>{h.P, h.e, h.e}, h.work);
+        if (T::structure.writes_each || l == T::micro - 1) write(i, l, position, alive++);
+      }
+      if constexpr (T::structure.order == reads::after_write) read(i, alive);
+      after(i + 1, alive);
+    }
+  }
+  void write(idx i, int l, idx position, idx column) {
+    const auto at = in.at(i, l, position + i);
+    write_impulse<M>(at, h.H + column, h.columns);
+    if constexpr (T::stabilised) h.exponent[column] = R(M::scaling::log_scale(at));
+  }
+  /// One read: weights of the impulses, numerator (and sum) in h.numerator; returns the maximum taken out.
+  R read(idx i, idx position, idx alive) {
+    const auto at = reads.at(0, 0, position + i);
+    scores_of<M, R>(at.q, h.n, h.H, h.columns, alive, h.score);
+    const R m = weights_of<M, R>(h.score, h.exponent, alive, T::stabilised ? past : starting_maximum<M, R>(), h.weight);
+    const R factor = T::stabilised ? math::exp(past - m) : R(1);
+    for (int u = 0; u < h.e; ++u) {
+      E s{};
+      for (int c = 0; c < h.n && !from_nothing; ++c) s += E(at.q[c] * h.P[c * h.e + u]);
+      h.numerator[u] = factor * real_part(s);
+    }
+    for (idx j = 0; j < alive; ++j)
+      for (int u = 0; u < h.e; ++u) h.numerator[u] += h.weight[j] * value(j)[u];
+    return m;
+  }
+  /// S = P + sum_j h_j v_j' in P's place would lose P: into `S` (n, e), scaled by e^-top.
+  void state_now(idx alive, E* S) const {
+    R m = past;
+    if constexpr (T::stabilised)
+      for (idx j = 0; j < alive; ++j) m = math::max(m, h.exponent[j]);
+    // what is still there is small where the maximum has decayed: its factor may be large, and stays finite
+    const R rest = T::stabilised ? math::exp(math::min(m - top, R(math::deepest_exponent<R>))) : R(1);
+    for (int c = 0; c < h.n; ++c)
+      for (int u = 0; u < h.e; ++u) {
+        E s = (T::stabilised ? math::exp(past - m) : R(1)) * h.P[c * h.e + u];
+        for (idx j = 0; j < alive; ++j) s += ((T::stabilised ? math::exp(h.exponent[j] - m) : R(1)) * value(j)[u]) * h.H[c * h.columns + j];
+        S[c * h.e + u] = rest * s;
+      }
+  }
+};
+
+/// Forward of one head: y and, for a linear readout, the states.
+template <class M, class R, class X, class Y, class Types>
+void definition_forward(const X& x, const extents& e, const head& hd, const Y& y, const carried<M, Types>& c, definition_head<M, R, X>& w) {
+  using T = traits<M>;
+  const idx tokens = hd.tokens(), position = initial_position(c, hd.index);
+  gather<M>(x, e, hd.s, hd.at(0), 0, tokens, true, w.in, w.scratch);
+  load_state<M>(c, hd.index, hd.state, e.n, e.d, value_width<M>(e.d), w.h.P);
+  w.m0 = initial_maximum<M, Types, R>(c, hd.index, hd.state);
+  w.from_nothing = !c.initial;
+  std::size_t next = 0;
+  const auto keep = [&](const auto& out, idx slot, idx alive) {
+    if constexpr (T::linear) {
+      w.state_now(alive, w.h.now);
+      store_state<M>(out, slot, hd.state, e.n, e.d, w.h.e, w.h.now, w.top);
+    }
+  };
+  w.over_tokens(
+      tokens, position,
+      [&](idx i, idx alive) {
+        if (i < e.first_read) return;
+        for (int r = 0; r < hd.readers; ++r) {
+          gather<M>(x, e, hd.s, hd.at(r), i, 1, true, w.reads, w.scratch);
+          const R m = w.read(i, position, alive);
+          finish_row<M, R>(w.h.numerator, e.d, T::needs_sum ? w.h.numerator[e.d] : R(0), m, w.reads.at(0, 0, position + i), y, hd.s.batch,
+                           hd.s.begin + i - e.first_read, hd.first_reader + r);
+        }
+      },
+      [&](idx seen, idx alive) {
+        for (; next < c.positions.size() && (c.positions[next] <= seen || seen == tokens); ++next)
+          keep(c.captured, idx(next) * e.sequences + hd.index, alive);
+        if (seen == tokens && c.final) keep(c.final, hd.index, alive);
+      });
+}
+
+}  // namespace coefdyn::cpu

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "../stages/gradient_frames.hpp"
+#include "recurrent.hpp"
+
+/// Backward of the recurrent form, token by token in reverse; any linear map. States are kept at the start of each window of
+/// tokens and recomputed within: (T / window + window m + 1) n e numbers.
+namespace coefdyn::cpu {
+
+template <class M, class R, class X>
+struct recurrent_backward_head {
+  using T = traits<M>;
+  using E = state_element<M, R>;
+  recurrent_head<M, R, X> f;
+  gradient_frames<M, R, X> grads;
+  row_gradients<M, R> rows;  // of one window
+  E *checkpoints = nullptr, *inner = nullptr, *dS = nullptr, *decayed = nullptr, *work = nullptr;
+  R *checkpoint_m = nullptr, *m = nullptr, *extra = nullptr, *dY = nullptr, *q = nullptr;
+
+  recurrent_backward_head() = default;
+  recurrent_backward_head(arena& a, const extents& x, idx tokens)
+      : f(a, x, tokens), grads(a, x, tokens), rows(a, f.window * T::micro, x.n, value_width<M>(x.d)) {
+    const idx size = idx(f.n) * f.e, windows = (tokens + f.window - 1) / f.window;
+    checkpoints = a.take<E>(windows * size), checkpoint_m = a.take<R>(windows);
+    inner = a.take<E>((f.window * T::micro + 1) * size), dS = a.take<E>(size), decayed = a.take<E>(size);
+    work = a.take<E>(4 * idx(f.e) + 8 * f.n), m = a.take<R>(f.window + 1), extra = a.take<R>(f.window), dY = a.take<R>(f.e),
+    q = a.take<R>(2 * idx(f.n));
+  }
+  state_matrix<E> inner_state(idx row) const { return {inner + row * f.n * f.e, f.e, f.e}; }
+};
+
+/// dL = Re(p' dx) as a lowered gradient: [Re p; -Im p].
+template <class R, class E>
+COEFDYN_HD void add_lowered(R* out, int n, int c, const E& p) {
+  if constexpr (is_complex<E>) {
+    out[c] += p.re;
+    out[n + c] -= p.im;
+  } else {
+    out[c] += p;
+  }
+}
+
+/// Reads of token i (row `last` writes its bonus) from state S, scaled by e^-f.m: gradients of q, the bonus and the state.
+template <class M, class R, class X, class Call>
+void recurrent_read_backward(const X& x, const extents& ex, const head& hd, const Call& call, recurrent_backward_head<M, R, X>& w, int i,
+                             idx t, idx position, const state_element<M, R>* S) {
+  using T = traits<M>;
+  using E = state_element<M, R>;
+  auto& f = w.f;
+  const int n = f.n, e = f.e;
+  constexpr bool before = T::structure.order == reads::before_write;
+  const idx last = idx(i) * T::micro + T::micro - 1;
+  const auto at = f.in.at(i, T::micro - 1, position);
+  const R top = f.read_maximum(i, position);
+  const R past = top == f.m ? R(1) : math::exp(f.m - top);
+  for (int r = 0; r < hd.readers; ++r) {
+    gather<M>(x, ex, hd.s, hd.at(r), t, 1, true, f.reads, f.scratch);
+    const auto q_at = f.reads.at(0, 0, position);
+    f.read(q_at, i, position, S, top);
+    const R sum = T::needs_sum ? f.numerator[ex.d] : R(0);
+    const R df =
+        finish_row_backward<M>(f.reads, 0, position, f.numerator, sum, top, call.dy, hd.s.batch, hd.s.begin + t, hd.first_reader + r, w.dY);
+    raise_eta<M>(f.reads, 0, position, sum, top, df, w.grads.readers[r], t);
+    for (int c = 0; c < n; ++c) {
+      E dq{};
+      for (int u = 0; u < e; ++u) {
+        dq += (past * w.dY[u]) * S[c * e + u];
+        w.dS[c * e + u] += (past * w.dY[u]) * E(q_at.q[c]);
+      }
+      if constexpr (is_complex<E>) w.q[c] = dq.re, w.q[n + c] = dq.im;
+      else w.q[c] = dq;
+    }
+    if constexpr (before) {
+      const R b = write_b<M>(at, top), own = f.own_score(q_at, at);
+      R g(0);
+      for (int u = 0; u < e; ++u) g += w.dY[u] * R(at.v[u]), w.rows.V[last * e + u] += own * b * w.dY[u];
+      w.rows.b[last] += own * g * (T::stabilised ? math::exp(w.m[i + 1] - top) : R(1));  // raise multiplies by b at the token's m
+      for (int c = 0; c < n; ++c) {
+        const E k = (b * g * R(M::evolution::bonus(at, c))) * write_key<M, E>(at, c);
+        if constexpr (is_complex<E>) w.q[c] += k.re, w.q[n + c] += k.im;
+        else w.q[c] += k;
+        add_lowered(w.rows.bonus + last * w.rows.n, n, c, (b * g) * E(q_at.q[c]));
+      }
+    }
+    raise_query<M>(t, w.q, w.grads.readers[r]);
+  }
+}
+
+template <class M, class R, class X, class Call>
+void recurrent_backward(const X& x, const extents& ex, const head& hd, const Call& call, recurrent_backward_head<M, R, X>& w) {
+  using T = traits<M>;
+  using E = state_element<M, R>;
+  auto& f = w.f;
+  const idx tokens = hd.tokens(), start = initial_position(call.c, hd.index), size = idx(f.n) * f.e;
+  const int e = f.e;
+  const auto copy = [&](const E* from, E* to) {
+    for (idx i = 0; i < size; ++i) to[i] = from[i];
+  };
+  const R m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
+  const bool from_nothing = !call.c.initial && !call.s.initial;
+  f.m = m0, f.empty = from_nothing;
+  load_state<M>(call.c, hd.index, hd.state, ex.n, ex.d, value_width<M>(ex.d), f.S);
+  const idx windows = (tokens + f.window - 1) / f.window;
+  const auto load = [&](idx k) {
+    const idx t0 = k * f.window, count = tokens - t0 < f.window ? tokens - t0 : f.window;
+    gather<M>(x, ex, hd.s, hd.at(0), t0, count, true, f.in, f.scratch);
+    return int(count);
+  };
+  for (idx k = 0; k < windows; ++k) {
+    copy(f.S, w.checkpoints + k * size), w.checkpoint_m[k] = f.m;
+    const int count = load(k);
+    for (int i = 0; i < count; ++i) f.advance(i, start + k * f.window + i);
+  }
+  load_final_gradient(call.s, hd.index, hd.state, ex.n, ex.d, value_width<M>(ex.d), f.m, w.dS);
+  for (idx k = windows - 1; k >= 0; --k) {
+    const int count = load(k);
+    const idx t0 = k * f.window;
+    f.m = w.m[0] = w.checkpoint_m[k], f.empty = from_nothing && k == 0;
+    copy(w.checkpoints + k * size, w.inner);
+    for (int i = 0; i < count; ++i) {  // the window's states again: one before each micro-step
+      w.extra[i] = R(0);
+      if constexpr (T::stabilised) w.extra[i] = next_maximum<M>(f.in, i, start + t0 + i, f.m, !f.empty);
+      w.m[i + 1] = f.m;
+      for (int l = 0; l < T::micro; ++l) {
+        E* next = w.inner + (idx(i) * T::micro + l + 1) * size;
+        copy(next - size, next);
+        f.advance_row(i, l, start + t0 + i, l == 0 ? w.extra[i] : R(0), next);
+      }
+    }
+    w.rows.clear(f.window * T::micro);
+    for (int i = count - 1; i >= 0; --i) {
+      const idx position = start + t0 + i;
+      f.m = w.m[i + 1];
+      if constexpr (T::structure.order == reads::after_write)
+        recurrent_read_backward<M, R>(x, ex, hd, call, w, i, t0 + i, position, w.inner + idx(i + 1) * T::micro * size);
+      for (int l = T::micro - 1; l >= 0; --l) {
+        const idx row = idx(i) * T::micro + l;
+        if (T::structure.writes_each || l == T::micro - 1) write_backward(w, i, l, position);
+        if (from_nothing && t0 == 0 && row < operands<M, R>::first_acting) continue;
+        evolve_backward<M, R>(f.in, i, l, position, state_matrix<E>{w.inner + row * size, e, e}, state_matrix<E>{w.dS, e, e},
+                              state_matrix<E>{w.decayed, e, e}, w.work, w.rows, w.grads.state, t0 + i, l == 0 ? w.extra[i] : R(0));
+      }
+      f.m = w.m[i];
+      if constexpr (T::structure.order == reads::before_write)
+        recurrent_read_backward<M, R>(x, ex, hd, call, w, i, t0 + i, position, w.inner + idx(i) * T::micro * size);
+    }
+    for (int i = 0; i < count; ++i)
+      for (int l = 0; l < T::micro; ++l)
+        raise_row<M>(f.in, i, l, start + t0 + i, w.rows.at(idx(i) * T::micro + l), write_b<M>(f.in.at(i, l, start + t0 + i), w.m[i + 1]),
+                     math::exp(w.extra[i]), w.grads.state, t0 + i);
+  }
+  store_initial_gradient(call.s, hd.index, hd.state, ex.n, ex.d, value_width<M>(ex.d), m0, w.dS);
+}
+/// S += (b K) v': gradients of K, b and v from dS.
+template <class M, class R, class X>
+void write_backward(recurrent_backward_head<M, R, X>& w, int i, int l, idx position) {
+  using E = state_element<M, R>;
+  const int n = w.f.n, e = w.f.e;
+  const idx row = idx(i) * traits<M>::micro + l;
+  const auto at = w.f.in.at(i, l, position);
+  const R b = write_b<M>(at, w.f.m);
+  for (int c = 0; c < n; ++c) {
+    const E k = write_key<M, E>(at, c);
+    E dk{};
+    for (int u = 0; u < e; ++u) {
+      dk += R(at.v[u]) * w.dS[c * e + u];
+      w.rows.V[row * e + u] += b * real_part(k * w.dS[c * e + u]);
+    }
+    w.rows.b[row] += real_part(k * dk);
+    add_lowered(w.rows.K + row * w.rows.n, n, c, b * dk);
+  }
+}
+
+}  // namespace coefdyn::cpu

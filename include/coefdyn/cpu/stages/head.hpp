@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "../../core/state.hpp"
+#include "raise.hpp"
+
+/// What every form does around its own loop: which heads go together, states in and out, and the last step of a read.
+namespace coefdyn::cpu {
+
+/// One sequence of one state head and the heads that read it.
+struct head {
+  sequence s;
+  idx index = 0;  // of the sequence
+  int state = 0;
+  int first_reader = 0, readers = 1;
+  COEFDYN_HD idx tokens() const { return s.end - s.begin; }
+  COEFDYN_HD head_index at(int r) const { return {state, first_reader + r}; }
+};
+COEFDYN_HD inline int readers_per_state(const extents& e) { return e.states ? e.readers / e.states : 0; }
+/// Heads are visited in groups that share a key head, so that shared gradients are summed in a fixed order.
+COEFDYN_HD inline int states_per_group(const extents& e) { return e.keys ? e.states / e.keys : 0; }
+inline idx groups(const extents& e) { return e.sequences * e.keys; }
+template <class X>
+COEFDYN_HD head head_of_group(const X& x, const extents& e, idx group, int member) {
+  head h;
+  h.index = group / e.keys;
+  h.s = sequence_at(x, e, h.index);
+  h.state = int(group % e.keys) * states_per_group(e) + member;
+  h.readers = readers_per_state(e);
+  h.first_reader = h.state * h.readers;
+  return h;
+}
+
+/// The head that a loop over them meets after this one, as long as it stays in its part of them; none after the last: false.
+template <class X>
+bool next_head(const X& x, const extents& e, head& hd) {
+  if (hd.state + 1 == e.states) {
+    if (hd.index + 1 == e.sequences) return false;
+    hd.s = sequence_at(x, e, ++hd.index);
+    hd.state = -1;
+  }
+  hd.first_reader = ++hd.state * hd.readers;
+  return true;
+}
+
+/// A write as the lowering sees it, b (K_c) with K_c = k_c times b's part per channel; the maximum m taken out of b's exponent.
+template <class M, class At>
+COEFDYN_HD auto write_b(const At& at, typename At::real m) {
+  using R = typename At::real;
+  R b(1);
+  if constexpr (traits<M>::scale_is_scalar) b = R(M::scaling::scale(at));
+  if constexpr (traits<M>::exponential) b = b * math::exp(R(M::scaling::log_scale(at)) - (traits<M>::stabilised ? m : R(0)));
+  return b;
+}
+template <class M, class E, class At>
+COEFDYN_HD E write_key(const At& at, int c) {
+  if constexpr (traits<M>::scale_is_scalar) return E(at.k[c]);
+  else return typename At::real(M::scaling::scale(at, c)) * E(at.k[c]);
+}
+
+/// Width of a value row: with a sum, the normalizer rides as one more column, of ones.
+template <class M>
+COEFDYN_HD int value_width(int d) {
+  return d + (traits<M>::needs_sum ? 1 : 0);
+}
+/// The same for forms made of matrix products: whole vectors, so that rows stay aligned. Columns after d repeat the normalizer.
+template <class M>
+int padded_width(int d) {
+  return traits<M>::needs_sum ? (d + 16) / 16 * 16 : d;
+}
+
+/// m before the first token.
+template <class M, class Types, class R>
+COEFDYN_HD R initial_maximum(const carried<M, Types>& c, idx sequence, int h) {
+  if constexpr (!traits<M>::stabilised) return R(0);
+  else if (!c.initial) return empty_maximum<M, R>();
+  else return c.initial.m ? math::converted_maximum<R>(c.initial.m(sequence, h)) : R(0);
+}
+template <class M, class Types>
+COEFDYN_HD idx initial_position(const carried<M, Types>& c, idx sequence) {
+  return c.initial && c.initial.position ? c.initial.position(sequence) : 0;
+}
+
+/// Element (c, v) of a kernel's state, lowered ([Re; Im], R) or not (complex), as the caller's.
+template <class E, class X>
+COEFDYN_HD E state_out(const X* S, idx e, int n, int c, idx v) {
+  if constexpr (is_complex<E> && !is_complex<X>) return converted<E>(complex<X>{S[c * e + v], S[(c + n) * e + v]});
+  else return converted<E>(S[c * e + v]);
+}
+template <class X, class E>
+COEFDYN_HD void state_in(X* S, idx e, int n, int c, idx v, const E& value) {
+  if constexpr (is_complex<E> && !is_complex<X>) {
+    S[c * e + v] = static_cast<X>(value.re);
+    S[(c + n) * e + v] = static_cast<X>(value.im);
+  } else {
+    S[c * e + v] = converted<X>(value);
+  }
+}
+
+/// Rows of S (n, e) from and to the caller's state.
+template <class V, class X>
+void load_matrix(const V& from, idx sequence, int h, int n, int d, int e, X* S) {
+  using E = std::remove_cvref_t<decltype(from(0, 0, 0, 0))>;
+  for (int r = 0; r < n; ++r) {
+    if constexpr (is_complex<E> == is_complex<X>) convert(d, &from(sequence, h, r, 0), from.strides[3], S + idx(r) * e, idx(1));
+    else
+      for (int v = 0; v < d; ++v) state_in(S, e, n, r, v, from(sequence, h, r, v));
+  }
+}
+template <class V, class X>
+void store_matrix(const V& to, idx sequence, int h, int n, int d, int e, const X* S) {
+  using E = std::remove_cvref_t<decltype(to(0, 0, 0, 0))>;
+  for (int r = 0; r < n; ++r) {
+    if constexpr (is_complex<E> == is_complex<X>) convert(d, S + idx(r) * e, idx(1), &to(sequence, h, r, 0), to.strides[3]);
+    else
+      for (int v = 0; v < d; ++v) to(sequence, h, r, v) = state_out<E>(S, e, n, r, v);
+  }
+}
+template <class M, class V, class X, class R>
+void store_rest(const V& out, idx sequence, int h, int n, idx stride, const X* z, R m) {
+  if constexpr (traits<M>::needs_sum)
+    for (int r = 0; r < n; ++r) out.z(sequence, h, r) = state_out<std::remove_cvref_t<decltype(out.z(0, 0, 0))>>(z, stride, n, r, 0);
+  if constexpr (traits<M>::stabilised) out.m(sequence, h) = math::converted_maximum<std::remove_cvref_t<decltype(out.m(0, 0))>>(m);
+}
+/// Loads the caller's initial state (or zeros) into S (n, e), normalizer column at d.
+template <class M, class Types, class X>
+void load_state(const carried<M, Types>& c, idx sequence, int h, int n, int d, int e, X* S) {
+  const int rows = is_complex<X> ? n : traits<M>::lowered(n);
+  clear(S, idx(rows) * e);
+  if (!c.initial) return;
+  load_matrix(c.initial.S, sequence, h, n, d, e, S);
+  if constexpr (traits<M>::needs_sum)
+    for (int r = 0; r < n; ++r) state_in(S, e, n, r, d, c.initial.z(sequence, h, r));
+}
+template <class M, class V, class X, class R>
+void store_state(const V& out, idx sequence, int h, int n, int d, int e, const X* S, R m) {
+  store_matrix(out.S, sequence, h, n, d, e, S);
+  store_rest<M>(out, sequence, h, n, e, S + d, m);
+}
+
+/// Positions that leave a call; all heads have read the ones that came in, which may be the same memory.
+template <class M, class X, class Types>
+void store_positions(const X& x, const extents& e, const carried<M, Types>& c) {
+  for (idx s = 0; s < e.sequences; ++s) {
+    const sequence q = sequence_at(x, e, s);
+    const idx tokens = q.end - q.begin, start = initial_position(c, s);
+    for (std::size_t p = 0; p < c.positions.size(); ++p)
+      if (c.captured.position) c.captured.position(idx(p) * e.sequences + s) = start + (c.positions[p] < tokens ? c.positions[p] : tokens);
+    if (c.final && c.final.position) c.final.position(s) = start + tokens;
+  }
+}
+
+/// y = inverse * numerator of one row; a row whose weights are all exactly zero gives 0.
+template <class M, class R, class At, class Y>
+void finish_row(const R* numerator, int d, R sum, R m, const At& at, const Y& y, idx batch, idx t, int reader) {
+  using Stored = std::remove_cvref_t<decltype(y(0, 0, 0, 0))>;
+  const R f = inverse_eta<typename M::normalization>(sum, m, at);
+  Stored* out = y.data + batch * y.strides[0] + t * y.strides[1] + reader * y.strides[2];
+  const idx stride = y.strides[3];
+  if constexpr (std::is_same_v<Stored, R>)
+    if (numerator == out && f == R(1)) return;  // the form has put it there
+  if (traits<M>::needs_sum && sum == R(0)) {
+    for (int v = 0; v < d; ++v) out[v * stride] = converted<Stored>(numerator[v] == R(0) ? R(0) : f * numerator[v]);
+  } else if (stride == 1) {
+    by_channel(d, out, [&](int v) { return converted<Stored>(f * numerator[v]); });
+  } else {
+    for (int v = 0; v < d; ++v) out[v * stride] = converted<Stored>(f * numerator[v]);
+  }
+}
+/// Backward of finish_row: dnumerator (d, and the sum's at d), and df for the normalization's own streams.
+template <class M, class R, class Frame, class DY>
+COEFDYN_HD R finish_row_backward(const Frame& f, int i, idx position, const R* numerator, R sum, R m, const DY& dy, idx batch, idx t,
+                                 int reader, R* dnumerator) {
+  using Eta = typename M::normalization;
+  const auto at = f.at(i, 0, position);
+  const R factor = inverse_eta<Eta>(sum, m, at);
+  convert(at.d, dy.data + batch * dy.strides[0] + t * dy.strides[1] + reader * dy.strides[2], dy.strides[3], dnumerator, idx(1));
+  if (empty_row<M>(sum, factor)) {
+    clear(dnumerator, at.d + 1);
+    return R(0);
+  }
+  const R df = sum_over<R>(at.d, [&](int v) { return dnumerator[v] * numerator[v]; });
+  by_channel(at.d, dnumerator, [&](int v) { return factor * dnumerator[v]; });
+  if constexpr (traits<M>::needs_sum)
+    dnumerator[at.d] = inverse_slope<Eta>(sum, m, f.template lifted<void, seed::none>(i, 0, position, 0), df);
+  return df;
+}
+
+}  // namespace coefdyn::cpu

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "gates.cuh"
+
+/// One chunk of the linear recurrence in matrix form by a team, as cpu/stages/chunk.hpp writes it:
+///
+///   u = s (E row S + (row K')_D W + (row col')_D u),   W = b V          (tied: col = K, W = b V + u)
+///   y = E Q S + (Q K')_D W + (Q col')_D u + bonus
+///   S <- e^Gamma S + (F K)' W + (F col)' u
+///
+/// The triangular system is solved by substitution in blocks of 16, and its inverse is never differentiated.
+namespace coefdyn::cuda::generic {
+
+template <class M, class R, int Passes>
+struct chunk {
+  using O = operands<M, R>;
+  using P = products<R, Passes>;
+  using T = traits<M>;
+  static constexpr bool corrects = O::corrects, untied = O::corrects && !O::tied;
+  static constexpr seen read_seen = O::before ? seen::exclusive : seen::inclusive;
+  static constexpr seen row_seen = T::structure.row_sees == sees::undecayed ? seen::exclusive : seen::inclusive;
+
+  int rows = 0, n = 0, e = 0, ln = 0, le = 0, lr = 0;
+  R *W = nullptr, *u = nullptr, *X = nullptr;                                      // (rows, e)
+  R *Ark = nullptr, *Arc = nullptr, *Aqk = nullptr, *Aqc = nullptr, *L = nullptr;  // (rows, rows)
+  R* weighted = nullptr;                                                           // (rows, n)
+  R *dW = nullptr, *du = nullptr, *dM = nullptr, *dR = nullptr, *flux = nullptr;  // backward: (rows, e) twice, (rows, rows), (rows, n), (n)
+  gates<M, R, Passes> decays;
+
+  /// A forward chunk needs its Gram matrices one after the other; a backward one keeps them.
+  COEFDYN_HD chunk(memory& a, int rows_, int n_, int e_, bool backward)
+      : rows(rows_), n(n_), e(e_), ln(padded(n_)), le(padded(e_)), lr(padded(rows_)) {
+    const idx square = idx(rows) * lr, wide = idx(rows) * le;
+    W = a.take<R>(wide), weighted = a.take<R>(idx(rows) * ln), Aqk = a.take<R>(square);
+    if (untied) u = a.take<R>(wide);
+    if (corrects) X = backward || !untied ? a.take<R>(wide) : u;
+    if (corrects) L = a.take<R>(square), Ark = backward ? a.take<R>(square) : Aqk;
+    if (untied) Arc = backward ? a.take<R>(square) : L, Aqc = backward ? a.take<R>(square) : Aqk;
+    if (backward) {
+      dW = a.take<R>(wide), dM = a.take<R>(square), flux = a.take<R>(n);
+      if (untied) du = a.take<R>(wide);
+      if (corrects) dR = a.take<R>(idx(rows) * ln);
+    }
+    decays = gates<M, R, Passes>(a, rows, n);
+  }
+
+  /// Decays and corrected writes of a chunk whose start has the state S (n, le); value(r, u): element u of row r of the values.
+  template <class Value>
+  __device__ __noinline__ void prepare(const O& o_there, const R* S, Value value) {
+    rows = o_there.rows;
+    decays.prepare(o_there);
+    const O o = o_there;
+    chunk here = *this;  // copies, whose members are registers
+    here.prepare_here(o, S, value);
+  }
+  template <class Value>
+  __device__ __forceinline__ void prepare_here(const O& o, const R* S, Value value) {
+    each2(rows, e, [&](int r, int v) { W[r * le + v] = o.b[r] * value(r, v); });
+    if constexpr (corrects) {
+      clear(X, rows * le);
+      decays.from_start(row_seen, o.row, weighted);
+      P::nn(rows, e, n, weighted, ln, S, le, X, le);
+      strict_gram(o, o.K, Ark);
+      if constexpr (untied) {
+        P::nn(rows, e, rows, Ark, lr, W, le, X, le, part::lower_left);
+        strict_gram(o, o.col, Arc);
+        each2(rows, e, [&](int r, int v) { u[r * le + v] = o.s[r] * X[r * le + v]; });
+        each2(rows, rows, [&](int r, int j) { L[r * lr + j] = o.s[r] * Arc[r * lr + j]; });
+        P::solve_lower(rows, e, L, lr, u, le);
+      } else {
+        each2(rows, e, [&](int r, int v) { W[r * le + v] += o.s[r] * X[r * le + v]; });
+        each2(rows, rows, [&](int r, int j) { L[r * lr + j] = o.s[r] * Ark[r * lr + j]; });
+        P::solve_lower(rows, e, L, lr, W, le);
+      }
+    }
+  }
+  /// Y (rows, le) of queries Q (rows, ln); p: bonus scores.
+  template <class Value>
+  __device__ __noinline__ void read(const O& o_there, const R* Q, const R* p, const R* S, R* Y, Value value) {
+    const O o = o_there;
+    chunk here = *this;
+    here.read_here(o, Q, p, S, Y, value);
+  }
+  template <class Value>
+  __device__ __forceinline__ void read_here(const O& o, const R* Q, const R* p, const R* S, R* Y, Value value) {
+    clear(Y, rows * le);
+    decays.from_start(read_seen, Q, weighted);
+    P::nn(rows, e, n, weighted, ln, S, le, Y, le);
+    decays.gram(o, read_seen, Q, o.K, Aqk);
+    P::nn(rows, e, rows, Aqk, lr, W, le, Y, le, part::lower_left);
+    if constexpr (untied) {
+      decays.gram(o, read_seen, Q, o.col, Aqc);
+      P::nn(rows, e, rows, Aqc, lr, u, le, Y, le, part::lower_left);
+    }
+    if constexpr (O::before)
+      each2(o.tokens, e, [&](int i, int v) {
+        const int w = (i + 1) * O::micro - 1;  // the row that writes
+        Y[cpu::read_row<M>(i) * le + v] += p[i] * o.b[w] * value(w, v);
+      });
+  }
+  /// S at the chunk's start becomes S at its end; turned where P counts from the chunk's start.
+  __device__ __noinline__ void advance(const O& o_there, R* S) {
+    const O o = o_there;
+    chunk here = *this;
+    here.advance_here(o, S);
+  }
+  __device__ __forceinline__ void advance_here(const O& o, R* S) {
+    if constexpr (O::has_gates) each2(n, e, [&](int c, int v) { S[c * le + v] = decays.whole(c) * S[c * le + v]; });
+    decays.to_end(o.K, weighted);
+    P::tn(n, e, rows, weighted, ln, W, le, S, le);
+    if constexpr (untied) {
+      decays.to_end(o.col, weighted);
+      P::tn(n, e, rows, weighted, ln, u, le, S, le);
+    }
+    if constexpr (O::turns) {
+      if (!o.onward) turn_state(o, +1, S);
+    }
+  }
+
+  // ---- backward: begin, then read_backward for every reader, then finish ------------------------------------------------
+  /// S_end: state at the end; dS (n, le): gradient there, turned into the chunk's frame here.
+  __device__ void begin_backward(const O& o, const R* S_end, R* dS, const O& d) {
+    each_sum(n, e, [&](int c, int v) { return S_end[c * le + v] * dS[c * le + v]; }, [&](int c, R sum) { flux[c] = sum; });
+    if constexpr (O::turns) {  // d(angle of the whole chunk), from the state at its end
+      R* dP = d.co + (rows - 1) * (n / 2);
+      each_sum(
+          n / 2, e,
+          [&](int p, int v) {
+            const channel_pair i = pair_of(O::pairs, p, n);
+            return dS[i.y * le + v] * S_end[i.x * le + v] - dS[i.x * le + v] * S_end[i.y * le + v];
+          },
+          [&](int p, R sum) { dP[p] += sum; });
+      turn_state(o, -1, dS);
+    }
+    clear(dW, rows * le);
+    decays.to_end(o.K, weighted);
+    P::nn(rows, e, n, weighted, ln, dS, le, dW, le);
+    if constexpr (untied) {
+      clear(du, rows * le);
+      decays.to_end(o.col, weighted);
+      P::nn(rows, e, n, weighted, ln, dS, le, du, le);
+    }
+  }
+  /// dQ (rows, ln) overwritten, dp set; dS_start += what this reader's reads of the start's state add.
+  template <class Value>
+  __device__ void read_backward(const O& o, const R* Q, const R* p, const R* S, const R* dY, R* dQ, R* dp, R* dS_start, const O& d,
+                                Value value) {
+    clear(dQ, rows * ln);
+    P::nt(rows, n, e, dY, le, S, le, dQ, ln);
+    decays.from_start(read_seen, dQ, dQ);
+    decays.from_start(read_seen, Q, weighted);
+    P::tn(n, e, rows, weighted, ln, dY, le, dS_start, le);
+    decays.gram(o, read_seen, Q, o.K, Aqk);
+    P::tn(rows, e, rows, Aqk, lr, dY, le, dW, le, part::upper_left);
+    pair_gradient(read_seen, dY, W);
+    decays.gram_backward(o, read_seen, Q, o.K, dM, dQ, d.K);
+    if constexpr (untied) {
+      decays.gram(o, read_seen, Q, o.col, Aqc);
+      P::tn(rows, e, rows, Aqc, lr, dY, le, du, le, part::upper_left);
+      pair_gradient(read_seen, dY, u);
+      decays.gram_backward(o, read_seen, Q, o.col, dM, dQ, d.col);
+    }
+    if constexpr (O::has_gates) gate_dots(o, read_seen, Q, dQ, R(1), d);
+    if constexpr (O::before) {
+      each2(o.tokens, e, [&](int i, int v) {
+        const int w = (i + 1) * O::micro - 1;
+        d.V[w * le + v] += p[i] * o.b[w] * dY[cpu::read_row<M>(i) * le + v];
+      });
+      each_sum(
+          o.tokens, e, [&](int i, int v) { return dY[cpu::read_row<M>(i) * le + v] * value((i + 1) * O::micro - 1, v); },
+          [&](int i, R dot) {
+            const int w = (i + 1) * O::micro - 1;
+            d.b[w] += p[i] * dot;
+            dp[i] = o.b[w] * dot;
+          });
+    }
+    if constexpr (O::turns)
+      each_unsynced(n / 2, [&](int k) {
+        for (int i = 0; i < o.tokens; ++i) {
+          const int r = cpu::read_row<M>(i), seen_row = O::before ? r - 1 : r;
+          if (seen_row >= 0) o.turn_back_pair(seen_row, k, Q + r * ln, dQ + r * ln, d.co + seen_row * (n / 2));
+        }
+      });
+    __syncthreads();
+  }
+  /// The corrections, writes and gates; dS becomes the gradient at the chunk's start (dS_start: what the reads gave).
+  template <class Value>
+  __device__ void finish_backward(const O& o, const R* S, R* dS, R* dS_start, const O& d, Value value) {
+    if constexpr (corrects) {
+      R* t = untied ? du : dW;  // (I - L)^-T of it: the gradient of the system's right-hand side
+      P::solve_lower_transposed(rows, e, L, lr, t, le);
+      // E = X + Ark W + Arc u: what s multiplies; X already holds Ark W0 when untied
+      P::nn(rows, e, rows, untied ? Arc : Ark, lr, untied ? u : W, le, X, le, part::lower_left);
+      P::row_dots(rows, e, t, le, X, le, d.s);
+      each2(rows, e, [&](int r, int v) { X[r * le + v] = o.s[r] * t[r * le + v]; });  // X = dX = s t from here on
+      if constexpr (untied) P::tn(rows, e, rows, Ark, lr, X, le, dW, le, part::upper_left);
+      clear(dR, rows * ln);
+      P::nt(rows, n, e, X, le, S, le, dR, ln);
+      decays.from_start(row_seen, dR, dR);
+      decays.from_start(row_seen, o.row, weighted);
+      P::tn(n, e, rows, weighted, ln, X, le, dS_start, le);
+      pair_gradient(seen::exclusive, X, W);
+      decays.gram_backward(o, row_seen, o.row, o.K, dM, dR, d.K);
+      if constexpr (untied) {
+        pair_gradient(seen::exclusive, X, u);
+        decays.gram_backward(o, row_seen, o.row, o.col, dM, dR, d.col);
+      }
+      if constexpr (O::has_gates) gate_dots(o, row_seen, o.row, dR, R(1), d);
+      each2(rows, n, [&](int r, int c) { d.row[r * ln + c] += dR[r * ln + c]; });
+    }
+    write_gradient(W, dS, d.K);
+    if constexpr (untied) write_gradient(u, dS, d.col);
+    // dK is complete: its dots with K reach the gates; V and b take what the writes got
+    if constexpr (O::has_gates) gate_dots(o, seen::inclusive, o.K, d.K, R(-1), d);
+    if constexpr (O::has_gates && untied) gate_dots(o, seen::inclusive, o.col, d.col, R(-1), d);
+    each_sum(
+        rows, e, [&](int r, int v) { return dW[r * le + v] * value(r, v); },
+        [&](int r, R sum) { d.b[r] = T::structure.writes_each || r % T::micro == T::micro - 1 ? d.b[r] + sum : R(0); });
+    each2(rows, e, [&](int r, int v) { d.V[r * le + v] += o.b[r] * dW[r * le + v]; });
+    if constexpr (O::has_gates) {  // dg_t = sum_{r >= t} dG_r + <S_end, dS_end>
+      const int w = o.gate_width();
+      if (w == 1)
+        each(1, [&](int) {
+          for (int c = 1; c < n; ++c) flux[0] += flux[c];
+        });
+      each(O::channel ? n : 1, [&](int c) {
+        R sum = flux[c];
+        for (int r = rows - 1; r >= 0; --r) d.g[r * w + c] = sum += d.g[r * w + c];
+      });
+    }
+    each2(n, e, [&](int c, int v) { dS[c * le + v] = decays.whole(c) * dS[c * le + v] + dS_start[c * le + v]; });
+    unturn(o, d);
+  }
+
+ private:
+  // rows against columns of earlier rows only; the decay may include the row's own
+  __device__ __noinline__ void strict_gram(const O& o, const R* B, R* G) {
+    decays.gram(o, row_seen, o.row, B, G);
+    each(rows, [&](int i) { G[i * lr + i] = R(0); });
+  }
+  // dM_ij = <A_i, B_j> where the Gram matrix lives, 0 elsewhere
+  __device__ __noinline__ void pair_gradient(seen how, const R* A, const R* B) {
+    clear(dM, rows * lr);
+    P::nt(rows, rows, e, A, le, B, le, dM, lr, part::lower_out);
+    each2(rows, rows, [&](int i, int j) {
+      if (j >= i + (how == seen::exclusive ? 0 : 1)) dM[i * lr + j] = R(0);
+    });
+  }
+  __device__ __noinline__ void write_gradient(const R* w, const R* dS, R* dK) {
+    clear(weighted, rows * ln);
+    P::nt(rows, n, e, w, le, dS, le, weighted, ln);
+    each2(rows, n, [&](int r, int c) { dK[r * ln + c] += decays.end(r, c) * weighted[r * ln + c]; });
+  }
+  // dG of the row whose decay the operand has seen += sign <x, dx>
+  __device__ __noinline__ void gate_dots(const O& o, seen how, const R* x, const R* dx, R sign, const O& d) const {
+    const int skip = how == seen::exclusive ? 1 : 0;
+    if constexpr (O::channel) {
+      each2(rows - skip, n, [&](int r, int c) { d.g[r * ln + c] += sign * x[(r + skip) * ln + c] * dx[(r + skip) * ln + c]; });
+    } else {
+      each_sum(
+          rows - skip, n, [&](int r, int c) { return x[(r + skip) * ln + c] * dx[(r + skip) * ln + c]; },
+          [&](int r, R sum) { d.g[r] += sign * sum; });
+    }
+  }
+  __device__ __noinline__ void turn_state(const O& o, int sign, R* S) const {
+    if constexpr (O::turns) {
+      each2(n / 2, e, [&](int p, int v) {
+        const channel_pair i = pair_of(O::pairs, p, n);
+        o.turn_whole(p, sign, S[i.x * le + v], S[i.y * le + v]);
+      });
+    }
+  }
+  // operands' gradients out of the turned frame, and the angles' gradients as sums over the rows after
+  __device__ void unturn(const O& o, const O& d) const {
+    if constexpr (O::turns) {
+      const int half = n / 2;
+      constexpr bool undecayed = T::structure.row_sees == sees::undecayed;
+      each(half, [&](int p) {
+        for (int r = 0; r < rows; ++r) {
+          o.turn_back_pair(r, p, o.K + r * ln, d.K + r * ln, d.co + r * half);
+          if constexpr (corrects) {
+            const int seen_row = undecayed ? r - 1 : r;
+            if (seen_row >= 0) o.turn_back_pair(seen_row, p, o.row + r * ln, d.row + r * ln, d.co + seen_row * half);
+            if constexpr (untied) o.turn_back_pair(r, p, o.col + r * ln, d.col + r * ln, d.co + r * half);
+          }
+        }
+        for (int r = rows - 2; r >= 0; --r) d.co[r * half + p] += d.co[(r + 1) * half + p];
+      });
+    }
+  }
+};
+
+}  // namespace coefdyn::cuda::generic

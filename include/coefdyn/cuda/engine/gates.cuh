@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "lower.cuh"
+
+/// Decays within a chunk and the Gram matrices they weight, by a team. Exponents are sums of log decays taken directly over
+/// their range, as in cpu/stages/gates.hpp: never positive, and exact for log decays of any sizes mixed.
+namespace coefdyn::cuda::generic {
+
+/// Which rows of decay a row operand has seen: its own too, or only those before it.
+enum class seen { inclusive, exclusive };
+
+template <class M, class R, int Passes>
+struct gates {
+  using O = operands<M, R>;
+  using P = products<R, Passes>;
+  static constexpr int block = 16;
+  int rows = 0, n = 0, ln = 0, lr = 0;
+  R* D = nullptr;                                                              // scalar: (rows, rows), e^(g_{j+1} + .. + g_i), 0 above
+  R *prefix = nullptr, *suffix = nullptr, *all = nullptr;                      // (rows, 1 or n): e^(g_0..g_i), e^(g_{i+1}..); (1 or n)
+  R *anchored = nullptr, *factor = nullptr, *left = nullptr, *logs = nullptr;  // channel: (rows, n), (rows, n), (block, n), (n)
+
+  /// Of a sum of log decays; where products are rounded to tf32 the hardware's own is exact enough.
+  static __device__ R exp(R x) {
+    if constexpr (std::is_same_v<R, float> && Passes == 1) {
+      return __expf(x);
+    } else {
+      return math::exp(x);
+    }
+  }
+
+  gates() = default;
+  COEFDYN_HD gates(memory& a, int rows_, int n_) : rows(rows_), n(n_), ln(padded(n_)), lr(padded(rows_)) {
+    if (!O::has_gates) return;
+    const int w = O::channel ? ln : 1;
+    all = a.take<R>(w), prefix = a.take<R>(idx(rows) * w), suffix = a.take<R>(idx(rows) * w);
+    if (!O::channel) D = a.take<R>(idx(rows) * lr);
+    if (O::channel && rows > block)
+      left = a.take<R>(idx(block) * ln), anchored = a.take<R>(idx(rows) * ln), factor = a.take<R>(idx(rows) * ln), logs = a.take<R>(ln);
+  }
+
+  // Each kernel function works on a copy of its object, so that the object's members are registers to it, not memory.
+  __device__ __noinline__ void prepare(const O& o) {
+    rows = o.rows;
+    const O mine = o;
+    const gates here = *this;
+    here.prepare_here(mine);
+  }
+  __device__ __forceinline__ void prepare_here(const O& o) const {
+    if constexpr (O::has_gates) {
+      if constexpr (O::channel) {
+        each_unsynced(2 * n, [&](int k) {
+          const int c = k % n;
+          R sum(0);
+          if (k < n) {
+            for (int r = 0; r < rows; ++r) prefix[r * ln + c] = exp(sum += o.g[r * ln + c]);
+            all[c] = exp(sum);
+          } else {
+            for (int r = rows - 1; r >= 0; --r) suffix[r * ln + c] = exp(sum), sum += o.g[r * ln + c];
+          }
+        });
+      } else {
+        constexpr int piece = 16;
+        each_unsynced((rows + piece - 1) / piece * rows, [&](int k) {  // column j, rows from i0
+          const int j = k % rows, i0 = k / rows * piece, end = i0 + piece < rows ? i0 + piece : rows;
+          R sum(0);
+          for (int i = j + 1; i < i0; ++i) sum += o.g[i];
+          for (int i = i0; i < end; ++i) {
+            if (i > j) sum += o.g[i];
+            D[i * lr + j] = i < j ? R(0) : exp(sum);
+          }
+        });
+        each_unsynced(rows, [&](int r) {
+          R before(0), after(0);
+          for (int i = 0; i <= r; ++i) before += o.g[i];
+          for (int i = rows - 1; i > r; --i) after += o.g[i];
+          prefix[r] = exp(before), suffix[r] = exp(after);
+          if (r == rows - 1) all[0] = exp(before);
+        });
+      }
+      __syncthreads();
+    }
+  }
+  /// What a row operand has seen from the chunk's start; what is left to its end.
+  __device__ R start(seen how, int r, int c) const {
+    if constexpr (!O::has_gates) return R(1);
+    else if (how == seen::inclusive) return prefix[O::channel ? r * ln + c : r];
+    else return r ? prefix[O::channel ? (r - 1) * ln + c : r - 1] : R(1);
+  }
+  __device__ R end(int r, int c) const {
+    if constexpr (!O::has_gates) return R(1);
+    else return suffix[O::channel ? r * ln + c : r];
+  }
+  __device__ R whole(int c) const {
+    if constexpr (!O::has_gates) return R(1);
+    else return all[O::channel ? c : 0];
+  }
+  __device__ __noinline__ void from_start(seen how, const R* X, R* Y) const {
+    const gates here = *this;
+    each2(here.rows, here.n, [&](int r, int c) { Y[r * here.ln + c] = here.start(how, r, c) * X[r * here.ln + c]; });
+  }
+  __device__ __noinline__ void to_end(const R* X, R* Y) const {
+    const gates here = *this;
+    each2(here.rows, here.n, [&](int r, int c) { Y[r * here.ln + c] = here.end(r, c) * X[r * here.ln + c]; });
+  }
+
+  /// G_ij = sum_c A_ic B_jc e^(decay between), for j <= i (inclusive) or j < i (exclusive, decay up to row i - 1); 0 elsewhere.
+  __device__ __noinline__ void gram(const O& o, seen how, const R* A, const R* B, R* G) const {
+    const O mine = o;
+    const gates here = *this;
+    here.gram_here(mine, how, A, B, G);
+  }
+  __device__ __forceinline__ void gram_here(const O& o, seen how, const R* A, const R* B, R* G) const {
+    const int skip = how == seen::exclusive ? 1 : 0;
+    each2(rows, rows, [&](int i, int j) { G[i * lr + j] = R(0); });
+    if (rows <= skip) return;
+    if constexpr (!O::channel) {
+      P::nt(rows - skip, rows - skip, n, A + skip * ln, ln, B, ln, G + skip * lr, lr, part::lower_out);
+      each2(rows, rows, [&](int i, int j) {
+        if (j > i - skip) G[i * lr + j] = R(0);
+        else if constexpr (O::has_gates) G[i * lr + j] = D[(i - skip) * lr + j] * G[i * lr + j];
+      });
+    } else {
+      for_each_block(o, how, A, B, [&](int i0, int m) { P::nt(m, i0, n, left, ln, anchored, ln, G + i0 * lr, lr); });
+      const int warp = int(threadIdx.x) / 32, warps = int(blockDim.x) / 32, lane = int(threadIdx.x) % 32;
+      for (int j = warp; j < rows; j += warps) {  // within blocks, a warp has a column
+        const int end = j / block * block + block < rows ? j / block * block + block : rows;
+        R sum[block] = {};
+        for (int c = lane; c < n; c += 32) {
+          R log(0);
+          const R b = B[j * ln + c];
+#pragma unroll
+          for (int k = 0; k < block; ++k) {
+            const int i = j + skip + k;
+            if (i < end) {
+              if (k > 0) log += o.g[(i - skip) * ln + c];
+              sum[k] += A[i * ln + c] * (b * exp(log));
+            }
+          }
+        }
+        // sixteen sums over the warp at once: each step halves the values that a lane has
+#pragma unroll
+        for (int half = block / 2; half >= 1; half /= 2) {
+          const int other = 2 * half;  // lanes that differ in this bit exchange
+          const bool up = lane & other;
+#pragma unroll
+          for (int k = 0; k < half; ++k) {
+            const R give = up ? sum[k] : sum[k + half], keep = up ? sum[k + half] : sum[k];
+            sum[k] = keep + __shfl_xor_sync(~0u, give, other);
+          }
+        }
+        const R total = sum[0] + __shfl_xor_sync(~0u, sum[0], 1);
+        const int k = lane / 2;
+        if (lane % 2 == 0 && j + skip + k < end) G[(j + skip + k) * lr + j] = total;
+      }
+      __syncthreads();
+    }
+  }
+  /// dA, dB += from dG, which is 0 where G is.
+  __device__ __noinline__ void gram_backward(const O& o, seen how, const R* A, const R* B, R* dG, R* dA, R* dB) const {
+    const O mine = o;
+    const gates here = *this;
+    here.gram_backward_here(mine, how, A, B, dG, dA, dB);
+  }
+  __device__ __forceinline__ void gram_backward_here(const O& o, seen how, const R* A, const R* B, R* dG, R* dA, R* dB) const {
+    const int skip = how == seen::exclusive ? 1 : 0;
+    if (rows <= skip) return;
+    if constexpr (!O::channel) {
+      R* d = dG + skip * lr;
+      if constexpr (O::has_gates) each2(rows - skip, rows, [&](int i, int j) { d[i * lr + j] = D[i * lr + j] * d[i * lr + j]; });
+      P::nn(rows - skip, n, rows - skip, d, lr, B, ln, dA + skip * ln, ln, part::lower_left);
+      P::tn(rows - skip, n, rows - skip, d, lr, A + skip * ln, ln, dB, ln, part::upper_left);
+    } else {
+      for_each_block(o, how, A, B, [&](int i0, int m) {
+        const R* d = dG + i0 * lr;
+        each2(i0, n, [&](int j, int c) {  // dB_j += factor_j o sum_i dG_ij left_i
+          R t(0);
+          for (int i = 0; i < m; ++i) t += d[i * lr + j] * left[i * ln + c];
+          dB[j * ln + c] += factor[j * ln + c] * t;
+        });
+        each2(m, n, [&](int i, int c) {
+          R t(0);
+          for (int j = 0; j < i0; ++j) t += d[i * lr + j] * anchored[j * ln + c];
+          dA[(i0 + i) * ln + c] += within(o, i0, i, c, skip) * t;
+        });
+      });
+      each2((rows + block - 1) / block, n, [&](int b, int c) {  // within a block, a thread has a channel
+        const int i0 = b * block, end = i0 + block < rows ? i0 + block : rows;
+        for (int j = i0; j < end; ++j) {
+          R log(0), dB_j(0);
+          const R b_j = B[j * ln + c];
+          for (int i = j + skip; i < end; ++i) {
+            if (i - skip > j) log += o.g[(i - skip) * ln + c];
+            const R f = dG[i * lr + j] * exp(log);
+            dA[i * ln + c] += f * b_j;
+            dB_j += f * A[i * ln + c];
+          }
+          dB[j * ln + c] += dB_j;
+        }
+      });
+    }
+  }
+
+ private:
+  // decay from a block's start to what its row i has seen
+  __device__ R within(const O& o, int i0, int i, int c, int skip) const {
+    R log(0);
+    for (int k = 0; k <= i - skip; ++k) log += o.g[(i0 + k) * ln + c];
+    return exp(log);
+  }
+  // For each block after the first: `anchored` = rows of B before it, decayed to its start; `left` = rows of A from its start.
+  template <class F>
+  __device__ void for_each_block(const O& o, seen how, const R* A, const R* B, F body) const {
+    const int skip = how == seen::exclusive ? 1 : 0;
+    for (int i0 = block; i0 < rows; i0 += block) {
+      const int last = i0 - block, m = rows - i0 < block ? rows - i0 : block;
+      each(n, [&](int c) {
+        R sum(0);
+        for (int j = i0 - 1; j >= last; --j) factor[j * ln + c] = exp(sum), sum += o.g[j * ln + c];
+        const R through = exp(sum);
+        for (int j = 0; j < last; ++j) factor[j * ln + c] = factor[j * ln + c] * through;
+      });
+      each2(i0 + m, n, [&](int j, int c) {
+        if (j < i0) anchored[j * ln + c] = factor[j * ln + c] * B[j * ln + c];
+        else left[(j - i0) * ln + c] = within(o, i0, j - i0, c, skip) * A[j * ln + c];
+      });
+      body(i0, m);
+    }
+  }
+};
+
+}  // namespace coefdyn::cuda::generic

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "chunkwise_backward.cuh"
+#include "parallel.cuh"
+#include "tile_backward.cuh"
+
+/// Backward of the parallel form on the device, as cpu/forms/parallel_backward.hpp goes: a block has a group of heads, tiles of queries
+/// from the last to the first, scores recomputed with the row's maximum and sum. A tile's summary is complete once every later
+/// tile's queries have passed through it. Workspace O(T (n + d)) a block, and with a gradient of the final state one state a tile.
+namespace coefdyn::cuda::generic {
+
+template <class M, class R, class X>
+struct parallel_backward_block {
+  using T = traits<M>;
+  using O = operands<M, R>;
+  using P = products<R, passes<X>>;
+  static constexpr int threads = chunk_threads;
+  gradient_frames<M, R, X> grads;
+  int length = 0, n = 0, e = 0, ln = 0, le = 0, lr = 0;
+  R *Q0 = nullptr, *dQ = nullptr, *dQ_own = nullptr, *dY = nullptr, *dP = nullptr, *dp = nullptr, *df = nullptr, *raw = nullptr;
+  parallel_block<M, R, X> f;
+  tile_backward<M, R, passes<X>> back;
+  O d;
+  R *dS = nullptr, *dS0 = nullptr, *u = nullptr, *du = nullptr;  // (n, e), (n, e), (rows, e), (rows, e)
+  tile_store<M, R> store;
+  R *summary_grads = nullptr, *dV = nullptr, *passing = nullptr,
+    *states = nullptr;  // per tile: gradients, (rows, e), (rows, n); (tiles + 1, n, e)
+  idx per_tile = 0;
+
+  COEFDYN_HD parallel_backward_block(memory& a, const extents& x, idx tokens, int length_)
+      : grads(a, x, tokens),
+        length(length_),
+        n(T::lowered(x.n)),
+        e(value_width<M>(x.d)),
+        ln(padded(n)),
+        le(padded(e)),
+        lr(padded(length * T::micro)),
+        Q0(a.take<R>(idx(length) * T::micro * ln)),
+        dQ(a.take<R>(idx(length) * T::micro * ln)),
+        dQ_own(a.take<R>(idx(length) * T::micro * ln)),
+        dY(a.take<R>(idx(length) * T::micro * le)),
+        dP(a.take<R>(idx(length) * T::micro * lr)),
+        dp(a.take<R>(length)),
+        df(a.take<R>(length)),
+        f(a, x, length),
+        back(a, length * T::micro, n),
+        d(a, length, x.n, e, true),
+        dS(T::linear ? a.take<R>(idx(n) * le) : nullptr),
+        dS0(T::linear ? a.take<R>(idx(n) * le) : nullptr),
+        u(T::linear ? a.take<R>(idx(length) * T::micro * le) : nullptr),
+        du(T::linear ? a.take<R>(idx(length) * T::micro * le) : nullptr),
+        store(a, x, tokens, length, 1) {
+    per_tile = tile_summary_gradient<M, R>::numbers(store.full, n);
+    summary_grads = a.take_slow<R>(store.tiles * per_tile), dV = a.take_slow<R>(store.tiles * store.per_values),
+    passing = a.take_slow<R>(store.tiles * store.full * idx(ln));
+    if (T::linear) states = a.take_slow<R>((store.tiles + 1) * n * idx(le));
+    raw = f.f.raw;
+  }
+  __device__ tile_summary_gradient<M, R> gradient(idx j, int rows) const { return {summary_grads + j * per_tile, store.full, rows, n}; }
+  __device__ R* value_gradients(idx j) const { return dV + j * store.per_values; }
+  __device__ R* queries_at(idx j) const { return passing + j * store.full * ln; }
+
+  /// Scores Z (rows, columns) become weights; dP their gradients' scores. m: the rows' final maximum.
+  __device__ __noinline__ void weight_gradients(int rows, int columns, const R* V, bool own) const {
+    clear(dP, rows * lr);
+    P::nt(rows, columns, e, dY, le, V, le, dP, lr);
+    each2(rows, columns, [&](int i, int j) {
+      R &z = f.Z[i * lr + j], &g = dP[i * lr + j];
+      if (!parallel_block<M, R, X>::counts(i, j, own)) {
+        z = g = R(0);
+        return;
+      }
+      const R s = cpu::takes_maximum<M> ? z - f.m[i] : z;
+      g = g * slope<typename M::readout>(s);
+      z = M::readout::apply(s);
+    });
+  }
+
+  template <class Call>
+  __device__ void go(const X& x, const extents& ex, const head& hd, const Call& call) {
+    const idx tokens = hd.tokens(),
+              start = T::linear && call.initial.S.data && call.initial.position.data ? call.initial.position(hd.index) : 0,
+              size = idx(n) * le;
+    const idx tiles = (tokens + length - 1) / length;
+    const int full = store.full;
+    const slice all{0, ex.d, ex.d, e};
+    auto& source = f.f;
+    const R m0 = starting_scale<M, R>(call, hd.index, hd.state);
+    const bool from_state = T::linear && (call.initial.S.data || call.initial_gradient.S.data);
+    R m = m0;
+    if constexpr (T::linear) load_state<M>(call.initial, hd.index, hd.state, ex.n, all, le, states);
+    for (idx j = 0; j < tiles; ++j) {
+      if (threadIdx.x == 0) store.m(0, j) = m;
+      m = load_tile(f, store, x, ex, hd, 0, j, length, start, m);
+      if constexpr (T::linear) {
+        R* S = states + (j + 1) * size;
+        each(int(size), [&](int i) { S[i] = S[i - size]; });
+        through_tile(P{}, store.summary(0, j, source.o.rows), false, source.o.rows, e, le, static_cast<const R*>(store.value_rows(0, j)),
+                     f.Y, S);
+      }
+    }
+    if constexpr (T::linear) {
+      load_final_gradient<M>(call.final_gradient, hd.index, hd.state, ex.n, ex.d, m, dS, le);
+      clear(dS0, int(size));
+    }
+    for (idx i = threadIdx.x; i < tiles * per_tile; i += blockDim.x) summary_grads[i] = R(0);
+    for (idx i = threadIdx.x; i < tiles * store.per_values; i += blockDim.x) dV[i] = R(0);
+    __syncthreads();
+
+    for (idx j = tiles - 1; j >= 0; --j) {
+      const idx at = j * length;
+      const int count = int(tokens - at < length ? tokens - at : length), rows = count * T::micro;
+      load_tile(f, store, x, ex, hd, 0, j, length, start, store.m(0, j));
+      const auto here = store.summary(0, j, rows);
+      d.tokens = count, d.rows = rows;
+      d.clear();
+      back.begin(source.o);
+      auto ds = gradient(j, rows);
+      for (int r = 0; r < hd.readers; ++r) {
+        source.load_reads(x, ex, hd, r, at, count, 0);
+        each(rows * ln, [&](int i) { Q0[i] = source.Q[i]; });
+        // the forward pass of these queries; they are kept as they came to each earlier tile
+        f.begin_rows(rows);
+        f.t.own(source.o, here, source.Q, f.Z);
+        f.weigh(rows, rows, store.value_rows(0, j), true);
+        f.over_earlier(store, 0, j, rows, from_state, [&](idx k) {
+          R* to = queries_at(k);
+          each(rows * ln, [&](int i) { to[i] = source.Q[i]; });
+        });
+        if constexpr (T::linear) {
+          if (from_state) P::nn(rows, e, n, source.Q, ln, states, le, f.Y, le);
+        }
+        finish_chunk_backward(source, hd, call, grads, df, r, at, start, static_cast<const R*>(f.Y), dY, [&](int i) {
+          return T::stabilised ? source.o.m[i] : cpu::takes_maximum<M> ? f.m[cpu::read_row<M>(i)] : R(0);
+        });
+        clear(dQ, rows * ln);
+        if constexpr (T::linear) {
+          if (from_state) {  // source.Q holds the queries at the sequence's start
+            P::nt(rows, n, e, dY, le, states, le, dQ, ln);
+            P::tn(n, e, rows, source.Q, ln, dY, le, dS0, le);
+          }
+        }
+        for (idx k = 0; k < j; ++k) {
+          const auto s = store.summary(0, k, full);
+          auto dk = gradient(k, full);
+          const R* Q = queries_at(k);
+          clear(f.Z, rows * lr);
+          P::nt(rows, full, n, Q, ln, s.moved, ln, f.Z, lr);
+          weight_gradients(rows, full, store.value_rows(0, k), false);
+          P::tn(full, e, rows, f.Z, lr, dY, le, value_gradients(k), le);
+          back.through(s, rows, Q, dP, dQ, dk);
+          back.leave(s, rows, Q, dQ, dk);
+        }
+        each(rows * ln, [&](int i) { source.Q[i] = Q0[i]; });
+        f.t.own(source.o, here, source.Q, f.Z);
+        f.own_bonus();
+        weight_gradients(rows, rows, store.value_rows(0, j), true);
+        P::tn(rows, e, rows, f.Z, lr, dY, le, value_gradients(j), le);
+        if constexpr (O::before)
+          each(count, [&](int i) {  // the bonus's score leaves the tile's own
+            const int row = cpu::read_row<M>(i), own = i * T::micro + T::micro - 1;
+            R& g = dP[row * lr + own];
+            d.b[own] += source.p[i] * g;
+            dp[i] = source.o.b[own] * g;
+            g = R(0);
+          });
+        back.own(f.t, source.o, here, Q0, dP, dQ, dQ_own, d, ds);
+        if constexpr (O::before) bonus_backward<M>(source.reads, source.o, dp, dQ_own, d);
+        raise_queries<M, R>(count, grads.reader(r), at, [&](int i) { return dQ_own + cpu::read_row<M>(i) * ln; });
+      }
+      if constexpr (T::linear) {
+        if (call.final_gradient.S.data) state_backward(here, rows, store.value_rows(0, j), states + j * size, ds, value_gradients(j));
+      }
+      back.finish(f.t, source.o, here, ds, d);
+      const R* more = value_gradients(j);
+      each2(rows, e, [&](int r, int v) { d.V[r * le + v] += more[r * le + v]; });
+      raise_chunk(source, d, grads, start + at, at);
+    }
+    if constexpr (T::linear) {
+      each(int(size), [&](int i) { dS0[i] += dS[i]; });
+      store_initial_gradient<M>(call.initial_gradient, hd.index, hd.state, ex.n, ex.d, m0, static_cast<const R*>(dS0), le);
+    }
+  }
+
+  /// dS at a tile's end becomes dS at its start; S: the state at its start.
+  __device__ void state_backward(const tile_summary<M, R>& s, int rows, const R* V, const R* S, const tile_summary_gradient<M, R>& ds,
+                                 R* dV_here) const {
+    if constexpr (O::turns) {
+      const R* end = S + n * le;
+      each_sum(
+          n / 2, e,
+          [&](int p, int v) {
+            const channel_pair i = pair_of(O::pairs, p, n);
+            return dS[i.y * le + v] * end[i.x * le + v] - dS[i.x * le + v] * end[i.y * le + v];
+          },
+          [&](int p, R sum) { ds.angle[p] += sum; });
+      each2(n / 2, e, [&](int p, int v) {
+        const channel_pair i = pair_of(O::pairs, p, n);
+        const R a = dS[i.x * le + v], b = dS[i.y * le + v];
+        dS[i.x * le + v] = a * s.co[p] + b * s.si[p];
+        dS[i.y * le + v] = b * s.co[p] - a * s.si[p];
+      });
+    }
+    P::nt(rows, n, e, V, le, dS, le, ds.moved, ln);
+    P::nn(rows, e, n, s.moved, ln, dS, le, dV_here, le);
+    if constexpr (O::corrects) {
+      clear(u, rows * le), clear(du, rows * le);
+      P::nn(rows, e, n, s.U, ln, S, le, u, le);
+      P::nt(rows, n, e, u, le, dS, le, ds.ends, ln);
+      P::nn(rows, e, n, s.ends, ln, dS, le, du, le);
+      P::nt(rows, n, e, du, le, S, le, ds.U, ln);
+    }
+    if constexpr (O::has_gates) {
+      if constexpr (O::channel) {
+        each_sum(n, e, [&](int c, int v) { return S[c * le + v] * dS[c * le + v]; }, [&](int c, R sum) { ds.all[c] += sum; });
+      } else {
+        each_sum(
+            1, n * e, [&](int, int k) { return S[k / e * le + k % e] * dS[k / e * le + k % e]; }, [&](int, R sum) { ds.all[0] += sum; });
+      }
+      each2(n, e, [&](int c, int v) { dS[c * le + v] = s.through(c) * dS[c * le + v]; });
+    }
+    if constexpr (O::corrects) P::tn(n, e, rows, s.U, ln, du, le, dS, le);
+  }
+};
+
+}  // namespace coefdyn::cuda::generic
