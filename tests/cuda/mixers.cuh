@@ -106,7 +106,11 @@ COEFDYN_SUBJECT(42, "elu+1, product of 2", grouped_queries, real, false, r::elu_
 COEFDYN_SUBJECT(43, "softmax, user's shear", grouped_queries, real, false, r::exponential, sheared, sc::inverse_sqrt_dim, no::sum);
 COEFDYN_SUBJECT(44, "elu+1, scalar, sum, grouped values", grouped_values, real, false, r::linear, ev::scalar, sc::delta, no::sum,
                 feature::elu_plus_one);
+COEFDYN_SUBJECT(45, "mamba-2 from raw gates", grouped_values, real, false, r::linear,
+                ev::parameterised<ev::scalar, parameterisation::mamba2>, sc::step<parameterisation::mamba2>, no::one);
+COEFDYN_SUBJECT(46, "softmax, decays from raw gates", grouped_queries, real, false, r::exponential,
+                ev::parameterised<ev::scalar, parameterisation::sigmoid>, sc::inverse_sqrt_dim, no::sum);
 #undef COEFDYN_SUBJECT
-constexpr int subjects = 45;
+constexpr int subjects = 47;
 
 }  // namespace gpu_test

@@ -19,8 +19,8 @@ if [ ${#names[@]} -eq 0 ]; then # what takes longest first
   names=(spectrum kernels step fast_calls calls long_rotations)
   for k in 3 4 6 13 14 16 31 34; do names+=("${k}_f64" "${k}_bf16"); done
   names+=(13_f16 31_f16)
-  for k in 0 1 2 23 32 33 36 37 44; do names+=("${k}_bf16"); done
-  for k in $(seq 0 44); do names+=("${k}_f32"); done
+  for k in 0 1 2 23 32 33 36 37 44 45 46; do names+=("${k}_bf16"); done
+  for k in $(seq 0 46); do names+=("${k}_f32"); done
 fi
 export build flags="-std=c++20 -O2 -Iinclude -gencode arch=compute_$arch,code=sm_$arch -diag-suppress 20013,20015 ${COEFDYN_GPU_FLAGS:-}"
 compile() { # NAME

@@ -202,20 +202,27 @@ bool any_given(const G& g, list<Need...>) {
   return ((Need::inner == width::scalar && bool(g.template of<Need>().data)) || ...);
 }
 /// Whether the gradient of an evolution's stream without time is asked for. A sum over tokens makes the differences that a token's
-/// gate gradient is taken from noisy (in bf16 a hundred times), so the Hopper plans leave it to the generic engine.
+/// gate gradient is taken from noisy (in bf16 a hundred times), so the Hopper plans leave it to the generic engine; but not that of
+/// a parameterisation's numbers per head (dt_bias, A_log), whose decays are a token's own and vary: it is the sum over the tokens
+/// that a layer would make of the same d log_decay.
 template <class... Need>
 constexpr bool any_constant(list<Need...>) {
   return (!Need::timed || ...);
 }
+template <class M>
+constexpr bool decays_from_raw = [] {
+  if constexpr (requires { typename M::evolution::parameterisation; }) return !traits<M>::structure.constant;
+  else return false;
+}();
 template <class X>
-constexpr bool constant_streams = any_constant(state_needs<typename X::needs>{});
+constexpr bool constant_streams = !decays_from_raw<typename X::mixer_type> && any_constant(state_needs<typename X::needs>{});
 template <class G, class... Need>
 bool any_constant_given(const G& g, list<Need...>) {
   return ((!Need::timed && bool(g.template of<Need>().data)) || ...);
 }
 template <class X, class G>
 bool constant_wanted(const G& g) {
-  return any_constant_given(g, state_needs<typename X::needs>{});
+  return constant_streams<X> && any_constant_given(g, state_needs<typename X::needs>{});
 }
 /// Whether a gradient of any number is asked for.
 template <class X, class G>
