@@ -117,6 +117,7 @@ value<R> mix(tape<R>& t, const mixed_streams<M, R, Over>& streams, const extents
   const form::automatic form_{};
   const auto x = detail::tokens_of<M, Heads, Over>(streams, e);
   const view<R, 4> out(y.data, e.batch, e.time, e.readers, e.d);
+  t.show(x);
   if (t.before()) {
     detail::mix_after(t, *t.before(), x, out, e);
     return y;

@@ -56,4 +56,12 @@ struct sizes {
   }
 };
 
+/// f(name, size) for all of them that a model does not fill in itself (width, layer, layers), with the names of the members.
+template <class Sizes, class F>
+void each_layer_size(Sizes& z, F f) {
+  f("heads", z.heads), f("key_heads", z.key_heads), f("n", z.n), f("d", z.d), f("convolution", z.convolution), f("rank", z.rank);
+  f("decay_rank", z.decay_rank), f("rate_rank", z.rate_rank), f("value_rank", z.value_rank), f("gate_rank", z.gate_rank);
+  f("eps", z.eps), f("theta", z.theta), f("tau", z.tau), f("cap", z.cap), f("strongest", z.strongest);
+}
+
 }  // namespace coefdyn::nn

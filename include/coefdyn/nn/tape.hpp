@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <cstring>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -104,6 +105,17 @@ class tape {
     if (!draws_) return {};
     return random_stream(draws_->seed, 102, draws_->step, sites_++);
   }
+  /// From now on f(x) sees the tokens x of every mixer of that type as it runs, layer after layer: for spectra and coefficients of a
+  /// model. X is tokens<M, R, Heads, Over>; its views last until the next step. An empty f ends it.
+  template <class X>
+  void watch(std::function<void(const X&)> f) {
+    watched_ = f ? &key_of<X> : nullptr;
+    watcher_ = [f = std::move(f)](const void* x) { f(*static_cast<const X*>(x)); };
+  }
+  template <class X>
+  void show(const X& x) const {
+    if (watched_ == &key_of<X>) watcher_(&x);
+  }
   /// Goes back through all operations since `begin`.
   void backward() {
     for (const node* n = last_; n; n = n->before) n->run(n->object, *this);
@@ -177,6 +189,8 @@ class tape {
     const node* before;
   };
   static constexpr idx block = 64;
+  template <class>
+  static constexpr char key_of = 0;  // its address is the type's
   const R* weights_;
   R* gradients_;
   step_memory memory_;
@@ -185,6 +199,8 @@ class tape {
   std::optional<dropout_draws> draws_;
   std::uint64_t sites_ = 0;
   past* before_ = nullptr;
+  const void* watched_ = nullptr;
+  std::function<void(const void*)> watcher_;
 };
 
 }  // namespace coefdyn::nn

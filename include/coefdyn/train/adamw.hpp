@@ -34,9 +34,7 @@ class adamw {
   /// One update of w from dw, which keeps its values; returns the norm of the gradients before the clip. Where that is not finite, nothing
   /// changes. Its bits depend on no number of threads: squares are summed in blocks whose boundaries are fixed.
   double step(nn::weights<R>& w, const nn::weights<R>& dw, double rate, const device::cpu<openmp>& on = {}) {
-    for (const nn::weights<R>* other : {static_cast<const nn::weights<R>*>(&w), &dw})
-      if (other->size() != first_.size())
-        throw invalid_input("weights", std::to_string(first_.size()) + " numbers, as the moments have", std::to_string(other->size()));
+    expect_same_size(w), expect_same_size(dw);
     const double norm = std::sqrt(sum_of_squares(dw, on));
     if (!math::is_finite(norm)) return norm;
     ++steps_;
@@ -50,11 +48,24 @@ class adamw {
     return norm;
   }
   long steps() const { return steps_; }
+  /// The moments of the gradients and of their squares.
+  const nn::weights<R>& first() const { return first_; }
+  const nn::weights<R>& second() const { return second_; }
+  /// Goes on from moments and a number of steps as another optimiser of this model left them.
+  void resume(const nn::weights<R>& first, const nn::weights<R>& second, long steps) {
+    expect_same_size(first), expect_same_size(second);
+    if (steps < 0) throw invalid_input("steps", "0 or more", std::to_string(steps));
+    first_ = first, second_ = second, steps_ = steps;
+  }
 
   const adamw_settings s;
 
  private:
   static constexpr idx block = 4096;
+  void expect_same_size(const nn::weights<R>& other) const {
+    if (other.size() != first_.size())
+      throw invalid_input("weights", std::to_string(first_.size()) + " numbers, as the moments have", std::to_string(other.size()));
+  }
   struct numbers {
     R scale, beta1, beta2, unbias1, unbias2, eps, rate;
   };

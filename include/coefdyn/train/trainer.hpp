@@ -42,6 +42,15 @@ struct outcome {
   std::string stopped{};                                              // why before the last step; empty: it was not
 };
 
+namespace detail {
+/// What a report says: to go on, unless it is a bool and false.
+template <class Report>
+bool go_on(Report& report, const progress& p) {
+  if constexpr (std::is_void_v<decltype(report(p))>) return report(p), true;
+  else return report(p);
+}
+}  // namespace detail
+
 /// Trains a model of token ids: any type with `parameters()` and `model(tape, token_ids)`, its logits one row a token or one a sequence, as
 /// the task's labels are. Samples come in the documented order of epochs (order.hpp). The same bits for any number of threads; a step's
 /// memory is taken by the first and kept.
@@ -66,6 +75,7 @@ struct outcome {
 template <class Model, class R = float>
 class trainer {
  public:
+  using real = R;
   const settings s;
   const Model model;
   nn::weights<R> w;
@@ -122,7 +132,7 @@ class trainer {
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       p.step = out.steps, p.loss = loss, p.tokens_per_second = tokens / seconds;
       p.seconds_left = seconds / double(out.steps - first) * double(s.rate.steps - out.steps);
-      if (!go_on(report, p) && out.stopped.empty()) out.stopped = "asked to stop";
+      if (!detail::go_on(report, p) && out.stopped.empty()) out.stopped = "asked to stop";
     }
     if (evaluated != out.steps) score_test();
     return out;
@@ -165,11 +175,6 @@ class trainer {
       if (numbers[i] < 1) COEFDYN_THROW invalid_input(names[i], "at least 1", std::to_string(numbers[i]));
     if (s.evaluate_every < 0) COEFDYN_THROW invalid_input("evaluate_every", "0 or more steps", std::to_string(s.evaluate_every));
     return s;
-  }
-  template <class Report>
-  static bool go_on(Report& report, const progress& p) {
-    if constexpr (std::is_void_v<decltype(report(p))>) return report(p), true;
-    else return report(p);
   }
   /// The batch of that number, epoch after epoch; the first call of a training may be in the middle of one.
   template <class T>

@@ -12,6 +12,7 @@ namespace coefdyn::nn {
 template <class Layer>
 class autoencoder : public detail::named_model {
  public:
+  using layer_type = Layer;
   explicit autoencoder(const model_sizes& z) : named_model(without_dropout(z)) {
     table_ = root.matrix("token_embeds.weight", z.vocabulary, z.width, start::normal(z.embedding_deviation));
     for (int i = 0; i < z.layers; ++i) blocks_.emplace_back(root, z, i);

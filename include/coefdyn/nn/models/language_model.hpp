@@ -12,6 +12,7 @@ namespace coefdyn::nn {
 template <class Layer>
 class language_model : public detail::named_model {
  public:
+  using layer_type = Layer;
   explicit language_model(const model_sizes& z) : named_model(without_dropout(z)) {
     const auto table = start::normal(z.embedding_deviation);
     embeddings_ = root.matrix("embeddings.weight", z.vocabulary, z.width, table);

@@ -36,6 +36,15 @@ struct model_sizes {
   idx logits() const { return outputs > 0 ? outputs : vocabulary; }
 };
 
+/// f(name, size) for all of them, those of the layers at the end.
+template <class Sizes, class F>
+void each_size(Sizes& z, F f) {
+  f("width", z.width), f("layers", z.layers), f("vocabulary", z.vocabulary), f("inputs", z.inputs), f("outputs", z.outputs);
+  f("hidden", z.hidden), f("head", z.head), f("positions", z.positions), f("tied", z.tied), f("pooled", z.pooled), f("gated", z.gated);
+  f("norm_first", z.norm_first), f("dropout", z.dropout), f("embedding_deviation", z.embedding_deviation);
+  each_layer_size(z.layer, f);
+}
+
 /// Tokens by id, or numbers (B, T, inputs).
 template <class R>
 struct model_input {

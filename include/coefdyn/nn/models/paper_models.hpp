@@ -15,6 +15,7 @@ namespace coefdyn::nn {
 template <class Layer>
 class paper_transformer : public detail::named_model {
  public:
+  using layer_type = Layer;
   explicit paper_transformer(const model_sizes& z) : named_model(z), encoder_(root, z) {
     for (int i = 0; i < z.layers; ++i) blocks_.emplace_back(root.part(numbered("layers", i)), z, i);
     norm_ = norm_parameters(root, "norm", z.width, true);
@@ -63,6 +64,7 @@ class paper_transformer : public detail::named_model {
 template <class Layer>
 class paper_mamba : public detail::named_model {
  public:
+  using layer_type = Layer;
   explicit paper_mamba(const model_sizes& z) : named_model(z), encoder_(root, z) {
     for (int i = 0; i < z.layers; ++i) blocks_.emplace_back(root.part(numbered("blocks", i)), z, i);
     decoder_ = projection_parameters(root, "decoder", z.width, z.logits(), true);
@@ -100,6 +102,7 @@ class paper_mamba : public detail::named_model {
 template <class Layer>
 class paper_ssm : public detail::named_model {
  public:
+  using layer_type = Layer;
   explicit paper_ssm(const model_sizes& z) : named_model(z) {
     encoder_ = projection_parameters(root, "encoder", z.vocabulary > 0 ? z.vocabulary : z.inputs, z.width, true);
     for (int i = 0; i < z.layers; ++i) blocks_.emplace_back(root.part(numbered("layers", i)), z, i);
