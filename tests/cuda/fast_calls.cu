@@ -154,6 +154,60 @@ void packed(const char* what) {
   p.x.cu_seqlens = std::span<const std::int32_t>(narrow.device, offsets.size());
   expect(all.same(outcome(p, form::parallel{}, false, false, 0, device::cuda{.trusted = 257})), "trusted offsets give the same bits");
 }
+/// Mamba-2's decays and steps from raw numbers, a dt_bias and an A_log of each head: the numbers of the mixer that takes them ready made,
+/// and of its gradients what the chain rule makes on the host; all by the sweep.
+void raw_gates() {
+  using P = parameterisation::mamba2;
+  using Raw = mixer<r::linear, ev::parameterised<ev::scalar, P>, sc::step<P>, no::one>;
+  using Made = mixer<r::linear, ev::scalar, sc::delta, no::one>;
+  using problem_of_raw = problem<of<Raw>, bf16>;
+  using problem_of_made = problem<of<Made>, bf16>;
+  const config c{"raw gates", 2, 300, 64, 64, false, false, {}, 0};
+  problem_of_raw a(c);
+  problem_of_made b(c);
+  const auto at = [](auto& p, const char* name) {
+    for (std::size_t k = 0; k < p.names.size(); ++k)
+      if (!std::strcmp(p.names[k], name)) return k;
+    throw std::runtime_error(name);
+  };
+  const auto floats = [](auto& bytes) { return reinterpret_cast<float*>(bytes.host.data()); };
+  for (const char* name : {"q", "k", "v"}) {
+    auto& to = b.memory[at(b, name)];
+    to.host = a.memory[at(a, name)].host, to.up();
+  }
+  const float *raw = floats(a.memory[at(a, "raw")]), *bias = floats(a.memory[at(a, "dt_bias")]), *rate = floats(a.memory[at(a, "A_log")]);
+  auto &decays = b.memory[at(b, "log_decay")], &steps = b.memory[at(b, "delta")];
+  const std::size_t count = decays.host.size() / sizeof(float), heads = std::size_t(a.e.states);
+  for (std::size_t i = 0; i < count; ++i) {
+    floats(decays)[i] = P::log_decay(raw[i], bias[i % heads], rate[i % heads]);
+    floats(steps)[i] = P::delta(raw[i], bias[i % heads]);
+  }
+  decays.up(), steps.up();
+  const outcome by_raw(a, form::chunkwise{}, false);
+  const outcome by_made(b, form::chunkwise{}, false);
+  const auto gradient = [&](auto& p, const auto& o, const char* name) {
+    return reinterpret_cast<const float*>(o.memory[at(p, name)].host.data());
+  };
+  const float *d_decay = gradient(b, by_made, "log_decay"), *d_step = gradient(b, by_made, "delta");
+  std::vector<double> d_raw(count), d_bias(heads), d_rate(heads);
+  for (std::size_t i = 0; i < count; ++i) {
+    const double x = raw[i], by = bias[i % heads], speed = rate[i % heads];
+    const auto g = P::pull_back(double(d_decay[i]), x, by, speed);
+    const auto s = P::pull_back_delta(double(d_step[i]), x, by);
+    d_raw[i] = g[0] + s[0], d_bias[i % heads] += g[1] + s[1], d_rate[i % heads] += g[2];
+  }
+  const auto error = [&](const char* name, const std::vector<double>& want) {
+    const float* got = gradient(a, by_raw, name);
+    error_sum sum;
+    for (std::size_t i = 0; i < want.size(); ++i) sum.add(double(got[i]), want[i]);
+    return sum.relative();
+  };
+  const double y = distance(by_raw.y.host.data(), by_made.y.host.data(), by_raw.y.host.size());
+  const double worst = std::fmax(error("raw", d_raw), std::fmax(error("dt_bias", d_bias), error("A_log", d_rate)));
+  expect(chosen_kernel(device::cuda{}, form::chunkwise{}, a.x).find("sweep") != std::string::npos, "raw gates take the sweep");
+  expect(y < 1e-3 && worst < 1e-4, "raw gates give what ready made decays and the chain rule give");
+  std::printf("raw gates: rows %.1e, gradients %.1e\n", y, worst);
+}
 /// A state read and written at one place, by a mixer whose z, m and position several blocks read.
 template <class M, class Types, class Form>
 void in_place(Form f, int n, int d, const char* what) {
@@ -226,7 +280,7 @@ void fast_calls() {
       using summed = mixer<r::linear, ev::scalar, sc::delta, no::sum, feature::elu_plus_one>;
       captured<summed>(form::chunkwise{}, 300, "a captured sweep with sums gives the same bits");
       segments<mixer<r::linear, ev::scalar, sc::delta, no::sqrt_dim>>(""), segments<summed>(", sums");
-      kept(), fallbacks();
+      kept(), fallbacks(), raw_gates();
       packed<mixer<r::exponential, ev::scalar, sc::inverse_sqrt_dim, no::sum>, heads::grouped_values>("packed softmax with a decay");
       packed<mixer<r::exponential, ev::rotation<>, sc::inverse_sqrt_dim, no::sum>, heads::grouped_queries>(
           "packed softmax with a rotation");

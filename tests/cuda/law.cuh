@@ -269,6 +269,8 @@ struct law {
       traits<M>::needs_sum && (traits<M>::structure.correction != rank_one::none || traits<M>::complex_state) && linear ? 10 : 1;
   double gradient_limit = low ? 5e-3 : factor * output_limit;
   double gate_limit = low ? 1e-2 : gradient_limit;
+  // dt_bias, A_log: sums over all tokens, of both signs, of what raw's gradient is made of, so its rounding stands before a smaller number
+  double parameter_limit = low ? 0.1 : gate_limit;
   std::string line;
   int failed_before = total.failed;
 
@@ -462,7 +464,8 @@ struct law {
           }
           const double error = sum.relative();
           if (!(error <= w.gradient)) w.gradient = error, w.stream = Need::tag::name;
-          see(where + " d" + Need::tag::name, error, p.gates[std::size_t(k)] ? gate_limit : gradient_limit);
+          const bool parameter = cuda::numbers::decays_from_raw<M> && !Need::timed;
+          see(where + " d" + Need::tag::name, error, parameter ? parameter_limit : p.gates[std::size_t(k)] ? gate_limit : gradient_limit);
           ++k;
         }(),
         ...);
