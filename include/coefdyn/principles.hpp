@@ -3,10 +3,6 @@
 #include <string>
 
 #include "core/principle.hpp"
-#include "normalization/sqrt_dim.hpp"
-#include "scaling/inverse_sqrt_dim.hpp"
-#include "scaling/one.hpp"
-#include "scaling/product.hpp"
 #include "theorems.hpp"
 
 /// The six design principles of coefficient dynamics as compile-time facts about a mixer.
@@ -44,11 +40,6 @@ template <class P>
   requires requires { P::is_nonnegative; }
 constexpr bool declares_nonnegative<P> = P::is_nonnegative;
 
-template <class B>
-constexpr bool has_inverse_sqrt_dim = std::is_same_v<B, scaling::inverse_sqrt_dim>;
-template <class... B>
-constexpr bool has_inverse_sqrt_dim<scaling::product<B...>> = (has_inverse_sqrt_dim<B> || ...);
-
 template <class E>
 constexpr motion motion_of() {
   constexpr structure_of s = structure_v<E>;
@@ -65,13 +56,13 @@ constexpr bool nonnegative_weights() {
                                                        (m == motion::none || m == motion::scales || m == motion::scales_axes));
 }
 template <class M>
-constexpr variance_from variance_of() {
+constexpr variance_from variance_kept() {
   using B = typename M::scaling;
   using Eta = typename M::normalization;
-  if (has_inverse_sqrt_dim<B> || std::is_same_v<Eta, normalization::sqrt_dim>) return variance_from::fixed_factor;
+  if (variance_of<B> == variance_factor::sqrt_dim || variance_of<Eta> == variance_factor::sqrt_dim) return variance_from::fixed_factor;
   if (!std::is_same_v<streams_t<B>, list<>> || !std::is_same_v<streams_t<Eta>, list<>>) return variance_from::gate;
   if (Eta::needs_sum) return variance_from::sum;
-  return std::is_same_v<B, scaling::one> ? variance_from::nothing : variance_from::not_declared;
+  return variance_of<B> == variance_factor::none ? variance_from::nothing : variance_from::not_declared;
 }
 template <class M>
 constexpr bound_by bound_of() {
@@ -99,7 +90,7 @@ struct principles {
   }();
   static constexpr motion key_motion = detail::motion_of<typename M::evolution>();                                             // 4
   static constexpr position_from position = key_motion == motion::none ? position_from::embedding : position_from::evolution;  // 3
-  static constexpr variance_from variance = detail::variance_of<M>();                                                          // 5
+  static constexpr variance_from variance = detail::variance_kept<M>();                                                        // 5
   static constexpr bound_by bound = detail::bound_of<M>();                                                                     // 6
   static constexpr declared<contraction> contractive = [] {
     if constexpr (requires { M::evolution::contractive; }) return declared<contraction>{true, M::evolution::contractive};

@@ -53,6 +53,23 @@ static_assert(principles<mixers::rwkv7>::bound == bound_by::streams);
 static_assert(!principles<undeclared>::near_zero.given && !principles<undeclared>::contractive.given);
 static_assert(principles<undeclared>::bound == bound_by::not_declared);
 
+// They rest on what policies declare, not on their names.
+struct own_scale : scaling::inverse_sqrt_dim {};
+struct own_one : scaling::one {};
+template <class B>
+constexpr variance_from variance_with = principles<mixer<readout::linear, evolution::identity, B, normalization::one>>::variance;
+static_assert(variance_with<own_scale> == variance_from::fixed_factor);
+static_assert(variance_with<scaling::product<scaling::exp_input, own_scale>> == variance_from::fixed_factor);
+static_assert(variance_with<own_one> == variance_from::nothing);
+static_assert(variance_with<scaling::product<own_one, scaling::one>> == variance_from::nothing);
+struct own_sum : normalization::sum {};
+static_assert(traits<mixer<readout::exponential, evolution::identity, scaling::one, own_sum>>::divides_by_sum);
+static_assert(!traits<mixer<readout::exponential, evolution::identity, scaling::one, normalization::floored_sum>>::divides_by_sum);
+static_assert(!traits<mixer<readout::exponential, evolution::identity, scaling::one, normalization::one>>::divides_by_sum);
+struct own_feature : feature::identity {};
+static_assert(!traits<mixer<readout::linear, evolution::identity, scaling::one, normalization::one, own_feature>>::has_feature);
+static_assert(traits<mixer<readout::linear, evolution::identity, scaling::one, normalization::one, feature::l2>>::has_feature);
+
 TEST_CASE("principles print, and say what is not declared") {
   std::ostringstream out;
   out << principles<undeclared>{};

@@ -225,11 +225,15 @@ constexpr double deepest_exponent = sizeof(R) > sizeof(float) ? 708 : 87;
 template <class R>
 constexpr double deepest_exponent<dual<R>> = deepest_exponent<R>;
 
+/// 1 / (1 + e^-x) from e = e^-|x|.
+template <class R>
+COEFDYN_HD R sigmoid_of(R x, R e) {
+  return select(x < R(0), e, R(1)) / (R(1) + e);
+}
 /// 1 / (1 + e^-x), with no exponent above zero.
 template <class R>
 COEFDYN_HD R sigmoid(R x) {
-  const R e = exp(-abs(x));
-  return select(x < R(0), e, R(1)) / (R(1) + e);
+  return sigmoid_of(x, exp(-abs(x)));
 }
 /// log(1 + e^x), with no exponent above zero.
 template <class R>

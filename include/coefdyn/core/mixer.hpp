@@ -66,7 +66,14 @@ struct traits {
   static constexpr bool exponential = scales_by_exponent<typename M::scaling, state_token<double, M>>;  // b has a factor e^(log_scale)
   static constexpr bool stabilised = linear && exponential;  // its running maximum is kept out of the state
   static constexpr bool needs_sum = M::normalization::needs_sum;
-  static constexpr bool has_feature = !std::is_same_v<typename M::feature_map, feature::identity>;
+  static constexpr bool divides_by_sum = [] {  // eta_i is the sum of the weights itself
+    if constexpr (requires { M::normalization::is_the_sum; }) return bool(M::normalization::is_the_sum);
+    else return false;
+  }();
+  static constexpr bool has_feature = [] {
+    if constexpr (requires { M::feature_map::is_identity; }) return !M::feature_map::is_identity;
+    else return true;
+  }();
   static constexpr bool needs_max = [] {  // phi(s + c) = e^c phi(s)
     if constexpr (requires { M::readout::needs_max; }) return bool(M::readout::needs_max);
     else return false;

@@ -6,13 +6,17 @@
 namespace coefdyn {
 
 namespace readout {
-struct softmax {};  // looked for under this name; the sentence says where it is
+struct softmax {  // looked for under this name; the sentence says where it is
+  static constexpr bool is_found_elsewhere = true;
+};
 }  // namespace readout
 
 namespace detail {
 
 template <class P>
-concept is_readout = !std::is_same_v<P, readout::softmax> && readout_map<P>;
+concept is_softmax = requires { P::is_found_elsewhere; };
+template <class P>
+concept is_readout = !is_softmax<P> && readout_map<P>;
 
 /// The policies as they are given.
 template <class Phi, class A, class B, class Eta, class Psi>
@@ -94,11 +98,10 @@ COEFDYN_FITS(feature, "fifth (feature map)")
 // ---- what a policy of the right kind lacks ----------------------------------------------------------------------------
 template <class P>
 consteval void blame_readout() {
-  constexpr bool is_softmax = std::is_same_v<P, readout::softmax>;
   static_assert(
-      !is_softmax,
+      !is_softmax<P>,
       "coefdyn: there is no readout::softmax: softmax is readout::exponential with normalization::sum (mixers::softmax_attention).");
-  if constexpr (!is_softmax)
+  if constexpr (!is_softmax<P>)
     if constexpr (readout_fits<P>()) {
       static_assert(
           declares_linearity<P>,

@@ -27,6 +27,11 @@ struct structure_of {
   bool constant = false;  // A_t does not depend on t
 };
 
+/// Whether A_t = I: nothing decays, turns or is corrected.
+constexpr bool is_identity(const structure_of& s) {
+  return s.decay == gate::none && s.correction == rank_one::none && s.turns == turning::none;
+}
+
 template <class E>
 concept declares_structure = requires { typename std::integral_constant<gate, E::structure.decay>; };
 

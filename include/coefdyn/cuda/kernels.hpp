@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "../core/tokens.hpp"
-#include "../normalization/sum.hpp"
 
 /// Which of the Hopper kernels a mixer's type admits. Sizes, strides and the device decide at the call (`chosen_kernel`); what is
 /// not served runs on the generic engine. No CUDA here, so that tables can be made without it.
@@ -38,7 +37,7 @@ constexpr bool has_sweep = is_scalar_family<M> && traits<M>::linear &&
 /// flash.cuh: the parallel form.
 template <class M>
 constexpr bool has_flash = is_scalar_family<M> && !traits<M>::has_feature && !numbers::kinds<M>::scale && !numbers::kinds<M>::read &&
-                           (!traits<M>::needs_sum || std::is_same_v<typename M::normalization, normalization::sum>);
+                           (!traits<M>::needs_sum || traits<M>::divides_by_sum);
 /// step.cuh: up to 8 tokens with a state, float arithmetic.
 template <class M>
 constexpr bool has_step = traits<M>::linear && traits<M>::structured;

@@ -17,7 +17,6 @@ struct dense {
   using streams = list<need<stream::A, ticks::constant, width::matrix, owner::state, Over>>;
   static constexpr field over = Over;
   static constexpr bool is_constant = true;
-  static constexpr contraction contractive = contraction::depends;  // on A
 
   /// x <- A x, through a scratch of fixed size: rows are finished in blocks.
   template <class At, class X>
@@ -50,6 +49,9 @@ struct dense {
 
  public:
   static constexpr int max_n = 1024;  // of the state; above it the call is refused
+
+  // facts that principles may use
+  static constexpr contraction contractive = contraction::depends;  // on A
 };
 
 }  // namespace coefdyn::evolution

@@ -18,11 +18,13 @@ struct diagonal_householder : reflection<Vector> {
                                      list<per_channel<stream::log_decay>, beta_need<From>, z_need>>;
   static constexpr structure_of structure{.decay = gate::channel,
                                           .correction = Vector == along::key ? rank_one::along_key : rank_one::free};
-  static constexpr contraction contractive = contraction::depends;  // on beta |z|^2 in [0, 2]
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at, int c) {
     return at.log_decay[c];
   }
+
+  // facts that principles may use
+  static constexpr contraction contractive = contraction::depends;  // on beta |z|^2 in [0, 2]
 };
 
 }  // namespace coefdyn::evolution

@@ -15,7 +15,6 @@ namespace coefdyn::evolution {
 struct fixed_complex_diagonal {
   using streams = list<fixed_per_channel<stream::log_decay>, fixed_per_channel<stream::theta>>;
   static constexpr structure_of structure{.decay = gate::channel, .turns = turning::channels, .over = field::complex, .constant = true};
-  static constexpr contraction contractive = contraction::yes;
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at, int c) {
     return at.log_decay[c];
@@ -24,6 +23,9 @@ struct fixed_complex_diagonal {
   COEFDYN_HD static auto angle(const At& at, int c) {
     return at.theta[c];
   }
+
+  // facts that principles may use
+  static constexpr contraction contractive = contraction::yes;
 };
 
 }  // namespace coefdyn::evolution

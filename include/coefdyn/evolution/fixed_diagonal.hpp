@@ -14,11 +14,13 @@ namespace coefdyn::evolution {
 struct fixed_diagonal {
   using streams = list<fixed_per_channel<stream::log_decay>>;
   static constexpr structure_of structure{.decay = gate::channel, .constant = true};
-  static constexpr contraction contractive = contraction::yes;
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at, int c) {
     return at.log_decay[c];
   }
+
+  // facts that principles may use
+  static constexpr contraction contractive = contraction::yes;
 };
 
 }  // namespace coefdyn::evolution

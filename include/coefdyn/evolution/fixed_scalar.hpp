@@ -12,14 +12,16 @@ namespace coefdyn::evolution {
 /// error   none
 /// source  RetNet, arXiv:2307.08621; Lightning attention, arXiv:2401.04658
 struct fixed_scalar {
-  static constexpr basis depends_on = basis::numbers;
   using streams = list<fixed_per_head<stream::log_decay>>;
   static constexpr structure_of structure{.decay = gate::scalar, .constant = true};
-  static constexpr contraction contractive = contraction::yes;
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at) {
     return at.log_decay;
   }
+
+  // facts that kernels and principles may use
+  static constexpr basis depends_on = basis::numbers;
+  static constexpr contraction contractive = contraction::yes;
 };
 
 }  // namespace coefdyn::evolution

@@ -17,11 +17,13 @@ struct gated_householder : reflection<Vector> {
   using streams = std::conditional_t<Vector == along::key, list<per_head<stream::log_decay>, beta_need<From>>,
                                      list<per_head<stream::log_decay>, beta_need<From>, z_need>>;
   static constexpr structure_of structure{.decay = gate::scalar, .correction = Vector == along::key ? rank_one::along_key : rank_one::free};
-  static constexpr contraction contractive = contraction::depends;  // on beta |z|^2 in [0, 2]
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at) {
     return at.log_decay;
   }
+
+  // facts that principles may use
+  static constexpr contraction contractive = contraction::depends;  // on beta |z|^2 in [0, 2]
 };
 
 }  // namespace coefdyn::evolution

@@ -16,6 +16,8 @@ template <along Vector = along::key, strength From = strength::per_write>
 struct householder : reflection<Vector> {
   using streams = std::conditional_t<Vector == along::key, list<beta_need<From>>, list<beta_need<From>, z_need>>;
   static constexpr structure_of structure{.correction = Vector == along::key ? rank_one::along_key : rank_one::free};
+
+  // facts that principles may use
   static constexpr contraction contractive = contraction::depends;  // on beta |z|^2 in [0, 2]
 };
 

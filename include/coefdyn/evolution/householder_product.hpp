@@ -23,7 +23,6 @@ struct householder_product {
                                           .correction = rank_one::free,
                                           .micro_steps = Factors,
                                           .writes_each = false};
-  static constexpr contraction contractive = contraction::depends;  // on beta |z|^2 in [0, 2]
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at) {
     return at.log_decay;
@@ -41,6 +40,9 @@ struct householder_product {
     return at.z[c];
   }
   static_assert(Factors >= 1, "coefdyn: a product of Householders has at least one factor.");
+
+  // facts that principles may use
+  static constexpr contraction contractive = contraction::depends;  // on beta |z|^2 in [0, 2]
 };
 
 }  // namespace coefdyn::evolution

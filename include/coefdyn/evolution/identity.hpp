@@ -13,6 +13,8 @@ namespace coefdyn::evolution {
 /// source  softmax attention, arXiv:1706.03762; linear attention, arXiv:2006.16236
 struct identity {
   static constexpr structure_of structure{.constant = true};
+
+  // facts that principles may use
   static constexpr contraction contractive = contraction::yes;
 };
 

@@ -16,15 +16,17 @@ enum class pairing { half, interleaved };
 
 template <pairing Pairs = pairing::half>
 struct rotation {
-  static constexpr basis depends_on = basis::numbers;
   using streams = list<need<stream::theta, ticks::constant, width::pairs, owner::shared>>;
   static constexpr structure_of structure{.turns = Pairs == pairing::half ? turning::half_pairs : turning::adjacent_pairs,
                                           .constant = true};
-  static constexpr contraction contractive = contraction::yes;
   template <class At>
   COEFDYN_HD static auto angle(const At& at, int pair) {
     return -at.theta[pair];
   }
+
+  // facts that kernels and principles may use
+  static constexpr basis depends_on = basis::numbers;
+  static constexpr contraction contractive = contraction::yes;
 };
 
 }  // namespace coefdyn::evolution

@@ -14,11 +14,9 @@ namespace coefdyn::evolution {
 /// source  xPos, arXiv:2212.10554; RetNet, arXiv:2307.08621
 template <pairing Pairs = pairing::interleaved>
 struct rotation_decay {
-  static constexpr basis depends_on = basis::numbers;
   using streams = list<need<stream::theta, ticks::constant, width::pairs, owner::shared>, fixed_per_head<stream::log_decay>>;
   static constexpr structure_of structure{
       .decay = gate::scalar, .turns = Pairs == pairing::half ? turning::half_pairs : turning::adjacent_pairs, .constant = true};
-  static constexpr contraction contractive = contraction::yes;
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at) {
     return at.log_decay;
@@ -27,6 +25,10 @@ struct rotation_decay {
   COEFDYN_HD static auto angle(const At& at, int pair) {
     return -at.theta[pair];
   }
+
+  // facts that kernels and principles may use
+  static constexpr basis depends_on = basis::numbers;
+  static constexpr contraction contractive = contraction::yes;
 };
 
 }  // namespace coefdyn::evolution

@@ -12,14 +12,16 @@ namespace coefdyn::evolution {
 /// error   none
 /// source  Mamba-2 (SSD), arXiv:2405.21060; mLSTM, arXiv:2405.04517
 struct scalar {
-  static constexpr basis depends_on = basis::numbers;
   using streams = list<per_head<stream::log_decay>>;
   static constexpr structure_of structure{.decay = gate::scalar};
-  static constexpr contraction contractive = contraction::yes;
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at) {
     return at.log_decay;
   }
+
+  // facts that kernels and principles may use
+  static constexpr basis depends_on = basis::numbers;
+  static constexpr contraction contractive = contraction::yes;
 };
 
 }  // namespace coefdyn::evolution

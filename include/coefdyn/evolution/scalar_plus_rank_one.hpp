@@ -14,7 +14,6 @@ namespace coefdyn::evolution {
 struct scalar_plus_rank_one {
   using streams = list<per_head<stream::log_decay>, per_write_channel<stream::a>, per_write_channel<stream::c>>;
   static constexpr structure_of structure{.decay = gate::scalar, .correction = rank_one::free, .row_sees = sees::undecayed};
-  static constexpr contraction contractive = contraction::depends;  // on a and c
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at) {
     return at.log_decay;
@@ -31,6 +30,9 @@ struct scalar_plus_rank_one {
   COEFDYN_HD static auto column(const At& at, int c) {
     return at.a[c];
   }
+
+  // facts that principles may use
+  static constexpr contraction contractive = contraction::depends;  // on a and c
 };
 
 }  // namespace coefdyn::evolution

@@ -12,11 +12,13 @@ namespace coefdyn::feature {
 /// error   none
 /// source  Katharopoulos et al., arXiv:2006.16236
 struct elu_plus_one {
-  static constexpr bool is_nonnegative = true;
   template <class R>
   COEFDYN_HD static R apply(R x) {
     return math::select(x > R(0), x + R(1), math::exp(math::select(x > R(0), R(0), x)));
   }
+
+  // facts that kernels may use
+  static constexpr bool is_nonnegative = true;
 };
 
 }  // namespace coefdyn::feature

@@ -11,11 +11,13 @@ namespace coefdyn::feature {
 /// error   none
 /// source  Zhang et al. (Hedgehog), arXiv:2402.04347
 struct exponential {
-  static constexpr bool is_nonnegative = true;
   template <class R>
   COEFDYN_HD static R apply(R x) {
     return math::exp(x);
   }
+
+  // facts that kernels may use
+  static constexpr bool is_nonnegative = true;
 };
 
 }  // namespace coefdyn::feature

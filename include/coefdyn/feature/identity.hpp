@@ -11,11 +11,14 @@ namespace coefdyn::feature {
 /// error   none
 /// source  arXiv:2510.09389, the case without a feature map
 struct identity {
-  static constexpr bool is_nonnegative = false;
   template <class R>
   COEFDYN_HD static R apply(R x) {
     return x;
   }
+
+  // facts that kernels may use
+  static constexpr bool is_identity = true;  // kernels skip it
+  static constexpr bool is_nonnegative = false;
 };
 
 }  // namespace coefdyn::feature

@@ -11,7 +11,6 @@ namespace coefdyn::feature {
 /// error   none: an entry of NaN gives a row of them
 /// source  Yang et al. (DeltaNet), arXiv:2406.06484
 struct l2 {
-  static constexpr bool is_nonnegative = false;
   template <class R>
   COEFDYN_HD static void apply(const R* x, R* y, int n) {
     const scales<R> s(x, n);
@@ -30,6 +29,9 @@ struct l2 {
       return s.unit * math::in_order(s.inverse_norm * (dy[c] - y[c] * dot));
     });
   }
+
+  // facts that kernels may use
+  static constexpr bool is_nonnegative = false;
 
  private:
   /// 1 / |unit x| with a power of two `unit`: 1 but where |x| or its inverse comes near the end of the range.

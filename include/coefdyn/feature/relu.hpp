@@ -11,11 +11,13 @@ namespace coefdyn::feature {
 /// error   none: NaN in gives NaN out
 /// source  Kasai et al., arXiv:2103.13076
 struct relu {
-  static constexpr bool is_nonnegative = true;
   template <class R>
   COEFDYN_HD static R apply(R x) {
     return math::positive_part(x);
   }
+
+  // facts that kernels may use
+  static constexpr bool is_nonnegative = true;
 };
 
 }  // namespace coefdyn::feature

@@ -11,7 +11,6 @@ namespace coefdyn::feature {
 /// error   none
 /// source  Shen et al. (efficient attention), arXiv:1812.01243
 struct softmax {
-  static constexpr bool is_nonnegative = true;
   template <class R>
   COEFDYN_HD static void apply(const R* x, R* y, int n) {
     const R top = max_over<R>(n, [&](int c) { return x[c]; });
@@ -25,6 +24,9 @@ struct softmax {
     const R dot = sum_over<R>(n, [&](int c) { return y[c] * dy[c]; });
     by_channel(n, dx, [&](int c) { return y[c] * (dy[c] - dot); });
   }
+
+  // facts that kernels may use
+  static constexpr bool is_nonnegative = true;
 };
 
 }  // namespace coefdyn::feature

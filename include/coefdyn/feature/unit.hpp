@@ -14,7 +14,6 @@ namespace coefdyn::feature {
 template <class Psi>
 struct unit {
   static_assert(maps_channels<Psi>, "coefdyn: feature::unit<Psi> needs a Psi that maps channel by channel, `R apply(R x)`.");
-  static constexpr bool is_nonnegative = Psi::is_nonnegative;
   template <class R>
   COEFDYN_HD static void apply(const R* x, R* y, int n) {
     by_channel(n, y, [&](int c) { return Psi::apply(x[c]); });
@@ -27,6 +26,9 @@ struct unit {
     l2::pull_back(static_cast<const R*>(dx), y, dy, dx, n);
     by_channel(n, dx, [&](int c) { return dx[c] * Psi::apply(dual<R>(x[c], R(1))).d; });
   }
+
+  // facts that kernels may use
+  static constexpr bool is_nonnegative = Psi::is_nonnegative;
 };
 
 }  // namespace coefdyn::feature

@@ -11,13 +11,15 @@ namespace coefdyn::normalization {
 /// error   none
 /// source  Wortsman et al., arXiv:2309.08586
 struct count {
-  static constexpr basis depends_on = basis::numbers;
   static constexpr bool needs_sum = false;
   template <class At>
   COEFDYN_HD static typename At::real eta(typename At::real, const At& at) {
     using R = typename At::real;
     return R(static_cast<double>(at.position + 1));
   }
+
+  // facts that kernels may use
+  static constexpr basis depends_on = basis::numbers;
 };
 
 }  // namespace coefdyn::normalization

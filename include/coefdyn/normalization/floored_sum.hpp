@@ -13,7 +13,6 @@ namespace coefdyn::normalization {
 /// error   none
 /// source  mLSTM (xLSTM), arXiv:2405.04517; without the peers' epsilon
 struct floored_sum {
-  static constexpr basis depends_on = basis::sizes;  // beside the sum
   static constexpr bool needs_sum = true;
   static constexpr bool is_signed = false;
   static constexpr bool floors_at_one = true;  // m starts at 0
@@ -32,6 +31,9 @@ struct floored_sum {
     const R l = math::log(math::abs(total)) + m;
     return math::max(l, R(0));
   }
+
+  // facts that kernels may use
+  static constexpr basis depends_on = basis::sizes;  // beside the sum
 };
 
 }  // namespace coefdyn::normalization

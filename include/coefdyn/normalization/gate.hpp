@@ -47,7 +47,6 @@ enum class offset { no, yes };
 
 template <class Psi, offset Offset = offset::no>
 struct gate {
-  static constexpr basis depends_on = basis::numbers;
   static constexpr bool needs_sum = false;
   using gate_need = need<stream::eta_gate, ticks::token, width::scalar>;
   using streams =
@@ -57,6 +56,9 @@ struct gate {
     if constexpr (Offset == offset::yes) return -Psi::apply(at.eta_gate + at.eta_offset);
     else return -Psi::apply(at.eta_gate);
   }
+
+  // facts that kernels may use
+  static constexpr basis depends_on = basis::numbers;
 };
 
 }  // namespace coefdyn::normalization

@@ -12,7 +12,6 @@ namespace coefdyn::normalization {
 /// error   none
 /// source  Vaswani et al., arXiv:1706.03762; Katharopoulos et al., arXiv:2006.16236
 struct sum {
-  static constexpr basis depends_on = basis::sizes;  // beside the sum
   static constexpr bool needs_sum = true;
   static constexpr bool is_signed = true;
   template <class R, class At>
@@ -29,6 +28,10 @@ struct sum {
   COEFDYN_HD static R log_eta(R total, R m, const At&) {
     return math::log(math::abs(total)) + m;
   }
+
+  // facts that kernels may use
+  static constexpr basis depends_on = basis::sizes;  // beside the sum
+  static constexpr bool is_the_sum = true;
 };
 
 }  // namespace coefdyn::normalization

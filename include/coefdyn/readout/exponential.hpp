@@ -14,8 +14,6 @@ namespace coefdyn::readout {
 /// source  Vaswani et al., arXiv:1706.03762; arXiv:2510.09389 Example 1
 struct exponential {
   static constexpr bool is_linear = false;
-  static constexpr bool is_nonnegative = true;
-  static constexpr near_zero_set near_zero = near_zero_set::half_line;
   static constexpr bool needs_max = true;  // phi(s + c) = e^c phi(s)
   template <class R>
   COEFDYN_HD static R apply(R s) {
@@ -25,6 +23,10 @@ struct exponential {
   COEFDYN_HD static R derivative(R s) {
     return math::exp(s);
   }
+
+  // facts that kernels and principles may use
+  static constexpr bool is_nonnegative = true;
+  static constexpr near_zero_set near_zero = near_zero_set::half_line;
 };
 
 }  // namespace coefdyn::readout

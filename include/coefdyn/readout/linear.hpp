@@ -13,8 +13,6 @@ namespace coefdyn::readout {
 /// source  arXiv:2510.09389, Lemma 1
 struct linear {
   static constexpr bool is_linear = true;
-  static constexpr bool is_nonnegative = false;
-  static constexpr near_zero_set near_zero = near_zero_set::hyperplane;
   template <class R>
   COEFDYN_HD static R apply(R s) {
     return s;
@@ -23,6 +21,10 @@ struct linear {
   COEFDYN_HD static R derivative(R) {
     return R(1);
   }
+
+  // facts that kernels and principles may use
+  static constexpr bool is_nonnegative = false;
+  static constexpr near_zero_set near_zero = near_zero_set::hyperplane;
 };
 
 }  // namespace coefdyn::readout

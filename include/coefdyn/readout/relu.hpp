@@ -13,8 +13,6 @@ namespace coefdyn::readout {
 /// source  Wortsman et al., arXiv:2309.08586; arXiv:2510.09389, principle 2
 struct relu {
   static constexpr bool is_linear = false;
-  static constexpr bool is_nonnegative = true;
-  static constexpr near_zero_set near_zero = near_zero_set::half_space;
   template <class R>
   COEFDYN_HD static R apply(R s) {
     return math::positive_part(s);
@@ -23,6 +21,10 @@ struct relu {
   COEFDYN_HD static R derivative(R s) {
     return math::select(s > R(0), R(1), math::select(s <= R(0), R(0), s));
   }
+
+  // facts that kernels and principles may use
+  static constexpr bool is_nonnegative = true;
+  static constexpr near_zero_set near_zero = near_zero_set::half_space;
 };
 
 }  // namespace coefdyn::readout

@@ -13,8 +13,6 @@ namespace coefdyn::readout {
 /// source  So et al. (Primer), arXiv:2109.08668; Hua et al. (FLASH), arXiv:2202.10447
 struct relu_squared {
   static constexpr bool is_linear = false;
-  static constexpr bool is_nonnegative = true;
-  static constexpr near_zero_set near_zero = near_zero_set::half_space;
   template <class R>
   COEFDYN_HD static R apply(R s) {
     const R p = math::positive_part(s);
@@ -24,6 +22,10 @@ struct relu_squared {
   COEFDYN_HD static R derivative(R s) {
     return R(2) * math::positive_part(s);
   }
+
+  // facts that kernels and principles may use
+  static constexpr bool is_nonnegative = true;
+  static constexpr near_zero_set near_zero = near_zero_set::half_space;
 };
 
 }  // namespace coefdyn::readout

@@ -13,8 +13,6 @@ namespace coefdyn::readout {
 /// source  Elfwing et al., arXiv:1702.03118
 struct silu {
   static constexpr bool is_linear = false;
-  static constexpr bool is_nonnegative = false;
-  static constexpr near_zero_set near_zero = near_zero_set::half_line;
   template <class R>
   COEFDYN_HD static R apply(R s) {
     return s * math::sigmoid(s);
@@ -22,6 +20,24 @@ struct silu {
   template <class R>
   COEFDYN_HD static R derivative(R s) {
     const R p = math::sigmoid(s);
+    return p + s * p * (R(1) - p);
+  }
+
+  // facts that kernels and principles may use
+  static constexpr bool is_nonnegative = false;
+  static constexpr near_zero_set near_zero = near_zero_set::half_line;
+  // phi(s) = apply(s, e), phi'(s) = derivative(s, e), e = e^exponent(s)
+  template <class R>
+  COEFDYN_HD static R exponent(R s) {
+    return -math::abs(s);
+  }
+  template <class R>
+  COEFDYN_HD static R apply(R s, R e) {
+    return s * math::sigmoid_of(s, e);
+  }
+  template <class R>
+  COEFDYN_HD static R derivative(R s, R e) {
+    const R p = math::sigmoid_of(s, e);
     return p + s * p * (R(1) - p);
   }
 };

@@ -13,8 +13,6 @@ namespace coefdyn::readout {
 /// source  arXiv:2510.09389, Example 1
 struct softplus {
   static constexpr bool is_linear = false;
-  static constexpr bool is_nonnegative = true;
-  static constexpr near_zero_set near_zero = near_zero_set::half_line;
   template <class R>
   COEFDYN_HD static R apply(R s) {
     return math::softplus(s);
@@ -22,6 +20,19 @@ struct softplus {
   template <class R>
   COEFDYN_HD static R derivative(R s) {
     return math::sigmoid(s);
+  }
+
+  // facts that kernels and principles may use
+  static constexpr bool is_nonnegative = true;
+  static constexpr near_zero_set near_zero = near_zero_set::half_line;
+  // phi'(s) = derivative(s, e), e = e^exponent(s)
+  template <class R>
+  COEFDYN_HD static R exponent(R s) {
+    return -math::abs(s);
+  }
+  template <class R>
+  COEFDYN_HD static R derivative(R s, R e) {
+    return math::sigmoid_of(s, e);
   }
 };
 

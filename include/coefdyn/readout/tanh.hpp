@@ -13,8 +13,6 @@ namespace coefdyn::readout {
 /// source  arXiv:2510.09389, readout maps
 struct tanh {
   static constexpr bool is_linear = false;
-  static constexpr bool is_nonnegative = false;
-  static constexpr near_zero_set near_zero = near_zero_set::hyperplane;
   template <class R>
   COEFDYN_HD static R apply(R s) {
     return math::tanh(s);
@@ -24,6 +22,10 @@ struct tanh {
     const R t = math::tanh(s);
     return R(1) - t * t;
   }
+
+  // facts that kernels and principles may use
+  static constexpr bool is_nonnegative = false;
+  static constexpr near_zero_set near_zero = near_zero_set::hyperplane;
 };
 
 }  // namespace coefdyn::readout

@@ -11,12 +11,14 @@ namespace coefdyn::scaling {
 /// error   refused with a product of Householders that writes once (beta per factor)
 /// source  DeltaNet, arXiv:2406.06484
 struct beta {
-  static constexpr basis depends_on = basis::numbers;
   using streams = list<unless_declared<per_write<stream::beta>>>;
   template <class At>
   COEFDYN_HD static auto scale(const At& at) {
     return at.beta;
   }
+
+  // facts that kernels may use
+  static constexpr basis depends_on = basis::numbers;
 };
 
 }  // namespace coefdyn::scaling

@@ -11,12 +11,14 @@ namespace coefdyn::scaling {
 /// error   none
 /// source  Mamba-2, arXiv:2405.21060
 struct delta {
-  static constexpr basis depends_on = basis::numbers;
   using streams = list<per_write<stream::delta>>;
   template <class At>
   COEFDYN_HD static auto scale(const At& at) {
     return at.delta;
   }
+
+  // facts that kernels may use
+  static constexpr basis depends_on = basis::numbers;
 };
 
 }  // namespace coefdyn::scaling

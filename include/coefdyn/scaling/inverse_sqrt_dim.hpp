@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "../core/concepts.hpp"
+#include "../core/principle.hpp"
 
 namespace coefdyn::scaling {
 
@@ -11,12 +12,15 @@ namespace coefdyn::scaling {
 /// error   none
 /// source  Vaswani et al., arXiv:1706.03762
 struct inverse_sqrt_dim {
-  static constexpr basis depends_on = basis::sizes;
   template <class At>
   COEFDYN_HD static typename At::real scale(const At& at) {
     using R = typename At::real;
     return R(1) / math::sqrt(R(at.n > 0 ? at.n : 1));  // no channels: nothing to scale
   }
+
+  // facts that kernels and principles may use
+  static constexpr basis depends_on = basis::sizes;
+  static constexpr variance_factor variance = variance_factor::sqrt_dim;
 };
 
 }  // namespace coefdyn::scaling

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "../core/concepts.hpp"
+#include "../core/principle.hpp"
 
 namespace coefdyn::scaling {
 
@@ -11,11 +12,14 @@ namespace coefdyn::scaling {
 /// error   none
 /// source  linear attention, arXiv:2006.16236
 struct one {
-  static constexpr basis depends_on = basis::sizes;
   template <class At>
   COEFDYN_HD static typename At::real scale(const At&) {
     return typename At::real(1);
   }
+
+  // facts that kernels and principles may use
+  static constexpr basis depends_on = basis::sizes;
+  static constexpr variance_factor variance = variance_factor::none;
 };
 
 }  // namespace coefdyn::scaling

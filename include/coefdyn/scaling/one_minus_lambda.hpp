@@ -11,7 +11,6 @@ namespace coefdyn::scaling {
 /// error   refused for an evolution without log_decay
 /// source  HGRN2, arXiv:2404.07904; minGRU, arXiv:2410.01201
 struct one_minus_lambda {
-  static constexpr basis depends_on = basis::numbers;  // with a scalar lambda; per channel lambda is a vector
   using streams = list<declared_elsewhere<stream::log_decay>>;
   template <class At>
     requires requires(At at) { -at.log_decay; }
@@ -23,6 +22,9 @@ struct one_minus_lambda {
   COEFDYN_HD static auto scale(const At& at, int c) {
     return -math::expm1(at.log_decay[c]);
   }
+
+  // facts that kernels may use
+  static constexpr basis depends_on = basis::numbers;  // with a scalar lambda; per channel lambda is a vector
 };
 
 }  // namespace coefdyn::scaling

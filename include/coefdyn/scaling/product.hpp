@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "../core/concepts.hpp"
+#include "../core/principle.hpp"
 
 namespace coefdyn::scaling {
 
@@ -12,7 +13,6 @@ namespace coefdyn::scaling {
 /// source  mLSTM: exp(i_j) / sqrt(n), arXiv:2405.04517
 template <class... B>
 struct product {
-  static constexpr basis depends_on = basis_of_all<B...>;
   using streams = concatenated<detail::streams_t<B>...>;
   template <class At>
     requires(scales_write<B, At> && ...)
@@ -32,6 +32,12 @@ struct product {
     using R = typename At::real;
     return (R(0) + ... + R(exponent_of<B>(at)));
   }
+
+  // facts that kernels and principles may use
+  static constexpr basis depends_on = basis_of_all<B...>;
+  static constexpr variance_factor variance = ((variance_of<B> == variance_factor::sqrt_dim) || ...) ? variance_factor::sqrt_dim
+                                              : ((variance_of<B> == variance_factor::none) && ...)   ? variance_factor::none
+                                                                                                     : variance_factor::not_declared;
 
  private:
   template <class One, class At>

@@ -12,7 +12,6 @@ namespace coefdyn::scaling {
 /// error   refused for an evolution without log_decay
 /// source  LRU, arXiv:2303.06349
 struct sqrt_one_minus_lambda2 {
-  static constexpr basis depends_on = basis::numbers;  // with a scalar lambda; per channel lambda is a vector
   using streams = list<declared_elsewhere<stream::log_decay>>;
   template <class At>
     requires requires(At at) { -at.log_decay; }
@@ -24,6 +23,9 @@ struct sqrt_one_minus_lambda2 {
   COEFDYN_HD static auto scale(const At& at, int c) {
     return of(at.log_decay[c] + at.log_decay[c]);
   }
+
+  // facts that kernels may use
+  static constexpr basis depends_on = basis::numbers;  // with a scalar lambda; per channel lambda is a vector
 
  private:
   template <class R>

@@ -13,13 +13,15 @@ namespace coefdyn::scaling {
 /// source  Mamba-2, arXiv:2405.21060
 template <class P>
 struct step {
-  static constexpr basis depends_on = basis::numbers;
   using streams = list<declared_elsewhere<stream::raw>, declared_elsewhere<stream::dt_bias>>;
   template <class At>
     requires requires(At at) { P::delta(at.raw, at.dt_bias); }
   COEFDYN_HD static auto scale(const At& at) {
     return P::delta(at.raw, at.dt_bias);
   }
+
+  // facts that kernels may use
+  static constexpr basis depends_on = basis::numbers;
 };
 
 }  // namespace coefdyn::scaling

@@ -164,7 +164,7 @@ eigenvalue_report eigenvalues(const X& x, Visit visit, const eigenvalue_options&
   std::vector<double> scratch(static_cast<std::size_t>(e.n) + 1);
   std::vector<std::complex<double>> scaled(static_cast<std::size_t>(e.n));
   eigenvalue_report report;
-  report.is_degree_one_part = !traits<M>::linear && !std::is_same_v<typename M::evolution, evolution::identity>;
+  report.is_degree_one_part = !traits<M>::linear && !(traits<M>::structured && is_identity(traits<M>::structure));
   const int readers = cpu::readers_per_state(e);
   for (idx s = 0; s < e.sequences; ++s) {
     const sequence q = sequence_at(x, e, s);

@@ -1,38 +1,48 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "../../readout/elu_plus_one.hpp"
-#include "../../readout/exponential.hpp"
-#include "../../readout/sigmoid.hpp"
-#include "../../readout/silu.hpp"
-#include "../../readout/softplus.hpp"
+#include "../../core/mixer.hpp"
 #include "../products/products.hpp"
 #include "rows.hpp"
 
-/// A readout map on many scores at once. Maps made of an exponential take it from the vector kernels; any other map, a
-/// user's too, runs as it is written.
+/// A readout map on many scores at once. A map that declares its one exponential (`exponent`, see readout/silu.hpp) takes it from the
+/// vector kernels; any other map runs as it is written.
 namespace coefdyn::cpu {
+
+template <class Phi>
+concept is_multiple_of_exp = requires { requires Phi::needs_max; };  // phi(s + c) = e^c phi(s), so phi(s) = phi(0) e^s
+template <class Phi, class R>
+concept weighs_by_exponential = requires(R s) { Phi::apply(s, Phi::exponent(s)); };
+template <class Phi, class R>
+concept slopes_by_exponential = requires(R s) { Phi::derivative(s, Phi::exponent(s)); };
+
+inline constexpr int scores_at_once = 256;
+
+/// e := e^exponent(z).
+template <class Phi, class R>
+void exponentials(const products<R>& px, int count, const R* z, R* e) {
+  by_channel(count, e, [&](int c) { return Phi::exponent(z[c]); });
+  px.exp(count, e, e);
+}
+/// z := phi(z) = phi(0) e^z.
+template <class Phi, class R>
+void multiple_of_exp(const products<R>& px, idx count, R* z) {
+  px.exp(count, z, z);
+  const R at_zero = Phi::apply(R(0));
+  if (at_zero != R(1))
+    for (idx i = 0; i < count; ++i) z[i] = at_zero * z[i];
+}
 
 /// z := phi(z).
 template <class Phi, class R>
 void apply_readout(const products<R>& px, idx count, R* z) {
-  constexpr int block = 256;
-  constexpr bool by_sigmoid = std::is_same_v<Phi, readout::sigmoid> || std::is_same_v<Phi, readout::silu>;
-  constexpr bool is_elu = std::is_same_v<Phi, readout::elu_plus_one>;
-  if constexpr (std::is_same_v<Phi, readout::exponential>) {
-    px.exp(count, z, z);
-  } else if constexpr (by_sigmoid || is_elu) {
-    R e[block];
-    for (idx i = 0; i < count; i += block, z += block) {
-      const int here = count - i < block ? static_cast<int>(count - i) : block;
-      by_channel(here, e, [&](int c) { return is_elu ? math::min(z[c], R(0)) : -math::abs(z[c]); });
-      px.exp(here, e, e);
-      by_channel(here, z, [&](int c) {
-        if constexpr (is_elu) return math::select(z[c] > R(0), z[c] + R(1), e[c]);
-        else {
-          const R s = math::select(z[c] < R(0), e[c], R(1)) / (R(1) + e[c]);
-          return std::is_same_v<Phi, readout::silu> ? z[c] * s : s;
-        }
-      });
+  if constexpr (is_multiple_of_exp<Phi>) {
+    multiple_of_exp<Phi>(px, count, z);
+  } else if constexpr (weighs_by_exponential<Phi, R>) {
+    R e[scores_at_once];
+    for (idx i = 0; i < count; i += scores_at_once, z += scores_at_once) {
+      const int here = count - i < scores_at_once ? static_cast<int>(count - i) : scores_at_once;
+      exponentials<Phi>(px, here, z, e);
+      by_channel(here, z, [&](int c) { return Phi::apply(z[c], e[c]); });
     }
   } else {
     by_channel(static_cast<int>(count), z, [&](int c) { return Phi::apply(z[c]); });
@@ -42,25 +52,17 @@ void apply_readout(const products<R>& px, idx count, R* z) {
 /// g := phi'(z) g and z := phi(z).
 template <class Phi, class R>
 void slope_readout(const products<R>& px, idx count, R* z, R* g) {
-  constexpr int block = 256;
-  constexpr bool by_sigmoid =
-      std::is_same_v<Phi, readout::sigmoid> || std::is_same_v<Phi, readout::silu> || std::is_same_v<Phi, readout::softplus>;
-  for (idx i = 0; i < count; i += block, z += block, g += block) {
-    const int here = count - i < block ? static_cast<int>(count - i) : block;
-    if constexpr (std::is_same_v<Phi, readout::exponential>) {
-      px.exp(here, z, z);
+  for (idx i = 0; i < count; i += scores_at_once, z += scores_at_once, g += scores_at_once) {
+    const int here = count - i < scores_at_once ? static_cast<int>(count - i) : scores_at_once;
+    if constexpr (is_multiple_of_exp<Phi>) {
+      multiple_of_exp<Phi>(px, here, z);
       by_channel(here, g, [&](int c) { return z[c] * g[c]; });
-    } else if constexpr (by_sigmoid) {
-      R s[block];
-      copy(here, z, s);
-      apply_readout<readout::sigmoid>(px, here, s);
-      by_channel(here, g, [&](int c) {
-        if constexpr (std::is_same_v<Phi, readout::sigmoid>) return g[c] * (s[c] * (R(1) - s[c]));
-        else if constexpr (std::is_same_v<Phi, readout::silu>) return g[c] * (s[c] + z[c] * s[c] * (R(1) - s[c]));
-        else return g[c] * s[c];
-      });
-      if constexpr (std::is_same_v<Phi, readout::softplus>) apply_readout<Phi>(px, here, z);
-      else by_channel(here, z, [&](int c) { return std::is_same_v<Phi, readout::silu> ? z[c] * s[c] : s[c]; });
+    } else if constexpr (slopes_by_exponential<Phi, R>) {
+      R e[scores_at_once];
+      exponentials<Phi>(px, here, z, e);
+      by_channel(here, g, [&](int c) { return g[c] * Phi::derivative(z[c], e[c]); });
+      if constexpr (weighs_by_exponential<Phi, R>) by_channel(here, z, [&](int c) { return Phi::apply(z[c], e[c]); });
+      else apply_readout<Phi>(px, here, z);
     } else {
       by_channel(here, g, [&](int c) { return g[c] * slope<Phi>(z[c]); });
       apply_readout<Phi>(px, here, z);
