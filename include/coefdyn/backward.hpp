@@ -69,6 +69,7 @@ constexpr bool gradients_by_differences =
     std::is_same_v<Form, form::parallel>
         ? traits<M>::structure.turns != turning::none || traits<M>::stabilised || traits<M>::structure.decay != gate::none
         : std::is_same_v<Form, form::chunkwise> && traits<M>::structure.turns != turning::none;
+/// Type of the arithmetic of a form's backward pass: wider than the forward's where gradients are differences of sums.
 template <class M, class Form, class R>
 using backward_real = std::conditional_t<gradients_by_differences<M, Form>, cpu::wide<R>, form_real<Form, R>>;
 
@@ -91,6 +92,7 @@ std::size_t backward_workspace_bytes(const device::cpu<Executor>& on, Form form_
   }
 }
 
+/// The same on the CPU, in a workspace of the caller's.
 template <class Executor, class Form, class X, class DY, class G, bool Looks = detail::looks_at_values>
 void backward(const device::cpu<Executor>& on, Form form_, const X& x, const view<DY, 4>& dy, const G& g,
               const carried<typename X::mixer_type, typename X::types_type>& c,

@@ -79,6 +79,7 @@ constexpr bound_by bound_of() {
 }
 }  // namespace detail
 
+/// The six design principles of arXiv:2510.09389, read off a mixer's type.
 template <class M>
 struct principles {
   static_assert(form_exists<form::recurrent, M> == M::readout::is_linear,
@@ -129,6 +130,7 @@ struct principles {
   }
 };
 
+/// Writes the six lines.
 template <class Stream, class M>
 Stream& operator<<(Stream& out, principles<M>) {
   out << principles<M>::text();

@@ -136,6 +136,7 @@ std::size_t workspace_bytes(const device::cpu<Executor>& on, Form form_, const X
   }
 }
 
+/// The same on the CPU, in a workspace of the caller's.
 template <class Executor, class Form, class X, class Out, bool Looks = detail::looks_at_values>
 void run(const device::cpu<Executor>& on, Form form_, const X& x, const view<Out, 4>& y,
          const carried<typename X::mixer_type, typename X::types_type>& c, workspace ws) {

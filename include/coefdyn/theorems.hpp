@@ -6,9 +6,11 @@
 /// Which form exists for which mixer: one sentence per theorem, checked before any kernel is named.
 namespace coefdyn {
 
+/// Whether products of A_t over a chunk are made of products of its parts.
 template <class M>
 constexpr bool is_chunkable = traits<M>::structured || traits<M>::structure.constant;
 
+/// Whether mixer M has form F, by Lemma 1 and by the structure of A_t.
 template <class F, class M>
 constexpr bool form_exists = false;
 template <class M>

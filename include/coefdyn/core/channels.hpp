@@ -31,6 +31,7 @@ template <class R, class F, class Op>
   for (; c < n; ++c) total = op(total, f(c));
   return total;
 }
+/// sum_c f(c) over n channels.
 template <class R, class F>
 [[gnu::always_inline]] COEFDYN_HD inline R sum_over(int n, F f) {
   return fold_over(n, R(0), f, [](R a, R b) { return a + b; });

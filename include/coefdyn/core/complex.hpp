@@ -23,19 +23,23 @@ struct complex {
   COEFDYN_HD constexpr complex& operator-=(complex b) { return *this = *this - b; }
 };
 
+/// Whether R is a complex<..>.
 template <class R>
 constexpr bool is_complex = false;
 template <class R>
 constexpr bool is_complex<complex<R>> = true;
 
+/// The conjugate of a.
 template <class R>
 COEFDYN_HD constexpr complex<R> conj(complex<R> a) {
   return {a.re, -a.im};
 }
+/// Re(a) of a real number: itself.
 template <class R>
 COEFDYN_HD constexpr R real_part(R a) {
   return a;
 }
+/// Re(a).
 template <class R>
 COEFDYN_HD constexpr R real_part(complex<R> a) {
   return a.re;

@@ -63,6 +63,7 @@ struct cuda {
 using namespace without_its_header;
 }  // namespace device
 
+/// Whether T is a device that calls take.
 template <class T>
 constexpr bool is_device = std::is_same_v<T, device::without_its_header::cuda>;
 template <class Executor>

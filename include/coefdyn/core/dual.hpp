@@ -127,16 +127,19 @@ COEFDYN_WITH_PLAIN(bool, >=)
 COEFDYN_WITH_PLAIN(bool, ==)
 #undef COEFDYN_WITH_PLAIN
 
+/// The same of dual numbers, by the product rule.
 template <class R>
 COEFDYN_HD constexpr dual<R> along(dual<R> a, dual<R> b) {
   return {along(a.v, b.v), along(a.d, b.v) + along(a.v, b.d)};
 }
 
+/// The same of dual numbers, by the product rule.
 template <class R>
 COEFDYN_HD constexpr dual<R> passed(dual<R> gradient, dual<R> slope) {
   return {passed(gradient.v, slope.v), passed(gradient.d, slope.v) + passed(gradient.v, slope.d)};
 }
 
+/// Whether R is a dual<..>.
 template <class R>
 constexpr bool is_dual = false;
 template <class R>

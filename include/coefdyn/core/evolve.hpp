@@ -23,6 +23,7 @@ struct column_view {
   COEFDYN_HD X& operator[](int c) const { return p[c * stride]; }
 };
 
+/// log lambda_t of channel c as the structure has it: 0, one a head, or one a channel.
 template <class E, class At>
 COEFDYN_HD auto log_decay_of(const At& at, int c) {
   using R = typename At::real;
@@ -30,6 +31,7 @@ COEFDYN_HD auto log_decay_of(const At& at, int c) {
   else if constexpr (structure_v<E>.decay == gate::scalar) return R(E::log_decay(at));
   else return R(E::log_decay(at, c));
 }
+/// Channel c of the column of A_t's rank-one part: k_t, or the policy's own.
 template <class E, class At>
 COEFDYN_HD auto column_of(const At& at, int c) {
   if constexpr (structure_v<E>.correction == rank_one::along_key) return at.k[c];

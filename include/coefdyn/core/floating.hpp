@@ -65,11 +65,13 @@ template <class R>
 #endif
 }
 
+/// Whether x is NaN, told by its bits; a dual number by its value.
 template <class R>
 COEFDYN_HD constexpr bool is_nan(R x) {
   if constexpr (is_dual<R>) return is_nan(x.v);
   else return detail::size_bits(x) > detail::infinity_bits<R>;
 }
+/// Whether x is inf or -inf, told by its bits; a dual number by its value.
 template <class R>
 COEFDYN_HD constexpr bool is_infinite(R x) {
   if constexpr (is_dual<R>) return is_infinite(x.v);
@@ -81,11 +83,13 @@ COEFDYN_HD constexpr bool is_finite(R x) {
   if constexpr (is_dual<R>) return is_finite(x.v);
   else return detail::size_bits(x) < detail::infinity_bits<R>;
 }
+/// inf, which -ffast-math does not assume away.
 template <class R>
 COEFDYN_HD constexpr R infinity() {
   if constexpr (is_dual<R>) return R(infinity<decltype(R{}.v)>());
   else return __builtin_bit_cast(R, detail::forgotten(detail::infinity_bits<R>));
 }
+/// -inf, likewise.
 template <class R>
 COEFDYN_HD constexpr R minus_infinity() {
   if constexpr (is_dual<R>) return R(minus_infinity<decltype(R{}.v)>());

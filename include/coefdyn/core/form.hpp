@@ -21,10 +21,11 @@ struct memory_policy {
   int save_every = 8;
 };
 
-struct definition {};      // as written: T^2 applications of A, any mixer
-struct parallel {};        // tiled T^2, no T x T storage: any phi, A_t with structure
-struct recurrent {};       // token by token, state n x d: phi linear
-struct chunkwise {         // matrix products within chunks, state between them: phi linear, A_t with structure or constant
+struct definition {};  // as written: T^2 applications of A, any mixer
+struct parallel {};    // tiled T^2, no T x T storage: any phi, A_t with structure
+struct recurrent {};   // token by token, state n x d: phi linear
+/// Matrix products within chunks, the state between them: phi linear, A_t with structure or constant.
+struct chunkwise {
   int length = 0;          // tokens per chunk; 0 takes the tuned one
   memory_policy memory{};  // of its backward pass
 };
@@ -34,8 +35,10 @@ struct automatic {};  // picked by the cost table in tuning.hpp; `chosen` says w
 }  // namespace coefdyn::form
 
 namespace coefdyn {
+/// Whether T is one of Form.
 template <class T, class... Form>
 inline constexpr bool is_one_of = (std::is_same_v<T, Form> || ...);
+/// Whether T is a form's tag.
 template <class T>
 inline constexpr bool is_form =
     is_one_of<T, form::definition, form::parallel, form::recurrent, form::chunkwise, form::step, form::automatic>;

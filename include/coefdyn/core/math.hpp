@@ -93,6 +93,8 @@ COEFDYN_HD inline float tanh(float x) {
 #endif
 
 // clang-format off
+/// A function of the standard library for numbers of its type, the same on a GPU.
+///@{
 #if defined(__CUDA_ARCH__)
 COEFDYN_HD inline float  exp(float x)    { return ::expf(x); }
 COEFDYN_HD inline float  expm1(float x)  { return ::expm1f(x); }
@@ -118,10 +120,13 @@ COEFDYN_HD inline float  sqrt(float x)   { return ::sqrtf(x); }
 COEFDYN_HD inline double sqrt(double x)  { return ::sqrt(x); }
 COEFDYN_HD inline double sin(double x)   { return ::sin(x); }
 COEFDYN_HD inline double cos(double x)   { return ::cos(x); }
+///@}
 
 /// A number type that brings its own functions, found beside it under these names.
 template <class R>
 concept own_functions = requires(R x) { own_exp(x); };
+/// The function that such a number brings.
+///@{
 template <own_functions R> COEFDYN_HD R exp(R x)   { return own_exp(x); }
 template <own_functions R> COEFDYN_HD R expm1(R x) { return own_expm1(x); }
 template <own_functions R> COEFDYN_HD R log(R x)   { return own_log(x); }
@@ -130,6 +135,7 @@ template <own_functions R> COEFDYN_HD R tanh(R x)  { return own_tanh(x); }
 template <own_functions R> COEFDYN_HD R sqrt(R x)  { return own_sqrt(x); }
 template <own_functions R> COEFDYN_HD R sin(R x)   { return own_sin(x); }
 template <own_functions R> COEFDYN_HD R cos(R x)   { return own_cos(x); }
+///@}
 // clang-format on
 
 /// a where the condition holds, else b: a choice that dual numbers pass through.
@@ -140,23 +146,29 @@ COEFDYN_HD constexpr R select(bool condition, R a, R b) {
 #endif
   return condition ? a : b;
 }
+/// The same for dual numbers: value and slope of the one that is chosen.
 template <class R>
 COEFDYN_HD constexpr dual<R> select(bool condition, dual<R> a, dual<R> b) {
   return {select(condition, a.v, b.v), select(condition, a.d, b.d)};
 }
+/// The larger of a and b; a where they compare neither way.
 template <class R>
 COEFDYN_HD constexpr R max(R a, R b) {
   return a < b ? b : a;
 }
+/// The smaller of a and b; a where they compare neither way.
 template <class R>
 COEFDYN_HD constexpr R min(R a, R b) {
   return b < a ? b : a;
 }
+/// |a|; at 0 a dual number's slope is 1.
 template <class R>
 COEFDYN_HD constexpr R abs(R a) {
   return a < R(0) ? -a : a;
 }
 
+/// The function of a dual number, with its slope.
+///@{
 template <class R>
 COEFDYN_HD dual<R> exp(dual<R> x) {
   const R e = exp(x.v);
@@ -195,6 +207,7 @@ template <class R>
 COEFDYN_HD dual<R> cos(dual<R> x) {
   return {cos(x.v), -(sin(x.v) * x.d)};
 }
+///@}
 
 /// The running maximum of nothing: the lowest finite number. A maximum of anything finite is no smaller, and e^(this - maximum) is 0
 /// for every other one, so e^(old - new maximum) needs no case of its own: only a sum with a maximum has to ask `is_unset`.
@@ -207,6 +220,7 @@ COEFDYN_HD constexpr R unset_maximum() {
     return lowest;
   }
 }
+/// Whether a maximum is still that of nothing.
 template <class R>
 COEFDYN_HD constexpr bool is_unset(R maximum) {
   if constexpr (is_dual<R>) return is_unset(maximum.v);

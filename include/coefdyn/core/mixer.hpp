@@ -19,8 +19,10 @@ using needs_of = merged<list<need<stream::q, ticks::token, width::key, owner::qu
                         detail::streams_t<typename M::evolution>, detail::streams_t<typename M::scaling>,
                         detail::streams_t<typename M::normalization>, detail::streams_t<typename M::readout>>;
 
+/// One token as the policies on the state's side see it, over numbers of type R.
 template <class R, class M, field Over = field::real>
 using state_token = token<R, state_needs<needs_of<M, Over>>>;
+/// One token as the policies on the reading side see it, over numbers of type R.
 template <class R, class M, field Over = field::real>
 using reader_token = token<R, reader_needs<needs_of<M, Over>>>;
 
@@ -44,6 +46,7 @@ struct mixer {
   using feature_map = std::conditional_t<coefdyn::feature_map<Psi>, Psi, feature::identity>;
 };
 
+/// A mixer: five policies.
 template <class M>
 concept is_mixer = requires {
   typename M::readout;
@@ -82,6 +85,7 @@ struct traits {
   COEFDYN_HD static constexpr int lowered(int n) { return complex_state ? 2 * n : n; }
 };
 
+/// Type of the entries of S and z: R, or complex where the evolution is.
 template <class M, class R>
 using state_element = std::conditional_t<traits<M>::complex_state, complex<R>, R>;
 
@@ -142,6 +146,7 @@ COEFDYN_HD R log_eta(R sum, R m, const At& at) {
   else if constexpr (requires { Eta::log_inverse(at); }) return -R(Eta::log_inverse(at));
   else return math::log(math::abs(R(Eta::eta(sum * scale_taken_out(m), at))));
 }
+/// Sign of eta, 1 or -1, from the sum scaled by e^-m.
 template <class Eta, class R, class At>
 COEFDYN_HD int eta_sign(R sum, R m, const At& at) {
   if constexpr (requires { Eta::log_inverse(at); }) return 1;

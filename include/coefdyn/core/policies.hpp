@@ -6,7 +6,8 @@
 namespace coefdyn {
 
 namespace readout {
-struct softmax {  // looked for under this name; the sentence says where it is
+/// No policy, but looked for under this name: where it is named as one, a sentence says what softmax is made of.
+struct softmax {
   static constexpr bool is_found_elsewhere = true;
 };
 }  // namespace readout

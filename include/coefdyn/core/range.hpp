@@ -23,6 +23,7 @@ COEFDYN_HD R times_exp(R a, R b, R x) {
   if (e < abs(low)) return in_order(e * high) * low;
   return in_order(low * high) * e;
 }
+/// The same of dual numbers: every term of the slope keeps its range.
 template <class R>
 COEFDYN_HD dual<R> times_exp(dual<R> a, dual<R> b, dual<R> x) {
   const R value = times_exp(a.v, b.v, x.v);

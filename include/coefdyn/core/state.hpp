@@ -27,9 +27,11 @@ struct state_view {
   }
 };
 
+/// A caller's state of a mixer that a call may write.
 template <class M, class Types>
 using mutable_state =
     state_view<M, state_element<M, typename detail::as_types<Types>::type::state>, typename detail::as_types<Types>::type::accumulate>;
+/// A caller's state of a mixer that a call reads.
 template <class M, class Types>
 using const_state = state_view<M, const state_element<M, typename detail::as_types<Types>::type::state>,
                                const typename detail::as_types<Types>::type::accumulate>;
@@ -120,6 +122,7 @@ struct carried {
   std::span<const idx> positions{};    // ascending numbers of tokens of each sequence after which `captured` takes the state
   mutable_state<M, Types> captured{};  // sequence axis: positions x N
 };
+/// What `run` takes: initial, final and captured states.
 template <class M, class Types = float>
 using carry = carried<M, typename detail::as_types<Types>::type>;
 
@@ -129,6 +132,7 @@ struct carried_gradients {
   const_state<M, Types> final{};      // in: gradient of the final state; empty: zero
   mutable_state<M, Types> initial{};  // out: gradient of the initial state; empty: not wanted
 };
+/// What `backward` takes: gradients of final and initial states.
 template <class M, class Types = float>
 using state_gradients = carried_gradients<M, typename detail::as_types<Types>::type>;
 

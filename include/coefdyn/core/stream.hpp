@@ -6,22 +6,28 @@
 /// sees it, and gradients then have members of these names.
 namespace coefdyn {
 
+/// A list of types.
 template <class... T>
 struct list {};
 
-enum class ticks { constant, token, write };  // rows in time: none, T, T * writes_per_token
-enum class width {                            // what one row of one head holds
-  scalar,                                     // one number
-  key,                                        // n
-  value,                                      // d
-  pairs,                                      // n / 2
-  factors,                                    // m, a policy sees that of its micro-step
-  factors_key,                                // m x n, likewise
-  matrix                                      // n x n
+/// Rows of a stream in time: none, T, T * writes_per_token.
+enum class ticks { constant, token, write };
+/// What one row of one head holds.
+enum class width {  // what one row of one head holds
+  scalar,           // one number
+  key,              // n
+  value,            // d
+  pairs,            // n / 2
+  factors,          // m, a policy sees that of its micro-step
+  factors_key,      // m x n, likewise
+  matrix            // n x n
 };
+/// Whose head index a stream has; shared has no head axis.
 enum class owner { query, key, state, reader, shared };  // whose head index it has; shared has no head axis
+/// The numbers of q and k.
 enum class field { real, complex };
-enum class precision { storage, gate };  // which member of types<> holds it; gates are never below float
+/// Which member of types<> holds a stream; gates are never below float.
+enum class precision { storage, gate };
 
 /// One need of a policy: a tag in a shape class.
 template <class Tag, ticks Ticks, width Width, owner Owner = Tag::belongs_to, field Over = field::real>
@@ -43,16 +49,22 @@ struct unless_declared {};
 template <class Tag>
 struct declared_elsewhere {};
 
+/// One number a token and head.
 template <class Tag>
 using per_head = need<Tag, ticks::token, width::scalar>;
+/// n numbers a token and head.
 template <class Tag>
 using per_channel = need<Tag, ticks::token, width::key>;
+/// One number a write and head.
 template <class Tag>
 using per_write = need<Tag, ticks::write, width::scalar>;
+/// n numbers a write and head.
 template <class Tag>
 using per_write_channel = need<Tag, ticks::write, width::key>;
+/// One number a head, the same for all tokens.
 template <class Tag>
 using fixed_per_head = need<Tag, ticks::constant, width::scalar>;
+/// n numbers a head, the same for all tokens.
 template <class Tag>
 using fixed_per_channel = need<Tag, ticks::constant, width::key>;
 
@@ -202,10 +214,13 @@ struct concat<list<Out...>, list<L...>, Rest...> : concat<list<Out..., L...>, Re
 template <class... Lists>
 using concatenated = typename detail::concat<list<>, Lists...>::type;
 
+/// The needs of several lists, each once; `unless_declared` and `declared_elsewhere` resolved.
 template <class... Lists>
 using merged = typename detail::merge<list<>, Lists...>::type;
+/// Those needs whose heads read: q and the normalization's.
 template <class Needs>
 using reader_needs = typename detail::side_of<true, Needs>::type;
+/// Those needs whose heads hold a state: k, v, the evolution's and the scaling's.
 template <class Needs>
 using state_needs = typename detail::side_of<false, Needs>::type;
 

@@ -9,12 +9,18 @@
 ///   D_t = diag(e^(log decay + i angle)), the angle on pairs of channels or on complex channels
 namespace coefdyn {
 
-enum class gate { none, scalar, channel };                          // D_t: 1, lambda_t, diag(lambda_t)
-enum class rank_one { none, along_key, free };                      // col_t: k_t, or the policy's column(at, c)
-enum class sees { decayed, undecayed };                             // what row_t' multiplies
-enum class reads { after_write, before_write };                     // before: y_i reads S_{i-1}, the diagonal has bonus(at, c)
-enum class turning { none, half_pairs, adjacent_pairs, channels };  // which channels an angle turns: (m, m + n/2), (2m, 2m+1), complex c
+/// D_t without its angles: 1, lambda_t, diag(lambda_t).
+enum class gate { none, scalar, channel };
+/// col_t of a rank-one part: k_t, or the policy's column(at, c).
+enum class rank_one { none, along_key, free };
+/// What row_t' multiplies: the state after D_t, or before.
+enum class sees { decayed, undecayed };
+/// When y_i reads. Before the write it reads S_{i-1}, and the diagonal coefficient has bonus(at, c).
+enum class reads { after_write, before_write };
+/// Which channels an angle turns: (m, m + n/2), (2m, 2m + 1), or the complex channel c.
+enum class turning { none, half_pairs, adjacent_pairs, channels };
 
+/// What A_t is made of, as one value: the key of the forms' loops.
 struct structure_of {
   gate decay = gate::none;
   rank_one correction = rank_one::none;
@@ -32,9 +38,11 @@ constexpr bool is_identity(const structure_of& s) {
   return s.decay == gate::none && s.correction == rank_one::none && s.turns == turning::none;
 }
 
+/// An evolution that says what it is made of.
 template <class E>
 concept declares_structure = requires { typename std::integral_constant<gate, E::structure.decay>; };
 
+/// The structure that an evolution declares; that of the identity where it declares none.
 template <class E>
 constexpr structure_of structure_v{};
 template <declares_structure E>
@@ -53,6 +61,7 @@ constexpr structure_of structure_v<E> = [] {
 struct channel_pair {
   int x, y;
 };
+/// The channels that angle p turns, of n.
 COEFDYN_HD constexpr channel_pair pair_of(turning how, int p, int n) {
   return how == turning::adjacent_pairs ? channel_pair{2 * p, 2 * p + 1} : channel_pair{p, p + n / 2};
 }
@@ -61,11 +70,13 @@ COEFDYN_HD constexpr channel_pair pair_of(turning how, int p, int n) {
 /// or anything in the token, which is taken where `static constexpr basis depends_on` is not said. Numbers that need no row of q, k,
 /// v or the like can be made ahead of the kernels that read the rows.
 enum class basis { sizes, numbers, token };
+/// What the numbers of policy P depend on; a whole token where P does not say.
 template <class P>
 constexpr basis basis_of = basis::token;
 template <class P>
   requires requires { std::integral_constant<basis, P::depends_on>{}; }
 constexpr basis basis_of<P> = P::depends_on;
+/// The widest of several policies' bases.
 template <class... P>
 constexpr basis basis_of_all = [] {
   basis widest = basis::sizes;

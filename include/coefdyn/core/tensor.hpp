@@ -107,6 +107,7 @@ inline void expect_view(const char* prefix, const char* name, const any_view& v,
 }
 }  // namespace detail
 
+/// A view of any type and rank.
 template <class V>
 concept is_view = requires(const V& v) { []<class T, int Rank>(const view<T, Rank>&) {}(v); };
 

@@ -14,6 +14,7 @@ struct row {
   idx stride;
   COEFDYN_HD R operator[](int c) const { return static_cast<R>(p[c * stride]); }
 };
+/// A matrix of one head, likewise.
 template <class R, class S = R>
 struct matrix {
   const S* p;
@@ -40,6 +41,7 @@ struct lifted_row {
     return {p[c * stride], R(0)};
   }
 };
+/// The same matrix read as dual numbers.
 template <class R, class Seed>
 struct lifted_matrix {
   const R* p;
@@ -103,6 +105,7 @@ struct place {
   int micro_step;  // 0 .. m - 1
 };
 
+/// One token as a policy sees it: a member for each need, and its place.
 template <class R, class Needs>
 struct token;
 template <class R, class... Need>

@@ -166,9 +166,11 @@ struct extents {
     return o == owner::query ? queries : o == owner::key ? keys : o == owner::state ? states : o == owner::reader ? readers : 1;
   }
 };
+/// Rows of one sequence: of a batch row, or of a packed batch.
 struct sequence {
   idx batch, begin, end;  // rows of time
 };
+/// Sequence i of a call.
 template <class X>
 COEFDYN_HD sequence sequence_at(const X& x, const extents& e, idx i) {
   if (x.cu_seqlens) return {0, x.cu_seqlens[i], x.cu_seqlens[i + 1]};
@@ -182,6 +184,7 @@ COEFDYN_HD constexpr void inner_extents(int n, int d, int micro, idx (&out)[2]) 
   out[0] = w == width::key || w == width::matrix ? n : w == width::value ? d : w == width::pairs ? n / 2 : w == width::scalar ? 1 : micro;
   out[1] = w == width::matrix || w == width::factors_key ? n : 1;
 }
+/// Numbers in one row of one head of a stream.
 template <class Need>
 COEFDYN_HD constexpr idx inner_size(int n, int d, int micro) {
   idx e[2] = {};

@@ -77,6 +77,8 @@ struct trial_token : token<trial, Needs>, absent_streams<Needs, every_stream> {}
 }  // namespace coefdyn::detail
 
 namespace coefdyn::math {
+/// Of a stream that a policy reads without listing it: unlisted as well, so that the sentence about it is the only error.
+///@{
 template <class X, class Y>
   requires coefdyn::detail::with_unlisted<X, Y>
 COEFDYN_HD constexpr coefdyn::detail::unlisted_of<X, Y> min(X, Y) {
@@ -92,4 +94,5 @@ template <class X, class Y>
 COEFDYN_HD constexpr coefdyn::detail::unlisted_of<X, Y> select(bool, X, Y) {
   return {};
 }
+///@}
 }  // namespace coefdyn::math

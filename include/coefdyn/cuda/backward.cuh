@@ -90,6 +90,7 @@ std::size_t backward_workspace_bytes(const device::cuda& on, Form form_, const X
                                  true, [](const auto& call) { return std::size_t(call.bytes()); });
   else return 0;
 }
+/// Bytes of the workspace that `backward` on a GPU takes.
 template <class Form, class X, class DY, class G>
 std::size_t backward_workspace_bytes(const device::cuda& on, Form form_, const X& x, const view<DY, 4>& dy, const G& g,
                                      const carried<typename X::mixer_type, typename X::types_type>& c = {},
@@ -116,6 +117,7 @@ void backward(const device::cuda& on, Form form_, const X& x, const view<DY, 4>&
       call.run(ws.data());
     });
 }
+/// The same on a GPU: work is queued on the stream.
 template <class Form, class X, class DY, class G>
 void backward(const device::cuda& on, Form form_, const X& x, const view<DY, 4>& dy, const G& g,
               const carried<typename X::mixer_type, typename X::types_type>& c = {},

@@ -80,6 +80,7 @@ std::size_t kept_bytes(const device::cuda& on, Form form_, const X& x,
   else return 0;
 }
 
+/// The same on a GPU, in a workspace of the caller's: work is queued on the stream.
 template <class Form, class X, class Out>
 void run(const device::cuda& on, Form form_, const X& x, const view<Out, 4>& y,
          const carried<typename X::mixer_type, typename X::types_type>& c, workspace ws, cuda::kept_forward* kept = nullptr) {

@@ -211,6 +211,7 @@ void eigenvalues(const device::cuda& on, const X& x, const view<complex<R>, 4>& 
   call.expect_room(ws);
   call(cuda::generic::store_eigenvalues<R>{out}, ws);
 }
+/// The same, allocating its workspace.
 template <class X, class R>
 void eigenvalues(const device::cuda& on, const X& x, const view<complex<R>, 4>& out) {
   const std::size_t bytes = eigenvalue_workspace_bytes(on, x);
@@ -233,6 +234,7 @@ void eigenvalue_histograms(const device::cuda& on, const X& x, const spectrum_hi
                  cuda::generic::spectrum_threads, 0, counters);
   call(count, ws);
 }
+/// The same, allocating its workspace.
 template <class X>
 void eigenvalue_histograms(const device::cuda& on, const X& x, const spectrum_histogram& bins, const histogram_counters& out) {
   const std::size_t bytes = eigenvalue_workspace_bytes(on, x);

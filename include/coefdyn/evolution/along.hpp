@@ -11,8 +11,10 @@ enum class along { key, z };
 /// strength::per_write: beta [B, T w, H]. strength::fixed: beta [H].
 enum class strength { per_write, fixed };
 
+/// The need of beta, with that strength.
 template <strength From>
 using beta_need = std::conditional_t<From == strength::fixed, fixed_per_head<stream::beta>, per_write<stream::beta>>;
+/// The need of z, a direction a write.
 using z_need = per_write_channel<stream::z>;
 
 /// The correction of a Householder, -beta z z': what the evolutions made of it share.

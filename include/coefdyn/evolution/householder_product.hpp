@@ -5,6 +5,9 @@
 
 namespace coefdyn::evolution {
 
+/// The decay of a product of Householders: none, or one a head.
+enum class product_gate { none, scalar };
+
 /// A_t = [lambda_t] H_{m-1} ... H_1 H_0, H_l = I - beta_{t,l} z_{t,l} z_{t,l}': m factors, index 0 acts first, one write per
 /// token after the last (DeltaProduct, which writes at every factor, is writes.hpp).
 ///
@@ -12,8 +15,6 @@ namespace coefdyn::evolution {
 /// range   a contraction for every beta |z|^2 in [0, 2]
 /// error   b = beta is refused: beta has one value per factor here
 /// source  arXiv:2510.09389, products of Householders
-enum class product_gate { none, scalar };
-
 template <int Factors, product_gate Gate = product_gate::none>
 struct householder_product {
   using factor_streams = list<need<stream::beta, ticks::token, width::factors>, need<stream::z, ticks::token, width::factors_key>>;

@@ -5,6 +5,9 @@
 
 namespace coefdyn::evolution {
 
+/// Which channels turn together: (m, m + n/2), or (2m, 2m + 1).
+enum class pairing { half, interleaved };
+
 /// A = R(-theta) on pairs of channels: RoPE as an evolution. Turning q_i and k_j by +theta times their position gives
 /// q_i' R(-theta)^(i-j) k_j, so A turns clockwise.
 ///
@@ -12,8 +15,6 @@ namespace coefdyn::evolution {
 /// shape   n even; pairs (m, m + n/2) with pairing::half, (2m, 2m + 1) with pairing::interleaved
 /// error   odd n is refused
 /// source  Su et al. (RoFormer), arXiv:2104.09864
-enum class pairing { half, interleaved };
-
 template <pairing Pairs = pairing::half>
 struct rotation {
   using streams = list<need<stream::theta, ticks::constant, width::pairs, owner::shared>>;

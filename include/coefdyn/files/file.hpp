@@ -139,6 +139,7 @@ class file_writer {
   std::FILE* file_ = nullptr;
 };
 
+/// Writes a whole file: aside first, then renamed, so that the old one stays until the new one is complete.
 inline void write_file(const std::string& path, std::span<const std::byte> bytes) {
   file_writer file(path);
   file.write(bytes);

@@ -104,6 +104,7 @@ array<T> npy_file::load() const {
   });
 }
 
+/// Reads a `.npy` file into an array of its own, row-major.
 template <class T>
 array<T> load_npy(const std::string& path) {
   return npy_file::read(path).load<T>();
@@ -152,6 +153,7 @@ void save_npy(const std::string& path, std::span<const T> values, std::span<cons
   file.write(std::as_bytes(values));
   file.finish();
 }
+/// The same from vectors.
 template <class T>
 void save_npy(const std::string& path, const std::vector<T>& values, const std::vector<idx>& shape) {
   save_npy(path, std::span<const T>(values), std::span<const idx>(shape));

@@ -13,6 +13,7 @@
 /// The header of a .npy file: a Python dictionary {'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), }.
 namespace coefdyn::files {
 
+/// What the header of a `.npy` file says.
 struct npy_header {
   std::string descr;  // as the file has it
   number_type type = number_type::f64;

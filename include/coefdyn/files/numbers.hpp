@@ -52,15 +52,18 @@ enum class number_type {
   c128
 };
 
+/// The names of a number type in the formats, and its bits.
 struct number_type_entry {
   std::string_view safetensors, npy;  // empty: the format has no such type
   int bits;
 };
+/// All number types, in the order of `number_type`.
 inline constexpr number_type_entry number_types[] = {
     {"BOOL", "b1", 8},  {"F4", "", 4},      {"F6_E2M3", "", 6}, {"F6_E3M2", "", 6},     {"U8", "u1", 8},        {"I8", "i1", 8},
     {"F8_E5M2", "", 8}, {"F8_E4M3", "", 8}, {"F8_E8M0", "", 8}, {"F8_E4M3FNUZ", "", 8}, {"F8_E5M2FNUZ", "", 8}, {"I16", "i2", 16},
     {"U16", "u2", 16},  {"F16", "f2", 16},  {"BF16", "", 16},   {"I32", "i4", 32},      {"U32", "u4", 32},      {"F32", "f4", 32},
     {"C64", "c8", 64},  {"F64", "f8", 64},  {"I64", "i8", 64},  {"U64", "u8", 64},      {"", "c16", 128}};
+/// The entry of one number type.
 constexpr const number_type_entry& entry_of(number_type t) { return number_types[static_cast<std::size_t>(t)]; }
 
 namespace detail {
@@ -220,6 +223,7 @@ constexpr number_type number_type_of() {
   }
 }
 
+/// How a conversion of numbers ended.
 enum class conversion { done, no_such, does_not_fit };
 
 namespace detail {

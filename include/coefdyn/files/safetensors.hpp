@@ -27,8 +27,10 @@
 /// source  https://github.com/huggingface/safetensors
 namespace coefdyn::files {
 
+/// A mapped safetensors file: its tensors by name, its metadata.
 class safetensors {
  public:
+  /// One tensor of the file: its type, its shape, and where its bytes lie.
   struct tensor {
     number_type type = number_type::f32;
     std::string_view dtype;  // as the file names it: "F32"

@@ -17,6 +17,7 @@
 /// error   invalid_input for a name twice, "__metadata__" as a tensor's name or a name that is no UTF-8; file_error where writing fails
 namespace coefdyn::files {
 
+/// Gathers named arrays and writes them as a safetensors file.
 class safetensors_writer {
  public:
   std::map<std::string, std::string> metadata;

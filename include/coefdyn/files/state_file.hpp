@@ -70,6 +70,7 @@ struct byte_reader {
 };
 }  // namespace detail
 
+/// The bytes of a state.
 template <class M, class Types>
 std::vector<std::byte> save_state(const state<M, Types>& s) {
   using S = state<M, Types>;
@@ -134,6 +135,7 @@ struct state_header {
 };
 }  // namespace detail
 
+/// The state that bytes hold.
 template <class M, class Types = float>
 state<M, Types> load_state(std::span<const std::byte> bytes, const std::string& name = "state file") {
   using S = state<M, Types>;

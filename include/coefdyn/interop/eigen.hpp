@@ -41,6 +41,7 @@ template <class T>
 auto* pointer_of(T* p) {
   return reinterpret_cast<typename element<T>::type*>(p);
 }
+/// An expression of Eigen's whose numbers lie in memory.
 template <class D>
 concept has_memory = (D::Flags & Eigen::DirectAccessBit) != 0;
 /// Element type as the matrix gives it: const through a const matrix or a map of const.
@@ -94,6 +95,7 @@ struct eigen_scalar<complex<R>> {
   using type = std::complex<R>;
 };
 
+/// A row-major matrix of Eigen's over memory of somebody else's.
 template <class T>
 using matrix_map =
     Eigen::Map<std::conditional_t<std::is_const_v<T>,

@@ -27,6 +27,7 @@ struct named {
 };
 
 // clang-format off
+/// Every named architecture, in the order of the pages' tables.
 using all = list<
     named<softmax_attention,            "softmax_attention">,
     named<softmax_rope_half,            "softmax_rope_half",            "theta_m = 10000^(-2m/n); channel m turns with m + n/2">,

@@ -34,9 +34,13 @@ using gated_deltaproduct  = mixer<readout::linear, evolution::writes<Writes, evo
 /// Hu et al., arXiv:2506.02475: a_t = -lambda_t beta_t k_t and c_t = p_t, the rank-one part on the decayed state.
 using comba               = mixer<readout::linear, evolution::scalar_plus_rank_one,                       scaling::beta, normalization::sqrt_dim>;
 
+/// Two writes a token.
 using deltaproduct_2       = deltaproduct<2>;
+/// Three writes a token.
 using deltaproduct_3       = deltaproduct<3>;
+/// Two writes a token after one decay.
 using gated_deltaproduct_2 = gated_deltaproduct<2>;
+/// Three writes a token after one decay.
 using gated_deltaproduct_3 = gated_deltaproduct<3>;
 // clang-format on
 

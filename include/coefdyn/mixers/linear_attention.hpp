@@ -32,10 +32,15 @@ using norm_attention_elu1        = mixer<readout::linear, evolution::identity, s
 /// The earlier form eta_i = exp(w'u_i), unscaled. Dynamical systems framework, arXiv:2405.15731.
 using norm_attention_unscaled    = mixer<readout::linear, evolution::identity, scaling::one,              normalization::gate<psi::identity>>;
 
+/// psi(x) = x.
 using norm_attention_identity    = norm_attention<psi::identity>;
+/// psi(x) = e^x.
 using norm_attention_exp         = norm_attention<psi::exponential>;
+/// psi(x) = log(1 + e^x).
 using norm_attention_softplus    = norm_attention<psi::softplus>;
+/// psi(x) = x above 0, e^x - 1 below.
 using norm_attention_elu         = norm_attention<psi::elu>;
+/// psi(x) = 1 / (1 + e^-x).
 using norm_attention_sigmoid     = norm_attention<psi::sigmoid>;
 // clang-format on
 

@@ -16,24 +16,28 @@ dual<R> erf(dual<R> x) {
 }
 }  // namespace detail
 
+/// x / (1 + e^-x).
 struct silu {
   template <class X>
   X operator()(X x) const {
     return x * math::sigmoid(x);
   }
 };
+/// 1 / (1 + e^-x).
 struct sigmoid {
   template <class X>
   X operator()(X x) const {
     return math::sigmoid(x);
   }
 };
+/// tanh(x).
 struct tanh {
   template <class X>
   X operator()(X x) const {
     return math::tanh(x);
   }
 };
+/// max(x, 0).
 struct relu {
   template <class X>
   X operator()(X x) const {

@@ -41,6 +41,7 @@ template <label Name>
 struct skip {
   parameter p;
   skip(const scope& s, const sizes& z) : p(s.vector(std::string(Name.text()), z.heads, start::constant(1))) {}
+  /// y + p v.
   struct sum {
     template <class X>
     X operator()(X y, X v, X D) const {
@@ -55,6 +56,7 @@ struct skip {
 /// y / sqrt(n).
 struct by_inverse_root_n {
   by_inverse_root_n(const scope&, const sizes&) {}
+  /// x times a constant.
   struct scaled {
     double by;
     template <class X>

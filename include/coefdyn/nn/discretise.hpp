@@ -122,6 +122,7 @@ template <class R>
 struct discrete_system {
   value<R> A, B;
 };
+/// The discrete A and B of a diagonal-plus-low-rank system, bilinear, for every channel.
 template <class R>
 discrete_system<R> discretise_dplr(tape<R>& t, const dplr_parameters& p, idx channels, idx n) {
   discrete_system<R> out{t.make(1, 1, 2 * channels * n * n), t.make(1, 1, 2 * channels * n)};

@@ -7,6 +7,7 @@ namespace coefdyn::nn {
 
 /// How many rows a part of a fused projection has.
 enum class rows_of { values, queries, keys, heads, one };
+/// How many rows that is, at these sizes.
 inline idx count_rows(rows_of r, const sizes& z) {
   switch (r) {
     case rows_of::values:

@@ -91,12 +91,14 @@ value<R> map(tape<R>& t, F f, const value<R>& first, const X&... more) {
   return map_to(t, first.columns, f, first, more...);
 }
 
+/// a + b + ..
 struct sum_of {
   template <class X>
   X operator()(X a, X b) const {
     return a + b;
   }
 };
+/// a b ..
 struct product_of {
   template <class X>
   X operator()(X a, X b) const {
@@ -123,6 +125,7 @@ value<R> sum_groups(tape<R>& t, const value<R>& x, idx group) {
   });
   return y;
 }
+/// a + b, element by element.
 template <class R>
 value<R> add(tape<R>& t, const value<R>& a, const value<R>& b) {
   return map(t, sum_of{}, a, b);

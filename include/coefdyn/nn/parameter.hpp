@@ -28,6 +28,7 @@ using law = std::function<void(random_stream&, std::span<double>)>;
 /// Fills a parameter from others that have started before: f(numbers, values of a parameter by name).
 using dependent_law = std::function<void(std::span<double>, const std::function<std::span<const double>(const std::string&)>&)>;
 
+/// One parameter of a model: its name, shape and place, and how it starts.
 struct parameter_entry {
   std::string name;        // "layers.0.attn.q_proj.weight"
   std::vector<idx> shape;  // [out, in] for a matrix
@@ -88,11 +89,13 @@ inline law constant(double c) {
     for (double& v : x) v = c;
   };
 }
+/// U(low, high).
 inline law uniform(double low, double high) {
   return [low, high](random_stream& r, std::span<double> x) {
     for (double& v : x) v = r.uniform(low, high);
   };
 }
+/// N(0, deviation^2).
 inline law normal(double deviation) {
   return [deviation](random_stream& r, std::span<double> x) {
     for (double& v : x) v = deviation * r.normal();

@@ -42,6 +42,7 @@ struct capped {
     return X(cap) * math::tanh(x / X(cap));
   }
 };
+/// -softplus(-cap tanh(x / cap)) <= 0.
 struct capped_decay : capped {
   using capped::capped;
   template <class X>
@@ -67,6 +68,7 @@ struct step_by {
     return P::delta(x, bias_);
   }
 };
+/// softplus(x) >= 0.
 struct positive {
   explicit positive(const sizes&) {}
   template <class X>

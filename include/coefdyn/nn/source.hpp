@@ -61,6 +61,7 @@ class context {
   int count_ = 0;
 };
 
+/// Whether a projection adds one.
 enum class bias { no, yes };
 
 /// The input of the layer itself.
@@ -73,18 +74,23 @@ struct layer_input {
 };
 /// A law by its name, for templates.
 namespace starts {
+/// 0.
 struct zero {
   static law of(const sizes&) { return start::constant(0); }
 };
+/// 1.
 struct one {
   static law of(const sizes&) { return start::constant(1); }
 };
+/// The logarithm of a uniform number in 1 .. 16.
 struct rate {
   static law of(const sizes&) { return start::log_uniform(1, 16); }
 };
+/// The inverse softplus of a log-uniform step size.
 struct step {
   static law of(const sizes&) { return start::step_bias(); }
 };
+/// Uniform within 1 / sqrt(width).
 struct fan_in {
   static law of(const sizes& z) { return start::fan_in(z.width); }
 };
@@ -93,6 +99,7 @@ template <int First, int Last>
 struct spread {
   static law of(const sizes&) { return start::spread(First, Last); }
 };
+/// Uniform in Low .. High.
 template <int Low, int High>
 struct uniform {
   static law of(const sizes&) { return start::uniform(Low, High); }
@@ -116,6 +123,7 @@ struct projection {
 
 /// How wide the middle of a low-rank projection is: sizes::rank and the like, or a head's value channels.
 enum class middle { rank, decay, rate, values, gate, value_channels };
+/// That width, at these sizes.
 inline idx middle_width(middle m, const sizes& z) {
   switch (m) {
     case middle::decay:

@@ -43,10 +43,12 @@ inline panel grouped_bars(const std::string& title, const std::vector<std::strin
   return p;
 }
 
+/// A bar of a stacked chart.
 struct stacked_row {
   std::string name;
   std::vector<double> shares;  // percentages, one a segment
 };
+/// A part that every bar has, with its colour.
 struct segment {
   std::string name, colour;
 };

@@ -16,6 +16,7 @@
 /// Figures as files, through one call of gnuplot (Debian: gnuplot-nox).
 namespace coefdyn::pictures {
 
+/// The files of a figure.
 struct drawing {
   std::string script;                // always written: script and data
   std::array<std::string, 3> files;  // .png, .svg, .pdf

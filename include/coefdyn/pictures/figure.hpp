@@ -30,9 +30,13 @@
 namespace coefdyn::pictures {
 
 /// Widths in centimetres: a column of a printed page, and the page.
+///@{
 inline constexpr double column_width = 8.5, page_width = 17.6;
+///@}
+/// An end of an axis that follows from the marks.
 inline constexpr double unset = std::numeric_limits<double>::quiet_NaN();
 
+/// A place on an axis and its words.
 struct tick {
   double at;
   std::string text;
@@ -61,10 +65,11 @@ struct band {
   std::vector<double> x, low, high;
 };
 
-/// Filled boxes.
+/// A rectangle.
 struct box {
   double x0, x1, y0, y1;
 };
+/// Filled boxes.
 struct boxes {
   std::string name, colour;
   std::vector<box> at;
@@ -94,6 +99,7 @@ struct raster {
   std::string zero;
 };
 
+/// What a panel can hold.
 using mark = std::variant<curve, band, boxes, deviations, scatter, raster>;
 
 /// Words in a panel, at fractions of its width and height.
@@ -102,6 +108,7 @@ struct remark {
   std::string text;
 };
 
+/// One plot: two axes and the marks between them.
 struct panel {
   std::string title;
   axis x, y;
@@ -119,12 +126,14 @@ struct colour_scale {
   std::vector<std::string> colours;
 };
 
+/// A name with its colour below a figure.
 struct legend_entry {
   std::string name, colour;
   curve::stroke style = curve::stroke::solid;
   bool filled = true;  // a box; else a line or dots
 };
 
+/// Panels on a page, with a title, a legend and a scale.
 struct figure {
   std::string title, settings;  // settings: mixer, sizes, data; both break into lines
   std::vector<panel> panels;

@@ -14,8 +14,11 @@ inline std::uint64_t magnitude_bits(double x) { return std::bit_cast<std::uint64
 inline constexpr std::uint64_t infinity_bits = 0x7ff0000000000000u;
 }  // namespace detail
 
+/// Neither infinite nor NaN, told by its bits.
 inline bool is_finite(double x) { return detail::magnitude_bits(x) < detail::infinity_bits; }
+/// inf or -inf, told by its bits.
 inline bool is_infinite(double x) { return detail::magnitude_bits(x) == detail::infinity_bits; }
+/// NaN, told by its bits.
 inline bool is_nan(double x) { return detail::magnitude_bits(x) > detail::infinity_bits; }
 
 }  // namespace coefdyn::pictures

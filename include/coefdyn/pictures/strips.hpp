@@ -14,6 +14,7 @@
 /// Values on a line, one strip a row: the colour is the share of the row's values in a bin, and all bins are equally wide.
 namespace coefdyn::pictures {
 
+/// One row: its name and its values.
 struct strip {
   std::string name;
   std::vector<double> values;

@@ -15,6 +15,7 @@
 /// Text of a figure: its width before anything is drawn, where its lines break, and numbers as words.
 namespace coefdyn::pictures {
 
+/// A point is 1/72 inch.
 inline constexpr double centimetres_per_point = 2.54 / 72;
 
 /// Width in centimetres, as DejaVu Sans, a broad font, has it within a few percent.

@@ -20,6 +20,7 @@ using evolution_frame = cpu::frame<M, double, evolution_needs<M, Over>>;
 /// Which formula: a decay for each channel, real or complex; conjugate pairs at one radius; all but one at the decay; all but two.
 enum class formula { none, channels, pairs, rank_one, two_factors };
 
+/// The formula that gives the eigenvalues of evolution A.
 template <class A>
 constexpr formula formula_of = [] {
   constexpr structure_of s = structure_v<A>;

@@ -14,6 +14,7 @@
 /// source  arXiv:2510.09389
 namespace coefdyn::spectrum {
 
+/// alpha_{i,j} and h_{i,j} of one head of one sequence.
 template <class X>
 class coefficients {
  public:

@@ -34,9 +34,11 @@ struct token_spectrum {
   double error = 0;                              // about what rounding of A's entries can have moved the worst by, before eta; 0 of others
   how path = how::read_off;
 };
+/// What eigenvalues are wanted with.
 struct eigenvalue_options {
   bool conditions = true;  // condition numbers and errors of dense solutions, which take about as long as these
 };
+/// How the eigenvalues of a call were found, and how well.
 struct eigenvalue_report {
   rank_one_tally paths;  // by path
   idx spectra = 0, no_ratio = 0;

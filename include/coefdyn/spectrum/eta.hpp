@@ -22,6 +22,7 @@ struct eta_ratio {
   double value = 0;
   bool exists = false;
 };
+/// eta_{t-1} / eta_t from their logarithms and signs.
 COEFDYN_HD inline eta_ratio ratio_of(double log_before, int sign_before, double log_now, int sign_now) {
   if (sign_before == 0 || sign_now == 0) return {};
   const double difference = log_before - log_now;

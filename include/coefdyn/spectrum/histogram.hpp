@@ -19,6 +19,7 @@ namespace coefdyn::spectrum {
 
 /// Bins of |Lambda| and of its phase, as the tables of arXiv:2510.09379 have them.
 inline constexpr std::array<double, 8> radius_edges{0, 0.1, 0.5, 0.9, 1, 10, 100, std::numeric_limits<double>::infinity()};
+/// Edges of the phase's bins, in degrees.
 inline constexpr std::array<double, 6> phase_edges{0, 1, 10, 45, 90, 180};  // degrees
 
 /// A value this near to an edge, relative to max(1, |edge|), lies on it.
@@ -30,6 +31,7 @@ COEFDYN_HD inline double phase_of(double re, double im) {
   if (re == 0 && im == 0) return 0;
   return math::abs(::atan2(im, re)) * (180 / std::numbers::pi);
 }
+/// The same of a complex number.
 inline double phase_of(std::complex<double> x) { return phase_of(x.real(), x.imag()); }
 
 /// How a value on an edge counts. `partition`: bins (lower, upper], the first closed, edges snapped, so that every value
@@ -40,6 +42,7 @@ enum class edge_rule { partition, twice_on_edges };
 /// Counters of a histogram that stand behind its bins: values counted, below the first edge, above the last, entries without a
 /// ratio, values that are no number.
 enum class beside_bins { total, below, above, excluded, not_a_number };
+/// How many counters stand behind the bins.
 inline constexpr int counters_beside_bins = 5;
 
 /// Which counters a value moves.

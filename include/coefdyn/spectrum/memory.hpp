@@ -15,6 +15,7 @@
 /// Lambda_{j+s} ... Lambda_{j+1} is below 1/e; infinity if that never happens within the sequence.
 namespace coefdyn::spectrum {
 
+/// The horizon of a product that does not fall below 1/e within the sequence.
 inline constexpr double never = std::numeric_limits<double>::infinity();
 
 /// Singular values of a column-major rows x columns matrix, largest first; the matrix is overwritten. One-sided Jacobi:

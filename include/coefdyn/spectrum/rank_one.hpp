@@ -16,6 +16,7 @@
 
 namespace coefdyn::spectrum {
 
+/// How the eigenvalues of a diagonal plus a rank-one matrix were found.
 struct rank_one_report {
   how path = how::read_off;
   std::size_t deflated = 0;  // eigenvalues read off from p_c = 0 and from equal w_c
@@ -29,6 +30,7 @@ struct rank_one_tally {
   std::size_t operator[](how path) const { return of[static_cast<std::size_t>(path)]; }
 };
 
+/// Numbers of scratch memory for n channels.
 constexpr std::size_t rank_one_work_size(std::size_t n) { return 6 * n; }
 
 namespace detail {
@@ -204,6 +206,7 @@ inline rank_one_report rank_one_eigenvalues(std::span<const double> w, std::span
                                             std::span<double> work, dense_solver fallback, int sweep_limit = 80) {
   return detail::rank_one<double>(w, p, out, work, fallback, sweep_limit);
 }
+/// The same of float numbers; the arithmetic is in double.
 inline rank_one_report rank_one_eigenvalues(std::span<const float> w, std::span<const float> p, std::span<std::complex<double>> out,
                                             std::span<double> work, dense_solver fallback, int sweep_limit = 80) {
   return detail::rank_one<float>(w, p, out, work, fallback, sweep_limit);

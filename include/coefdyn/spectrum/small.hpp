@@ -14,6 +14,7 @@
 
 namespace coefdyn::spectrum {
 
+/// How the eigenvalues of a product of Householders were found.
 struct householder_product_report {
   how path = how::read_off;
   std::size_t rank = 0;  // of z_1 .. z_m; out[0 .. n - rank) is the gate itself

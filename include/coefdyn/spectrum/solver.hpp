@@ -17,6 +17,7 @@ namespace coefdyn::spectrum {
 /// iteration; by the dense solver; or not at all, because one was needed and none was given.
 enum class how { read_off, bracketed, simultaneous, dense, unsolved };
 
+/// The path in words.
 constexpr const char* name_of(how path) {
   constexpr const char* names[] = {"read off", "bracketed", "simultaneous", "dense", "unsolved"};
   return names[static_cast<int>(path)];
@@ -25,6 +26,7 @@ constexpr const char* name_of(how path) {
 /// Eigenvalues of a row-major n x n matrix. `dense_eigenvalues` of dense.hpp is one; passing it by pointer keeps Eigen
 /// out of every header but that one.
 using dense_solver = void (*)(std::span<const double> matrix, std::size_t n, std::span<std::complex<double>> out);
+/// The same of a complex matrix, with the condition numbers of its eigenvalues.
 using complex_dense_solver = void (*)(std::span<const std::complex<double>> matrix, std::size_t n, std::span<std::complex<double>> out,
                                       std::span<double> condition);
 

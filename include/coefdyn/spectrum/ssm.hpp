@@ -14,6 +14,7 @@
 /// matrix is not formed: at HiPPO initialisation its rounding alone moves eigenvalues by 0.2 at n = 32.
 namespace coefdyn::spectrum {
 
+/// The rule that makes a continuous system discrete.
 enum class discretisation { bilinear, zero_order_hold };
 
 /// The discrete eigenvalue of a continuous one.

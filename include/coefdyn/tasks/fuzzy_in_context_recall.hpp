@@ -7,6 +7,7 @@
 
 namespace coefdyn::tasks {
 
+/// Sizes of the task, and its seed.
 struct fuzzy_in_context_recall_options {
   idx vocabulary = 16, length = 128, key_size = 3, value_size = 3, train = 12800, test = 1280, valid = 0;
   std::uint64_t seed = 1;

@@ -52,6 +52,7 @@ inline void check_recall(std::string_view name, idx plain, idx length) {
 }
 }  // namespace detail
 
+/// Sizes of the task, and its seed.
 struct in_context_recall_options {
   idx vocabulary = 16, length = 128, train = 12800, test = 1280, valid = 0;
   std::uint64_t seed = 1;

@@ -5,6 +5,7 @@
 
 namespace coefdyn::tasks {
 
+/// Sizes of the task, and its seed.
 struct listops_options {
   idx min_length = 500, max_length = 2000;  // between which the length lies: digits, operators and ], the end of text left out
   int max_depth = 10;                       // of the deepest digit

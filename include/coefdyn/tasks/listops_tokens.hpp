@@ -8,9 +8,15 @@
 /// Nested operations on digits, [MAX 4 [MIN 2 3 ] 0 ], as tokens, and their value.
 namespace coefdyn::tasks {
 
+/// The tokens; digit + i is the digit i.
 namespace listops_token {
+///@{
+/// A token of this kind.
 inline constexpr std::int64_t pad = 0, unknown = 1, end_of_text = 2, digit = 3, min = 13, max = 14, median = 15, sum_mod_10 = 16, end = 17;
+///@}
+/// How many tokens there are.
 inline constexpr idx vocabulary = 18;
+/// Their words in text.
 inline constexpr std::string_view words[vocabulary] = {"<pad>", "<unk>", "<eos>", "0", "1",    "2",    "3",    "4",   "5",
                                                        "6",     "7",     "8",     "9", "[MIN", "[MAX", "[MED", "[SM", "]"};
 }  // namespace listops_token

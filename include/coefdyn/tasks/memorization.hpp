@@ -7,6 +7,7 @@
 
 namespace coefdyn::tasks {
 
+/// Sizes of the task, and its seed.
 struct memorization_options {
   idx vocabulary = 256, length = 32, train = 256, test = 1280, valid = 0;
   std::uint64_t seed = 1;

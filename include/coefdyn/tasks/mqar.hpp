@@ -7,6 +7,7 @@
 
 namespace coefdyn::tasks {
 
+/// Sizes of the task, and its seed.
 struct mqar_options {
   idx vocabulary = 8192, length = 512, pairs = 64;
   double power = 0.01;

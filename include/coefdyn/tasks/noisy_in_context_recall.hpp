@@ -4,6 +4,7 @@
 
 namespace coefdyn::tasks {
 
+/// Sizes of the task, and its seed.
 struct noisy_in_context_recall_options {
   idx vocabulary = 32, length = 128, noise_vocabulary = 16;
   double noise = 0.2;

@@ -4,6 +4,7 @@
 
 namespace coefdyn::tasks {
 
+/// Sizes of the task, and its seed.
 struct selective_copying_options {
   idx vocabulary = 16, length = 256, tokens = 16, train = 12800, test = 1280, valid = 0;
   std::uint64_t seed = 1;

@@ -37,6 +37,7 @@ namespace coefdyn::tasks {
 
 /// The parts of a data set, with the numbers that streams know them by.
 enum class split : std::uint64_t { train = 0, test = 1, valid = 2 };
+/// The part's name.
 inline const char* name_of(split s) { return s == split::train ? "train" : s == split::test ? "test" : "valid"; }
 
 using coefdyn::ignored;
@@ -46,18 +47,22 @@ enum class labels { one_a_token, one_a_sequence };
 /// The number that a task is judged by.
 enum class metric { accuracy, perplexity };
 
+/// Tokens, or classes.
 using token_list = std::vector<std::int64_t>;
+/// One sample of a task.
 struct sample {
   token_list inputs;   // 0 .. vocabulary - 1
   token_list targets;  // 0 .. outputs - 1 or `ignored`: as many as inputs, or one
 };
 
+/// Its name, its labels and its metric.
 template <class T>
 concept says_how_it_is_scored = requires {
   { T::name } -> std::convertible_to<std::string_view>;
   { T::labels } -> std::convertible_to<labels>;
   { T::metric } -> std::convertible_to<metric>;
 };
+/// Sizes of the vocabulary, of the outputs, of a sample and of the splits.
 template <class T>
 concept says_its_sizes = requires(const T& t, split s) {
   { t.vocabulary() } -> std::convertible_to<idx>;
@@ -65,10 +70,12 @@ concept says_its_sizes = requires(const T& t, split s) {
   { t.length() } -> std::convertible_to<idx>;
   { t.size(s) } -> std::convertible_to<idx>;
 };
+/// Sample `index` of a split, the same whenever it is made.
 template <class T>
 concept makes_samples_by_index = requires(const T& t, split s, idx index) {
   { t.make(s, index) } -> std::same_as<sample>;
 };
+/// A task: what a loader, a score and a trainer ask for.
 template <class T>
 concept task = says_how_it_is_scored<T> && says_its_sizes<T> && makes_samples_by_index<T>;
 

@@ -8,6 +8,7 @@
 
 namespace coefdyn::train {
 
+/// Numbers of the optimiser.
 struct adamw_settings {
   double beta1 = 0.9, beta2 = 0.95, eps = 1e-8;
   double decay = 0.1;  // of the parameters that decay

@@ -17,6 +17,7 @@
 /// From a model and a task to a trained model.
 namespace coefdyn::train {
 
+/// How a training goes.
 struct settings {
   schedule rate{.rate = 2e-3, .least = 2e-4, .warmup = 0, .steps = 1000};  // its steps are those of the training
   adamw_settings optimiser{};

@@ -204,6 +204,7 @@ inline void dense_eigenvalues(std::span<const double> matrix, std::size_t n, std
                               std::span<double> condition) {
   dense_eigenvalues(matrix, n, out, condition, nullptr);
 }
+/// The same of a complex matrix.
 inline void dense_eigenvalues(std::span<const std::complex<double>> matrix, std::size_t n, std::span<std::complex<double>> out,
                               std::span<double> condition) {
   dense_eigenvalues(matrix, n, out, condition, nullptr);

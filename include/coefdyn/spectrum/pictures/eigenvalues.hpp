@@ -21,6 +21,7 @@ namespace coefdyn::spectrum {
 
 using pictures::figure;
 
+/// Eigenvalues of one panel.
 struct point_set {
   std::string title;
   std::vector<std::complex<double>> points;

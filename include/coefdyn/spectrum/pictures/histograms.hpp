@@ -31,6 +31,7 @@ inline std::string bin_name(std::span<const double> edges, std::size_t bin, cons
   return number_text(edges[bin]) + "–" + number_text(edges[bin + 1]) + unit;
 }
 
+/// The names of all bins between these edges.
 inline std::vector<std::string> bin_names(std::span<const double> edges, const std::string& unit = "") {
   std::vector<std::string> names;
   for (std::size_t bin = 0; bin + 1 < edges.size(); ++bin) names.push_back(bin_name(edges, bin, unit));

@@ -5,6 +5,7 @@
 
 namespace coefdyn::tasks {
 
+/// Where the data lie, and how they are read.
 struct cifar10_options {
   std::string folder = "";  // "": the environment's COEFDYN_DATA
   idx pooled = 1;           // pixels are means over squares of so many a side, rounded: 4 leaves 64 of 1024

@@ -9,6 +9,7 @@
 
 namespace coefdyn::tasks {
 
+/// Where the data lie, and how they are read.
 struct imdb_options {
   std::string folder = "";  // "": the environment's COEFDYN_DATA
   bool bytes = false;       // tokens are bytes, else characters

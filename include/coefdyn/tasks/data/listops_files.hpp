@@ -46,6 +46,7 @@ inline std::vector<sample> read_listops(const std::string& path) {
   return out;
 }
 
+/// Where the data lie, and how they are read.
 struct listops_files_options {
   std::string folder = "";  // "": the environment's COEFDYN_DATA
   idx max_length = 2048;    // of a sample with its end of text; longer ones are cut

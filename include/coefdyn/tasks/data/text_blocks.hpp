@@ -34,6 +34,7 @@ class blocks {
 };
 }  // namespace detail
 
+/// Which file, and how it is cut.
 struct text_bytes_options {
   std::string file = "";
   idx length = 1024;
@@ -69,6 +70,7 @@ class text_bytes : public detail::blocks {
   }
 };
 
+/// Where the data lie, and how they are cut.
 struct wikitext_options {
   std::string folder = "";         // "": the environment's COEFDYN_DATA
   std::string set = "wikitext-2";  // the folder in it

@@ -153,14 +153,17 @@ bool holds(const range (&ranges)[Count], std::uint32_t c) {
 }
 }  // namespace detail
 
+/// Category L.
 inline bool is_letter(std::uint32_t c) {
   if (c < 0x80) return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
   return detail::holds(detail::letters, c);
 }
+/// Category N.
 inline bool is_number(std::uint32_t c) {
   if (c < 0x80) return c >= '0' && c <= '9';
   return detail::holds(detail::numbers, c);
 }
+/// White space.
 inline bool is_space(std::uint32_t c) {
   return (c >= 9 && c <= 13) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 ||
          c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
