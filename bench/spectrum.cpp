@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <coefdyn/coefdyn.hpp>
-#include <coefdyn/spectrum/dense/dense.hpp>
+#include <coefdyn/spectrum/dense.hpp>
 #include <coefdyn/spectrum/eigenvalues.hpp>
 #include <coefdyn/spectrum/rank_one.hpp>
 #include <cstdio>

@@ -15,3 +15,7 @@ pkg-config --print-errors --exists "coefdyn >= 0.1"
 # shellcheck disable=SC2046
 $compiler -std=c++20 $(pkg-config --cflags coefdyn) -o "$out/consumer" "$here/main.cpp" "$here/shared.cpp" $(pkg-config --libs coefdyn)
 "$out/consumer"
+pkg-config --print-errors --exists "coefdyn-spectrum >= 0.1"
+# shellcheck disable=SC2046
+$compiler -std=c++20 $(pkg-config --cflags coefdyn-spectrum) -o "$out/spectrum" "$here/spectrum.cpp" $(pkg-config --libs coefdyn-spectrum)
+"$out/spectrum"

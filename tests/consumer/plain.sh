@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# plain.sh COMPILER PREFIX FOLDER: the headers alone. A build that has been told nothing runs plain loops, and says so while it
+# plain.sh COMPILER PREFIX FOLDER [EIGEN]: the headers alone. A build that has been told nothing runs plain loops, and says so while it
 # compiles, without a warning, and while it runs; with the one line in one file, and with the library's source, it has everything.
 set -eu
 compiler=$1 headers=$2/include out=$3/consumer_plain
@@ -23,3 +23,8 @@ build -c "$out/with_line.cpp" -o "$out/with_line.o" 2> "$out/no_note"
 $compiler "$out/with_line.o" "$out/shared.o" -o "$out/with_line"
 "$out/with_line"
 [ "$(notes "$out/no_note")" -eq 0 ] || { echo "a note beside targets.hpp"; exit 1; }
+
+if [ $# -gt 3 ]; then # where Eigen is
+  $compiler -std=c++20 -Wall -Wextra -Werror "-I$headers" -isystem "$4" "$here/spectrum.cpp" -o "$out/spectrum"
+  "$out/spectrum"
+fi

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include <coefdyn/spectrum/dense/dense.hpp>
+#include <coefdyn/spectrum/dense.hpp>
+#include <vector>
 
 int main() {
   const std::vector<double> turn{0, -1, 1, 0};

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <coefdyn/coefdyn.hpp>
+#include <coefdyn/spectrum/dense/balance.hpp>
 #include <coefdyn/spectrum/eigenvalues.hpp>
 #include <numeric>
 #include <random>

@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <coefdyn/spectrum/dense/dense.hpp>
+#include <coefdyn/spectrum/dense.hpp>
 #include <coefdyn/spectrum/rank_one.hpp>
 #include <functional>
 #include <limits>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 
-#include <coefdyn/spectrum/dense/dense.hpp>
+#include <coefdyn/spectrum/dense.hpp>
 #include <coefdyn/spectrum/rank_one.hpp>
 #include <coefdyn/spectrum/small.hpp>
 #include <coefdyn/spectrum/ssm.hpp>

@@ -4,7 +4,7 @@
 
 #include "../evolution/identity.hpp"
 #include "closed_form.hpp"
-#include "dense/dense.hpp"
+#include "dense.hpp"
 #include "eta.hpp"
 #include "histogram.hpp"
 #include "rank_one.hpp"

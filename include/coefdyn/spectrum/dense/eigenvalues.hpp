@@ -13,9 +13,9 @@
 #include "../solver.hpp"
 #include "balance.hpp"
 
-/// Eigenvalues of dense matrices with their condition numbers. Eigen's solvers take seconds to compile wherever they are
-/// instantiated, so the functions are not templates: one translation unit that includes this file can serve a program. Both go through
-/// computeFromHessenberg, since `compute` would instantiate the orthogonal factor and its products as well.
+/// What `dense_eigenvalues` does, by Eigen, whose solvers take seconds to compile: only dense.cpp includes this, or, in a build without
+/// that library, ../dense.hpp. Both solvers go through computeFromHessenberg, since `compute` would instantiate the orthogonal factor and
+/// its products as well.
 namespace coefdyn::spectrum {
 
 namespace detail {
@@ -123,32 +123,20 @@ double conditions_of(Eigen::MatrixXcd& triangular, const balanced<X>& b, std::sp
   return std::numeric_limits<double>::epsilon() * worst;
 }
 
-}  // namespace detail
-
-/// Eigenvalues of a real matrix, and where `condition` is not empty the condition number of each, after balancing: an entrywise relative
-/// error of 1e-16 moves eigenvalue i by at most about 1e-16 condition[i] |matrix|. Badly scaled matrices are brought to scale first, so
-/// that their eigenvalues are those of the matrix in scale, as accurate. `error`, where it and `condition` are given, becomes about what
-/// rounding of the entries to double can have moved the worst eigenvalue by.
-///
-/// shape   matrix n x n row-major; out n; condition n or empty
-/// range   finite; condition >= 1, infinite where it overflows
-/// error   std::invalid_argument naming the entry that is not finite, or the wrong size; std::runtime_error if the QR
-///         iteration does not end within 40 n steps
-/// order   that of the Schur form; conjugates are exact and adjacent, the one with positive imaginary part first
-/// source  Golub and Van Loan, Matrix Computations, 7.2.2: condition = 1 / |y^H x| of unit left and right eigenvectors
-inline void dense_eigenvalues(std::span<const double> matrix, std::size_t n, std::span<std::complex<double>> out,
-                              std::span<double> condition, double* error) {
+/// `dense_eigenvalues` of a real matrix.
+inline void solve_by_eigen(std::span<const double> matrix, std::size_t n, std::span<std::complex<double>> out,
+                           std::span<double> condition, double* error) {
   constexpr auto name = "dense_eigenvalues";
-  detail::expect_square(name, matrix.size(), n, out.size(), condition.size());
+  expect_square(name, matrix.size(), n, out.size(), condition.size());
   if (n == 0) return;
-  detail::expect_finite_rows(name, "matrix", matrix.data(), n, n);
-  const detail::balanced<double> balanced(matrix.data(), n);
-  const double scale = detail::scale_of(balanced.a.data(), n * n);
+  expect_finite_rows(name, "matrix", matrix.data(), n, n);
+  const balanced<double> balanced(matrix.data(), n);
+  const double scale = scale_of(balanced.a.data(), n * n);
   const auto size = static_cast<Eigen::Index>(n);
   const Eigen::MatrixXd a = Eigen::MatrixXd::Map(balanced.a.data(), size, size).transpose() / scale;
   Eigen::RealSchur<Eigen::MatrixXd> schur(size);
   schur.computeFromHessenberg(Eigen::MatrixXd(Eigen::HessenbergDecomposition<Eigen::MatrixXd>(a).matrixH()), Eigen::MatrixXd(), false);
-  detail::expect_converged(name, schur.info(), n);
+  expect_converged(name, schur.info(), n);
   const Eigen::MatrixXd& t = schur.matrixT();
   for (Eigen::Index k = 0; k < size; ++k) {
     const auto at = static_cast<std::size_t>(k);
@@ -165,53 +153,39 @@ inline void dense_eigenvalues(std::span<const double> matrix, std::size_t n, std
   }
   if (condition.empty()) return;
   Eigen::MatrixXcd triangular = t.cast<std::complex<double>>();
-  detail::make_triangular(triangular);
-  const double moved = detail::conditions_of(triangular, balanced, condition) * scale;
+  make_triangular(triangular);
+  const double moved = conditions_of(triangular, balanced, condition) * scale;
   if (error != nullptr) *error = moved;
 }
 
 /// The same for a complex matrix.
-inline void dense_eigenvalues(std::span<const std::complex<double>> matrix, std::size_t n, std::span<std::complex<double>> out,
+inline void solve_by_eigen(std::span<const std::complex<double>> matrix, std::size_t n, std::span<std::complex<double>> out,
                               std::span<double> condition, double* error) {
   constexpr auto name = "dense_eigenvalues";
-  detail::expect_square(name, matrix.size(), n, out.size(), condition.size());
+  expect_square(name, matrix.size(), n, out.size(), condition.size());
   if (n == 0) return;
   for (std::size_t i = 0; i < n * n; ++i) {
     const bool real_part = !math::is_finite(matrix[i].real());
     if (real_part || !math::is_finite(matrix[i].imag()))
-      detail::refuse_value(name, "matrix[" + std::to_string(i / n) + ", " + std::to_string(i % n) + "]",
+      refuse_value(name, "matrix[" + std::to_string(i / n) + ", " + std::to_string(i % n) + "]",
                            real_part ? matrix[i].real() : matrix[i].imag());
   }
-  const detail::balanced<std::complex<double>> balanced(matrix.data(), n);
-  const double scale = detail::scale_of(reinterpret_cast<const double*>(balanced.a.data()), 2 * n * n);
+  const balanced<std::complex<double>> balanced(matrix.data(), n);
+  const double scale = scale_of(reinterpret_cast<const double*>(balanced.a.data()), 2 * n * n);
   const auto size = static_cast<Eigen::Index>(n);
   const Eigen::MatrixXcd a = Eigen::MatrixXcd::Map(balanced.a.data(), size, size).transpose() / scale;
   Eigen::ComplexSchur<Eigen::MatrixXcd> schur(size);
   schur.computeFromHessenberg(Eigen::MatrixXcd(Eigen::HessenbergDecomposition<Eigen::MatrixXcd>(a).matrixH()), Eigen::MatrixXcd(), false);
-  detail::expect_converged(name, schur.info(), n);
+  expect_converged(name, schur.info(), n);
   for (std::size_t k = 0; k < n; ++k) {
     const auto at = static_cast<Eigen::Index>(k);
     out[k] = schur.matrixT()(at, at) * scale;
   }
   if (condition.empty()) return;
   Eigen::MatrixXcd triangular = schur.matrixT().triangularView<Eigen::Upper>();
-  const double moved = detail::conditions_of(triangular, balanced, condition) * scale;
+  const double moved = conditions_of(triangular, balanced, condition) * scale;
   if (error != nullptr) *error = moved;
 }
 
-/// Both without the error, in the form that s4_eigenvalues calls on.
-inline void dense_eigenvalues(std::span<const double> matrix, std::size_t n, std::span<std::complex<double>> out,
-                              std::span<double> condition) {
-  dense_eigenvalues(matrix, n, out, condition, nullptr);
-}
-/// The same of a complex matrix.
-inline void dense_eigenvalues(std::span<const std::complex<double>> matrix, std::size_t n, std::span<std::complex<double>> out,
-                              std::span<double> condition) {
-  dense_eigenvalues(matrix, n, out, condition, nullptr);
-}
-/// The real solver without condition numbers, in the form that rank_one_eigenvalues and the products call on.
-inline void dense_eigenvalues(std::span<const double> matrix, std::size_t n, std::span<std::complex<double>> out) {
-  dense_eigenvalues(matrix, n, out, {});
-}
-
+}  // namespace detail
 }  // namespace coefdyn::spectrum
