@@ -452,8 +452,8 @@ void check_products() {
   auto a = stream::bf16(64 * 128, 1, rng), b = stream::bf16(128 * 128, 1, rng);
   buffer rows(64 * 128 * 4), columns(64 * 128 * 4);
   COEFDYN_CUDA_CHECK(cudaFuncSetAttribute(product_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, 65536));
-  product_kernel<<<1, 128, 65536>>>(ptx::tensor_map({a.device.p, 0, 128, 0}, 1, 64, 1, 128, 64, 2),
-                                    ptx::tensor_map({b.device.p, 0, 128, 0}, 1, 128, 1, 128, 128, 2), static_cast<float*>(rows.p),
+  product_kernel<<<1, 128, 65536>>>(tensor_map({a.device.p, 0, 128, 0}, 1, 64, 1, 128, 64, 2),
+                                    tensor_map({b.device.p, 0, 128, 0}, 1, 128, 1, 128, 128, 2), static_cast<float*>(rows.p),
                                     static_cast<float*>(columns.p));
   COEFDYN_CUDA_CHECK(cudaGetLastError());
   COEFDYN_CUDA_CHECK(cudaDeviceSynchronize());

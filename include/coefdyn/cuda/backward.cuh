@@ -46,8 +46,7 @@ struct cuda_backward_call {
     const idx used = tables(ws, &moved);
     choose(
         [&](const auto& plan) {
-          plan.run_backward(on.stream, moved, call, ws + used, keeps() ? kept->memory.data() : nullptr,
-                            keeps() ? kept->y : cuda::ptx::tensor{});
+          plan.run_backward(on.stream, moved, call, ws + used, keeps() ? kept->memory.data() : nullptr, keeps() ? kept->y : cuda::tensor{});
         },
         [&](const auto& plan) { plan.run(on.stream, moved, e, longest, call, ws + used, repeats(call.g, typename X::needs{})); });
   }

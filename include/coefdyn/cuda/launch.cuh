@@ -16,7 +16,7 @@ namespace coefdyn::cuda {
 /// the sums of rows. `run` fills it where it is given; `backward` makes again what it does not find.
 struct kept_forward {
   workspace memory;  // kept_bytes(device, form, x) of device memory
-  ptx::tensor y;     // set by run
+  tensor y;          // set by run
   bool filled = false;
 };
 

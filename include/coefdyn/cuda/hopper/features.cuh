@@ -103,8 +103,8 @@ void apply(cudaStream_t stream, const rows_in& in, const rows& out, float less =
 
 /// out = psi'(x)' sum over the `group` heads that share a row of `given`; both may be one where group is 1.
 template <class Psi>
-__global__ void __launch_bounds__(256) pull_back_kernel(const __grid_constant__ rows_in x, const __grid_constant__ ptx::tensor given,
-                                                        int group, const __grid_constant__ rows out) {
+__global__ void __launch_bounds__(256)
+    pull_back_kernel(const __grid_constant__ rows_in x, const __grid_constant__ tensor given, int group, const __grid_constant__ rows out) {
   const auto place = [&](idx b, idx t, idx h, int m, idx c) {
     return static_cast<const bf16*>(given.data) + b * given.batch + t * given.time + (h * group + m) * given.head + c;
   };
@@ -139,7 +139,7 @@ __global__ void __launch_bounds__(256) pull_back_kernel(const __grid_constant__ 
   }
 }
 template <class Psi>
-void pull_back(cudaStream_t stream, const rows_in& x, const ptx::tensor& given, int group, const rows& out) {
+void pull_back(cudaStream_t stream, const rows_in& x, const tensor& given, int group, const rows& out) {
   const idx n = x.extents[3];
   if constexpr (by_row<Psi>)
     launch(stream, pull_back_kernel<Psi>, "pull_back_kernel", (x.size() / n + tile - 1) / tile, threads, tile_bytes(n, 4), x, given, group,

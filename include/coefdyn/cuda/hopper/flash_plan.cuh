@@ -96,7 +96,7 @@ struct flash_plan {
   }
   /// `kept` and `kept_y`: of the forward call, or null to make them again.
   template <class Call>
-  void run_backward(cudaStream_t stream, const X& x, const Call& call, std::byte* ws, const std::byte* kept, ptx::tensor kept_y) const {
+  void run_backward(cudaStream_t stream, const X& x, const Call& call, std::byte* ws, const std::byte* kept, tensor kept_y) const {
     generic::memory a{nullptr, ws};
     const backward_pieces w(a, *this, kept != nullptr);
     const flash_inputs in = inputs(stream, x, w.forward);
@@ -126,7 +126,7 @@ struct flash_plan {
     }
     return in;
   }
-  void forward(cudaStream_t stream, const flash_shape& s, const flash_inputs& in, ptx::tensor y, float* row_sum) const {
+  void forward(cudaStream_t stream, const flash_shape& s, const flash_inputs& in, tensor y, float* row_sum) const {
     with_size([&]<int n>() { flash_forward<n, phi, norm, decays>(s, in, y, row_sum, stream); });
   }
   template <class F>

@@ -32,11 +32,11 @@ bool copyable(const V& v) {
          v.strides[3] == 1 && whole(v.strides[0]) && whole(v.strides[1]) && whole(v.strides[2]) && v.extents[1] < (idx(1) << 31);
 }
 template <class V>
-ptx::tensor raw(const V& v) {
+tensor raw(const V& v) {
   return {const_cast<void*>(static_cast<const void*>(v.data)), v.strides[0], v.strides[1], v.strides[2]};
 }
 /// [B, T, P, inner] in a block of the workspace.
-inline ptx::tensor dense(const void* p, const extents& e, idx inner) {
+inline tensor dense(const void* p, const extents& e, idx inner) {
   return {const_cast<void*>(p), e.time * e.readers * inner, e.readers * inner, inner};
 }
 
@@ -60,11 +60,11 @@ struct prepared_rows {
     else if constexpr (turns) numbers::turn<M>(stream, x, e, x.q, q, -1), numbers::turn<M>(stream, x, e, x.k, k, -1);
   }
   template <class X>
-  ptx::tensor query(const X& x) const {
+  tensor query(const X& x) const {
     return made ? raw(q) : raw(x.q);
   }
   template <class X>
-  ptx::tensor key(const X& x) const {
+  tensor key(const X& x) const {
     return made ? raw(k) : raw(x.k);
   }
   /// Gradients of the kernels' rows, one for each processed head, to the caller's: summed over heads, turned back, and taken through
@@ -172,7 +172,7 @@ struct row_gradient {
     return v.data && (v.extents[2] != e.readers || (copyable(v) && !accumulate));
   }
   template <class V>
-  ptx::tensor place(const V& v, const extents& e) const {
+  tensor place(const V& v, const extents& e) const {
     return memory ? dense(memory, e, v.extents[3]) : raw(v);
   }
   template <class V>

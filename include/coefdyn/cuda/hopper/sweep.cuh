@@ -6,10 +6,9 @@
 #include <algorithm>
 
 #include "ptx.cuh"
+#include "tensor_map.cuh"
 
 namespace coefdyn::cuda {
-
-using ptx::tensor;
 
 /// One sweep computes, for every row i, out_i = rho_i sum_j exp(decay between i and j) (query_i . key_j) kappa_j value_j,
 /// over j <= i, or over j >= i in reverse. The four products of the family differ only in who plays which part:
@@ -589,7 +588,7 @@ template <int n, bool emit, bool probe, bool reverse>
 void launch(const params& p, cudaStream_t stream) {
   using L = layout<n, emit, probe>;
   constexpr auto kernel = sweep_kernel<n, emit, probe, reverse>;
-  ptx::allow_shared<sweep_kernel<n, emit, probe, reverse>>(L::dynamic);
+  allow_shared<sweep_kernel<n, emit, probe, reverse>>(L::dynamic);
   const int64_t units = p.size.offsets ? p.size.units : static_cast<int64_t>(p.size.units) * p.size.batch;
   const int64_t grid = units * p.size.heads * p.parts * p.size.slices;
   if (grid == 0) return;
@@ -714,9 +713,7 @@ struct tile_source {
 /// Parts and tiles of a sweep.
 inline role make_role(const sweep_shape& s, tile_source query, tile_source key, tile_source value, const tensor& out, bool reverse) {
   role r{};
-  auto map = [&](const tile_source& t, int panels) {
-    return ptx::tensor_map(t.x, s.batch, s.time, s.heads / t.group, t.inner, chunk, panels);
-  };
+  auto map = [&](const tile_source& t, int panels) { return tensor_map(t.x, s.batch, s.time, s.heads / t.group, t.inner, chunk, panels); };
   if (query.x.data) r.query = map(query, query.inner / 64);
   r.key = map(key, key.inner / 64);
   r.value = map(value, 1);
@@ -786,7 +783,7 @@ void backward(const sweep_shape& s, const sweep_inputs& x, const sweep_gradients
     set_state<n, d>(r, transposed, cut ? cut : reverse ? g.d_state_out : x.state, reverse && transposed ? g.d_state : nullptr);
     r.in_per_unit = cut != nullptr;
     if (!tested) return r;
-    r.probe = ptx::tensor_map(tested->x, s.batch, s.time, s.heads / tested->group, n, chunk, 1), r.probe_group = tested->group;
+    r.probe = tensor_map(tested->x, s.batch, s.time, s.heads / tested->group, n, chunk, 1), r.probe_group = tested->group;
     r.dots = reinterpret_cast<float*>(at) + (reverse ? dots : 0);
     (reverse ? r.checkpoint_in : r.checkpoint_out) = reinterpret_cast<uint4*>(at + w.checkpoints);
     r.flux = reinterpret_cast<float*>(at + w.flux);

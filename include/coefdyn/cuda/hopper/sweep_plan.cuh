@@ -133,13 +133,13 @@ struct sweep_plan {
     return a.slow_used;
   }
   template <class Call>
-  void run_backward(cudaStream_t stream, const X& x, const Call& call, std::byte* ws, const std::byte* kept, ptx::tensor) const {
+  void run_backward(cudaStream_t stream, const X& x, const Call& call, std::byte* ws, const std::byte* kept, tensor) const {
     generic::memory a{nullptr, ws};
     const backward_pieces w(a, *this);
     const auto start = generic::positions_of(call.initial);
     numbers::make<M>(stream, x, e, start, w.forward.numbers);
     w.forward.rows.make(stream, x, e);
-    ptx::tensor key = w.forward.rows.key(x);
+    tensor key = w.forward.rows.key(x);
     if constexpr (normalises) {
       if (origin != 0.f) features::apply<typename M::feature_map>(stream, x.k, w.less, origin), key = hopper::raw(w.less);
       w.forward.sums->make(stream, shape(x), sum_inputs(x, w.forward, key, origin), call.initial, decltype(call.initial_gradient){});
@@ -194,7 +194,7 @@ struct sweep_plan {
     in.state = state;
     return in;
   }
-  sums::inputs sum_inputs(const X& x, const forward_pieces& w, ptx::tensor key, float less) const {
+  sums::inputs sum_inputs(const X& x, const forward_pieces& w, tensor key, float less) const {
     return {sweep::make_extents(shape(x), e.n, sums::unit_length(longest)),
             w.rows.query(x),
             key,
@@ -205,7 +205,7 @@ struct sweep_plan {
             w.numbers.scale,
             numbers::constant_scale<M>(e)};
   }
-  ptx::tensor array(const float* p) const { return p ? hopper::dense(p, e, 1) : ptx::tensor{}; }
+  tensor array(const float* p) const { return p ? hopper::dense(p, e, 1) : tensor{}; }
   /// States that enter sweeps: of segments, or of sequences.
   idx state_owners() const { return (unit ? sweep::unit_count(sweep::make_extents(shape(given), 64, unit)) : e.sequences) * e.readers; }
   template <class F>
