@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <functional>
 
+#include "encoder.hpp"
 #include "folder.hpp"
 
 /// Readers of data sets on files with a few bytes changed: each reads or refuses with a sentence. The same files on every run;
@@ -46,21 +47,64 @@ std::string mutated(std::string s, random_stream& r) {
   }
   return s;
 }
-/// Reads mutations of a file; at least one is refused and one is read.
-void fuzz(const std::string& name, const std::string& good, const std::function<void(const folder&)>& read) {
-  const folder f;
+using files_of = std::vector<std::pair<std::string, std::string>>;
+/// A folder in which one thing is not as it should be: a file with other bytes, absent, empty, or a folder; a folder that is a file.
+void spoil(const folder& f, const files_of& good, random_stream& r) {
+  const auto& [name, text] = good[r.below(good.size())];
+  const std::filesystem::path path = std::filesystem::path(f.path) / name;
+  const auto what = r.below(8);
+  if (what < 4) {
+    f.put(name, mutated(text, r));
+    return;
+  }
+  std::filesystem::remove(path);
+  if (what == 4) f.put(name, "");
+  if (what == 5) std::filesystem::create_directories(path);
+  if (what == 6) f.put(name + (r.below(2) ? ".txt" : ".bin"), text);
+  if (what == 7 && path.parent_path() != f.path) {
+    std::filesystem::remove_all(path.parent_path());
+    std::ofstream(path.parent_path()) << "a file";
+  }
+}
+/// Calls read(folder) with a good one and then spoilt ones; at least one is refused and one is read.
+void fuzz_folder(const std::string& what, const std::function<void(const folder&, int, random_stream&)>& prepare,
+                 const std::function<void(const folder&)>& read) {
   const char* const seconds = std::getenv("COEFDYN_FUZZ_SECONDS");
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds ? std::atoi(seconds) : 0);
   random_stream r(1, 1001, 0, 0);
   idx refused = 0, accepted = 0;
   constexpr int least = 300;
   for (int i = 0; i < least || std::chrono::steady_clock::now() < end; ++i) {
-    f.put(name, i == 0 ? good : mutated(good, r));
+    const folder f;
+    prepare(f, i, r);
     ++(fault_of([&] { read(f); }).empty() ? accepted : refused);  // anything but a sentence ends the test
   }
   CHECK(accepted > 0);
   CHECK(refused > 0);
-  MESSAGE(name << ": " << accepted << " read, " << refused << " refused");
+  MESSAGE(what << ": " << accepted << " read, " << refused << " refused");
+}
+/// Mutations of one file.
+void fuzz(const std::string& name, const std::string& good, const std::function<void(const folder&)>& read) {
+  fuzz_folder(name, [&](const folder& f, int i, random_stream& r) { f.put(name, i == 0 ? good : mutated(good, r)); }, read);
+}
+/// Spoilt folders of files.
+void fuzz(const std::string& what, const files_of& good, const std::function<void(const folder&)>& read) {
+  fuzz_folder(
+      what,
+      [&](const folder& f, int i, random_stream& r) {
+        for (const auto& [name, text] : good) f.put(name, text);
+        if (i > 0) spoil(f, good, r);
+      },
+      read);
+}
+template <task T>
+void expect_tokens_in_range(const T& t) {
+  for (const split s : {split::train, split::test, split::valid})
+    for (idx i = 0; i < t.size(s); ++i) {
+      const sample x = t.make(s, i);
+      for (const std::int64_t token : x.inputs) REQUIRE((token >= 0 && token < t.vocabulary()));
+      for (const std::int64_t target : x.targets) REQUIRE((target == ignored || (target >= 0 && target < t.outputs())));
+    }
 }
 
 }  // namespace
@@ -87,36 +131,56 @@ TEST_CASE("fuzz: ListOps") {
 TEST_CASE("fuzz: film reviews") {
   fuzz("imdb.train.tsv", "1\tgood \xc3\xa9 \xe2\x82\xac\n0\tbad\n1\tfine\n", [](const folder& f) {
     f.put("imdb.test.tsv", "0\tplain\n");
-    const imdb t({.folder = f.path, .least = 1});
-    for (idx i = 0; i < t.size(split::train); ++i)
-      for (const std::int64_t x : t.make(split::train, i).inputs) REQUIRE((x >= 0 && x < t.vocabulary()));
+    expect_tokens_in_range(imdb({.folder = f.path, .least = 1}));
   });
 }
-TEST_CASE("fuzz: CIFAR-10") {
-  std::string records;
-  for (int i = 0; i < 2 * 1025; ++i) records += static_cast<char>(i % 1025 == 0 ? 3 : i % 251);
-  fuzz("cifar10_gray_test.bin", records, [&](const folder& f) {
-    for (int i = 1; i <= 5; ++i) f.put("cifar10_gray_train_" + std::to_string(i) + ".bin", records);
-    const cifar10 t({.folder = f.path, .train = 9});
-    REQUIRE((t.make(split::test, 0).targets[0] >= 0 && t.make(split::test, 0).targets[0] < 10));
+TEST_CASE("fuzz: the official folders of film reviews") {
+  files_of good;
+  for (const char* part : {"train", "test"})
+    for (const char* side : {"neg", "pos"})
+      for (const char* name : {"0_3", "1_2"})
+        good.emplace_back(std::string("aclImdb/") + part + "/" + side + "/" + name + ".txt", std::string(side) + " \xc3\xa9 " + name);
+  fuzz("aclImdb", good, [](const folder& f) { expect_tokens_in_range(imdb({.folder = f.path, .least = 1})); });
+}
+namespace {
+/// Records of CIFAR-10 with 1024 bytes a plane.
+std::string records(int n, int planes) {
+  std::string out;
+  for (int i = 0; i < n; ++i) {
+    out += static_cast<char>(i % 10);
+    for (int j = 0; j < 1024 * planes; ++j) out += static_cast<char>((i + 1) * j % 251);
+  }
+  return out;
+}
+}  // namespace
+TEST_CASE("fuzz: CIFAR-10, grey") {
+  fuzz("cifar10_gray_test.bin", records(2, 1), [](const folder& f) {
+    for (int i = 1; i <= 5; ++i) f.put("cifar10_gray_train_" + std::to_string(i) + ".bin", records(2, 1));
+    expect_tokens_in_range(cifar10({.folder = f.path, .train = 9}));
   });
+}
+TEST_CASE("fuzz: CIFAR-10, colours") {
+  fuzz("test_batch.bin", records(2, 3), [](const folder& f) {
+    for (int i = 1; i <= 5; ++i) f.put("data_batch_" + std::to_string(i) + ".bin", records(1, 3));
+    expect_tokens_in_range(cifar10({.folder = f.path, .train = 4}));
+  });
+}
+TEST_CASE("fuzz: the official folder of CIFAR-10") {
+  files_of good = {{"cifar-10-batches-bin/test_batch.bin", records(1, 3)}};
+  for (int i = 1; i <= 5; ++i) good.emplace_back("cifar-10-batches-bin/data_batch_" + std::to_string(i) + ".bin", records(1, 3));
+  fuzz("cifar-10-batches-bin", good, [](const folder& f) { expect_tokens_in_range(cifar10({.folder = f.path, .pooled = 2, .train = 4})); });
 }
 TEST_CASE("fuzz: merges and texts") {
-  const std::string tokens = [] {  // printing bytes under their own names, the others from U+0100 on
-    std::string json = "{";
-    int hidden = 256;
-    for (int b = 0; b < 256; ++b) {
-      const bool prints = (b >= 0x21 && b <= 0x7e) || (b >= 0xa1 && b <= 0xac) || b >= 0xae;
-      char name[8];
-      std::snprintf(name, sizeof name, "\\u%04x", static_cast<unsigned>(prints ? b : hidden++));
-      json += "\"" + std::string(name) + "\":" + std::to_string(b) + ",";
-    }
-    return json + R"("ab":256,"abc":257,"<|endoftext|>":258})";
-  }();
+  const std::string tokens = encoder({"ab", "abc"});
   fuzz("encoder.json", tokens, [](const folder& f) { gpt2_bpe(f.path + "/encoder.json", f.put("vocab.bpe", "a b\nab c\n")); });
   fuzz("vocab.bpe", "#version: 0.2\na b\nab c\n", [&](const folder& f) {
     const gpt2_bpe code(f.put("encoder.json", tokens), f.path + "/vocab.bpe");
     const std::string text = "abc abcab 12 \xc3\xa9\xff";
     REQUIRE(code.decode(code.encode(text)) == text);
+  });
+  fuzz("wikitext-2/wiki.test.tokens", " = Title = \n \n abc abcab , caf\xc3\xa9 12 .\n", [&](const folder& f) {
+    f.put("encoder.json", tokens), f.put("vocab.bpe", "a b\nab c\n");
+    const wikitext t({.folder = f.path, .length = 4});
+    expect_tokens_in_range(t);
   });
 }

@@ -95,6 +95,22 @@ packed_batch make_packed_batch(const T& t, split s, std::span<const idx> indices
   return out;
 }
 
+/// How samples become a batch: side by side.
+struct padded {
+  template <task T>
+  batch operator()(const T& t, split s, std::span<const idx> indices) const {
+    return make_batch(t, s, indices);
+  }
+};
+/// The same: one behind another in rows of `length` tokens.
+struct packed {
+  idx length = 1024;
+  template <task T>
+  packed_batch operator()(const T& t, split s, std::span<const idx> indices) const {
+    return make_packed_batch(t, s, indices, length);
+  }
+};
+
 /// The indices of an epoch's training samples cut into batches; the last one is shorter where `rows` does not divide their number.
 ///
 /// error   invalid_input for rows below 1

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <concepts>
 #include <condition_variable>
 #include <exception>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <type_traits>
 #include <utility>
 
 #include "batch.hpp"
@@ -22,22 +24,29 @@ namespace coefdyn::tasks {
 ///   while (const std::optional<tasks::batch> b = load.next()) tokens += b->rows * b->length;
 ///   return tokens;
 /// }
+/// template <tasks::task T>  // of one target a token
+/// tasks::packed_batch first_rows(const T& text) {
+///   tasks::loader<T, tasks::packed> load(text, tasks::split::train, {{0, 1, 2, 3}}, 2, 4, {.length = 512});
+///   return *load.next();
+/// }
 /// ```
 ///
 /// The task has to outlive the loader; `make` is called by several threads at once.
 ///
 /// error   invalid_input for numbers of workers or batches ahead below 1; next: what the making of that batch threw
-template <task T>
+template <task T, class Layout = padded>
+  requires std::invocable<Layout, const T&, split, std::span<const idx>>
 class loader {
  public:
-  loader(const T& t, split s, std::vector<std::vector<idx>> batches, int workers = 1, idx ahead = 4)
-      : task_(t), split_(s), batches_(std::move(batches)), ahead_(static_cast<std::size_t>(ahead)) {
+  using batch_type = std::invoke_result_t<Layout, const T&, split, std::span<const idx>>;
+  loader(const T& t, split s, std::vector<std::vector<idx>> batches, int workers = 1, idx ahead = 4, const Layout& layout = {})
+      : task_(t), split_(s), batches_(std::move(batches)), ahead_(static_cast<std::size_t>(ahead)), layout_(layout) {
     detail::expect(workers >= 1, "loader", "workers", "at least 1", workers);
     detail::expect(ahead >= 1, "loader", "ahead", "at least 1", ahead);
     for (int i = 0; i < workers; ++i) workers_.emplace_back([this](std::stop_token stop) { work(stop); });
   }
   /// The next batch, or none at the end.
-  std::optional<batch> next() {
+  std::optional<batch_type> next() {
     std::unique_lock lock(mutex_);
     if (taken_ == batches_.size()) return std::nullopt;
     changed_.wait(lock, [&] { return ready_.contains(taken_); });
@@ -50,7 +59,7 @@ class loader {
 
  private:
   struct made {
-    batch content = {};
+    batch_type content = {};
     std::exception_ptr error = {};
   };
   void work(const std::stop_token& stop) {
@@ -70,18 +79,19 @@ class loader {
   made make(const std::vector<idx>& indices) const {
 #if defined(__cpp_exceptions)
     try {
-      return {make_batch(task_, split_, indices), {}};
+      return {layout_(task_, split_, indices), {}};
     } catch (...) {
       return {{}, std::current_exception()};
     }
 #else
-    return {make_batch(task_, split_, indices), {}};
+    return {layout_(task_, split_, indices), {}};
 #endif
   }
   const T& task_;
   const split split_;
   const std::vector<std::vector<idx>> batches_;
   const std::size_t ahead_;
+  const Layout layout_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::size_t begun_ = 0, taken_ = 0;  // batches

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "../../files/file.hpp"
+#include "utf8.hpp"
 
 /// Data sets from a folder: where it is, and files in it, packed or not.
 namespace coefdyn::tasks {
@@ -109,7 +110,8 @@ struct data_folder {
   std::string find(std::initializer_list<std::string> names) const {
     for (const std::string& name : names)
       for (const char* packed : {"", ".xz", ".gz"})
-        if (!path.empty() && std::filesystem::exists(path + "/" + name + packed)) return path + "/" + name + packed;
+        if (std::error_code error; !path.empty() && std::filesystem::exists(path + "/" + name + packed, error))
+          return path + "/" + name + packed;
     return "";
   }
   /// The same where it has to be there; `what` says what to get: "CIFAR-10's binary version, ...".
@@ -125,6 +127,15 @@ struct data_folder {
                               (path.empty() ? ", and name its folder (--data DIR), or set COEFDYN_DATA to it" : ", and put it there"));
   }
 };
+
+/// Refuses a text that is not UTF-8; `where` is what the sentence says of the place, such as "line 2: ".
+///
+/// error   files::file_error with the byte's place in the text
+inline void expect_utf8(const std::string& path, const std::string& where, std::string_view text) {
+  const std::size_t at = utf8::first_malformed(text);
+  if (at != std::string_view::npos)
+    files::detail::refuse(path, where + "expected UTF-8, given another byte at " + std::to_string(at) + " of the text");
+}
 
 /// Calls f(line, number from 1) for each line without its end; the last one may lack it.
 template <class F>

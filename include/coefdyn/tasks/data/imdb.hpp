@@ -107,19 +107,19 @@ class imdb {
   }
   static std::vector<std::string> texts_in(const std::string& folder) {
     std::vector<std::string> out;
-    if (!std::filesystem::is_directory(folder)) files::detail::refuse(folder, "expected a folder of texts, given a file");
-    for (const auto& entry : std::filesystem::directory_iterator(folder))
-      if (entry.path().extension() == ".txt") out.push_back(entry.path().string());
+    if (std::error_code error; !std::filesystem::is_directory(folder, error))
+      files::detail::refuse(folder, "expected a folder of texts, given a file");
+    std::error_code error;
+    for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
+      if (at->path().extension() == ".txt") out.push_back(at->path().string());
+    if (error) files::detail::refuse(folder, "expected a folder of texts, but it cannot be read: " + error.message());
     std::sort(out.begin(), out.end());
     if (out.empty()) files::detail::refuse(folder, std::string("expected a folder of texts, given none; get ") + to_get);
     return out;
   }
   static void append(const std::string& path, const std::string& where, std::string text, bool praises, std::vector<review>& to) {
-    for (utf8 letters(text); !letters.at_end();) {
-      const std::size_t at = letters.position();
-      if (letters.next() == utf8::malformed)
-        files::detail::refuse(path, where + "expected UTF-8, given another byte at " + std::to_string(at) + " of the text");
-    }
+    expect_utf8(path, where, text);
+    if (text.empty()) files::detail::refuse(path, where + "expected a text, given none");
     to.push_back({std::move(text), praises});
   }
   imdb_options options_;

@@ -43,8 +43,8 @@ struct text_bytes_options {
 /// The next byte of a text file.
 ///
 /// shape   inputs and targets of length tokens; the last target is ignored
-/// error   files::file_error for a file that cannot be read; invalid_input for a length below 2, shares that are none, an index outside of
-///         its split
+/// error   files::file_error for a file that cannot be read, or of less than 2 bytes; invalid_input for a length below 2, shares that are
+///         none, an index outside of its split
 class text_bytes : public detail::blocks {
  public:
   static constexpr std::string_view name = "text_bytes";
@@ -55,6 +55,7 @@ class text_bytes : public detail::blocks {
     detail::expect(o.valid >= 0 && o.test >= 0 && o.valid + o.test <= 1, name, "valid and test", "shares of at most 1 together",
                    std::to_string(o.valid) + " and " + std::to_string(o.test));
     const std::string text = content(o.file);
+    if (text.size() < 2) files::detail::refuse(o.file, "expected a text of at least 2 bytes, given " + std::to_string(text.size()));
     const auto part = [&](double share) { return static_cast<std::ptrdiff_t>(static_cast<double>(text.size()) * share); };
     const auto test = text.end() - part(o.test), valid = test - std::min(part(o.valid), test - text.begin());
     const auto take = [&](split s, auto from, auto to) {
@@ -81,8 +82,8 @@ struct wikitext_options {
 /// WikiText in GPT-2's tokens. A file that is absent is a split without samples, but one has to be there.
 ///
 /// shape   inputs and targets of length tokens; the last target is ignored
-/// error   files::file_error for files that are absent, with what to get, or malformed; invalid_input for a length below 2, an index
-///         outside of its split
+/// error   files::file_error for files that are absent, with what to get, empty or, with the line, not UTF-8; invalid_input for a length
+///         below 2, an index outside of its split
 /// source  arXiv:1609.07843
 class wikitext : public detail::blocks {
  public:
@@ -96,7 +97,11 @@ class wikitext : public detail::blocks {
     for (const split s : {split::train, split::test, split::valid}) {
       const std::string path = data.find({file(o, s)});
       if (path.empty()) continue;
-      tokens_[std::size_t(s)] = code_.encode(o.joined ? joined_lines(content(path)) : content(path));
+      const std::string text = content(path);
+      if (text.empty()) files::detail::refuse(path, "expected a text, given an empty file");
+      for_each_line(text,
+                    [&](std::string_view line, std::size_t number) { expect_utf8(path, "line " + std::to_string(number) + ": ", line); });
+      tokens_[std::size_t(s)] = code_.encode(o.joined ? joined_lines(text) : text);
       any = true;
     }
     if (!any) data.need({file(o, split::train)}, "WikiText's wiki.{train,valid,test}." + o.ending);

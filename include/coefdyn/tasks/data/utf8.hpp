@@ -16,6 +16,14 @@ class utf8 {
  public:
   static constexpr std::uint32_t malformed = 0xffffffff;
   explicit utf8(std::string_view text) : text_(text) {}
+  /// Where a text's first byte stands that begins no character, or npos.
+  static std::size_t first_malformed(std::string_view text) {
+    for (utf8 letters(text); !letters.at_end();) {
+      const std::size_t at = letters.position();
+      if (letters.next() == malformed) return at;
+    }
+    return std::string_view::npos;
+  }
   bool at_end() const { return at_ == text_.size(); }
   /// In bytes.
   std::size_t position() const { return at_; }
