@@ -238,7 +238,7 @@ void check_linear(const linear_case& c) {
   });
   sweep_shape shape{c.B, c.T, c.H};
   buffer offsets = upload(c.offsets);
-  if (!c.offsets.empty()) shape.offsets = offsets.p, shape.sequences = int(sequences);
+  if (!c.offsets.empty()) shape.offsets = std::span(static_cast<const std::int32_t*>(offsets.p), c.offsets.size());
   sweep_inputs in;
   in.q = dense(q.device, c.T, c.H, c.n), in.k = dense(k.device, c.T, Hk, c.n), in.v = dense(v.device, c.T, Hk, c.d);
   in.k_group = in.v_group = c.kv_group, in.scale = float(scale);

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "../engine/frame.cuh"
-#include "ptx.cuh"
+#include "tensor_map.cuh"
 
 /// Feature maps ahead of the Hopper kernels: psi of rows of bf16 [B, T, heads, n] into the workspace, and the gradients of such rows
 /// back through psi'. n is a multiple of 8; rows are contiguous and 16-byte aligned.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "block_scan.cuh"
 #include "flash_tile.cuh"
 
 /// The passes over rows beside the tiles' kernels: sums of gates and their gradients, dy . y.

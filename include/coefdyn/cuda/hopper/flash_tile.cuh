@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "block_scan.cuh"
+#include "fragment.cuh"
 #include "place.cuh"
 #include "ring.cuh"
-#include "swizzle.cuh"
 #include "tensor_map.cuh"
 
 /// What the three kernels of the parallel form share: a call's arguments, the tile that a block has, products of tiles, rows by hand.
@@ -14,6 +13,7 @@ enum class normaliser { sum, constant };
 
 namespace flash {
 
+using hopper::accumulate, hopper::multiply_rows, hopper::round_operand, hopper::max_row, hopper::sum_row;
 using hopper::pipeline, hopper::ring, hopper::swizzled, hopper::tile_memory;
 
 inline constexpr int tile = 128;  // rows of a block; two warpgroups of 64
@@ -87,31 +87,6 @@ struct computing_thread {
       : group(group_), thread(threadIdx.x % 128), warp(thread / 32), lane(lane_), row0(16 * warp + lane / 4), column0(2 * (lane % 4)) {}
 };
 
-/// d = a b' over the inner index n, both tiles in shared memory as panels of 64 columns; one group, not waited for.
-template <int n, int columns>
-__device__ __forceinline__ void multiply_rows(float (&d)[columns / 2], uint32_t a, uint32_t a_panel, uint32_t b, uint32_t b_panel) {
-#pragma unroll
-  for (int k = 0; k < n / 16; ++k)
-    ptx::product<ptx::major::inner, ptx::major::inner>(d, ptx::tile_descriptor(a + (k / 4) * a_panel + (k % 4) * 32, a_panel),
-                                                       ptx::tile_descriptor(b + (k / 4) * b_panel + (k % 4) * 32, b_panel), k > 0);
-  ptx::product_commit();
-}
-
-/// d += a b with a (64, keys) in registers and b (keys, columns) in shared memory; one group, not waited for.
-template <int keys, int columns>
-__device__ __forceinline__ void accumulate(float (&d)[columns / 2], const uint32_t* a, uint32_t b, uint32_t b_panel) {
-#pragma unroll
-  for (int k = 0; k < keys / 16; ++k) ptx::product<ptx::major::outer>(d, a + 4 * k, ptx::tile_descriptor(b + k * 2048, b_panel), true);
-  ptx::product_commit();
-}
-
-/// Accumulators as a left operand.
-template <int count>
-__device__ __forceinline__ void round_operand(uint32_t (&a)[count / 2], const float (&x)[count]) {
-#pragma unroll
-  for (int e = 0; e < count / 2; ++e) a[e] = ptx::pack_bf16(x[2 * e], x[2 * e + 1]);
-}
-
 /// Copies `valid` rows of a (count, n) tile by hand and zeroes those behind them, as the copy engine does past a tensor's end: they
 /// hold another sequence's tokens, and a weight of 0 does not undo a NaN. One warp; the tile is ready for the tensor cores.
 template <int n, int count>
@@ -165,16 +140,6 @@ __device__ __forceinline__ void copy_out(const float (&x)[n / 2], uint32_t throu
     ptx::bulk_commit();
     ptx::bulk_wait<0>();
   }
-}
-
-/// Sum or maximum over the four lanes that share a row.
-__device__ __forceinline__ float sum_row(float x) {
-  x += __shfl_xor_sync(~0u, x, 1);
-  return x + __shfl_xor_sync(~0u, x, 2);
-}
-__device__ __forceinline__ float max_row(float x) {
-  x = fmaxf(x, __shfl_xor_sync(~0u, x, 1));
-  return fmaxf(x, __shfl_xor_sync(~0u, x, 2));
 }
 
 }  // namespace flash

@@ -3,6 +3,7 @@
 #include "../../core/form.hpp"
 #include "features.cuh"
 #include "numbers.cuh"
+#include "ptx.cuh"
 
 /// What the plans of the Hopper kernels share: whether they can run, tensors as the copy engine takes them, states with a head
 /// for each reader, gradients summed over the readers of a head.

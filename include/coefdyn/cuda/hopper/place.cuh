@@ -30,7 +30,7 @@ COEFDYN_HD inline sequence_span sequence_of(const sequence_offsets& offsets, int
 }
 /// Pieces of a batch row, or a bound of those of all packed sequences.
 template <int width>
-int64_t piece_count(const sequence_offsets& offsets, int64_t time) {
+COEFDYN_HD inline int64_t piece_count(const sequence_offsets& offsets, int64_t time) {
   return offsets ? time / width + offsets.count - 1 : (time + width - 1) / width;
 }
 

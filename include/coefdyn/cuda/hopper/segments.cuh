@@ -13,7 +13,7 @@ namespace segments {
 
 /// Replaces summaries by the states that enter the segments: S <- total S + N, in time order or against it.
 template <bool reverse>
-__global__ void scan_kernel(sweep::extents size, float* states, const float* totals, const float* first, int64_t elements) {
+__global__ void scan_kernel(sweep::sizes size, float* states, const float* totals, const float* first, int64_t elements) {
   const int per = static_cast<int>((elements / 4 + blockDim.x - 1) / blockDim.x), owner0 = blockIdx.x / per;
   const int64_t e = (static_cast<int64_t>(blockIdx.x % per) * blockDim.x + threadIdx.x) * 4;
   const int head = owner0 % size.heads, sequence = owner0 / size.heads;
@@ -23,8 +23,7 @@ __global__ void scan_kernel(sweep::extents size, float* states, const float* tot
   if (size.offsets) {
     unit0 = 0;
     for (int i = 0; i <= sequence; ++i) {
-      const int64_t length = sweep::offset_at(size, i + 1) - sweep::offset_at(size, i);
-      units = max(1, static_cast<int>((length + size.unit - 1) / size.unit));
+      units = sweep::units_of(size, size.offsets[i + 1] - size.offsets[i]);
       if (i < sequence) unit0 += units;
     }
   }
@@ -44,10 +43,10 @@ __global__ void scan_kernel(sweep::extents size, float* states, const float* tot
 /// Extents of per-unit arrays in bytes: states (units, heads, n, d) and totals (units, heads).
 template <int n, int d>
 int64_t state_bytes(const sweep_shape& s, int64_t unit) {
-  return sweep::unit_count(sweep::make_extents(s, d, unit)) * s.heads * n * d * 4;
+  return sweep::unit_count(sweep::make_sizes(s, d, unit)) * s.heads * n * d * 4;
 }
 inline int64_t total_bytes(const sweep_shape& s, int64_t unit) {
-  return (sweep::unit_count(sweep::make_extents(s, 64, unit)) * s.heads * 4 + 255) / 256 * 256;
+  return (sweep::unit_count(sweep::make_sizes(s, 64, unit)) * s.heads * 4 + 255) / 256 * 256;
 }
 
 /// Summary of each segment: its state from zero (n, d), and the product of its decays. Reverse: of the gradient's sweep.
@@ -56,20 +55,20 @@ template <int n, int d>
 void summarise(const sweep_shape& s, const sweep_inputs& x, const tensor& dy, int64_t unit, bool reverse, float* states, float* totals,
                cudaStream_t stream, bool entering = false) {
   sweep::params p{};
-  p.size = sweep::make_extents(s, d, unit), p.parts = 1, p.entering = entering;
+  p.size = sweep::make_sizes(s, d, unit), p.parts = 1, p.entering = entering;
   const sweep::tile_source none{{}, 64, 1}, q{x.q, n, x.q_group}, k{x.k, n, x.k_group}, v{x.v, d, x.v_group}, g{dy, d, 1};
   sweep::role r = sweep::make_role(s, none, reverse ? q : k, reverse ? g : v, {}, reverse);
   sweep::set_numbers(r, x, reverse);
   sweep::set_state<n, d>(r, false, nullptr, states);
   r.out_per_unit = true, r.carry_total = totals;
   p.part[0] = r;
-  reverse ? sweep::launch<n, false, false, true>(p, stream) : sweep::launch<n, false, false, false>(p, stream);
+  reverse ? sweep::start<n, false, false, true>(p, stream) : sweep::start<n, false, false, false>(p, stream);
 }
 
 /// States that enter the segments, given the summaries and the state that enters the sequence (or its gradient at the end).
 template <int n, int d>
 void scan(const sweep_shape& s, int64_t unit, bool reverse, float* states, const float* totals, const float* first, cudaStream_t stream) {
-  const sweep::extents e = sweep::make_extents(s, d, unit);
+  const sweep::sizes e = sweep::make_sizes(s, d, unit);
   constexpr int64_t elements = n * d;
   const unsigned grid = static_cast<unsigned>((elements / 4 + 127) / 128) * static_cast<unsigned>(e.sequences) * s.heads;
   const auto kernel = reverse ? scan_kernel<true> : scan_kernel<false>;
@@ -94,11 +93,11 @@ void segments_forward(const sweep_shape& s, const sweep_inputs& x, const tensor&
   segments::summarise<n, d>(s, x, {}, unit, false, states, totals, stream, true);
   segments::scan<n, d>(s, unit, false, states, totals, x.state, stream);
   sweep::params p{};
-  p.size = sweep::make_extents(s, d, unit), p.parts = 1;
+  p.size = sweep::make_sizes(s, d, unit), p.parts = 1;
   p.part[0] = sweep::forward_role<n, d>(s, x, y);
   sweep::set_state<n, d>(p.part[0], false, states, state_out);
   p.part[0].in_per_unit = true;
-  sweep::launch<n, true, false, false>(p, stream);
+  sweep::start<n, true, false, false>(p, stream);
 }
 
 template <int n, int d>

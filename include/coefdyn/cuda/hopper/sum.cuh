@@ -14,7 +14,7 @@
 /// a_i from q_i' D_i, which the first sweep gives unrounded. Whatever that sweep rounded, q_i' dq_i stays 0 for a plain sum.
 namespace coefdyn::cuda::sums {
 
-using sweep::span;
+using sweep::unit_span;
 
 /// Tokens of a unit, from the length alone.
 constexpr int64_t unit_length(int64_t time) { return time <= 16384 ? 256 : 1024; }
@@ -22,20 +22,20 @@ inline constexpr int chunk = 32;  // tokens of a round of a block
 
 /// What the passes read. Numbers are fp32 [B, T, P].
 struct inputs {
-  sweep::extents size;
+  sweep::sizes size;
   tensor q, k;  // bf16 [B, T, P / group, n], k less `origin` in every channel
   int q_group, k_group;
   float origin;
   const float *gate, *scale;  // log decay and b, or null: 0 and 1
   float scale_constant;       // multiplies b
-  __device__ int64_t at(const span& s, int head, int token) const { return (s.batch * size.rows + s.row + token) * size.heads + head; }
+  __device__ int64_t at(const unit_span& s, int head, int token) const { return (s.batch * size.rows + s.row + token) * size.heads + head; }
 };
 
 /// The thread's own two channels of the rows of one head in a span.
 struct channels {
   bf16* p;
   int64_t stride;
-  __device__ channels(const tensor& x, const span& s, int head)
+  __device__ channels(const tensor& x, const unit_span& s, int head)
       : p(static_cast<bf16*>(x.data) + s.batch * x.batch + s.row * x.time + head * x.head + 2 * threadIdx.x), stride(x.time) {}
   __device__ float2 load(int token) const {
     const uint32_t w = *reinterpret_cast<const uint32_t*>(p + token * stride);
@@ -54,7 +54,7 @@ __device__ inline float2 combine(float f, float2 x, float w, float2 y, float c =
 /// Numbers of a round's tokens.
 struct numbers_of_round {
   float decay[chunk], b[chunk], slope[chunk];
-  __device__ void read(const inputs& x, const span& s, int head, int first, int count, const float* slopes) {
+  __device__ void read(const inputs& x, const unit_span& s, int head, int first, int count, const float* slopes) {
     const int t = threadIdx.x;
     if (t < count) {
       const int64_t i = x.at(s, head, first + t);
@@ -67,7 +67,7 @@ struct numbers_of_round {
 };
 /// f(first, count) for the rounds of a span, in order or against it; what a round left in shared memory has been read by then.
 template <bool reverse, class F>
-__device__ __forceinline__ void each_round(const span& s, F f) {
+__device__ __forceinline__ void each_round(const unit_span& s, F f) {
   const int rounds = (s.count + chunk - 1) / chunk;
   for (int i = 0; i < rounds; ++i) {
     const int first = (reverse ? rounds - 1 - i : i) * chunk;
@@ -116,8 +116,8 @@ __global__ __launch_bounds__(n / 2) void summary_kernel(const __grid_constant__ 
                                                         float* totals) {
   __shared__ numbers_of_round m;
   const int head = blockIdx.x % x.size.heads;
-  span s;
-  if (!sweep::locate(x.size, blockIdx.x / x.size.heads, s) || (reverse ? s.first == 0 : s.first + s.count >= s.length)) return;
+  unit_span s;
+  if (!sweep::locate(x.size, blockIdx.x / x.size.heads, s) || (reverse ? s.first == 0 : s.ends())) return;
   const channels rows = reverse ? channels(x.q, s, head / x.q_group) : channels(x.k, s, head / x.k_group);
   float2 z{};
   float total = 1;
@@ -143,7 +143,7 @@ __global__ __launch_bounds__(n / 2) void sum_kernel(const __grid_constant__ inpu
   __shared__ numbers_of_round m;
   __shared__ part_sums<n> scores;
   const int head = blockIdx.x % x.size.heads;
-  span s;
+  unit_span s;
   if (!sweep::locate(x.size, blockIdx.x / x.size.heads, s)) return;
   const channels q(x.q, s, head / x.q_group), k(x.k, s, head / x.k_group);
   float2 z = state_at<n>(entering, int64_t(s.unit) * x.size.heads + head);
@@ -159,7 +159,7 @@ __global__ __launch_bounds__(n / 2) void sum_kernel(const __grid_constant__ inpu
     __syncthreads();
     if (int(threadIdx.x) < count) sums[x.at(s, head, first + threadIdx.x)] = scores.total(threadIdx.x);
   });
-  if (final && s.first + s.count >= s.length) state_at<n>(final, int64_t(s.sequence) * x.size.heads + head) = z;
+  if (final && s.ends()) state_at<n>(final, int64_t(s.sequence) * x.size.heads + head) = z;
 }
 
 /// What the backward passes read beside: of each row the factor 1 / eta and its gradient, the gradient of its sum.
@@ -175,7 +175,7 @@ __global__ __launch_bounds__(n / 2) void query_kernel(const __grid_constant__ in
   __shared__ part_sums<n> read, whole;
   __shared__ float common[chunk];  // a
   const int head = blockIdx.x % x.size.heads;
-  span s;
+  unit_span s;
   if (!sweep::locate(x.size, blockIdx.x / x.size.heads, s)) return;
   const channels q(x.q, s, head / x.q_group), k(x.k, s, head / x.k_group), dq(d_query, s, head);
   const int64_t owner = int64_t(s.unit) * x.size.heads + head;
@@ -218,7 +218,7 @@ __global__ __launch_bounds__(n / 2) void key_kernel(const __grid_constant__ inpu
   __shared__ numbers_of_round m;
   __shared__ part_sums<n> written;
   const int head = blockIdx.x % x.size.heads;
-  span s;
+  unit_span s;
   if (!sweep::locate(x.size, blockIdx.x / x.size.heads, s)) return;
   const channels q(x.q, s, head / x.q_group), k(x.k, s, head / x.k_group), dk(d_key, s, head);
   const int64_t owner = int64_t(s.unit) * x.size.heads + head;
@@ -241,11 +241,7 @@ __global__ __launch_bounds__(n / 2) void key_kernel(const __grid_constant__ inpu
       const int64_t i = x.at(s, head, first + min(t, count - 1));
       const float kw = t < count ? written.total(t) : 0.f;
       float delta = t < count ? m.slope[t] * sums[i] - m.b[t] * kw : 0.f;
-#pragma unroll
-      for (int step = 1; step < 32; step *= 2) {
-        const float other = __shfl_down_sync(~0u, delta, step);
-        if (t + step < 32) delta += other;
-      }
+      delta = hopper::sum_from_end(delta, t);
       delta += crossing;
       crossing = __shfl_sync(~0u, delta, 0);
       if (t < count && d_gate) d_gate[i] += delta;
@@ -303,7 +299,7 @@ struct unit_states {
   int64_t unit = 0, owners = 0;
   float *states = nullptr, *totals = nullptr;
   unit_states(generic::memory& a, const extents& e, const sweep_shape& s, int64_t unit_) : unit(unit_) {
-    owners = sweep::unit_count(sweep::make_extents(s, 64, unit)) * e.readers;
+    owners = sweep::unit_count(sweep::make_sizes(s, 64, unit)) * e.readers;
     states = a.take<float>(owners * e.n), totals = a.take<float>(owners);
   }
   template <int n, bool reverse>

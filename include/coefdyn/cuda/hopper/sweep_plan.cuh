@@ -32,7 +32,7 @@ struct sweep_plan {
     copies = e.readers != e.states || !std::is_same_v<state_type, float>;
     fit = (f.length == 0 || f.length == sweep::chunk) && whole(e.n) && whole(e.d) && e.time > 0 && e.readers > 0 && e.first_read == 0 &&
           hopper::copyable(x.q) && hopper::copyable(x.k) && hopper::copyable(x.v) &&
-          sweep::unit_count(sweep::make_extents(shape(x), 128, normalises ? sums::unit_length(longest) : unit)) * e.readers * 4 <
+          sweep::unit_count(sweep::make_sizes(shape(x), 128, normalises ? sums::unit_length(longest) : unit)) * e.readers * 4 <
               (idx(1) << 31) &&
           hopper::available();
   }
@@ -176,14 +176,7 @@ struct sweep_plan {
   }
 
  private:
-  sweep_shape shape(const X& x) const {
-    sweep_shape s{int(e.batch), e.time, e.readers};
-    if (x.cu_seqlens) {
-      s.offsets = x.cu_seqlens.narrow ? static_cast<const void*>(x.cu_seqlens.narrow) : x.cu_seqlens.wide;
-      s.wide_offsets = !x.cu_seqlens.narrow, s.sequences = int(e.sequences);
-    }
-    return s;
-  }
+  sweep_shape shape(const X& x) const { return {int(e.batch), e.time, e.readers, x.cu_seqlens}; }
   sweep_inputs inputs(const X& x, const forward_pieces& w, const float* state) const {
     const numbers::arrays& a = w.numbers;
     sweep_inputs in;
@@ -195,7 +188,7 @@ struct sweep_plan {
     return in;
   }
   sums::inputs sum_inputs(const X& x, const forward_pieces& w, tensor key, float less) const {
-    return {sweep::make_extents(shape(x), e.n, sums::unit_length(longest)),
+    return {sweep::make_sizes(shape(x), e.n, sums::unit_length(longest)),
             w.rows.query(x),
             key,
             e.readers / e.queries,
@@ -207,7 +200,7 @@ struct sweep_plan {
   }
   tensor array(const float* p) const { return p ? hopper::dense(p, e, 1) : tensor{}; }
   /// States that enter sweeps: of segments, or of sequences.
-  idx state_owners() const { return (unit ? sweep::unit_count(sweep::make_extents(shape(given), 64, unit)) : e.sequences) * e.readers; }
+  idx state_owners() const { return (unit ? sweep::unit_count(sweep::make_sizes(shape(given), 64, unit)) : e.sequences) * e.readers; }
   template <class F>
   void with_sizes(F f) const {
     if (e.n == 128) e.d == 128 ? f.template operator()<128, 128>() : f.template operator()<128, 64>();

@@ -22,15 +22,4 @@ struct tile_memory {
         generic(static_cast<unsigned char*>(__cvta_shared_to_generic(base))) {}
 };
 
-/// A warp's 16 rows of accumulators (64, columns) of its warpgroup, rounded to bf16, from row `first` of a tile on; `panel`: bytes
-/// between panels of 64 columns.
-template <int columns>
-__device__ __forceinline__ void store_rounded(const float (&x)[columns / 2], uint32_t tile, uint32_t panel, int first, int lane) {
-#pragma unroll
-  for (int b = 0; b < columns / 8; b += 2)
-    ptx::store_blocks(tile + (b / 8) * panel + swizzled(first + (lane & 15), b % 8 + (lane >> 4)), ptx::pack_bf16(x[4 * b], x[4 * b + 1]),
-                      ptx::pack_bf16(x[4 * b + 2], x[4 * b + 3]), ptx::pack_bf16(x[4 * b + 4], x[4 * b + 5]),
-                      ptx::pack_bf16(x[4 * b + 6], x[4 * b + 7]));
-}
-
 }  // namespace coefdyn::cuda::hopper
