@@ -4,32 +4,13 @@
 //   tasks                          the tasks
 //   tasks mqar 3 --split test --pairs 4 --length 32 --vocabulary 64
 //   tasks cifar10 --data DIR       looked for in $COEFDYN_DATA otherwise
+#include "bind.hpp"
 #include "options.hpp"
 #include "show.hpp"
 
 namespace show_tasks {
 namespace {
 
-void bind(option_table& o, in_context_recall_options& to) { o.add("vocabulary", to.vocabulary), o.add("length", to.length); }
-void bind(option_table& o, noisy_in_context_recall_options& to) {
-  o.add("vocabulary", to.vocabulary), o.add("length", to.length), o.add("noise-vocabulary", to.noise_vocabulary), o.add("noise", to.noise);
-}
-void bind(option_table& o, fuzzy_in_context_recall_options& to) {
-  o.add("vocabulary", to.vocabulary), o.add("length", to.length), o.add("key-size", to.key_size), o.add("value-size", to.value_size);
-}
-void bind(option_table& o, selective_copying_options& to) {
-  o.add("vocabulary", to.vocabulary), o.add("length", to.length), o.add("tokens", to.tokens);
-}
-void bind(option_table& o, compression_options& to) { o.add("vocabulary", to.vocabulary), o.add("length", to.length); }
-void bind(option_table& o, memorization_options& to) { o.add("vocabulary", to.vocabulary), o.add("length", to.length); }
-void bind(option_table& o, mqar_options& to) {
-  o.add("vocabulary", to.vocabulary), o.add("length", to.length), o.add("pairs", to.pairs), o.add("power", to.power);
-  o.add("random-filler", to.random_filler);
-}
-void bind(option_table& o, listops_options& to) {
-  o.add("min-length", to.min_length), o.add("max-length", to.max_length), o.add("max-depth", to.max_depth);
-  o.add("max-arguments", to.max_arguments), o.add("operators", to.operators);
-}
 void bind(option_table& o, listops_files_options& to) { o.add("max-length", to.max_length); }
 void bind(option_table& o, cifar10_options& to) { o.add("pooled", to.pooled), o.add("train", to.train); }
 void bind(option_table& o, imdb_options& to) { o.add("bytes", to.bytes), o.add("max-length", to.max_length), o.add("least", to.least); }

@@ -136,7 +136,7 @@ TEST_CASE("Ctrl-C lets the step end, saves and says so") {
   });
   CHECK(out.steps == 4);
   CHECK(out.stopped == "interrupted");
-  train::load_checkpoint(path, resumed);
+  CHECK(train::load_checkpoint(path, resumed).at("stopped") == "interrupted");
   CHECK(resumed.optimiser.steps() == 4);
   resumed.fit(small);
   CHECK(same_training(whole, resumed));

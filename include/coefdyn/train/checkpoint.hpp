@@ -160,22 +160,22 @@ struct checkpoint_plan {
   long every = 0;  // steps; 0: at the end and after Ctrl-C alone
   checkpoint_notes notes{};
 };
-/// `fit` that saves every so many steps, at the end, and after Ctrl-C or SIGTERM, which ends it behind the step that runs: `stopped` is
-/// then "interrupted".
+/// `fit` that saves every so many steps, at the end with the note `stopped` (outcome::stopped), and after Ctrl-C or SIGTERM, which ends it
+/// behind the step that runs: `stopped` is then "interrupted".
 template <class Model, class R, tasks::task T, class Report>
 outcome fit_with_checkpoints(trainer<Model, R>& t, const T& task, const checkpoint_plan& plan, Report report) {
   const interrupt stop;
-  long saved = -1;
-  const auto save = [&] { save_checkpoint(plan.path, t, plan.notes), saved = t.optimiser.steps(); };
   bool interrupted = false;
   outcome out = t.fit(task, [&](const progress& p) {
     const bool go_on = detail::go_on(report, p);
     interrupted = stop.asked();
-    if (interrupted || (plan.every > 0 && p.step % plan.every == 0)) save();
+    if (interrupted || (plan.every > 0 && p.step % plan.every == 0)) save_checkpoint(plan.path, t, plan.notes);
     return go_on && !interrupted;
   });
-  if (saved != t.optimiser.steps()) save();
   if (interrupted && out.stopped == "asked to stop") out.stopped = "interrupted";
+  checkpoint_notes notes = plan.notes;
+  notes["stopped"] = out.stopped;
+  save_checkpoint(plan.path, t, notes);
   return out;
 }
 

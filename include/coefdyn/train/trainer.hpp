@@ -29,6 +29,16 @@ struct settings {
   int threads = 0;          // 0: all; changes no bit
 };
 
+/// The settings, or a refusal.
+/// error   invalid_input for numbers out of range
+inline const settings& check(const settings& s) {
+  const idx numbers[] = {s.rate.steps, s.batch, s.accumulate};
+  const char* const names[] = {"steps", "batch", "accumulate"};
+  for (int i = 0; i < 3; ++i)
+    if (numbers[i] < 1) COEFDYN_THROW invalid_input(names[i], "at least 1", std::to_string(numbers[i]));
+  if (s.evaluate_every < 0) COEFDYN_THROW invalid_input("evaluate_every", "0 or more steps", std::to_string(s.evaluate_every));
+  return s;
+}
 /// How far a training is, after a step.
 struct progress {
   long step = 0, steps = 0;  // done, and to be done
@@ -84,7 +94,7 @@ class trainer {
 
   template <class Sizes>
   trainer(const Sizes& sizes, const settings& s_)
-      : s(checked(s_)), model(sizes), w(model.parameters()), optimiser(w, s.optimiser), dw_(w.parameters()), tape_(w, &dw_, s.threads) {
+      : s(check(s_)), model(sizes), w(model.parameters()), optimiser(w, s.optimiser), dw_(w.parameters()), tape_(w, &dw_, s.threads) {
     w.initialise(s.seed);
   }
   trainer(const trainer&) = delete;
@@ -169,14 +179,6 @@ class trainer {
   }
 
  private:
-  static const settings& checked(const settings& s) {
-    const idx numbers[] = {s.rate.steps, s.batch, s.accumulate};
-    const char* const names[] = {"steps", "batch", "accumulate"};
-    for (int i = 0; i < 3; ++i)
-      if (numbers[i] < 1) COEFDYN_THROW invalid_input(names[i], "at least 1", std::to_string(numbers[i]));
-    if (s.evaluate_every < 0) COEFDYN_THROW invalid_input("evaluate_every", "0 or more steps", std::to_string(s.evaluate_every));
-    return s;
-  }
   /// The batch of that number, epoch after epoch; the first call of a training may be in the middle of one.
   template <class T>
   tasks::batch next(std::optional<tasks::loader<T>>& epoch, const T& task, long number, idx samples) const {

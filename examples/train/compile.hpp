@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "layers.hpp"
+#include "unit.hpp"
+
+/// A unit: one model of one layer, compiled when it is asked for, and kept.
+namespace train_command {
+
+struct unit_source {
+  known_layer layer;
+  std::string model;     // "language_model"
+  tasks::labels labels;  // of the tasks that it learns
+  std::string include;   // a header of the user's, or none
+};
+/// Compiles it, unless that has been done since the headers changed, and loads it.
+///
+/// error   std::runtime_error, a sentence, where the type does not compile
+const unit& compiled(const unit_source& source);
+
+}  // namespace train_command

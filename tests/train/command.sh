@@ -1,0 +1,82 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# tests/train/command.sh TRAIN: the command as a user meets it: what is wrong is one sentence and writes nothing; Ctrl-C saves, and what goes on
+# from there in a new process ends at the same file, byte for byte, as a training that was not stopped; a layer of a type given as text.
+set -eu
+train=$1
+here=$(mktemp -d)
+trap 'rm -rf "$here"' EXIT
+cd "$here"
+fail() {
+  echo "$1" >&2
+  exit 1
+}
+# refused SENTENCE ARGUMENTS...: exit code 2, that sentence alone on stderr, nothing written.
+refused() {
+  want=$1
+  shift
+  code=0
+  "$train" "$@" --out out > said 2> wrong || code=$?
+  [ $code -eq 2 ] || fail "exit code $code of: $*"
+  [ "$(wc -l < wrong)" -eq 1 ] || fail "more than a sentence of: $*: $(cat wrong)"
+  grep -qF -- "$want" wrong || fail "expected '$want' of: $*, but it says: $(cat wrong)"
+  [ ! -e out ] || fail "something is written by: $*"
+}
+refused 'no task is called mqa; did you mean mqar?' mqa deltanet
+refused 'no layer is called gated_delta; did you mean gated_deltanet?' mqar gated_delta
+refused 'there is no option --stesp; did you mean --steps?' mqar deltanet --stesp 3
+refused 'width: expected a multiple of the 3 heads, given 64' mqar deltanet --heads 3
+refused 'steps: expected at least 1, given 0' mqar deltanet --steps 0
+refused 'vocabulary: expected twice the pairs and 2 at least, given 64' mqar deltanet --pairs 40
+refused '--device cuda: layers are trained on the CPU alone so far' mqar deltanet --device cuda
+refused 'is not a member of' mqar 'mixer<readout::linear, evolution::paw, scaling::one, normalization::one>'
+
+cat > mine.hpp << 'END'
+namespace mine {
+struct forget {  // lambda = sigmoid(raw)
+  using streams = coefdyn::list<coefdyn::per_head<coefdyn::stream::raw>>;
+  static constexpr coefdyn::structure_of structure{.decay = coefdyn::gate::scalar};
+  template <class At>
+  COEFDYN_HD static auto log_decay(const At& at) {
+    return -coefdyn::math::softplus(-at.raw);
+  }
+};
+}  // namespace mine
+END
+mine='mixer<readout::linear, mine::forget, scaling::inverse_sqrt_dim, normalization::one>'
+set -- in_context_recall "$mine" --include mine.hpp --steps 60 --evaluate-every 1 --dim 32 --batch 8 --test 32 --threads 1 --spectrum-sequences 2
+"$train" "$@" --out whole > whole.log || fail "$(cat whole.log)"
+for file in checkpoint.safetensors settings.json figures.json curve.gp radius.gp phase.gp; do
+  [ -s "whole/$file" ] || fail "whole/$file is missing"
+done
+grep -q '"steps": 60' whole/figures.json || fail "figures.json does not say the steps"
+
+"$train" "$@" --out parts > parts.log 2>&1 &
+process=$!
+until grep -q '^step 2 of' parts.log; do
+  kill -0 $process 2> /dev/null || fail "the second training ended early: $(cat parts.log)"
+  sleep 0.05
+done
+kill -INT $process
+code=0
+wait $process || code=$?
+[ $code -eq 130 ] || fail "exit code $code after Ctrl-C: $(cat parts.log)"
+grep -q 'interrupted after step' parts.log || fail "it does not say that it was interrupted: $(cat parts.log)"
+refused_over=$("$train" "$@" --out parts 2>&1) && fail "an unfinished training is written over"
+echo "$refused_over" | grep -q 'parts holds an unfinished training: --resume parts goes on' || fail "$refused_over"
+cp parts/checkpoint.safetensors broken.safetensors
+"$train" --resume parts > resumed.log || fail "$(cat resumed.log)"
+cmp whole/checkpoint.safetensors parts/checkpoint.safetensors || fail "what went on is not what was never stopped"
+grep -q '"steps": 60' parts/figures.json || fail "figures.json does not say the steps"
+
+mkdir broken
+head -c 3000 broken.safetensors > broken/checkpoint.safetensors
+"$train" --resume broken > said 2> wrong && fail "a truncated checkpoint is taken"
+[ "$(wc -l < wrong)" -eq 1 ] || fail "more than a sentence: $(cat wrong)"
+[ "$(find broken -type f | wc -l)" -eq 1 ] || fail "something is written beside a truncated checkpoint"
+cp -r parts other
+code=0
+"$train" --resume other --dim 16 > said 2> wrong || code=$?
+[ $code -eq 2 ] || fail "a checkpoint of another model is taken"
+grep -q "size.width: expected 16, given '32'" wrong || fail "$(cat wrong)"
+echo "the command holds"
