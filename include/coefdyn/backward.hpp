@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <vector>
+
 #include "cpu/launch_backward.hpp"
 #include "run.hpp"
 

@@ -263,7 +263,7 @@ TEST_CASE("unit keys after a feature map divide what it gives: forms agree, grad
   // by hand: rows of elu + 1 over their lengths
   problem<mixer<readout::linear, evolution::identity, scaling::one, normalization::sum>> by_hand(1, 9, 1, 4, 3);
   by_hand.held.v = p.held.v;
-  const auto mapped = [](std::vector<double> rows) {
+  const auto mapped = [](buffer<double> rows) {
     for (double& v : rows) v = v > 0 ? v + 1 : std::exp(v);
     for (std::size_t row = 0; row < rows.size(); row += 4) {
       double square = 0;

@@ -24,6 +24,7 @@ void steps() __attribute__((weak));
 void spectra() __attribute__((weak));
 void kernels() __attribute__((weak));
 void long_rotations() __attribute__((weak));
+void decode() __attribute__((weak));
 
 int main(int count, char** arguments) {
   using gpu_test::total;
@@ -52,8 +53,8 @@ int main(int count, char** arguments) {
   const struct {
     const char* name;
     void (*run)();
-  } files[] = {{"calls", calls},      {"fast_calls", fast_calls}, {"step", steps},
-               {"spectrum", spectra}, {"kernels", kernels},       {"long_rotations", long_rotations}};
+  } files[] = {{"calls", calls},     {"fast_calls", fast_calls},         {"step", steps},   {"spectrum", spectra},
+               {"kernels", kernels}, {"long_rotations", long_rotations}, {"decode", decode}};
   for (const auto& file : files) {
     bool wanted = count < 2;
     for (int a = 1; a < count; ++a) wanted = wanted || !std::strcmp(arguments[a], file.name);

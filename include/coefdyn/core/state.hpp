@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include <new>
-#include <vector>
-
+#include "buffer.hpp"
 #include "check.hpp"
 
 /// The state of sequences between calls: S (N, H, n, d), and where the mixer needs them z (N, H, n) and m (N, H).
-/// N is the batch, or the number of packed sequences. For a nonlinear readout the state is the key/value cache (cache.hpp).
+/// N is the batch, or the number of packed sequences. For a nonlinear readout the state is the key/value cache (decode/cache.hpp).
 namespace coefdyn {
 
 /// A caller's state. With exp(i) scaling S and z are kept scaled by e^-m; `unscaled` of state<> undoes it. An empty m
@@ -43,43 +41,37 @@ COEFDYN_HD constexpr R empty_maximum() {
   else return math::unset_maximum<R>();
 }
 
-/// Memory that begins on a cache line, as wide vectors want it.
-template <class T>
-struct line_allocator {
-  using value_type = T;
-  line_allocator() = default;
-  template <class U>
-  constexpr line_allocator(const line_allocator<U>&) {}
-  T* allocate(std::size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), std::align_val_t(64))); }
-  void deallocate(T* p, std::size_t) { ::operator delete(p, std::align_val_t(64)); }
-  friend bool operator==(const line_allocator&, const line_allocator&) { return true; }
-};
-
-/// A state that owns its memory, zero at first.
-template <class M, class Types = float>
+/// A state that owns its memory, zero at first: on the host, or where `Space` says. A call takes it as it takes views; it has to lie where
+/// the call's device reads (memory_of<Device>).
+template <class M, class Types = float, memory_space Space = memory::host>
 struct state {
   using element = state_element<M, typename detail::as_types<Types>::type::state>;
   using real = typename detail::as_types<Types>::type::accumulate;
   idx sequences = 0;
   int heads = 0, n = 0, d = 0;
-  std::vector<element, line_allocator<element>> S, z;
-  std::vector<real> m;
-  std::vector<idx> position;
+  buffer<element, Space> S, z;
+  buffer<real, Space> m;
+  buffer<idx, Space> position;
 
   state() = default;
-  state(idx sequences_, int heads_, int n_, int d_)
+  state(idx sequences_, int heads_, int n_, int d_, const Space& where = {})
       : sequences(sequences_),
         heads(heads_),
         n(n_),
         d(d_),
-        S(size_of(n_, d_)),
-        z(traits<M>::needs_sum ? size_of(n_, 1) : 0),
-        m(traits<M>::stabilised ? size_of(1, 1) : 0, empty_maximum()),
-        position(static_cast<std::size_t>(sequences_)) {
+        S(size_of(n_, d_), where),
+        z(traits<M>::needs_sum ? size_of(n_, 1) : 0, where),
+        m(traits<M>::stabilised ? size_of(1, 1) : 0, empty_maximum(), where),
+        position(static_cast<std::size_t>(sequences_), where) {
     static_assert(traits<M>::linear,
                   "coefdyn: a state of n x d exists only for a linear readout map (Lemma 1); for a nonlinear one use cache<M>.");
   }
-  explicit state(const extents& e) : state(e.sequences, e.states, e.n, e.d) {}
+  explicit state(const extents& e, const Space& where = {}) : state(e.sequences, e.states, e.n, e.d, where) {}
+  /// The same state in another space.
+  template <class Other>
+    requires(!std::is_same_v<Other, Space>)
+  explicit state(const state<M, Types, Other>& o, const Space& where = {})
+      : sequences(o.sequences), heads(o.heads), n(o.n), d(o.d), S(o.S, where), z(o.z, where), m(o.m, where), position(o.position, where) {}
 
   operator mutable_state<M, Types>() {
     return {view(S.data(), sequences, heads, n, d), z_view(z), m_view(m), view(position.data(), sequences)};
@@ -89,7 +81,9 @@ struct state {
   }
   COEFDYN_HD static constexpr real empty_maximum() { return coefdyn::empty_maximum<M, real>(); }
   /// S of one head without the factor e^-m.
-  element unscaled(idx s, int h, int c, int v) const {
+  element unscaled(idx s, int h, int c, int v) const
+    requires(Space::on_host)
+  {
     const std::size_t head = static_cast<std::size_t>(s * heads + h);
     const element x =
         S[(head * static_cast<std::size_t>(n) + static_cast<std::size_t>(c)) * static_cast<std::size_t>(d) + static_cast<std::size_t>(v)];

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <array>
-#include <vector>
 
+#include "buffer.hpp"
 #include "tokens.hpp"
 
 /// All streams of a mixer at once, without one of their names: what a caller needs who serves mixers that it does not know.
 ///
 /// ```cpp statements with call
 /// for_each_need(needs_of<M>{}, [&]<class Need>(Need) { std::cout << Need::tag::name << " " << size_of<Need, M>(check(x)) << "\n"; });
-/// stream_buffers<M> held(check(x));  // held.q, held.beta, ..: one vector a stream
+/// stream_buffers<M> held(check(x));  // held.q, held.beta, ..: one buffer a stream
 /// held.bind(x);                      // x: tokens<M> or gradients<M>
 /// ```
 namespace coefdyn {
@@ -51,34 +51,35 @@ view<T, Need::rank> view_of(T* data, const extents& e) {
   return out;
 }
 
-/// A vector for each of some streams, under their names; empty at first.
-template <class Types, class Needs>
+/// A buffer for each of some streams, under their names; empty at first.
+template <class Types, class Needs, memory_space Space = memory::host>
 struct owned_streams;
-template <class Types, class... Need>
-struct owned_streams<Types, list<Need...>> : Need::tag::template field<std::vector<detail::stored_as<Need, Types>>>... {
-  /// The vector of one need, without its name.
+template <class Types, class... Need, memory_space Space>
+struct owned_streams<Types, list<Need...>, Space> : Need::tag::template field<buffer<detail::stored_as<Need, Types>, Space>>... {
+  /// The buffer of one need, without its name.
   template <class N>
   auto& of() {
-    typename N::tag::template field<std::vector<detail::stored_as<N, Types>>>& holder = *this;
-    auto& [the_values] = holder;
-    return the_values;
+    typename N::tag::template field<buffer<detail::stored_as<N, Types>, Space>>& holder = *this;
+    return N::tag::of(holder);
   }
   template <class N>
   const auto& of() const {
-    const typename N::tag::template field<std::vector<detail::stored_as<N, Types>>>& holder = *this;
-    const auto& [the_values] = holder;
-    return the_values;
+    const typename N::tag::template field<buffer<detail::stored_as<N, Types>, Space>>& holder = *this;
+    return N::tag::of(holder);
   }
 };
 
-/// All streams of a mixer, in memory of their own, zero at first.
-template <class M, class Types = float, field Over = field::real>
-struct stream_buffers : owned_streams<typename detail::as_types<Types>::type, needs_of<M, Over>> {
+/// All streams of a mixer, in memory of their own, zero at first: on the host, or where `Space` says.
+template <class M, class Types = float, field Over = field::real, memory_space Space = memory::host>
+struct stream_buffers : owned_streams<typename detail::as_types<Types>::type, needs_of<M, Over>, Space> {
   using needs = needs_of<M, Over>;
   extents size;
 
-  explicit stream_buffers(const extents& e) : size(e) {
-    for_each_need(needs{}, [&]<class N>(N) { this->template of<N>().resize(static_cast<std::size_t>(size_of<N, M>(e))); });
+  explicit stream_buffers(const extents& e, const Space& where = {}) : size(e) {
+    for_each_need(needs{}, [&]<class N>(N) {
+      auto& numbers = this->template of<N>();
+      numbers = std::remove_reference_t<decltype(numbers)>(static_cast<std::size_t>(size_of<N, M>(e)), where);
+    });
   }
   /// Makes the streams of x, tokens<M, ..> or gradients<M, ..>, views of these buffers.
   template <class X>

@@ -5,6 +5,7 @@
 #include "engine/parallel.cuh"
 #include "hopper/flash_plan.cuh"
 #include "hopper/sweep_plan.cuh"
+#include "memory.cuh"
 #include "small/scan.cuh"
 
 /// Which kernels run a form, with what workspace: a plan made for the mixer where there is one and it fits the sizes, the inputs
@@ -76,17 +77,6 @@ void upload(cudaStream_t stream, idx* out, idx count, At at) {
     launch(stream, put_table, "put_table", 1, table_piece::size, 0, piece, out + first, some);
   }
 }
-template <class V>
-__global__ void copy_view(const __grid_constant__ V from, const __grid_constant__ V to) {
-  for (idx i = idx(blockIdx.x) * blockDim.x + threadIdx.x; i < from.size(); i += idx(gridDim.x) * blockDim.x) {
-    idx rest = i, a = 0, b = 0;
-    for (int k = V::rank - 1; k >= 0; --k) {
-      a += rest % from.extents[k] * from.strides[k], b += rest % from.extents[k] * to.strides[k];
-      rest /= from.extents[k];
-    }
-    to.data[b] = from.data[a];
-  }
-}
 /// Final states that lie where the initial ones do, which other blocks may still read: what a block does not own alone (z and m;
 /// all of it in the parallel form) leaves through the workspace.
 template <class M, class Types, bool whole>
@@ -111,7 +101,7 @@ struct detour {
   }
   void finish(cudaStream_t stream) const {
     const auto one = [&](const auto& from, const auto& to) {
-      if (to.data) launch(stream, copy_view<std::remove_cvref_t<decltype(to)>>, "copy_view", (to.size() + 255) / 256, 256, 0, from, to);
+      if (to.data) copy(stream, from, to);
     };
     one(staged.S, wanted.S), one(staged.z, wanted.z), one(staged.m, wanted.m);
   }

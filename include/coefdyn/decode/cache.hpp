@@ -11,20 +11,24 @@
 /// run(device::cpu{}, form::step{}, past.extend(x), y);  // x: the new tokens; y: their outputs
 /// past.truncate(past.length() - j);                     // takes the last j tokens back
 /// ```
+///
+/// `Space` says where it lies: where the device of the call reads (memory_of<Device>).
 namespace coefdyn {
 
+/// Keys, values and the streams of the evolution of the tokens so far, in memory of its own.
+///
 /// error   invalid_input where tokens do not fit: capacity, heads, n, d, batch
-template <class M, class Types = float, class Heads = heads::grouped_queries, field Over = field::real>
+template <class M, class Types = float, class Heads = heads::grouped_queries, field Over = field::real, memory_space Space = memory::host>
 class cache {
  public:
   using tokens_type = tokens<M, Types, Heads, Over>;
 
-  cache(idx batch, int state_heads, int key_heads, int n, int d, idx capacity) : capacity_(capacity) {
+  cache(idx batch, int state_heads, int key_heads, int n, int d, idx capacity, const Space& where = {}) : capacity_(capacity) {
     size_.batch = batch, size_.time = capacity, size_.states = state_heads, size_.keys = key_heads, size_.n = n, size_.d = d;
     if (batch < 0 || state_heads < 0 || key_heads < 0 || n < 0 || d < 0 || capacity < 0)
       detail::refuse({"cache"}, {"sizes (batch, heads, heads of k, n, d, capacity) of at least 0"},
                      {"(", batch, ", ", state_heads, ", ", key_heads, ", ", n, ", ", d, ", ", capacity, ")"});
-    allocate(state_side{});
+    allocate(where, state_side{});
   }
   idx length() const { return length_; }
   idx capacity() const { return capacity_; }
@@ -61,7 +65,7 @@ class cache {
   using types_type = typename tokens_type::types_type;
   extents size_;
   idx capacity_ = 0, length_ = 0;
-  owned_streams<types_type, state_side> held_;
+  owned_streams<types_type, state_side, Space> held_;
 
   template <class Need>
   static idx per_token() {
@@ -71,12 +75,29 @@ class cache {
   idx row_size() const {
     return idx(size_.heads_of(Need::heads)) * inner_size<Need>(size_.n, size_.d, traits<M>::micro);
   }
+  /// Tokens first .. first + count of a stream whose other extents are those of `like`.
+  template <class Need, class Like>
+  auto rows(const Like& like, idx first, idx count) {
+    auto& held = held_.template of<Need>();
+    view<std::remove_pointer_t<decltype(held.data())>, Need::rank> out;
+    idx stride = 1;
+    for (int a = Need::rank - 1; a >= 0; --a) {
+      out.extents[a] = a == 1 ? count * per_token<Need>() : like.extents[a];
+      out.strides[a] = stride;
+      stride *= a == 1 ? capacity_ * per_token<Need>() : like.extents[a];
+    }
+    out.data = held.data();
+    if (out.data) out.data += first * per_token<Need>() * out.strides[1];
+    return out;
+  }
   template <class... Need>
-  void allocate(list<Need...>) {
+  void allocate(const Space& where, list<Need...>) {
     (
         [&] {
-          if (Need::timed)
-            held_.template of<Need>().resize(static_cast<std::size_t>(size_.batch * capacity_ * per_token<Need>() * row_size<Need>()));
+          auto& held = held_.template of<Need>();
+          if constexpr (Need::timed)
+            held = std::remove_reference_t<decltype(held)>(
+                static_cast<std::size_t>(size_.batch * capacity_ * per_token<Need>() * row_size<Need>()), where);
         }(),
         ...);
   }
@@ -84,25 +105,11 @@ class cache {
   void append(const tokens_type& x, const extents& e, list<Need...>) {
     (
         [&] {
-          if (!Need::timed) return;
-          const auto& v = x.template of<Need>();
-          auto* out = held_.template of<Need>().data();
-          const idx rows = e.time * per_token<Need>(), first = length_ * per_token<Need>(), all = capacity_ * per_token<Need>();
-          idx inner[2] = {};
-          inner_extents<Need>(e.n, e.d, traits<M>::micro, inner);
-          constexpr int head_axis = 2, inner_axis = Need::headed ? 3 : 2;
-          const idx heads_here = Need::headed ? v.extents[Need::headed ? head_axis : 0] : 1;
-          for (idx b = 0; b < e.batch; ++b)
-            for (idx r = 0; r < rows; ++r)
-              for (idx h = 0; h < heads_here; ++h)
-                for (idx i = 0; i < inner[0]; ++i)
-                  for (idx j = 0; j < inner[1]; ++j) {
-                    idx from = b * v.strides[0] + r * v.strides[1];
-                    if constexpr (Need::headed) from += h * v.strides[head_axis];
-                    if constexpr (Need::inner_rank > 0) from += i * v.strides[inner_axis];
-                    if constexpr (Need::inner_rank > 1) from += j * v.strides[inner_axis + 1];
-                    out[((b * all + first + r) * heads_here + h) * inner[0] * inner[1] + i * inner[1] + j] = v.data[from];
-                  }
+          if constexpr (Need::timed) {
+            const auto& from = x.template of<Need>();
+            const auto to = rows<Need>(from, length_, e.time);
+            if (to.size() > 0) held_.template of<Need>().where().copy(to, from);
+          }
         }(),
         ...);
   }
@@ -110,17 +117,7 @@ class cache {
   void bind(tokens_type& all, list<Need...>) {
     (
         [&] {
-          if constexpr (Need::timed) {
-            auto v = all.template of<Need>();
-            v.data = held_.template of<Need>().data();
-            v.extents[1] = length_ * per_token<Need>();
-            idx stride = 1;
-            for (int a = Need::rank - 1; a >= 0; --a) {
-              v.strides[a] = stride;
-              stride *= a == 1 ? capacity_ * per_token<Need>() : v.extents[a];
-            }
-            all.template set<Need>(v);
-          }
+          if constexpr (Need::timed) all.template set<Need>(rows<Need>(all.template of<Need>(), 0, length_));
         }(),
         ...);
   }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <vector>
+
 #include "../core/state.hpp"
 
 /// Snapshots of a linear mixer's state, one a step, so that the last few tokens can be taken back (speculative decoding).
@@ -14,9 +16,11 @@
 /// The cache of a nonlinear readout takes tokens back by cache<M>::truncate.
 namespace coefdyn {
 
-/// memory  depth states
+/// The states before the last few steps.
+///
+/// memory  depth states, in the space of those that are kept
 /// error   invalid_input when more steps are taken back than are kept, or the depth is below 1
-template <class M, class Types = float>
+template <class M, class Types = float, memory_space Space = memory::host>
 class history {
  public:
   explicit history(int depth) : ring_(static_cast<std::size_t>(depth > 0 ? depth : 1)) {
@@ -24,7 +28,7 @@ class history {
   }
 
   /// Keeps a copy of the state as it is before a step; the oldest is dropped when `depth` are kept.
-  void keep(const state<M, Types>& s) {
+  void keep(const state<M, Types, Space>& s) {
     ring_[next_] = s;
     next_ = (next_ + 1) % ring_.size();
     kept_ = kept_ < ring_.size() ? kept_ + 1 : kept_;
@@ -32,7 +36,7 @@ class history {
   /// How many steps can be taken back.
   int depth() const { return int(kept_); }
   /// s becomes the state before the last `steps` steps; those are forgotten.
-  void roll_back(int steps, state<M, Types>& s) {
+  void roll_back(int steps, state<M, Types, Space>& s) {
     if (steps < 0 || static_cast<std::size_t>(steps) > kept_)
       COEFDYN_THROW invalid_input("history", "at most " + std::to_string(kept_) + " steps to take back", std::to_string(steps));
     if (steps == 0) return;
@@ -42,7 +46,7 @@ class history {
   }
 
  private:
-  std::vector<state<M, Types>> ring_;
+  std::vector<state<M, Types, Space>> ring_;
   std::size_t next_ = 0, kept_ = 0;
 };
 

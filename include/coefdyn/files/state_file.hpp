@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstddef>
 #include <utility>
+#include <vector>
 
 #include "../core/state.hpp"
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "../core/arena.hpp"
 #include "../core/device.hpp"
@@ -50,7 +51,7 @@ class step_memory {
 
  private:
   static constexpr std::size_t line = 64, least = std::size_t(1) << 20;
-  std::vector<std::vector<std::byte, line_allocator<std::byte>>> blocks_;
+  std::vector<buffer<std::byte>> blocks_;
   std::size_t at_ = 0, used_ = 0, taken_ = 0;
 };
 
@@ -156,7 +157,7 @@ class tape {
   }
   /// Scratch memory of one operation, `bytes` at least; what was there before is lost.
   workspace scratch(std::size_t bytes) {
-    if (scratch_.size() < bytes) scratch_.resize(bytes);
+    if (scratch_.size() < bytes) scratch_ = buffer<std::byte>(bytes);
     return workspace(scratch_.data(), bytes);
   }
 
@@ -194,7 +195,7 @@ class tape {
   const R* weights_;
   R* gradients_;
   step_memory memory_;
-  std::vector<std::byte, line_allocator<std::byte>> scratch_;
+  buffer<std::byte> scratch_;
   const node* last_ = nullptr;
   std::optional<dropout_draws> draws_;
   std::uint64_t sites_ = 0;

@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "../core/state.hpp"
 #include "parameter.hpp"
@@ -79,7 +80,7 @@ class weights {
       }
   }
   std::shared_ptr<const parameter_list> parameters_;
-  std::vector<R, line_allocator<R>> numbers_;
+  buffer<R> numbers_;
 };
 
 }  // namespace coefdyn::nn
