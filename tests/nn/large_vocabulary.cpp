@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
 #include <coefdyn/nn/large_vocabulary.hpp>
 #include <coefdyn/nn/models/language_model.hpp>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <coefdyn/nn/hippo.hpp>
 #include <coefdyn/nn/loss.hpp>
 #include <coefdyn/train/adamw.hpp>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <coefdyn/evolution/dense.hpp>
 #include <coefdyn/evolution/diagonal.hpp>
 #include <coefdyn/evolution/diagonal_householder.hpp>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstring>
@@ -47,7 +46,7 @@ struct host {
     if constexpr (Axis == Rank) {
       *out = *in;
     } else if (Axis + 1 == Rank && to.strides[Axis] == 1 && strides[Axis] == 1) {
-      std::copy_n(in, to.extents[Axis], out);
+      std::memcpy(out, in, static_cast<std::size_t>(to.extents[Axis]) * sizeof(T));
     } else {
       for (idx i = 0; i < to.extents[Axis]; ++i) copy_axes<Axis + 1>(to, out + i * to.strides[Axis], in + i * strides[Axis], strides);
     }
@@ -92,7 +91,8 @@ class buffer {
     if (size_ > 0) where_.clear(data_, bytes());
   }
   buffer(std::size_t size, const T& value, const Space& where = {}) : buffer(unset{}, size, where) {
-    if constexpr (Space::on_host) std::fill_n(data_, size_, value);
+    if constexpr (Space::on_host)
+      for (T& x : *this) x = value;
     else if (size_ > 0) *this = buffer(buffer<T>(size, value), where);
   }
   buffer(std::initializer_list<T> values, const Space& where = {}) : buffer(unset{}, values.size(), where) {
@@ -170,7 +170,9 @@ class buffer {
   friend bool operator==(const buffer& a, const buffer& b)
     requires(Space::on_host)
   {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end());
+    for (std::size_t i = 0; i < a.size_ && a.size_ == b.size_; ++i)
+      if (!(a.data_[i] == b.data_[i])) return false;
+    return a.size_ == b.size_;
   }
 
  private:

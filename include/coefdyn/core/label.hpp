@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -11,7 +10,9 @@ namespace coefdyn {
 template <std::size_t N>
 struct label {
   char characters[N];
-  consteval label(const char (&text)[N]) { std::copy_n(text, N, characters); }
+  consteval label(const char (&text)[N]) {
+    for (std::size_t i = 0; i < N; ++i) characters[i] = text[i];
+  }
   constexpr std::string_view text() const { return {characters, N - 1}; }
   /// With something behind it: "q_proj" + ".weight".
   std::string operator+(std::string_view more) const { return std::string(text()) + std::string(more); }
