@@ -6,8 +6,8 @@
 //   taskset -c 1 ./cpu_forms [--json] [--quick] [--mixer=NAME] [--form=ROW] [--n=N] [--length=C]
 //
 // GFLOP/s counts the formula's operations (whole C x C blocks), whatever the kernel skips or repeats.
-#include <coefdyn/backward.hpp>
 #include <coefdyn/coefdyn.hpp>
+#include <coefdyn/cpu/backward.hpp>
 #include <coefdyn/cpu/targets.hpp>
 #include <cstdio>
 #include <cstdlib>

@@ -4,8 +4,8 @@
 #include <benchmark/benchmark.h>
 
 #include <cmath>
-#include <coefdyn/backward.hpp>
 #include <coefdyn/coefdyn.hpp>
+#include <coefdyn/cpu/backward.hpp>
 #include <random>
 #include <string>
 #include <vector>

@@ -103,7 +103,7 @@ struct bench {
     const auto call = [&](int i) {
       Carry c;
       if (with_state) c.initial.S = view<const E, 4>(S[i], s.B, s.H, s.n, s.d), c.final.S = view<E, 4>(S[i], s.B, s.H, s.n, s.d);
-      plan.run(nullptr, x[i], e, s.T, view<bf16, 4>(y[i], s.B, s.T, s.H, s.d), c, ws);
+      plan.run(nullptr, x[i], view<bf16, 4>(y[i], s.B, s.T, s.H, s.d), c, ws, nullptr);
     };
     constexpr int batches = 15, rounds = 4;
     std::vector<float> times;
@@ -134,16 +134,18 @@ void time_step(const char* name) {
   for (const idx T : {idx(1), idx(4)}) {
     bench<M> b({64, T, 16, 128, 128}, true);
     using X = typename bench<M>::X;
-    if (cuda::generic::step_plan<M, float, X>::fits(b.e, T)) b.line(name, "step", cuda::generic::step_plan<M, float, X>(b.e, T));
-    if (T == 1) b.line(name, "recurrent", cuda::generic::recurrent_plan<M, float, X>(b.e, T));
+    const cuda::generic::step_plan<M, float, X> step(form::step{}, b.x[0], b.e, T);
+    if (step.fits()) b.line(name, "step", step);
+    if (T == 1) b.line(name, "recurrent", cuda::generic::recurrent_plan<M, float, X>(form::step{}, b.x[0], b.e, T));
   }
 }
 template <class M, field Over>
 void time_scan(const char* name, const shape& s) {
   bench<M, Over> b(s, false);
   using X = typename bench<M, Over>::X;
-  if (cuda::generic::scan_plan<M, float, X>::fits(b.e, s.T)) b.line(name, "scan", cuda::generic::scan_plan<M, float, X>(b.e, s.T));
-  if (s.H < 64) b.line(name, "chunkwise", cuda::generic::chunkwise_plan<M, float, X>(0, b.e, s.T));
+  const cuda::generic::scan_plan<M, float, X> scan(form::chunkwise{}, b.x[0], b.e, s.T);
+  if (scan.fits()) b.line(name, "scan", scan);
+  if (s.H < 64) b.line(name, "chunkwise", cuda::generic::chunkwise_plan<M, float, X>(form::chunkwise{}, b.x[0], b.e, s.T));
 }
 
 }  // namespace

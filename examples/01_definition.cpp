@@ -5,8 +5,8 @@
 #include <random>
 #include <vector>
 
+#include "coefdyn/cpu/run.hpp"
 #include "coefdyn/mixers/gated_linear.hpp"
-#include "coefdyn/run.hpp"
 
 using namespace coefdyn;
 

@@ -5,11 +5,11 @@
 #include <random>
 #include <vector>
 
+#include "coefdyn/cpu/run.hpp"
 #include "coefdyn/mixers/delta_rule.hpp"
 #include "coefdyn/names.hpp"
 #include "coefdyn/parameterisation/mamba2.hpp"
 #include "coefdyn/principles.hpp"
-#include "coefdyn/run.hpp"
 
 using namespace coefdyn;
 

@@ -6,11 +6,11 @@
 #include <random>
 #include <vector>
 
+#include "coefdyn/cpu/run.hpp"
 #include "coefdyn/decode/cache.hpp"
 #include "coefdyn/decode/history.hpp"
 #include "coefdyn/mixers/attention.hpp"
 #include "coefdyn/mixers/mlstm.hpp"
-#include "coefdyn/run.hpp"
 
 using namespace coefdyn;
 

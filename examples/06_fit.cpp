@@ -5,7 +5,7 @@
 #include <random>
 #include <vector>
 
-#include "coefdyn/backward.hpp"
+#include "coefdyn/cpu/backward.hpp"
 #include "coefdyn/normalization/one.hpp"
 #include "coefdyn/scaling/inverse_sqrt_dim.hpp"
 

@@ -7,7 +7,7 @@
 #include <random>
 #include <vector>
 
-#include "coefdyn/backward.hpp"
+#include "coefdyn/cpu/backward.hpp"
 #include "coefdyn/evolution/gated_householder.hpp"
 #include "coefdyn/feature/l2.hpp"
 #include "coefdyn/normalization/one.hpp"

@@ -5,8 +5,8 @@
 #include <memory>
 #include <type_traits>
 
+#include "coefdyn/cpu/run.hpp"
 #include "coefdyn/parameterisation/all.hpp"
-#include "coefdyn/run.hpp"
 #include "corpus.hpp"
 
 /// Fills the streams of any mixer from the text: the list of a mixer's needs says which there are and of what shape.

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include <vector>
-
-#include "cpu/launch_backward.hpp"
 #include "run.hpp"
 
 /// Gradients of everything, for every form: with dy (B, T, H_q, d) and, where a state leaves, the gradient of the final state,
@@ -62,65 +59,71 @@ void check_backward(const X& x, const extents& e, const DY& dy, const G& g, cons
   memory.add_state("initial state", initial.S, initial.z, initial.m, initial.position, false);
   memory.expect_apart();
 }
+template <class X>
+using carried_gradients_of = carried_gradients<typename X::mixer_type, typename X::types_type>;
+template <class X>
+using gradients_of = gradients<typename X::mixer_type, typename X::types_type, typename X::heads_type, X::over>;
+template <class X>
+using cotangent_view = view<const typename X::types_type::storage, 4>;
+/// f(form that runs, pass) of a form that exists.
+template <class Device, class Form, class X, class DY, class G, class F>
+decltype(auto) with_backward_pass(const Device& on, Form form_, const X& x, const DY& dy, const G& g, const carried_of<X>& c,
+                                  const carried_gradients_of<X>& s, bool any, F f) {
+  check_form(form_);
+  const backward_pass<X, DY, G> pass{checked_size(on, x), x, dy, g, c, s, any};
+  return with_form(chosen(on, form_, pass), [&](auto form_that_runs) { return f(form_that_runs, pass); });
+}
+/// `more`: of the device's own.
+template <bool Looks, class Device, class Form, class X, class DY, class G, class... More>
+void backward_with(const Device& on, Form form_, const X& x, const view<DY, 4>& dy, const G& g, const carried_of<X>& c,
+                   const carried_gradients_of<X>& s, workspace ws, More... more) {
+  theorem<Form, typename X::mixer_type>();
+  if constexpr (form_exists<Form, typename X::mixer_type>)
+    with_backward_pass(on, form_, x, dy, g, c, s, false, [&](auto f, const auto& pass) {
+      check_backward(x, pass.e, dy, g, c, s, ws);
+      if constexpr (Looks && memory_of<Device>::on_host) check_values(x, dy, c, s);
+      expect_workspace<Device>(ws, bytes(on, f, pass, more...), "backward_workspace_bytes");
+      launch(on, f, pass, ws, more...);
+    });
+}
 }  // namespace detail
 
-/// What a backward pass computes in: as forward; but where gradients are differences of sums over tokens, which float would spoil,
-/// the tiled forms of a float mixer run in double: those of angles, and of gates and a running maximum in the parallel form.
-template <class M, class Form>
-constexpr bool gradients_by_differences =
-    std::is_same_v<Form, form::parallel>
-        ? traits<M>::structure.turns != turning::none || traits<M>::stabilised || traits<M>::structure.decay != gate::none
-        : std::is_same_v<Form, form::chunkwise> && traits<M>::structure.turns != turning::none;
-/// Type of the arithmetic of a form's backward pass: wider than the forward's where gradients are differences of sums.
-template <class M, class Form, class R>
-using backward_real = std::conditional_t<gradients_by_differences<M, Form>, cpu::wide<R>, form_real<Form, R>>;
-
-/// Bytes that `backward` needs in its workspace, wherever it begins.
-template <class Executor, class Form, class X>
-std::size_t backward_workspace_bytes(const device::cpu<Executor>& on, Form form_, const X& x) {
-  using M = typename X::mixer_type;
-  using R = typename X::real;
-  theorem<Form, M>();
-  if constexpr (form_exists<Form, M>) {
-    detail::check_form(form_), detail::check_device(on);
-    const extents e = check(x);
-    return detail::with_form<M>(form_, e, cpu::longest_sequence(x, e), [&](auto f) {
-      using W = backward_real<M, decltype(f), R>;
-      return cpu::constant_bytes<M, W, X>(e) +
-             static_cast<std::size_t>(on.executor.workers()) * cpu::backward_bytes_per_worker<M, W, X>(f, x, e) + detail::alignment_slack;
-    });
-  } else {
-    return 0;
-  }
+/// Bytes that `backward` needs in its workspace, wherever it begins, whatever gradients are asked for.
+template <class Device, class Form, class X>
+  requires detail::right_query<Device, Form, X>
+std::size_t backward_workspace_bytes(const Device& on, Form form_, const X& x) {
+  theorem<Form, typename X::mixer_type>();
+  if constexpr (form_exists<Form, typename X::mixer_type>)
+    return detail::with_backward_pass(on, form_, x, detail::cotangent_view<X>{}, detail::gradients_of<X>{}, {}, {}, true,
+                                      [&](auto f, const auto& pass) -> std::size_t { return bytes(on, f, pass); });
+  else return 0;
+}
+/// The same for one call.
+template <class Device, class Form, class X, class DY, class G>
+  requires detail::right_query<Device, Form, X>
+std::size_t backward_workspace_bytes(const Device& on, Form form_, const X& x, const view<DY, 4>& dy, const G& g,
+                                     const detail::carried_of<X>& c = {}, const detail::carried_gradients_of<X>& s = {}) {
+  theorem<Form, typename X::mixer_type>();
+  if constexpr (form_exists<Form, typename X::mixer_type>)
+    return detail::with_backward_pass(on, form_, x, dy, g, c, s, false,
+                                      [&](auto f, const auto& pass) -> std::size_t { return bytes(on, f, pass); });
+  else return 0;
 }
 
-/// The same on the CPU, in a workspace of the caller's.
-template <class Executor, class Form, class X, class DY, class G, bool Looks = detail::looks_at_values>
-void backward(const device::cpu<Executor>& on, Form form_, const X& x, const view<DY, 4>& dy, const G& g,
-              const carried<typename X::mixer_type, typename X::types_type>& c,
-              const carried_gradients<typename X::mixer_type, typename X::types_type>& s, workspace ws) {
-  using M = typename X::mixer_type;
-  theorem<Form, M>();
-  if constexpr (form_exists<Form, M>) {
-    const std::size_t need = backward_workspace_bytes(on, form_, x);
-    const extents e = check(x);
-    detail::check_backward(x, e, dy, g, c, s, ws);
-    if constexpr (Looks) check_values(x, dy, c, s);
-    const workspace at(detail::aligned(ws, need, "backward_workspace_bytes"), need - detail::alignment_slack);
-    detail::with_form<M>(form_, e, cpu::longest_sequence(x, e), [&](auto f) {
-      cpu::launch_backward<M, backward_real<M, decltype(f), typename X::real>, X>(on, f, x, e, dy, g, c, s, at,
-                                                                                  detail::repeats(g, typename X::needs{}));
-    });
-  }
+/// Gradients of the form on the device, in a workspace of the caller's.
+template <class Device, class Form, class X, class DY, class G, bool Looks = detail::looks_at_values>
+  requires detail::right_call<Device, Form, X, view<DY, 4>>
+void backward(const Device& on, Form form_, const X& x, const view<DY, 4>& dy, const G& g, const detail::carried_of<X>& c,
+              const detail::carried_gradients_of<X>& s, workspace ws) {
+  detail::backward_with<Looks>(on, form_, x, dy, g, c, s, ws);
 }
 /// The same, allocating its workspace.
 template <class Device, class Form, class X, class DY, class G, bool Looks = detail::looks_at_values>
-  requires(!detail::wrong_call<Device, Form, X, view<DY, 4>>)
-void backward(const Device& on, Form form_, const X& x, const view<DY, 4>& dy, const G& g,
-              const carried<typename X::mixer_type, typename X::types_type>& c = {},
-              const carried_gradients<typename X::mixer_type, typename X::types_type>& s = {}) {
-  std::vector<std::byte> memory(backward_workspace_bytes(on, form_, x));
-  backward(on, form_, x, dy, g, c, s, workspace(memory));
+  requires detail::right_call<Device, Form, X, view<DY, 4>>
+void backward(const Device& on, Form form_, const X& x, const view<DY, 4>& dy, const G& g, const detail::carried_of<X>& c = {},
+              const detail::carried_gradients_of<X>& s = {}) {
+  auto memory = detail::allocated_on(on, backward_workspace_bytes(on, form_, x, dy, g, c, s));
+  backward<Device, Form, X, DY, G, Looks>(on, form_, x, dy, g, c, s, workspace(memory));
 }
 /// A call that is none of these, refused with a sentence.
 template <class First, class... A>

@@ -3,12 +3,12 @@
 #include <vector>
 
 #include "call.hpp"
-#include "cpu/launch.hpp"
 #if defined(COEFDYN_CHECK_VALUES)
 #include "check_values.hpp"
 #endif
 
-/// The one place where a form meets a device.
+/// The one place where a form meets a device: cpu/run.hpp brings device::cpu, cuda/run.cuh device::cuda, and call.hpp says what one of
+/// yours has to bring.
 ///
 /// ```cpp statements with call
 /// run(device::cpu{}, form::chunkwise{}, x, y);                  // y (B, T, H_q, d) is overwritten
@@ -26,42 +26,12 @@ static constexpr bool looks_at_values = true;
 #else
 static constexpr bool looks_at_values = false;
 #endif
-/// Calls f with the form that runs: automatic and step are resolved here.
-template <class M, class Form, class F>
-decltype(auto) with_form(Form form_, const extents& e, idx longest, F f) {
-  if constexpr (std::is_same_v<Form, form::automatic>) {
-    switch (cpu::chosen<M>(longest, e.n, e.d)) {
-      case cpu::chosen_form::chunkwise:
-        if constexpr (form_exists<form::chunkwise, M>) return f(form::chunkwise{});
-      case cpu::chosen_form::recurrent:
-        if constexpr (form_exists<form::recurrent, M>) return f(form::recurrent{});
-      case cpu::chosen_form::parallel:
-        if constexpr (form_exists<form::parallel, M>) return f(form::parallel{});
-      default:
-        return f(form::definition{});
-    }
-  } else if constexpr (std::is_same_v<Form, form::step>) {
-    if constexpr (traits<M>::linear) return f(form::recurrent{});
-    else if constexpr (form_exists<form::parallel, M>) return f(form::parallel{});
-    else return f(form::definition{});
-  } else {
-    (void)longest, (void)e;
-    return f(form_);
-  }
-}
 /// Options of a form.
 template <class Form>
 void check_form(const Form&) {}
 [[gnu::noinline]] inline void check_form(const form::chunkwise& f) {
   if (f.length < 0) refuse({"form::chunkwise length"}, {"a number of tokens, or 0 for the tuned one"}, {f.length});
   if (f.memory.save_every < 1) refuse({"form::chunkwise memory.save_every"}, {"a number of chunks of at least 1"}, {f.memory.save_every});
-}
-/// Options of a device.
-template <class Executor>
-void check_device(const device::cpu<Executor>& on) {
-  if constexpr (std::is_same_v<Executor, openmp>)
-    if (on.executor.limit < 0) refuse({"openmp limit"}, {"a number of threads, or 0 for all"}, {on.executor.limit});
-  if (on.executor.workers() < 1) refuse({"executor"}, {"at least one worker"}, {on.executor.workers()});
 }
 [[gnu::noinline]] inline void expect_no_repeats(const char* prefix, const char* name, const any_view& v) {
   for (int a = 0; a < v.rank; ++a)
@@ -106,63 +76,77 @@ void check_call(const X& x, const Y& y, const carried<typename X::mixer_type, Ty
   memory.add_state("initial state", initial.S, initial.z, initial.m, initial.position, true);
   memory.expect_apart();
 }
-/// A workspace may begin at any byte; the arrays in it begin on a cache line, up to 63 bytes later.
-inline constexpr std::size_t alignment_slack = 64;
-[[gnu::noinline]] inline std::byte* aligned(const workspace& ws, std::size_t need, const char* query) {
-  if (ws.size() < need) refuse({"workspace"}, {idx(need), " bytes (", query, ")"}, {idx(ws.size())});
-  return aligned_to_line(ws.data());
+[[gnu::noinline]] inline void expect_bytes(const workspace& ws, std::size_t need, const char* of, const char* query) {
+  if (ws.size() < need) refuse({"workspace"}, {idx(need), " bytes", of, " (", query, ")"}, {idx(ws.size())});
+}
+template <class Device>
+void expect_workspace(const workspace& ws, std::size_t need, const char* query) {
+  expect_bytes(ws, need, memory_of<Device>::on_host ? "" : " of device memory", query);
+}
+/// What a device says of a call's sizes, and of itself.
+template <class Device, class X>
+call_size checked_size(const Device& on, const X& x) {
+  if constexpr (requires { size_of(on, x); }) {
+    return size_of(on, x);
+  } else {
+    const extents e = check(x);
+    return {e, longest_sequence(x, e)};
+  }
+}
+template <class Device>
+auto allocated_on(const Device& on, std::size_t bytes) {
+  if constexpr (requires { allocated(on, bytes); }) return allocated(on, bytes);
+  else return std::vector<std::byte>(bytes);
+}
+template <class X>
+using output_view = view<typename X::types_type::storage, 4>;
+template <class X>
+using carried_of = carried<typename X::mixer_type, typename X::types_type>;
+/// f(form that runs, pass) of a form that exists.
+template <class Device, class Form, class X, class Y, class F>
+decltype(auto) with_pass(const Device& on, Form form_, const X& x, const Y& y, const carried_of<X>& c, F f) {
+  check_form(form_);
+  const forward_pass<X, Y> pass{checked_size(on, x), x, y, c};
+  return with_form(chosen(on, form_, pass), [&](auto form_that_runs) { return f(form_that_runs, pass); });
+}
+/// `more`: of the device's own.
+template <bool Looks, class Device, class Form, class X, class Out, class... More>
+void run_with(const Device& on, Form form_, const X& x, const view<Out, 4>& y, const carried_of<X>& c, workspace ws, More... more) {
+  theorem<Form, typename X::mixer_type>();
+  if constexpr (form_exists<Form, typename X::mixer_type> && is_written<Out>())
+    with_pass(on, form_, x, y, c, [&](auto f, const auto& pass) {
+      check_call<Form>(x, y, c, pass.e, ws);
+      if constexpr (Looks && memory_of<Device>::on_host) check_values(x, c);
+      expect_workspace<Device>(ws, bytes(on, f, pass), "workspace_bytes");
+      launch(on, f, pass, ws, more...);
+    });
 }
 }  // namespace detail
 
-/// What a form computes in: its tokens' real number, and double for float tokens in the definition, which has to be the truth.
-template <class Form, class R>
-using form_real = std::conditional_t<std::is_same_v<Form, form::definition>, cpu::wide<R>, R>;
-
-/// Bytes that `run` needs in its workspace, wherever it begins.
-template <class Executor, class Form, class X>
-std::size_t workspace_bytes(const device::cpu<Executor>& on, Form form_, const X& x) {
-  using M = typename X::mixer_type;
-  theorem<Form, M>();
-  if constexpr (form_exists<Form, M>) {
-    detail::check_form(form_), detail::check_device(on);
-    const extents e = check(x);
-    const idx longest = cpu::longest_sequence(x, e);
-    return detail::with_form<M>(form_, e, longest, [&](auto f) {
-      using memory = cpu::worker_memory<M, form_real<decltype(f), typename X::real>, X, decltype(f)>;
-      return static_cast<std::size_t>(on.executor.workers()) * memory::bytes(f, e, longest) + detail::alignment_slack;
-    });
-  } else {
-    return 0;
-  }
+/// Bytes that `run` needs in its workspace, wherever it begins. `c` and `y`: of the call, for devices whose kernels differ by them.
+/// Without them the query stands for a call without captured states whose states are dense and whose y has 16-byte aligned rows of the
+/// storage type.
+template <class Device, class Form, class X, class Y = detail::output_view<X>>
+  requires detail::right_query<Device, Form, X>
+std::size_t workspace_bytes(const Device& on, Form form_, const X& x, const detail::carried_of<X>& c = {}, const Y& y = {}) {
+  theorem<Form, typename X::mixer_type>();
+  if constexpr (form_exists<Form, typename X::mixer_type>)
+    return detail::with_pass(on, form_, x, y, c, [&](auto f, const auto& pass) -> std::size_t { return bytes(on, f, pass); });
+  else return 0;
 }
 
-/// The same on the CPU, in a workspace of the caller's.
-template <class Executor, class Form, class X, class Out, bool Looks = detail::looks_at_values>
-void run(const device::cpu<Executor>& on, Form form_, const X& x, const view<Out, 4>& y,
-         const carried<typename X::mixer_type, typename X::types_type>& c, workspace ws) {
-  using M = typename X::mixer_type;
-  theorem<Form, M>();
-  if constexpr (form_exists<Form, M> && detail::is_written<Out>()) {
-    detail::check_form(form_), detail::check_device(on);
-    const extents e = check(x);
-    detail::check_call<Form>(x, y, c, e, ws);
-    if constexpr (Looks) check_values(x, c);
-    const idx longest = cpu::longest_sequence(x, e);
-    detail::with_form<M>(form_, e, longest, [&](auto f) {
-      using R = form_real<decltype(f), typename X::real>;
-      const std::size_t per_worker = cpu::worker_memory<M, R, X, decltype(f)>::bytes(f, e, longest);
-      const std::size_t need = static_cast<std::size_t>(on.executor.workers()) * per_worker + detail::alignment_slack;
-      cpu::launch<M, R, X>(on, f, x, e, longest, y, c, detail::aligned(ws, need, "workspace_bytes"), per_worker);
-    });
-  }
+/// y of the form on the device, in a workspace of the caller's.
+template <class Device, class Form, class X, class Out, bool Looks = detail::looks_at_values>
+  requires detail::right_call<Device, Form, X, view<Out, 4>>
+void run(const Device& on, Form form_, const X& x, const view<Out, 4>& y, const detail::carried_of<X>& c, workspace ws) {
+  detail::run_with<Looks>(on, form_, x, y, c, ws);
 }
 /// The same, allocating its workspace.
 template <class Device, class Form, class X, class Out, bool Looks = detail::looks_at_values>
-  requires(!detail::wrong_call<Device, Form, X, view<Out, 4>>)
-void run(const Device& on, Form form_, const X& x, const view<Out, 4>& y,
-         const carried<typename X::mixer_type, typename X::types_type>& c = {}) {
-  std::vector<std::byte> memory(workspace_bytes(on, form_, x));
-  run(on, form_, x, y, c, workspace(memory));
+  requires detail::right_call<Device, Form, X, view<Out, 4>>
+void run(const Device& on, Form form_, const X& x, const view<Out, 4>& y, const detail::carried_of<X>& c = {}) {
+  auto memory = detail::allocated_on(on, workspace_bytes(on, form_, x, c, y));
+  run<Device, Form, X, Out, Looks>(on, form_, x, y, c, workspace(memory));
 }
 /// A call that is none of these, refused with a sentence.
 template <class First, class... A>

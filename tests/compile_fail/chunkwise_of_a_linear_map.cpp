@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // expects: a chunkwise form needs an evolution with a declared structure, or one that is constant in time
+#include <coefdyn/cpu/run.hpp>
 #include <coefdyn/normalization/one.hpp>
 #include <coefdyn/readout/linear.hpp>
-#include <coefdyn/run.hpp>
 #include <coefdyn/scaling/one.hpp>
 
 using namespace coefdyn;

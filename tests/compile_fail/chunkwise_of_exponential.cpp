@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // expects: a chunkwise form carries a state, which exists only for a linear readout map (Lemma 1)
+#include <coefdyn/cpu/run.hpp>
 #include <coefdyn/mixers/attention.hpp>
-#include <coefdyn/run.hpp>
 
 using namespace coefdyn;
 using M = mixers::path_attention;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // expects: coefdyn: a gradient is written, and this view is of const numbers
+#include <coefdyn/cpu/run.hpp>
 #include <coefdyn/mixers/gated_linear.hpp>
-#include <coefdyn/run.hpp>
 #include <vector>
 
 using namespace coefdyn;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // expects: coefdyn: device::cuda comes with its header: #include <coefdyn/cuda/run.cuh>
+#include <coefdyn/cpu/run.hpp>
 #include <coefdyn/mixers/gated_linear.hpp>
-#include <coefdyn/run.hpp>
 #include <vector>
 
 using namespace coefdyn;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // expects: coefdyn: the view's numbers are of another type than the stream's
+#include <coefdyn/cpu/run.hpp>
 #include <coefdyn/mixers/gated_linear.hpp>
-#include <coefdyn/run.hpp>
 #include <vector>
 
 using namespace coefdyn;

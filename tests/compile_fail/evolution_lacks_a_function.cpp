@@ -7,9 +7,9 @@
 // expects: coefdyn: the evolution (second policy) lacks `bonus(at, c)`, which its structure's order = reads::before_write names
 // expects: coefdyn: the evolution (second policy) needs `static constexpr structure_of structure` and the functions that it names, or apply
 // expects: coefdyn: the evolution (second policy) lacks `log_decay(at)`, which its structure's decay = gate::scalar names
+#include <coefdyn/cpu/run.hpp>
 #include <coefdyn/normalization/one.hpp>
 #include <coefdyn/readout/linear.hpp>
-#include <coefdyn/run.hpp>
 #include <coefdyn/scaling/one.hpp>
 
 using namespace coefdyn;

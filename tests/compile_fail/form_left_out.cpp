@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // expects: coefdyn: the form is left out; say run(device::cpu{}, form::automatic{}, x, y)
+#include <coefdyn/cpu/run.hpp>
 #include <coefdyn/mixers/gated_linear.hpp>
-#include <coefdyn/run.hpp>
 #include <vector>
 
 using namespace coefdyn;

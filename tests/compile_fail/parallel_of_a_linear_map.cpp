@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // expects: a parallel form moves queries through tiles, which needs an evolution with a declared structure
+#include <coefdyn/cpu/run.hpp>
 #include <coefdyn/normalization/one.hpp>
 #include <coefdyn/readout/linear.hpp>
-#include <coefdyn/run.hpp>
 #include <coefdyn/scaling/one.hpp>
 
 using namespace coefdyn;

@@ -6,11 +6,11 @@
 // coefdyn: the third (scaling) policy of this mixer is an evolution expects: coefdyn: the fourth (normalization) policy of this mixer is a
 // feature map expects: coefdyn: the fourth (normalization) policy of this mixer is a scaling expects: coefdyn: the fifth (feature map)
 // policy of this mixer is an evolution
+#include <coefdyn/cpu/run.hpp>
 #include <coefdyn/evolution/scalar.hpp>
 #include <coefdyn/feature/l2.hpp>
 #include <coefdyn/normalization/sqrt_dim.hpp>
 #include <coefdyn/readout/linear.hpp>
-#include <coefdyn/run.hpp>
 #include <coefdyn/scaling/delta.hpp>
 
 using namespace coefdyn;

@@ -4,11 +4,11 @@
 // expects: coefdyn: the third (scaling) policy of this mixer has data members
 // expects: coefdyn: the fourth (normalization) policy of this mixer has data members
 // expects: coefdyn: the fifth (feature map) policy of this mixer has data members
+#include <coefdyn/cpu/run.hpp>
 #include <coefdyn/evolution/scalar.hpp>
 #include <coefdyn/feature/l2.hpp>
 #include <coefdyn/normalization/sqrt_dim.hpp>
 #include <coefdyn/readout/linear.hpp>
-#include <coefdyn/run.hpp>
 #include <coefdyn/scaling/delta.hpp>
 
 using namespace coefdyn;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // expects: coefdyn: a policy calls a function of plain numbers (std::exp, exp, std::abs, ...)
 #include <cmath>
+#include <coefdyn/cpu/run.hpp>
 #include <coefdyn/evolution/identity.hpp>
 #include <coefdyn/normalization/one.hpp>
-#include <coefdyn/run.hpp>
 #include <coefdyn/scaling/one.hpp>
 
 using namespace coefdyn;

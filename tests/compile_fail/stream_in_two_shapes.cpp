@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // expects: two policies of this mixer ask for one stream in two shapes
+#include <coefdyn/cpu/run.hpp>
 #include <coefdyn/evolution/householder_product.hpp>
 #include <coefdyn/normalization/one.hpp>
 #include <coefdyn/readout/linear.hpp>
-#include <coefdyn/run.hpp>
 #include <coefdyn/scaling/beta.hpp>
 #include <coefdyn/scaling/one.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // expects: coefdyn: a stream is bound to a view of your numbers
+#include <coefdyn/cpu/run.hpp>
 #include <coefdyn/mixers/gated_linear.hpp>
-#include <coefdyn/run.hpp>
 #include <vector>
 
 using namespace coefdyn;

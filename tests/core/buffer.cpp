@@ -3,11 +3,11 @@
 #include <doctest/doctest.h>
 
 #include <coefdyn/core/buffer.hpp>
+#include <coefdyn/cpu/run.hpp>
 #include <coefdyn/decode/cache.hpp>
 #include <coefdyn/decode/history.hpp>
 #include <coefdyn/mixers/attention.hpp>
 #include <coefdyn/mixers/mlstm.hpp>
-#include <coefdyn/run.hpp>
 #include <cstdint>
 #include <cstring>
 #include <random>

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <coefdyn/cpu/run.hpp>
 #include <coefdyn/decode/cache.hpp>
 #include <coefdyn/decode/history.hpp>
 #include <coefdyn/evolution/diagonal_householder.hpp>
@@ -14,7 +15,6 @@
 #include <coefdyn/normalization/sum.hpp>
 #include <coefdyn/readout/exponential.hpp>
 #include <coefdyn/readout/linear.hpp>
-#include <coefdyn/run.hpp>
 #include <coefdyn/scaling/beta.hpp>
 #include <coefdyn/scaling/exp_input.hpp>
 #include <coefdyn/scaling/one.hpp>

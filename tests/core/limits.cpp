@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <coefdyn/backward.hpp>
+#include <coefdyn/cpu/backward.hpp>
 #include <coefdyn/decode/cache.hpp>
 #include <coefdyn/decode/history.hpp>
 #include <coefdyn/mixers/attention.hpp>

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <coefdyn/backward.hpp>
 #include <coefdyn/core/streams.hpp>
+#include <coefdyn/cpu/backward.hpp>
 #include <coefdyn/evolution/parameterised.hpp>
 #include <coefdyn/mixers/attention.hpp>
 #include <coefdyn/mixers/delta_rule.hpp>

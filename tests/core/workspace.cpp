@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <coefdyn/backward.hpp>
+#include <coefdyn/cpu/backward.hpp>
 #include <coefdyn/evolution/gated_householder.hpp>
 #include <coefdyn/evolution/identity.hpp>
 #include <coefdyn/normalization/sqrt_dim.hpp>

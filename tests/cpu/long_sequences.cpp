@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <coefdyn/cpu/run.hpp>
 #include <coefdyn/evolution/identity.hpp>
 #include <coefdyn/evolution/rotation_decay.hpp>
 #include <coefdyn/mixers/attention.hpp>
@@ -13,7 +14,6 @@
 #include <coefdyn/normalization/one.hpp>
 #include <coefdyn/readout/linear.hpp>
 #include <coefdyn/readout/relu.hpp>
-#include <coefdyn/run.hpp>
 #include <coefdyn/scaling/one.hpp>
 
 namespace {

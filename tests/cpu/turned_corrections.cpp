@@ -4,13 +4,13 @@
 
 #include <cmath>
 #include <coefdyn/core/streams.hpp>
+#include <coefdyn/cpu/run.hpp>
 #include <coefdyn/evolution/read_before.hpp>
 #include <coefdyn/evolution/writes.hpp>
 #include <coefdyn/normalization/one.hpp>
 #include <coefdyn/normalization/sum.hpp>
 #include <coefdyn/readout/linear.hpp>
 #include <coefdyn/readout/relu.hpp>
-#include <coefdyn/run.hpp>
 #include <coefdyn/scaling/one.hpp>
 
 namespace {

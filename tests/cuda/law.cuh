@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "coefdyn/cpu/backward.hpp"
 #include "coefdyn/cuda/backward.cuh"
 
 /// One law: every form on the GPU gives the numbers of the CPU's definition in float64, from the same rounded inputs.

@@ -8,17 +8,13 @@
 namespace gpu_test {
 namespace {
 
-/// One kernel's plan, and whether it serves a call.
+/// One kernel's plan.
 struct step_kernel_under_test {
   static constexpr const char* name = "step";
   template <class M, class R, class X>
   static constexpr bool has = cuda::generic::step_plan<M, R, X>::exists;
   template <class M, class R, class X>
   using plan = cuda::generic::step_plan<M, R, X>;
-  template <class M, class R, class X>
-  static bool fits(const extents& e, idx longest) {
-    return cuda::generic::step_plan<M, R, X>::fits(e, longest);
-  }
   static const std::vector<config>& sizes() {
     static const std::vector<config> all = {
         {"128 x 128, T1", 2, 1, 128, 128, true, false, {}, 0},
@@ -30,7 +26,6 @@ struct step_kernel_under_test {
         {"cache", 1, 7, 16, 8, false, false, {}, 3},
         {"130 x 72, T2", 1, 2, 130, 72, true, false, {}, 0},
         {"96 x 140, T4", 1, 4, 96, 140, true, false, {}, 0},
-        {"T0", 2, 0, 8, 8, true, false, {}, 0},
     };
     return all;
   }
@@ -41,10 +36,6 @@ struct scan_kernel_under_test {
   static constexpr bool has = cuda::generic::scan_plan<M, R, X>::exists;
   template <class M, class R, class X>
   using plan = cuda::generic::scan_plan<M, R, X>;
-  template <class M, class R, class X>
-  static bool fits(const extents& e, idx longest) {
-    return cuda::generic::scan_plan<M, R, X>::fits(e, longest);
-  }
   static const std::vector<config>& sizes() {
     static const std::vector<config> all = {
         {"16 x 1, T300", 2, 300, 16, 1, true, false, {}, 0},
@@ -55,7 +46,6 @@ struct scan_kernel_under_test {
         {"100 x 2, T5", 1, 5, 100, 2, true, false, {}, 0},
         {"packed", 1, 700, 12, 1, true, false, {0, 3, 3, 260, 700}, 0},
         {"cache", 1, 290, 16, 1, false, false, {}, 150},
-        {"T0", 2, 0, 8, 1, true, false, {}, 0},
     };
     return all;
   }
@@ -91,9 +81,9 @@ struct direct_calls {
     return most;
   }
   static void call(const X& x, const extents& e, idx longest, const view<S, 4>& y, const View& c) {
-    const typename Kernel::template plan<M, R, X> plan(e, longest);
+    const typename Kernel::template plan<M, R, X> plan(form::step{}, x, e, longest);
     both<unsigned char> workspace(plan.bytes());
-    plan.run(nullptr, x, e, longest, y, c, reinterpret_cast<std::byte*>(workspace.device));
+    plan.run(nullptr, x, y, c, reinterpret_cast<std::byte*>(workspace.device), nullptr);
     cuda::checked(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
   }
   template <class V>
@@ -104,7 +94,7 @@ struct direct_calls {
   void one(const config& c) {
     P p(c);
     const extents& e = p.e;
-    if (!Kernel::template fits<M, R, X>(e, longest(c))) return;
+    if (!typename Kernel::template plan<M, R, X>(form::step{}, p.x, e, longest(c)).fits()) return;
     ++calls;
     const idx rows = e.time - e.first_read;
     const std::vector<idx> positions = c.states ? std::vector<idx>{0, c.T / 2, c.T} : std::vector<idx>{};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A call with a wrong extent, which a program without exceptions ends with (run.sh).
+#include <coefdyn/cpu/run.hpp>
 #include <coefdyn/mixers/gated_linear.hpp>
-#include <coefdyn/run.hpp>
 #include <vector>
 
 using namespace coefdyn;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include "coefdyn/cpu/run.hpp"
 #include "coefdyn/evolution/identity.hpp"
 #include "coefdyn/normalization/one.hpp"
 #include "coefdyn/readout/linear.hpp"
-#include "coefdyn/run.hpp"
 #include "coefdyn/scaling/one.hpp"
-#if __has_include("coefdyn/backward.hpp") && !defined(GOLDEN_FORWARD_ONLY)
-#include "coefdyn/backward.hpp"
+#if __has_include("coefdyn/cpu/backward.hpp") && !defined(GOLDEN_FORWARD_ONLY)
+#include "coefdyn/cpu/backward.hpp"
 #define GOLDEN_BACKWARD 1
 #endif
 #ifdef __CUDACC__

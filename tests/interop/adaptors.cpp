@@ -5,8 +5,8 @@
 #include <coefdyn/interop/xtensor.hpp>
 
 #include "coefdyn/core/state.hpp"
+#include "coefdyn/cpu/run.hpp"
 #include "coefdyn/mixers/delta_rule.hpp"
-#include "coefdyn/run.hpp"
 
 namespace {
 using namespace coefdyn;

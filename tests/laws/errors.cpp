@@ -3,11 +3,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <coefdyn/cpu/run.hpp>
 #include <coefdyn/mixers/attention.hpp>
 #include <coefdyn/mixers/delta_rule.hpp>
 #include <coefdyn/mixers/mlstm.hpp>
 #include <coefdyn/mixers/state_space.hpp>
-#include <coefdyn/run.hpp>
 
 namespace {
 using namespace coefdyn;

@@ -2,8 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <coefdyn/backward.hpp>
 #include <coefdyn/core/streams.hpp>
+#include <coefdyn/cpu/backward.hpp>
 #include <coefdyn/evolution/parameterised.hpp>
 #include <coefdyn/mixers/delta_rule.hpp>
 #include <coefdyn/mixers/gated_linear.hpp>

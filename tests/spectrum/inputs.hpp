@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include <coefdyn/run.hpp>
+#include <coefdyn/cpu/run.hpp>
 #include <random>
 #include <vector>
 

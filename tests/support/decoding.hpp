@@ -2,9 +2,9 @@
 #pragma once
 #include <cmath>
 #include <coefdyn/core/streams.hpp>
+#include <coefdyn/cpu/run.hpp>
 #include <coefdyn/decode/cache.hpp>
 #include <coefdyn/decode/history.hpp>
-#include <coefdyn/run.hpp>
 #include <cstring>
 #include <random>
 #include <type_traits>

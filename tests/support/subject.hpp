@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include <coefdyn/backward.hpp>
+#include <coefdyn/cpu/backward.hpp>
 #include <coefdyn/feature/l2.hpp>
 #include <coefdyn/feature/softmax.hpp>
 #include <coefdyn/names.hpp>

@@ -38,20 +38,25 @@ struct openmp {
   }
 };
 
+/// What the names device::cpu and device::cuda find where their headers have not been included.
 namespace device {
-/// The host. An executor of the caller's has `int workers() const` and runs `f(item, worker)` for all items; the results have
-/// the same bits for any executor, since every item owns what it writes.
-template <class Executor = openmp>
-struct cpu {
-  Executor executor{};
-};
-template <class Executor>
-cpu(Executor) -> cpu<Executor>;
-cpu() -> cpu<openmp>;
-
-/// What the name device::cuda finds where cuda/device.cuh has not been included.
 namespace without_its_header {
+/// Says which header device::cpu comes with.
+template <class = void>
+struct cpu {
+  static constexpr bool is_device = true, is_absent = true;
+  template <class... A>
+  constexpr cpu(A&&...) {
+    static_assert(sizeof...(A) > 99,
+                  "coefdyn: device::cpu comes with its header: #include <coefdyn/cpu/run.hpp>, cpu/backward.hpp for gradients, or "
+                  "coefdyn.hpp for all.");
+  }
+};
+template <class... A>
+cpu(A&&...) -> cpu<>;
+/// Says which header device::cuda comes with.
 struct cuda {
+  static constexpr bool is_device = true, is_absent = true;
   template <class... A>
   constexpr cuda(A&&...) {
     static_assert(sizeof...(A) > 99,
@@ -63,10 +68,8 @@ struct cuda {
 using namespace without_its_header;
 }  // namespace device
 
-/// Whether T is a device that calls take.
+/// Whether T says that it is a device (`static constexpr bool is_device = true`); call.hpp lists what stands beside one.
 template <class T>
-constexpr bool is_device = std::is_same_v<T, device::without_its_header::cuda>;
-template <class Executor>
-constexpr bool is_device<device::cpu<Executor>> = true;
+concept is_device = requires { requires T::is_device; };
 
 }  // namespace coefdyn

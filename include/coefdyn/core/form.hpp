@@ -32,6 +32,19 @@ struct chunkwise {
 struct step {};       // few tokens, state in and out: recurrent, or one read of the cache for a nonlinear phi
 struct automatic {};  // picked by the cost table in tuning.hpp; `chosen` says which
 
+/// One of these forms, picked by a device when the sizes of a call are known.
+template <class... Form>
+struct one_of : Form... {
+  int which = 0;  // in the list
+  template <class Picked>
+    requires(std::is_same_v<Picked, Form> || ...)
+  constexpr one_of(Picked f) {
+    static_cast<Picked&>(*this) = f;
+    int i = 0;
+    ((which = std::is_same_v<Picked, Form> ? i : which, ++i), ...);
+  }
+};
+
 }  // namespace coefdyn::form
 
 namespace coefdyn {

@@ -176,6 +176,17 @@ COEFDYN_HD sequence sequence_at(const X& x, const extents& e, idx i) {
   if (x.cu_seqlens) return {0, x.cu_seqlens[i], x.cu_seqlens[i + 1]};
   return {i, 0, e.time};
 }
+/// Tokens of the longest sequence; offsets are read on the host.
+template <class X>
+idx longest_sequence(const X& x, const extents& e) {
+  if (!x.cu_seqlens) return e.sequences > 0 ? e.time : 0;
+  idx longest = 0;
+  for (idx i = 0; i < e.sequences; ++i) {
+    const sequence s = sequence_at(x, e, i);
+    longest = s.end - s.begin > longest ? s.end - s.begin : longest;
+  }
+  return longest;
+}
 
 /// Extents of the inner axes of a stream.
 template <class Need>

@@ -2,7 +2,7 @@
 #pragma once
 #include <new>
 
-#include "../core/device.hpp"
+#include "../call.hpp"
 #include "forms/chunkwise.hpp"
 #include "forms/definition.hpp"
 #include "forms/parallel.hpp"
@@ -10,18 +10,8 @@
 #include "stages/state_rows.hpp"
 #include "tuning.hpp"
 
-/// One launch(device, form, ...) for each form: which head kernel, with what workspace.
+/// Which head kernel runs a form, with what workspace, and how heads and value columns are spread over workers.
 namespace coefdyn::cpu {
-
-template <class X>
-idx longest_sequence(const X& x, const extents& e) {
-  idx longest = 0;
-  for (idx i = 0; i < e.sequences; ++i) {
-    const sequence s = sequence_at(x, e, i);
-    longest = s.end - s.begin > longest ? s.end - s.begin : longest;
-  }
-  return longest;
-}
 
 /// Lays out one worker's head kernel; over an empty arena it only counts bytes.
 template <class M, class R, class X>
@@ -87,18 +77,24 @@ V columns_of(V v, idx from, idx count) {
   return v;
 }
 
-/// `per_worker`: bytes of each worker's memory.
-template <class M, class R, class X, class Form, class Executor, class Y, class Types>
-void launch(const device::cpu<Executor>& on, Form f, const X& x, const extents& e, idx longest, const Y& y, const carried<M, Types>& c,
-            std::byte* memory, std::size_t per_worker) {
+/// `memory`: that of each worker, one after the other.
+template <class M, class R, class Executor, class Form, class X, class Y>
+void launch(const Executor& over, Form f, const forward_pass<X, Y>& pass, std::byte* memory) {
   using W = worker_memory<M, R, X, Form>;
-  const int workers = on.executor.workers(), slices = cuts_values<M, Form> ? value_slices(e, workers) : 1;
+  using Carried = carried<M, typename X::types_type>;
+  const extents& e = pass.e;
+  const idx longest = pass.longest;
+  const X& x = pass.x;
+  const Y& y = pass.y;
+  const Carried& c = pass.c;
+  const std::size_t per_worker = W::bytes(f, e, longest);
+  const int workers = over.workers(), slices = cuts_values<M, Form> ? value_slices(e, workers) : 1;
   extents part = e;
   if (slices > 1) part.d = e.d / slices, part.whole_d = e.d;
   for (int worker = 0; worker < workers; ++worker)
     W::make(memory + per_worker * static_cast<std::size_t>(worker), per_worker, f, part, longest);
   const int members = states_per_group(e);
-  const auto over_heads = [&](idx group, int worker, const X& x_, const Y& y_, const carried<M, Types>& c_) {
+  const auto over_heads = [&](idx group, int worker, const X& x_, const Y& y_, const Carried& c_) {
     auto& kernel = *std::launder(reinterpret_cast<typename W::kernel*>(memory + per_worker * static_cast<std::size_t>(worker)));
     for (int member = 0; member < members; ++member) {
       const head hd = head_of_group(x_, part, group, member);
@@ -110,14 +106,14 @@ void launch(const device::cpu<Executor>& on, Form f, const X& x, const extents& 
       else chunkwise_forward<M, R>(x_, part, hd, y_, c_, kernel);
     }
   };
-  on.executor(groups(e) * slices, [&](idx item, int worker) {
+  over(groups(e) * slices, [&](idx item, int worker) {
     if (!cuts_values<M, Form> || slices == 1) return over_heads(item, worker, x, y, c);
     if constexpr (cuts_values<M, Form>) {
       const idx from = item % slices * part.d;
       X x_ = x;
       auto& v = x_.template of<need<stream::v, ticks::write, width::value>>();
       v = columns_of(v, from, part.d);
-      carried<M, Types> c_ = c;
+      Carried c_ = c;
       c_.initial.S = columns_of(c.initial.S, from, part.d), c_.final.S = columns_of(c.final.S, from, part.d);
       c_.captured.S = columns_of(c.captured.S, from, part.d);
       over_heads(item / slices, worker, x_, columns_of(y, from, part.d), c_);

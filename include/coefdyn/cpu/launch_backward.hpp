@@ -30,9 +30,9 @@ struct backward_layouts {
   }
 };
 template <class M, class R, class X, class Form>
-std::size_t backward_bytes_per_worker(Form f, const X& x, const extents& e) {
+std::size_t backward_bytes_per_worker(Form f, const extents& e, idx longest) {
   arena a;
-  (void)backward_layouts<M, R, X>::lay(f, a, e, longest_sequence(x, e));
+  (void)backward_layouts<M, R, X>::lay(f, a, e, longest);
   return (a.used + 63) / 64 * 64;
 }
 template <class M, class R, class X>
@@ -42,20 +42,21 @@ std::size_t constant_bytes(const extents& e) {
   return (a.used + 63) / 64 * 64;
 }
 
-template <class M, class R, class X, class Form, class Executor, class G, class DY, class Types>
-void launch_backward(const device::cpu<Executor>& on, Form f, const X& x, const extents& e, const DY& dy, const G& g,
-                     const carried<M, Types>& c, const carried_gradients<M, Types>& s, workspace ws, bool in_order) {
-  const std::size_t per_worker = backward_bytes_per_worker<M, R, X>(f, x, e);
-  const idx longest = longest_sequence(x, e);
+template <class M, class R, class Executor, class Form, class X, class DY, class G>
+void launch_backward(const Executor& over, Form f, const backward_pass<X, DY, G>& pass, std::byte* memory, bool in_order) {
+  const extents& e = pass.e;
+  const X& x = pass.x;
+  const G& g = pass.g;
+  const std::size_t per_worker = backward_bytes_per_worker<M, R, X>(f, e, pass.longest);
   const bool first = !g.accumulate && !in_order;
   clear_gradients<X>(g, first, typename X::needs{});
-  arena shared{ws.data(), ws.size(), 0};
+  arena shared{memory, constant_bytes<M, R, X>(e), 0};
   constant_slots<M, R, X> slots(shared, e);
-  std::byte* const base = ws.data() + (shared.used + 63) / 64 * 64;
-  const backward_call<M, Types, G, DY> call{g, dy, c, s, first};
+  std::byte* const base = memory + (shared.used + 63) / 64 * 64;
+  const backward_call<M, typename X::types_type, G, DY> call{g, pass.dy, pass.c, pass.s, first};
   const auto item = [&](idx group, int worker) {
     arena a{base + per_worker * static_cast<std::size_t>(worker), per_worker, 0};
-    auto w = backward_layouts<M, R, X>::lay(f, a, e, longest);
+    auto w = backward_layouts<M, R, X>::lay(f, a, e, pass.longest);
     R* raw = scratch_of(w);
     const int members = states_per_group(e);
     for (int member = 0; member < members; ++member) {
@@ -71,7 +72,7 @@ void launch_backward(const device::cpu<Executor>& on, Form f, const X& x, const 
     }
   };
   if (in_order) serial{}(groups(e), item);
-  else on.executor(groups(e), item);
+  else over(groups(e), item);
   slots.add_all(x, e, g);
 }
 template <class W>

@@ -25,12 +25,11 @@ namespace device {
 /// cu_seqlens  the host's offsets are checked, then travel to the device as kernel arguments (so a capture may hold them). With
 ///             `trusted` > 0 they are device pointers, not checked and never read on the host; it is the longest sequence's length.
 struct cuda {
+  static constexpr bool is_device = true;
   cudaStream_t stream = nullptr;
   idx trusted = 0;
 };
 }  // namespace device
-template <>
-inline constexpr bool is_device<device::cuda> = true;
 
 namespace cuda {
 /// The one wrapper around CUDA calls.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include "../backward.hpp"
 #include "engine/chunkwise_backward.cuh"
 #include "engine/definition_backward.cuh"
 #include "engine/parallel_backward.cuh"
@@ -46,11 +47,14 @@ __global__ void __launch_bounds__(Block::threads)
 
 template <class M, class R, class X, class Block>
 struct backward_plan {
-  idx fast = 0, slow = 0, items = 0, blocks = 0, slots = 0;
+  static constexpr bool exists = true, gives_gradients = true;
+  extents e;
+  idx longest, fast = 0, slow = 0, items = 0, blocks = 0, slots = 0;
   int length = 0, state_numbers = 0, reader_numbers = 0;
-  /// `wanted`: tokens of a chunk, 0 for the tuned.
-  backward_plan(const extents& e, idx longest, int wanted) {
-    length = wanted > 0 ? wanted : tuning_for<M, R>(e.n, e.d).chunk;
+  template <class Form>
+  backward_plan(Form f, const X&, const extents& e_, idx longest_) : e(e_), longest(longest_) {
+    if constexpr (requires { f.length; }) length = f.length;
+    if (length <= 0) length = tuning_for<M, R>(e.n, e.d).chunk;
     if (length > longest) length = longest > 0 ? int(longest) : 1;
     memory a{nullptr, nullptr, largest_shared()};
     const Block w = lay_block<Block>(a, e, longest, length);
@@ -60,11 +64,17 @@ struct backward_plan {
     state_numbers = constant_numbers(w.grads.state), reader_numbers = constant_numbers(w.grads.reader(0));
     slots = (idx(sizeof(R)) * e.sequences * (idx(e.states) * state_numbers + idx(e.readers) * reader_numbers) + 15) / 16 * 16;
   }
-  idx bytes() const { return slots + slow * blocks; }
-  /// `in_order`: a gradient adds several items into one element, so that one block takes them all.
+  bool fits() const { return true; }
   template <class Call>
-  void run(cudaStream_t stream, const X& x, const extents& e, idx longest, const Call& call, std::byte* ws, bool in_order) const {
+  bool takes_gradients(const Call&, bool) const {
+    return true;
+  }
+  idx backward_bytes(bool) const { return slots + slow * blocks; }
+  /// Where a gradient adds several items into one element, one block takes them all.
+  template <class Call>
+  void run_backward(cudaStream_t stream, const X& x, const Call& call, std::byte* ws, const std::byte*, tensor) const {
     using G = std::remove_cvref_t<decltype(call.g)>;
+    const bool in_order = coefdyn::detail::repeats(call.g, typename X::needs{});
     clear_gradients(stream, call.g, typename X::needs{});
     R* const slot = reinterpret_cast<R*>(ws);
     launch(stream, backward_kernel<Block, M, R, X, Call>, "backward_kernel", in_order && blocks > 1 ? 1 : blocks, Block::threads,
@@ -95,11 +105,57 @@ template <class M, class R, class X>
 struct backward_of<M, R, X, form::parallel> {
   using block = parallel_backward_block<M, R, X>;
 };
-template <class M, class R, class X, class Form>
-backward_plan<M, R, X, typename backward_of<M, R, X, Form>::block> plan_backward(Form f, const extents& e, idx longest) {
-  int length = 0;
-  if constexpr (requires { f.length; }) length = f.length;
-  return {e, longest, length};
-}
 
 }  // namespace coefdyn::cuda::generic
+
+namespace coefdyn::cuda {
+
+/// One backward call: which plan serves it, its bytes, its launches.
+template <class Form, class X, class DY, class G>
+struct backward_call {
+  using M = typename X::mixer_type;
+  using R = typename X::real;
+  using Types = typename X::types_type;
+  using Call = generic::backward_call<M, Types, G, DY>;
+  const device::cuda& on;
+  Form form_;
+  const backward_pass<X, DY, G>& pass;
+  const kept_forward* kept;
+
+  idx bytes() const {
+    const idx chosen = choose([&](const auto& plan) { return plan.backward_bytes(keeps()); });
+    const idx other = pass.any && numbers::constant_streams<X> ? engine(form_, pass.x, pass.e, pass.longest).backward_bytes(false) : 0;
+    return tables(nullptr).bytes + (chosen > other ? chosen : other);
+  }
+  void run(std::byte* ws) const {
+    const auto there = tables(ws);
+    choose([&](const auto& plan) {
+      plan.run_backward(on.stream, there.x, call(), ws + there.bytes, keeps() ? kept->memory.data() : nullptr,
+                        keeps() ? kept->y : tensor{});
+    });
+  }
+
+ private:
+  using engine = generic::backward_plan<M, R, X, typename generic::backward_of<M, R, X, Form>::block>;
+  struct takes_gradients {
+    const Call& call;
+    bool any;  // counted for any outputs that the copy engine takes
+    template <class Plan>
+    static constexpr bool admits = Plan::exists && Plan::gives_gradients;
+    template <gradient_plan<Form, X, Call> Plan>
+    bool operator()(const Plan& p) const {
+      return any || p.takes_gradients(call, coefdyn::detail::repeats(call.g, typename X::needs{}));
+    }
+  };
+  template <class F>
+  decltype(auto) choose(F f) const {
+    static_assert(gradient_plan<engine, Form, X, Call>);
+    using plans = concatenated<fast_plans_for<X, Form>, list<engine>>;
+    return first_plan(plans{}, form_, pass.x, pass, takes_gradients{call(), pass.any}, f);
+  }
+  Call call() const { return {pass.g, pass.dy, pass.c.initial, pass.s.final, pass.s.initial}; }
+  bool keeps() const { return kept && kept->filled; }
+  generic::placed_tables<X> tables(std::byte* ws) const { return {on, pass.x, carried<M, Types>{pass.c.initial, {}, {}, {}}, ws}; }
+};
+
+}  // namespace coefdyn::cuda

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include "../chosen.hpp"
 #include "../run.hpp"
 #include "launch.cuh"
 
@@ -32,81 +33,85 @@ extents checked_extents(const device::cuda& on, const X& x) {
 }
 template <class X>
 idx longest_sequence(const device::cuda& on, const X& x, const extents& e) {
-  return x.cu_seqlens && on.trusted > 0 ? on.trusted : cpu::longest_sequence(x, e);
+  return x.cu_seqlens && on.trusted > 0 ? on.trusted : coefdyn::longest_sequence(x, e);
 }
-}  // namespace cuda
-
-namespace detail {
-/// f(the call with the form that runs).
-template <class Form, class X, class Y, class F>
-decltype(auto) with_call(const device::cuda& on, Form form_, const X& x, const Y& y,
-                         const carried<typename X::mixer_type, typename X::types_type>& c, F f) {
-  using M = typename X::mixer_type;
-  check_form(form_);
-  const extents e = cuda::checked_extents(on, x);
-  const idx longest = cuda::longest_sequence(on, x, e);
-  return cuda::with_form<M>(
-      form_, e, longest, [&](auto g) { return f(cuda::forward_call<M, typename X::real, X, decltype(g), Y>{on, g, x, e, longest, y, c}); });
-}
-template <class X>
-using output_view = view<typename X::types_type::storage, 4>;
-/// Refuses a workspace that is too small, or not aligned as CUDA's own allocations are. `query`: what says the bytes.
-inline void check_workspace(const workspace& ws, std::size_t need, const char* query) {
-  if (ws.size() < need)
-    COEFDYN_THROW invalid_input("workspace", std::to_string(need) + " bytes of device memory (" + query + ")", std::to_string(ws.size()));
+/// Refuses a workspace that is not aligned as CUDA's own allocations are.
+inline void expect_aligned(const workspace& ws) {
   if (reinterpret_cast<std::uintptr_t>(ws.data()) % 16)
     COEFDYN_THROW invalid_input("workspace", "an address that is a multiple of 16",
                                 std::to_string(reinterpret_cast<std::uintptr_t>(ws.data())));
 }
-}  // namespace detail
+}  // namespace cuda
 
-/// Bytes of device memory that `run` needs in its workspace. `c` and `y`: of the call. Without them the query stands for a call
-/// without captured states whose states are dense and whose y has 16-byte aligned rows of the storage type; others may need more.
+namespace device {
+
+/// Sizes, and the longest sequence; trusted offsets are not read.
+template <class X>
+call_size size_of(const device::cuda& on, const X& x) {
+  const extents e = coefdyn::cuda::checked_extents(on, x);
+  return {e, coefdyn::cuda::longest_sequence(on, x, e)};
+}
+/// The form itself, but automatic, step, and what a size or a map without structure rules out, by (mixer, n, d, T).
+template <class Form, class Pass>
+auto chosen(const device::cuda&, Form form_, [[maybe_unused]] const Pass& pass) {
+  using M = typename std::remove_cvref_t<decltype(pass.x)>::mixer_type;
+  using step = step_form<M, form::step>;
+  constexpr bool chunks = traits<M>::linear && traits<M>::structured;
+  [[maybe_unused]] const bool wide =
+      pass.e.n > coefdyn::cuda::generic::widest_chunkwise || pass.e.d > coefdyn::cuda::generic::widest_chunkwise;
+  if constexpr (std::is_same_v<Form, form::automatic> && chunks) {
+    using any = form::one_of<form::chunkwise, step>;
+    return pass.longest >= coefdyn::cuda::generic::shortest_chunkwise && !wide ? any(form::chunkwise{}) : any(step{});
+  } else if constexpr (is_one_of<Form, form::automatic, form::step>) {
+    return step{};
+  } else if constexpr (std::is_same_v<Form, form::chunkwise> && chunks) {
+    using any = form::one_of<form::chunkwise, form::recurrent>;
+    return wide ? any(form::recurrent{}) : any(form_);
+  } else if constexpr (std::is_same_v<Form, form::chunkwise>) {
+    return form::recurrent{};
+  } else {
+    return form_;
+  }
+}
+/// Memory on the stream.
+inline coefdyn::cuda::stream_memory allocated(const device::cuda& on, std::size_t bytes) {
+  return coefdyn::cuda::stream_memory(on.stream, bytes);
+}
+/// Of the plan that serves, and of its tables.
+template <class Form, class X, class Y>
+std::size_t bytes(const device::cuda& on, Form f, const forward_pass<X, Y>& pass) {
+  return std::size_t(coefdyn::cuda::forward_call<Form, X, Y>{on, f, pass}.bytes());
+}
+/// `kept`: what the pass leaves for the backward pass, or null.
+template <class Form, class X, class Y>
+void launch(const device::cuda& on, Form f, const forward_pass<X, Y>& pass, workspace ws, coefdyn::cuda::kept_forward* kept = nullptr) {
+  coefdyn::cuda::expect_aligned(ws);
+  coefdyn::cuda::forward_call<Form, X, Y>{on, f, pass}.run(ws.data(), kept);
+}
+/// The plan that serves, with its lengths.
+template <class Form, class X, class Y>
+std::string kernel_name(const device::cuda& on, Form f, const forward_pass<X, Y>& pass) {
+  return coefdyn::cuda::forward_call<Form, X, Y>{on, f, pass}.name();
+}
+
+}  // namespace device
+
+/// Bytes of device memory with which `run` spares `backward` work (kept_forward); 0 where there is nothing to keep. `c` and `y` as for
+/// workspace_bytes.
 template <class Form, class X, class Y = detail::output_view<X>>
-std::size_t workspace_bytes(const device::cuda& on, Form form_, const X& x,
-                            const carried<typename X::mixer_type, typename X::types_type>& c = {}, const Y& y = {}) {
+std::size_t kept_bytes(const device::cuda& on, Form form_, const X& x, const detail::carried_of<X>& c = {}, const Y& y = {}) {
   theorem<Form, typename X::mixer_type>();
   if constexpr (form_exists<Form, typename X::mixer_type>)
-    return detail::with_call(on, form_, x, y, c, [](const auto& call) { return std::size_t(call.bytes()); });
-  else return 0;
-}
-/// Bytes of device memory with which `run` spares `backward` work (kept_forward); 0 where there is nothing to keep.
-template <class Form, class X, class Y = detail::output_view<X>>
-std::size_t kept_bytes(const device::cuda& on, Form form_, const X& x,
-                       const carried<typename X::mixer_type, typename X::types_type>& c = {}, const Y& y = {}) {
-  theorem<Form, typename X::mixer_type>();
-  if constexpr (form_exists<Form, typename X::mixer_type>)
-    return detail::with_call(on, form_, x, y, c, [](const auto& call) { return std::size_t(call.kept_bytes()); });
-  else return 0;
-}
-
-/// The same on a GPU, in a workspace of the caller's: work is queued on the stream.
-template <class Form, class X, class Out>
-void run(const device::cuda& on, Form form_, const X& x, const view<Out, 4>& y,
-         const carried<typename X::mixer_type, typename X::types_type>& c, workspace ws, cuda::kept_forward* kept = nullptr) {
-  using M = typename X::mixer_type;
-  theorem<Form, M>();
-  if constexpr (form_exists<Form, M> && detail::is_written<Out>())
-    detail::with_call(on, form_, x, y, c, [&](const auto& call) {
-      detail::check_call<Form>(x, y, c, call.e, ws);
-      detail::check_workspace(ws, std::size_t(call.bytes()), "workspace_bytes");
-      call.run(ws.data(), kept);
+    return detail::with_pass(on, form_, x, y, c, [&](auto f, const auto& pass) {
+      return std::size_t(cuda::forward_call<decltype(f), X, Y>{on, f, pass}.kept_bytes());
     });
+  else return 0;
 }
-/// The same, allocating its workspace on the stream.
+/// `run` that keeps for `backward` what that would make again.
 template <class Form, class X, class Out>
-void run(const device::cuda& on, Form form_, const X& x, const view<Out, 4>& y,
-         const carried<typename X::mixer_type, typename X::types_type>& c = {}) {
-  const std::size_t bytes = workspace_bytes(on, form_, x, c, y);
-  cuda::stream_memory memory(on.stream, bytes);
-  run(on, form_, x, y, c, workspace(memory.data, bytes));
-}
-/// Which kernel runs, and with what lengths; `c` and `y` as for workspace_bytes.
-template <class Form, class X, class Y = detail::output_view<X>>
-std::string chosen_kernel(const device::cuda& on, Form form_, const X& x,
-                          const carried<typename X::mixer_type, typename X::types_type>& c = {}, const Y& y = {}) {
-  theorem<Form, typename X::mixer_type>();
-  return detail::with_call(on, form_, x, y, c, [](const auto& call) { return call.name(); });
+void run(const device::cuda& on, Form form_, const X& x, const view<Out, 4>& y, const detail::carried_of<X>& c, workspace ws,
+         cuda::kept_forward* kept) {
+  detail::run_with<false>(on, form_, x, y, c, ws, kept);
 }
 
 }  // namespace coefdyn

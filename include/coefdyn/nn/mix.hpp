@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "../backward.hpp"
 #include "../core/streams.hpp"
+#include "../cpu/backward.hpp"
 #include "../decode/cache.hpp"
 #include "tape.hpp"
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "../core/arena.hpp"
-#include "../core/device.hpp"
 #include "../core/state.hpp"
+#include "../cpu/device.hpp"
 #include "parameter.hpp"
 #include "past.hpp"
 

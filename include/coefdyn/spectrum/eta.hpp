@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "../run.hpp"
+#include "../cpu/run.hpp"
 
 /// log |eta_i| and its sign for every read of a call, whatever the normalization: sums by the mixer's own fast form with
 /// values of 1, in memory that grows with T alone; never exponentiated.

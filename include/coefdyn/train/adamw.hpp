@@ -2,8 +2,8 @@
 #pragma once
 #include <cmath>
 
-#include "../core/device.hpp"
 #include "../core/floating.hpp"
+#include "../cpu/device.hpp"
 #include "../nn/weights.hpp"
 
 namespace coefdyn::train {

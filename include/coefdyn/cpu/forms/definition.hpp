@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "../stages/head.hpp"
+#include "../stages/maximum.hpp"
 #include "../stages/transport.hpp"
 
 /// The definition, written as it reads; every other form is tested against it.
@@ -54,10 +55,6 @@ void scores_of(const Query& q, int n, const X* H, idx stride, idx count, R* scor
     score[j] = s;
   }
 }
-/// Whether a row's maximum is taken out of an exponential phi: where the normalization puts it back without forming it.
-template <class M>
-constexpr bool takes_maximum =
-    traits<M>::needs_max && (traits<M>::needs_sum || requires { &M::normalization::template log_inverse<reader_token<double, M>>; });
 /// phi of the scores, the running maximum m taken out where phi or b is an exponential; returns m.
 template <class M, class R>
 R weights_of(const R* score, const R* exponent, idx count, R m, R* weight) {
@@ -73,13 +70,6 @@ R weights_of(const R* score, const R* exponent, idx count, R m, R* weight) {
   }
   return m;
 }
-/// m before any weight: an exponential readout starts from nothing, a floor from 0.
-template <class M, class R>
-COEFDYN_HD R starting_maximum() {
-  if constexpr (takes_maximum<M> || traits<M>::stabilised) return empty_maximum<M, R>();
-  else return R(0);
-}
-
 /// One head of the definition: its streams over the whole sequence, and all impulses.
 template <class M, class R, class X>
 struct definition_head {

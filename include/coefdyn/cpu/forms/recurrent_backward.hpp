@@ -29,17 +29,6 @@ struct recurrent_backward_head {
   state_matrix<E> inner_state(idx row) const { return {inner + row * f.n * f.e, f.e, f.e}; }
 };
 
-/// dL = Re(p' dx) as a lowered gradient: [Re p; -Im p].
-template <class R, class E>
-COEFDYN_HD void add_lowered(R* out, int n, int c, const E& p) {
-  if constexpr (is_complex<E>) {
-    out[c] += p.re;
-    out[n + c] -= p.im;
-  } else {
-    out[c] += p;
-  }
-}
-
 /// Reads of token i (row `last` writes its bonus) from state S, scaled by e^-f.m: gradients of q, the bonus and the state.
 template <class M, class R, class X, class Call>
 void recurrent_read_backward(const X& x, const extents& ex, const head& hd, const Call& call, recurrent_backward_head<M, R, X>& w, int i,

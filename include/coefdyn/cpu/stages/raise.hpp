@@ -6,6 +6,16 @@
 /// are local to a channel), and leave a frame for the caller's tensors.
 namespace coefdyn::cpu {
 
+/// dL = Re(p' dx) as a lowered gradient: [Re p; -Im p].
+template <class R, class E>
+COEFDYN_HD void add_lowered(R* out, int n, int c, const E& p) {
+  if constexpr (is_complex<E>) {
+    out[c] += p.re;
+    out[n + c] -= p.im;
+  } else {
+    out[c] += p;
+  }
+}
 /// Gradients of a head's operands at one timeline row, whatever form computed them (not turned).
 template <class R>
 struct row_gradient {

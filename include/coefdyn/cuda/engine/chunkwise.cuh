@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "chunk.cuh"
+#include "plan.cuh"
 #include "tuning.cuh"
 
 /// The chunkwise form on the device, every structured family: a block has a sequence, a state head and a slice of value
@@ -157,12 +158,13 @@ inline idx largest_shared() {
 }
 
 template <class M, class R, class X>
-struct chunkwise_plan {
-  int length = 0, columns = 0;
-  idx fast = 0, slow = 0, items = 0, blocks = 0;
-  chunkwise_plan(int wanted, const extents& e, idx longest) {
+struct chunkwise_plan : engine_plan<X> {
+  using Base = engine_plan<X>;
+  using Base::blocks, Base::e, Base::fast, Base::items, Base::slow;
+  int asked = 0, length = 0, columns = 0;
+  chunkwise_plan(form::chunkwise f, const X&, const extents& e_, idx longest) : Base(e_, longest) {
     const chunk_tuning tuned = tuning_for<M, R>(e.n, e.d);
-    length = wanted > 0 ? wanted : tuned.chunk;
+    asked = length = f.length > 0 ? f.length : tuned.chunk;
     if (length > longest) length = longest > 0 ? int(longest) : 1;
     columns = tuned.columns;
     memory a{nullptr, nullptr, largest_shared()};
@@ -171,11 +173,14 @@ struct chunkwise_plan {
     items = e.sequences * e.states * slices_of(e.d, columns);
     blocks = blocks_for(items, slow);
   }
-  idx bytes() const { return slow * blocks; }
+  std::string name() const { return "chunkwise, generic, chunks of " + std::to_string(asked); }
+  idx bytes() const { return this->detour_bytes() + slow * blocks; }
   template <class Y, class Carry>
-  void run(cudaStream_t stream, const X& x, const extents& e, idx, const Y& y, const Carry& c, std::byte* memory) const {
-    launch(stream, chunkwise_kernel<M, R, X, Y, Carry>, "chunkwise_kernel", blocks, chunkwise_block<M, R, X>::threads, std::size_t(fast), x,
-           e, length, columns, y, c, memory, slow, fast, items);
+  void run(cudaStream_t stream, const X& x, const Y& y, const Carry& c, std::byte* ws, std::byte*) const {
+    this->with_states_apart(stream, x, c, ws, [&](const Carry& own, std::byte* rest) {
+      launch(stream, chunkwise_kernel<M, R, X, Y, Carry>, "chunkwise_kernel", blocks, chunkwise_block<M, R, X>::threads, std::size_t(fast),
+             x, e, length, columns, y, own, rest, slow, fast, items);
+    });
   }
 };
 

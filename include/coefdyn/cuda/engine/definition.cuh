@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "../../cpu/forms/definition.hpp"
+#include "../../cpu/stages/maximum.hpp"
 #include "recurrent.cuh"
 
 /// The definition on the device, as cpu/forms/definition.hpp writes it: a block carries all impulses of a state head's sequence
@@ -185,20 +185,25 @@ __global__ void __launch_bounds__(256)
 }
 
 template <class M, class R, class X>
-struct definition_plan {
-  idx fast = 0, slow = 0, items = 0, blocks = 0;
-  definition_plan(const extents& e, idx longest) {
+struct definition_plan : engine_plan<X> {
+  using Base = engine_plan<X>;
+  using Base::blocks, Base::e, Base::fast, Base::items, Base::longest, Base::slow;
+  template <class Form>
+  definition_plan(Form, const X&, const extents& e_, idx longest_) : Base(e_, longest_) {
     memory a{nullptr, nullptr, shared_limit};
     definition_block<M, R, X>(a, e, longest);
     fast = a.fast_used, slow = a.slow_used;
     items = e.sequences * e.states;
     blocks = blocks_for(items, slow);
   }
-  idx bytes() const { return slow * blocks; }
+  std::string name() const { return "definition, generic"; }
+  idx bytes() const { return this->detour_bytes() + slow * blocks; }
   template <class Y, class Carry>
-  void run(cudaStream_t stream, const X& x, const extents& e, idx longest, const Y& y, const Carry& c, std::byte* memory) const {
-    launch(stream, definition_kernel<M, R, X, Y, Carry>, "definition_kernel", blocks, definition_block<M, R, X>::threads, std::size_t(fast),
-           x, e, longest, y, c, memory, slow, fast, items);
+  void run(cudaStream_t stream, const X& x, const Y& y, const Carry& c, std::byte* ws, std::byte*) const {
+    this->with_states_apart(stream, x, c, ws, [&](const Carry& own, std::byte* rest) {
+      launch(stream, definition_kernel<M, R, X, Y, Carry>, "definition_kernel", blocks, definition_block<M, R, X>::threads,
+             std::size_t(fast), x, e, longest, y, own, rest, slow, fast, items);
+    });
   }
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "../../cpu/forms/definition.hpp"
+#include "../../cpu/stages/maximum.hpp"
 #include "chunkwise.cuh"
 #include "tile.cuh"
 
@@ -248,10 +248,12 @@ __global__ void __launch_bounds__(chunk_threads)
 }
 
 template <class M, class R, class X>
-struct parallel_plan {
+struct parallel_plan : engine_plan<X, true> {
+  using Base = engine_plan<X, true>;
+  using Base::blocks, Base::e, Base::fast, Base::items, Base::longest, Base::slow;
   int length = 0;
-  idx fast = 0, slow = 0, items = 0, blocks = 0, shared_bytes = 0, heads = 0;
-  parallel_plan(const extents& e, idx longest) {
+  idx shared_bytes = 0, heads = 0;
+  parallel_plan(form::parallel, const X&, const extents& e_, idx longest_) : Base(e_, longest_) {
     length = tuning_for<M, R>(e.n, e.d).chunk;
     if (length > longest) length = longest > 0 ? int(longest) : 1;
     heads = e.sequences * e.states;
@@ -265,16 +267,19 @@ struct parallel_plan {
     items = heads * store.tiles;
     blocks = blocks_for(items > heads ? items : heads, slow);
   }
-  idx bytes() const { return shared_bytes + slow * blocks; }
+  std::string name() const { return "parallel, generic, tiles of " + std::to_string(tuning_for<M, R>(e.n, e.d).chunk); }
+  idx bytes() const { return this->detour_bytes() + shared_bytes + slow * blocks; }
   template <class Y, class Carry>
-  void run(cudaStream_t stream, const X& x, const extents& e, idx longest, const Y& y, const Carry& c, std::byte* ws) const {
-    memory all{nullptr, ws};
-    const tile_store<M, R> store(all, e, longest, length, heads);
-    std::byte* const rest = ws + shared_bytes;
-    launch(stream, summaries_kernel<M, R, X, Carry>, "summaries_kernel", heads < blocks ? heads : blocks, chunk_threads, std::size_t(fast),
-           x, e, length, c, store, rest, slow, fast, heads);
-    launch(stream, parallel_kernel<M, R, X, Y, Carry>, "parallel_kernel", items < blocks ? items : blocks, chunk_threads, std::size_t(fast),
-           x, e, length, y, c, store, rest, slow, fast, items);
+  void run(cudaStream_t stream, const X& x, const Y& y, const Carry& c, std::byte* ws, std::byte*) const {
+    this->with_states_apart(stream, x, c, ws, [&](const Carry& own, std::byte* at) {
+      memory all{nullptr, at};
+      const tile_store<M, R> store(all, e, longest, length, heads);
+      std::byte* const rest = at + shared_bytes;
+      launch(stream, summaries_kernel<M, R, X, Carry>, "summaries_kernel", heads < blocks ? heads : blocks, chunk_threads,
+             std::size_t(fast), x, e, length, own, store, rest, slow, fast, heads);
+      launch(stream, parallel_kernel<M, R, X, Y, Carry>, "parallel_kernel", items < blocks ? items : blocks, chunk_threads,
+             std::size_t(fast), x, e, length, y, own, store, rest, slow, fast, items);
+    });
   }
 };
 

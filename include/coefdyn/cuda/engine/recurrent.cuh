@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "frame.cuh"
+#include "plan.cuh"
 
 /// The recurrent form on the device, any linear map: a block has a sequence, a state head and a slice of value columns; a thread
 /// has one column of the state and applies the policies to it as they stand. A step is the same over a few tokens.
@@ -157,20 +157,25 @@ __global__ void __launch_bounds__(128)
 }
 
 template <class M, class R, class X>
-struct recurrent_plan {
-  idx fast = 0, slow = 0, items = 0, blocks = 0;
-  recurrent_plan(const extents& e, idx longest) {
+struct recurrent_plan : engine_plan<X> {
+  using Base = engine_plan<X>;
+  using Base::blocks, Base::e, Base::fast, Base::items, Base::longest, Base::slow;
+  template <class Form>
+  recurrent_plan(Form, const X&, const extents& e_, idx longest_) : Base(e_, longest_) {
     memory a{nullptr, nullptr, shared_limit};
     recurrent_block<M, R, X>(a, e, longest);
     fast = a.fast_used, slow = a.slow_used;
     items = e.sequences * e.states * slices_of(e.d, recurrent_block<M, R, X>::columns);
     blocks = blocks_for(items, slow);
   }
-  idx bytes() const { return slow * blocks; }
+  std::string name() const { return "recurrent, generic"; }
+  idx bytes() const { return this->detour_bytes() + slow * blocks; }
   template <class Y, class Carry>
-  void run(cudaStream_t stream, const X& x, const extents& e, idx longest, const Y& y, const Carry& c, std::byte* memory) const {
-    launch(stream, recurrent_kernel<M, R, X, Y, Carry>, "recurrent_kernel", blocks, recurrent_block<M, R, X>::threads, std::size_t(fast), x,
-           e, longest, y, c, memory, slow, fast, items);
+  void run(cudaStream_t stream, const X& x, const Y& y, const Carry& c, std::byte* ws, std::byte*) const {
+    this->with_states_apart(stream, x, c, ws, [&](const Carry& own, std::byte* rest) {
+      launch(stream, recurrent_kernel<M, R, X, Y, Carry>, "recurrent_kernel", blocks, recurrent_block<M, R, X>::threads, std::size_t(fast),
+             x, e, longest, y, own, rest, slow, fast, items);
+    });
   }
 };
 

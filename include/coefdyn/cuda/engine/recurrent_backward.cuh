@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT  (330 lines: reads, writes and evolution of one token share their scratch and order)
 #pragma once
-#include "../../cpu/forms/recurrent_backward.hpp"
+#include "../../cpu/stages/transport.hpp"
 #include "raise.cuh"
 #include "recurrent.cuh"
 

@@ -331,28 +331,30 @@ __global__ void __launch_bounds__(scan_lane::threads, Channels == 1 ? 3 : 2)
 }
 
 template <class M, class R, class X>
-struct scan_plan {
+struct scan_plan : engine_plan<X> {
   static constexpr bool exists = has_scan<M> && std::is_same_v<R, float>;
-  static constexpr const char* name = "scan";
-  static bool fits(const extents& e, idx) { return scan_fits<M, R, X>(e); }
+  using engine_plan<X>::e, engine_plan<X>::longest;
   using E = state_element<M, R>;
   idx length = 1, chunks = 1, elements = 0;  // of one table of states
   bool enters = false;                       // states that enter chunks are kept
-  scan_plan(const extents& e, idx longest) : length(scan_length(longest)) {
+  template <class Form>
+  scan_plan(Form, const X&, const extents& e_, idx longest_) : engine_plan<X>(e_, longest_), length(scan_length(longest_)) {
     chunks = longest > length ? (longest + length - 1) / length : 1;
     enters = chunks > 1 || cpu::readers_per_state(e) > 1;
     elements = enters ? e.sequences * chunks * e.states * e.d * e.n : 0;
   }
+  std::string name() const { return "scan"; }
+  bool fits() const { return longest > 0 && scan_fits<M, R, X>(e); }
   idx bytes() const { return elements * idx(sizeof(E)) * (chunks > 1 ? 3 : 1); }
   template <class Y, class Carry>
-  void run(cudaStream_t stream, const X& x, const extents& e, idx, const Y& y, const Carry& c, std::byte* ws) const {
-    if (e.n > 32) passes<4>(stream, x, e, y, c, ws);
-    else passes<1>(stream, x, e, y, c, ws);
+  void run(cudaStream_t stream, const X& x, const Y& y, const Carry& c, std::byte* ws, std::byte*) const {
+    if (e.n > 32) passes<4>(stream, x, y, c, ws);
+    else passes<1>(stream, x, y, c, ws);
   }
 
  private:
   template <int Channels, class Y, class Carry>
-  void passes(cudaStream_t stream, const X& x, const extents& e, const Y& y, const Carry& c, std::byte* ws) const {
+  void passes(cudaStream_t stream, const X& x, const Y& y, const Carry& c, std::byte* ws) const {
     E* const entered = enters ? reinterpret_cast<E*>(ws) : nullptr;
     E *const products = entered + elements, *const states = products + elements;
     if (chunks > 1) {

@@ -4,6 +4,7 @@
 #include <cuda_pipeline_primitives.h>
 
 #include "../engine/lower.cuh"
+#include "../engine/plan.cuh"
 #include "../kernels.hpp"
 
 /// A few tokens of a linear mixer in float: the state crosses memory once each way. A block has a sequence, a state head and a slice of
@@ -577,17 +578,19 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
 }
 
 template <class M, class R, class X>
-struct step_plan {
+struct step_plan : engine_plan<X> {
   static constexpr bool exists = has_step<M> && std::is_same_v<R, float>;
-  static constexpr const char* name = "step";
-  static bool fits(const extents& e, idx longest) { return step_fits<M, R, X>(e, longest); }
+  using engine_plan<X>::e;
   int window = 0;
-  step_plan(const extents& e, idx longest) {
-    window = with_step_tile<M>(e, [&](auto tile) { return step_window<M, R, X, decltype(tile)>(e, longest); });
+  template <class Form>
+  step_plan(Form, const X&, const extents& e_, idx longest_) : engine_plan<X>(e_, longest_) {
+    if (fits()) window = with_step_tile<M>(e, [&](auto tile) { return step_window<M, R, X, decltype(tile)>(e, longest_); });
   }
+  std::string name() const { return "step"; }
+  bool fits() const { return this->longest > 0 && step_fits<M, R, X>(e, this->longest); }
   idx bytes() const { return 0; }
   template <class Y, class Carry>
-  void run(cudaStream_t stream, const X& x, const extents& e, idx, const Y& y, const Carry& c, std::byte*) const {
+  void run(cudaStream_t stream, const X& x, const Y& y, const Carry& c, std::byte*, std::byte*) const {
     with_positions_apart(stream, x, e, c, [&](const Carry& own) {
       with_step_tile<M>(e, [&](auto tile) {
         using Tile = decltype(tile);
