@@ -134,7 +134,7 @@ void time_step(const char* name) {
   for (const idx T : {idx(1), idx(4)}) {
     bench<M> b({64, T, 16, 128, 128}, true);
     using X = typename bench<M>::X;
-    const cuda::generic::step_plan<M, float, X> step(form::step{}, b.x[0], b.e, T);
+    const cuda::small::step_plan<M, float, X> step(form::step{}, b.x[0], b.e, T);
     if (step.fits()) b.line(name, "step", step);
     if (T == 1) b.line(name, "recurrent", cuda::generic::recurrent_plan<M, float, X>(form::step{}, b.x[0], b.e, T));
   }
@@ -143,7 +143,7 @@ template <class M, field Over>
 void time_scan(const char* name, const shape& s) {
   bench<M, Over> b(s, false);
   using X = typename bench<M, Over>::X;
-  const cuda::generic::scan_plan<M, float, X> scan(form::chunkwise{}, b.x[0], b.e, s.T);
+  const cuda::small::scan_plan<M, float, X> scan(form::chunkwise{}, b.x[0], b.e, s.T);
   if (scan.fits()) b.line(name, "scan", scan);
   if (s.H < 64) b.line(name, "chunkwise", cuda::generic::chunkwise_plan<M, float, X>(form::chunkwise{}, b.x[0], b.e, s.T));
 }

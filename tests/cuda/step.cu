@@ -2,6 +2,7 @@
 // The kernels for a few tokens (step) and for states of one column (scan), called directly: against the definition in float64 from the
 // same rounded inputs, with states in and out, captured states and states updated in place; same bits twice and for a batch row alone.
 #include "coefdyn/cuda/small/scan.cuh"
+#include "coefdyn/cuda/small/step.cuh"
 #include "law.cuh"
 #include "mixers.cuh"
 
@@ -12,9 +13,9 @@ namespace {
 struct step_kernel_under_test {
   static constexpr const char* name = "step";
   template <class M, class R, class X>
-  static constexpr bool has = cuda::generic::step_plan<M, R, X>::exists;
+  static constexpr bool has = cuda::small::step_plan<M, R, X>::exists;
   template <class M, class R, class X>
-  using plan = cuda::generic::step_plan<M, R, X>;
+  using plan = cuda::small::step_plan<M, R, X>;
   static const std::vector<config>& sizes() {
     static const std::vector<config> all = {
         {"128 x 128, T1", 2, 1, 128, 128, true, false, {}, 0},
@@ -33,9 +34,9 @@ struct step_kernel_under_test {
 struct scan_kernel_under_test {
   static constexpr const char* name = "scan";
   template <class M, class R, class X>
-  static constexpr bool has = cuda::generic::scan_plan<M, R, X>::exists;
+  static constexpr bool has = cuda::small::scan_plan<M, R, X>::exists;
   template <class M, class R, class X>
-  using plan = cuda::generic::scan_plan<M, R, X>;
+  using plan = cuda::small::scan_plan<M, R, X>;
   static const std::vector<config>& sizes() {
     static const std::vector<config> all = {
         {"16 x 1, T300", 2, 300, 16, 1, true, false, {}, 0},

@@ -9,6 +9,7 @@
 #include "memory.cuh"
 #include "plan.cuh"
 #include "small/scan.cuh"
+#include "small/step.cuh"
 #include "tables.cuh"
 
 /// Which kernels run a form: the first plan in the form's list that the mixer's type admits and that serves the sizes, the inputs and the
@@ -42,8 +43,8 @@ template <class M, class R, class X>
 struct fast_plans {
   static list<> before(form::definition);
   static list<> before(form::recurrent);
-  static list<generic::scan_plan<M, R, X>, generic::step_plan<M, R, X>> before(form::step);
-  static list<sweep_plan<M, R, X>, generic::scan_plan<M, R, X>> before(form::chunkwise);
+  static list<small::scan_plan<M, R, X>, small::step_plan<M, R, X>> before(form::step);
+  static list<sweep_plan<M, R, X>, small::scan_plan<M, R, X>> before(form::chunkwise);
   static list<flash_plan<M, R, X>> before(form::parallel);
 };
 template <class X, class Form>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Above 300 lines: three passes over the same streams, which one channel reads in its own way.
 #pragma once
-#include "step.cuh"
+#include "../engine/plan.cuh"
+#include "../kernels.hpp"
+#include "scan_lane.cuh"
 
 /// Diagonal evolutions over states of one column or few, where a matrix product would be of vectors: every channel is a scan of its own,
 /// real or complex. A lane has a channel, a warp's lanes the channels of one head or several; time is cut into chunks:
@@ -11,7 +12,7 @@
 ///   read     every chunk from there:  h <- lambda h + b k v,  y = Re(q' h) / eta
 ///
 /// A sequence of one chunk needs the last pass only. Lengths of chunks depend on T alone, sums over channels have a fixed order.
-namespace coefdyn::cuda::generic {
+namespace coefdyn::cuda::small {
 
 /// Largest n and d that take scans, and heads that read one state: each scans again.
 constexpr int widest_scan = 128, most_scan_columns = 4, most_scan_readers = 4;
@@ -23,125 +24,6 @@ template <class M, class R, class X>
 bool scan_fits(const extents& e) {
   return e.n >= 1 && e.n <= widest_scan && e.d >= 1 && e.d <= most_scan_columns && cpu::readers_per_state(e) <= most_scan_readers;
 }
-
-/// The streams of one head as one channel sees them, from the caller's memory into registers. A policy reads vectors at its own channel
-/// only, so rows of stride 0 serve it.
-template <class M, class R, class X, class Needs>
-struct channel_streams;
-template <class M, class R, class X, class... Need>
-struct channel_streams<M, R, X, list<Need...>> {
-  using Psi = typename M::feature_map;
-  template <class N>
-  struct one {
-    element_of<N, R> value;
-  };
-  struct values : one<Need>... {};
-  template <class N>
-  struct source {
-    decltype(X{}.template of<N>().data) p;
-    idx step;
-  };
-  struct sources : source<Need>... {};
-  sources from;
-
-  channel_streams() = default;
-  __device__ channel_streams(const X& x, const extents& e, const sequence& s, const head_index& h, int c, int v) {
-    (
-        [&] {
-          const auto view = x.template of<Need>();
-          idx inner[2];
-          const auto* p = cpu::row_pointer<Need>(view, s.batch, cpu::first_row<Need>(s, e, 0, 1), cpu::head_of<Need>(h, e), inner);
-          source<Need>& to = from;
-          to.p = p + (Need::inner == width::value ? v : c) * inner[0];
-          if constexpr (Need::timed) {
-            to.step = view.strides[1];
-          } else {
-            to.step = 0;
-          }
-        }(),
-        ...);
-  }
-  /// Token t of the timed streams, or what does not depend on time. `queries`: q too.
-  template <bool timed, bool queries = true>
-  __device__ __forceinline__ void load(idx t, values& to) const {
-    (
-        [&] {
-          if constexpr (Need::timed == timed && (queries || !std::is_same_v<typename Need::tag, stream::q>)) {
-            using E = element_of<Need, R>;
-            const source<Need>& in = from;
-            E value = cpu::converted<E>(in.p[t * in.step]);
-            if constexpr (traits<M>::has_feature && cpu::is_featured<Need> && std::is_same_v<E, R>) {
-              value = Psi::apply(value);
-            }
-            static_cast<one<Need>&>(to).value = value;
-          }
-        }(),
-        ...);
-  }
-  __device__ __forceinline__ token<R, list<Need...>> at(const values& v, idx position, const extents& e) const {
-    return {{as_policy_sees<Need>(v)}..., {position, e.n, e.d, 0}};
-  }
-
- private:
-  template <class N>
-  __device__ __forceinline__ auto as_policy_sees(const values& v) const {
-    const one<N>& held = v;
-    if constexpr (coefdyn::detail::is_scalar_at<N>) return held.value;
-    else return row<element_of<N, R>>{&held.value, 0};
-  }
-};
-template <class M, class R, class X>
-using channel_writes = channel_streams<M, R, X, state_needs<needs_of<M, X::over>>>;
-template <class M, class R, class X>
-using channel_reads = channel_streams<M, R, X, reader_needs<needs_of<M, X::over>>>;
-
-/// lambda of one channel.
-template <class M, class R, class At>
-__device__ __forceinline__ state_element<M, R> channel_decay(const At& at, int c) {
-  using A = typename M::evolution;
-  if constexpr (traits<M>::complex_state) return math::polar_exp(R(log_decay_of<A>(at, c)), R(A::angle(at, c)));
-  else if constexpr (traits<M>::structure.decay == gate::none) return R(1);
-  else return math::exp(R(log_decay_of<A>(at, c)));
-}
-
-/// Where a warp is: its lanes are `lanes` (a power of 2) channels of 32 / lanes items, an item being one column of one head; with more
-/// than 32 channels, a lane has every 32nd.
-struct scan_lane {
-  static constexpr int warps = 8, threads = 32 * warps;
-  int lanes = 1, first = 0, item = 0, channel = 0;  // first: item of the warp
-  bool mine = false;
-  COEFDYN_HD static int lanes_for(int n) {
-    int lanes = 1;
-    while (lanes < n && lanes < 32) lanes *= 2;
-    return lanes;
-  }
-  COEFDYN_HD static idx blocks_for(int n, int items) {
-    const int each = warps * (32 / lanes_for(n));
-    return (items + each - 1) / each;
-  }
-  __device__ scan_lane(int n, int items, idx block) : lanes(lanes_for(n)) {
-    const int lane = int(threadIdx.x) % 32;
-    first = (int(block) * warps + int(threadIdx.x) / 32) * (32 / lanes);
-    item = first + lane / lanes;
-    channel = lane % lanes;
-    mine = item < items;
-    if (!mine) item = items - 1;  // goes along, gives nothing
-  }
-};
-/// A block's part of a scan: some items of one chunk of one sequence.
-struct scan_place {
-  idx index, chunk, block, begin, end;  // of the sequence; its tokens [begin, end)
-  sequence s;
-  bool there, last;  // the sequence has this chunk; it ends there
-  template <class X>
-  __device__ scan_place(const X& x, const extents& e, idx i, idx blocks, idx chunks, idx length)
-      : index(i / blocks / chunks), chunk(i / blocks % chunks), block(i % blocks), s(sequence_at(x, e, i / blocks / chunks)) {
-    const idx tokens = s.end - s.begin;
-    begin = chunk * length, end = begin + length < tokens ? begin + length : tokens;
-    there = chunk == 0 || begin < tokens;
-    last = begin + length >= tokens;
-  }
-};
 
 template <class M, class R, class X, int Channels>
 __global__ void __launch_bounds__(scan_lane::threads, 3)
@@ -220,16 +102,53 @@ __global__ void __launch_bounds__(256)
   }
 }
 
+/// A lane's channels of an item's state into a caller's.
+template <class M, class R, class Out, class E, int Channels>
+__device__ __forceinline__ void store_channels(const Out& out, idx slot, int state, int v, int channel, const int (&own)[Channels],
+                                               const E (&h)[Channels], int n, idx position) {
+  using Stored = std::remove_cvref_t<decltype(out.S(0, 0, 0, 0))>;
+#pragma unroll
+  for (int j = 0; j < Channels; ++j)
+    if (channel + 32 * j < n) out.S(slot, state, own[j], v) = cpu::converted<Stored>(h[j]);
+  if (channel == 0 && v == 0) store_marks<M>(out, slot, state, R(0), position);
+}
+/// The state that enters a chunk: after the scan over chunks, or the caller's, or zero.
+template <class E, class Initial>
+__device__ __forceinline__ E entering_state(const Initial& initial, const E* entered, idx index, idx chunk, int state, int v, int c,
+                                            const extents& e) {
+  if (entered) return entered[((chunk * e.states + state) * e.d + v) * e.n + c];
+  if (initial.S.data) return cpu::converted<E>(initial.S(index, state, c, v));
+  return E{};
+}
+constexpr int scan_tile = 32, scan_pitch = scan_tile + 1;  // tokens whose parts a warp adds up at once; pitch of a token's parts
+/// y of the tokens of a tile: a lane sums one token of one item.
+template <class M, class R, class Reads, class X, class Y>
+__device__ __forceinline__ void read_tile(const X& x, const extents& e, const Y& y, const scan_place at, const scan_lane w, const R* part,
+                                          idx t0, idx start) {
+  const int lane = int(threadIdx.x) % 32, readers = cpu::readers_per_state(e), items = e.readers * e.d, here = 32 / w.lanes;
+  for (int q = 0; q < here; ++q) {
+    const int k = q * w.lanes + lane / here, which = lane % here;
+    const idx t = t0 + k;
+    if (t >= at.end || t < e.first_read || w.first + which >= items) continue;
+    R sum(0);
+    for (int c = 0; c < w.lanes; ++c) sum += part[k * scan_pitch + which * w.lanes + c];
+    const int target = w.first + which, to = target / e.d, column = target % e.d;
+    const Reads in(x, e, at.s, {to / readers, to}, 0, column);
+    typename Reads::values gates{};
+    in.template load<false, false>(0, gates), in.template load<true, false>(t, gates);
+    finish_element<M>(sum, R(0), R(0), in.at(gates, start + t, e), y, at.s.batch, at.s.begin + t - e.first_read, to, column);
+  }
+}
+
 template <class M, class R, class X, class Y, class Carry, int Channels>
 __global__ void __launch_bounds__(scan_lane::threads, Channels == 1 ? 3 : 2)
     scan_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, idx chunks, idx length, const __grid_constant__ Y y,
                 const __grid_constant__ Carry carry, const state_element<M, R>* entered, idx blocks, idx count) {
   using E = state_element<M, R>;
   using T = traits<M>;
-  using A = typename M::evolution;
   using Writes = channel_writes<M, R, X>;
   using Reads = channel_reads<M, R, X>;
-  constexpr int ahead = 8 / Channels, tile = 32, pitch = tile + 1;
+  constexpr int ahead = 8 / Channels, tile = scan_tile, pitch = scan_pitch;
   __shared__ R parts[scan_lane::warps][tile * pitch];  // (token, lane) of a warp: what a lane's channels add to y
   R* const part = parts[threadIdx.x / 32];
   const int lane = int(threadIdx.x) % 32, readers = cpu::readers_per_state(e), items = e.readers * e.d;
@@ -238,14 +157,13 @@ __global__ void __launch_bounds__(scan_lane::threads, Channels == 1 ? 3 : 2)
     if (!at.there) continue;
     const scan_lane w(e.n, items, at.block);
     const int reader = w.item / e.d, v = w.item % e.d, state = reader / readers;
-    const bool keeps = w.mine && reader % readers == 0;
-    const idx tokens = at.s.end - at.s.begin;
+    const idx tokens = at.s.end - at.s.begin, last = at.end - 1;
+    const bool keeps = w.mine && reader % readers == 0, heard = e.first_read < tokens;
     const idx start = carry.initial.S.data && carry.initial.position.data ? carry.initial.position(at.index) : 0;
     E h[Channels], lambda[Channels];
     int own[Channels];
     typename Writes::values written[Channels][ahead];
     typename Reads::values asked[Channels][ahead] = {};
-    const bool heard = e.first_read < tokens;
     Writes writes[Channels];
     Reads asks[Channels];
 #pragma unroll
@@ -253,23 +171,13 @@ __global__ void __launch_bounds__(scan_lane::threads, Channels == 1 ? 3 : 2)
       const int c = w.channel + 32 * j;
       own[j] = c < e.n ? c : e.n - 1;
       writes[j] = Writes(x, e, at.s, {state, reader}, own[j], v), asks[j] = Reads(x, e, at.s, {state, reader}, own[j], v);
-      h[j] = E{};
-      if (entered) h[j] = entered[(((at.index * chunks + at.chunk) * e.states + state) * e.d + v) * e.n + own[j]];
-      else if (carry.initial.S.data) h[j] = cpu::converted<E>(carry.initial.S(at.index, state, own[j], v));
+      h[j] = entering_state<E>(carry.initial, entered, at.index, at.index * chunks + at.chunk, state, v, own[j], e);
 #pragma unroll
-      for (int k = 0; k < ahead; ++k) {
-        writes[j].template load<false>(0, written[j][k]);
-        asks[j].template load<false>(0, asked[j][k]);
-      }
+      for (int k = 0; k < ahead; ++k) writes[j].template load<false>(0, written[j][k]), asks[j].template load<false>(0, asked[j][k]);
       if constexpr (T::structure.constant) lambda[j] = channel_decay<M, R>(writes[j].at(written[j][0], start, e), own[j]);
     }
     const auto store = [&](const auto& out, idx slot, idx position) {
-      using Stored = std::remove_cvref_t<decltype(out.S(0, 0, 0, 0))>;
-      if (!keeps) return;
-#pragma unroll
-      for (int j = 0; j < Channels; ++j)
-        if (w.channel + 32 * j < e.n) out.S(slot, state, own[j], v) = cpu::converted<Stored>(h[j]);
-      if (w.channel == 0 && v == 0) store_marks<M>(out, slot, state, R(0), position);
+      if (keeps) store_channels<M, R>(out, slot, state, v, w.channel, own, h, e.n, position);
     };
     int next = 0;
     while (next < carry.captures && at.chunk > 0 && carry.positions[next] <= at.begin) ++next;
@@ -281,13 +189,12 @@ __global__ void __launch_bounds__(scan_lane::threads, Channels == 1 ? 3 : 2)
     for (idx t0 = at.begin; t0 < at.end; t0 += tile) {
       for (int q = 0; q < tile && t0 + q < at.end; q += ahead) {
 #pragma unroll
-        for (int j = 0; j < Channels; ++j)
-#pragma unroll
-          for (int k = 0; k < ahead; ++k) {
-            const idx t = t0 + q + k < at.end ? t0 + q + k : at.end - 1;
-            writes[j].template load<true>(t, written[j][k]);
-            if (heard) asks[j].template load<true>(t < e.first_read ? e.first_read : t, asked[j][k]);
-          }
+        for (int i = 0; i < Channels * ahead; ++i) {
+          const int j = i / ahead, k = i % ahead;
+          const idx t = t0 + q + k < at.end ? t0 + q + k : last;  // past the end the last again
+          writes[j].template load<true>(t, written[j][k]);
+          if (heard) asks[j].template load<true>(t < e.first_read ? e.first_read : t, asked[j][k]);
+        }
 #pragma unroll
         for (int k = 0; k < ahead; ++k) {
           const idx t = t0 + q + k;
@@ -301,7 +208,7 @@ __global__ void __launch_bounds__(scan_lane::threads, Channels == 1 ? 3 : 2)
             if constexpr (!T::structure.constant) lambda[j] = channel_decay<M, R>(in, c);
             R value(0);
             if constexpr (T::structure.order == reads::before_write)
-              value = real_part(query * h[j]) + scaled * real_part((R(A::bonus(in, c)) * query) * key);
+              value = real_part(query * h[j]) + scaled * real_part((R(M::evolution::bonus(in, c)) * query) * key);
             if (t < at.end) h[j] = lambda[j] * h[j] + scaled * key;
             if constexpr (T::structure.order == reads::after_write) value = real_part(query * h[j]);
             sum += w.channel + 32 * j < e.n ? value : R(0);
@@ -311,19 +218,7 @@ __global__ void __launch_bounds__(scan_lane::threads, Channels == 1 ? 3 : 2)
         }
       }
       __syncwarp();
-      const int here = 32 / w.lanes;
-      for (int q = 0; q < here; ++q) {
-        const int k = q * w.lanes + lane / here, which = lane % here;  // a lane sums one token of one item
-        const idx t = t0 + k;
-        if (t >= at.end || t < e.first_read || w.first + which >= items) continue;
-        R sum(0);
-        for (int c = 0; c < w.lanes; ++c) sum += part[k * pitch + which * w.lanes + c];
-        const int target = w.first + which, to = target / e.d, column = target % e.d;
-        const Reads in(x, e, at.s, {to / readers, to}, 0, column);
-        typename Reads::values gates{};
-        in.template load<false, false>(0, gates), in.template load<true, false>(t, gates);
-        finish_element<M>(sum, R(0), R(0), in.at(gates, start + t, e), y, at.s.batch, at.s.begin + t - e.first_read, to, column);
-      }
+      read_tile<M, R, Reads>(x, e, y, at, w, part, t0, start);
       __syncwarp();
     }
     if (at.last && carry.final.S.data) store(carry.final, at.index, start + tokens);
@@ -376,4 +271,4 @@ struct scan_plan : engine_plan<X> {
   }
 };
 
-}  // namespace coefdyn::cuda::generic
+}  // namespace coefdyn::cuda::small

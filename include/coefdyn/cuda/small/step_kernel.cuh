@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "step_fetch.cuh"
+
+/// A few tokens of a linear mixer in float: the state crosses memory once each way. A block has a sequence, a state head and a slice of
+/// value columns. The state is on its way into shared memory while the tokens are lowered, is in registers while they pass:
+///
+///   w = row' S,   S <- e^g S + K (b v)' + s col w',   y = Q' S      for each row of the timeline of micro-steps
+///
+/// and goes back from there. row sees S before or after e^g, as the structure says; sums over channels have a fixed order.
+namespace coefdyn::cuda::small {
+
+/// A thread's part of the lowered state: `rows` channels of four columns, and of the sum.
+template <class M, class R, class X, class Tile>
+struct held_state {
+  using Block = step_block<M, R, X, Tile>;
+  using O = operands<M, R>;
+  static constexpr bool sums = traits<M>::needs_sum;
+  static constexpr int rows = Tile::rows, W = 4 + Block::sums, width = Block::width;
+  R *const tile, *const part;
+  const int group, lane, first;
+  R S[rows][W];
+  bool odd = false;  // which half of `part` the next sum takes
+
+  __device__ __forceinline__ explicit held_state(const Block& w)
+      : tile(w.S), part(w.part), group(int(threadIdx.x) / Tile::lanes), lane(int(threadIdx.x) % Tile::lanes), first(group * rows) {}
+  __device__ __forceinline__ void from_tile() {
+#pragma unroll
+    for (int j = 0; j < rows; ++j) {
+      const float4 four = *reinterpret_cast<const float4*>(tile + (first + j) * width + lane * 4);
+      S[j][0] = four.x, S[j][1] = four.y, S[j][2] = four.z, S[j][3] = four.w;
+      if constexpr (sums) S[j][4] = tile[(first + j) * width + Tile::columns];
+    }
+  }
+  __device__ __forceinline__ void to_tile() const {
+#pragma unroll
+    for (int j = 0; j < rows; ++j) put_row(tile + (first + j) * width, S[j]);
+  }
+  /// A thread's columns into a row of all; the sum by one of them.
+  __device__ __forceinline__ void put_row(R* row, const R (&x)[W]) const {
+    *reinterpret_cast<float4*>(row + lane * 4) = make_float4(x[0], x[1], x[2], x[3]);
+    if constexpr (sums) {
+      if (lane == 0) row[Tile::columns] = x[4];
+    }
+  }
+  /// each(S[c], f[c]) for this thread's channels.
+  template <class Each>
+  __device__ __forceinline__ void each_channel(const R* f, Each each) {
+#pragma unroll
+    for (int j = 0; j < rows; j += 4) {
+      const float4 four = *reinterpret_cast<const float4*>(f + first + j);
+      const R k[4] = {four.x, four.y, four.z, four.w};
+#pragma unroll
+      for (int q = 0; q < 4; ++q) each(S[j + q], k[q]);
+    }
+  }
+  /// sum[u] = sum over all channels of f[c] S[c][u]
+  __device__ __forceinline__ void contract(const R* f, R (&sum)[W]) {
+#pragma unroll
+    for (int u = 0; u < W; ++u) sum[u] = R(0);
+    each_channel(f, [&](const R(&row)[W], R k) {
+#pragma unroll
+      for (int u = 0; u < W; ++u) sum[u] += k * row[u];
+    });
+    R* at = part + (odd ? Tile::groups * width : 0);
+    odd = !odd;
+    put_row(at + group * width, sum);
+    __syncthreads();
+#pragma unroll
+    for (int u = 0; u < W; ++u) sum[u] = R(0);
+#pragma unroll
+    for (int g = 0; g < Tile::groups; ++g) {
+      const float4 four = *reinterpret_cast<const float4*>(at + g * width + lane * 4);
+      sum[0] += four.x, sum[1] += four.y, sum[2] += four.z, sum[3] += four.w;
+      if constexpr (sums) sum[4] += at[g * width + Tile::columns];
+    }
+  }
+  /// S[c][u] += f[c] x[u]
+  __device__ __forceinline__ void add(const R* f, const R (&x)[W]) {
+    each_channel(f, [&](R(&row)[W], R k) {
+#pragma unroll
+      for (int u = 0; u < W; ++u) row[u] += k * x[u];
+    });
+  }
+  /// S[c][u] <- f[c] S[c][u], or f[0] of all channels
+  __device__ __forceinline__ void decay(const R* f) {
+#pragma unroll
+    for (int j = 0; j < rows; j += 4) {
+      float4 four;
+      if constexpr (O::channel) four = *reinterpret_cast<const float4*>(f + first + j);
+      else four = make_float4(*f, *f, *f, *f);
+      const R k[4] = {four.x, four.y, four.z, four.w};
+#pragma unroll
+      for (int q = 0; q < 4; ++q)
+#pragma unroll
+        for (int u = 0; u < W; ++u) S[j + q][u] = k[q] * S[j + q][u];
+    }
+  }
+  /// The caller's state, from registers where four columns are one access, else from the tile.
+  template <class V>
+  __device__ __forceinline__ void store(const V& out, idx at, int h, int n, const slice& s) const {
+    using View = step_state<M, V>;
+    using Plain = typename View::Plain;
+    const View to(out, at, h, n, s);
+    if (to.vectors) {
+      const int given = to.rows_of(first, lane);
+      auto* element = to.S + first * to.channel + lane * 4;
+#pragma unroll
+      for (int j = 0; j < rows; ++j, element += to.channel)
+        if (j < given) *reinterpret_cast<float4*>(element) = make_float4(S[j][0], S[j][1], S[j][2], S[j][3]);
+    } else {
+      to_tile();  // and the thread's own elements from there
+#pragma unroll 1
+      for (int k = 0; k < rows * 4; ++k) {
+        const int c = first + k / 4, v = lane * 4 + k % 4;
+        if (c < to.lowered && v < to.count) to.row(c)[v * to.column] = cpu::converted<Plain>(tile[c * width + v]);
+      }
+    }
+    if constexpr (sums) {
+      if (lane == 0) {
+#pragma unroll
+        for (int j = 0; j < rows; ++j)
+          if (first + j < to.lowered) *to.sum(first + j) = cpu::converted<Plain>(S[j][4]);
+      }
+    }
+  }
+};
+
+/// The tokens of a window, lowered, and the state that they pass.
+template <class M, class R, class X, class Tile>
+struct lowered_window {
+  using T = traits<M>;
+  using Block = step_block<M, R, X, Tile>;
+  using O = operands<M, R>;
+  using Held = held_state<M, R, X, Tile>;
+  static constexpr int W = Held::W, width = Held::width;
+  const Block w;
+  slice s;
+  int from, count;  // tokens from `from` on are read, of `count`
+  Held held;
+
+  __device__ __forceinline__ lowered_window(const Block& there, const slice& s_, int from_, int count_)
+      : w(there.here()), s(s_), from(from_), count(count_), held(w) {}
+
+  /// This thread's values of a write, times f.
+  __device__ __forceinline__ void values(int i, int l, R f, R (&out)[W]) const {
+    const R* v = w.in.template where<need<stream::v, ticks::write, width::value>>(i, l) + s.first + held.lane * 4;
+#pragma unroll
+    for (int u = 0; u < 4; ++u) out[u] = held.lane * 4 + u < s.count ? f * v[u] : R(0);
+    if constexpr (T::needs_sum) out[4] = f;
+  }
+  /// Token i's numerators.
+  __device__ __forceinline__ void read(int i) {
+    if (i < from) return;
+    for (int r = 0; r < w.readers; ++r) {
+      R sum[W];
+      held.contract(w.queries(r) + cpu::read_row<M>(i) * w.o.ln, sum);
+      if constexpr (O::before) {
+        R own[W];
+        values(i, T::micro - 1, w.p[r * w.window + i] * w.o.b[(i + 1) * T::micro - 1], own);
+#pragma unroll
+        for (int u = 0; u < W; ++u) sum[u] += own[u];
+      }
+      if (held.group == 0) held.put_row(w.numerator + (i * w.readers + r) * width, sum);
+    }
+  }
+  /// Micro-step l of token i.
+  __device__ __forceinline__ void write(int i, int l) {
+    constexpr bool undecayed = O::corrects && T::structure.row_sees == sees::undecayed;
+    const int r = i * T::micro + l;
+    R corrected[W], written[W];
+    if constexpr (undecayed) held.contract(w.o.row + r * w.o.ln, corrected);
+    if constexpr (O::has_gates) {
+      if (l == 0) held.decay(w.o.g + r * w.o.gate_width());
+    }
+    if constexpr (O::corrects && !undecayed) held.contract(w.o.row + r * w.o.ln, corrected);
+    const bool writes = T::structure.writes_each || l == T::micro - 1;
+    if (writes) values(i, l, w.o.b[r], written);
+    if constexpr (O::corrects) {
+      const R strength = w.o.s[r];
+#pragma unroll
+      for (int u = 0; u < W; ++u) corrected[u] = strength * corrected[u] + (O::tied && writes ? written[u] : R(0));
+      held.add(w.o.columns() + r * w.o.ln, corrected);
+    }
+    if (writes && !(O::corrects && O::tied)) held.add(w.o.K + r * w.o.ln, written);
+  }
+  __device__ __forceinline__ void pass() {
+    for (int i = 0; i < count; ++i) {
+      if constexpr (O::before) read(i);
+#pragma unroll
+      for (int l = 0; l < T::micro; ++l) write(i, l);
+      if constexpr (!O::before) read(i);
+    }
+  }
+  /// Out of the frame of turning of the window's start.
+  __device__ __forceinline__ void turn() {
+    if constexpr (O::turns) {
+      if (count > 0) {
+        held.to_tile();
+        __syncthreads();
+        each2(w.o.n / 2, s.count + Block::sums, [&](int q, int u) {
+          const int v = u < s.count ? u : Tile::columns;
+          const channel_pair i = pair_of(O::pairs, q, w.o.n);
+          w.o.turn_whole(q, +1, held.tile[i.x * width + v], held.tile[i.y * width + v]);
+        });
+        held.from_tile();
+      }
+    }
+  }
+};
+
+/// A block's item: a slice of value columns of a state head of a sequence.
+template <class M, class R, class X, class Y, class Carry, class Tile>
+struct step_item {
+  using T = traits<M>;
+  using Block = step_block<M, R, X, Tile>;
+  using Window = lowered_window<M, R, X, Tile>;
+  const X& x;
+  const extents& e;
+  const Block& there;
+  const Y& y;
+  const Carry& carry;
+  head hd;
+  slice s;
+  idx tokens = 0, start = 0;
+  int next = 0;  // of the captured states
+
+  __device__ __forceinline__ void find(idx item) {
+    const unsigned slices = unsigned(slices_of(e.d, Tile::columns)), heads = unsigned(e.states);
+    const unsigned at = slices > 1 ? unsigned(item) / slices : unsigned(item), index = at / heads;
+    s = slice_at<M>(e.d, int(unsigned(item) - at * slices), Tile::columns);
+    hd.index = index, hd.s = sequence_at(x, e, hd.index), hd.state = int(at - index * heads);
+    hd.readers = there.readers, hd.first_reader = hd.state * there.readers;
+    tokens = hd.tokens(), start = carry.initial.S.data && carry.initial.position.data ? carry.initial.position(hd.index) : 0;
+  }
+  /// All tokens in windows of as many as fit; once also for no tokens: the state passes.
+  __device__ __forceinline__ void go() {
+    R m = initial_maximum_of<M, R>(carry.initial, hd.index, hd.state);
+    idx t0 = 0;
+    do {
+      const idx left = tokens - t0, most = carry.captures > 0 ? 1 : there.window;
+      const int count = int(left < most ? left : most);
+      const int from = int(e.first_read - t0 <= 0 ? 0 : e.first_read - t0 < count ? e.first_read - t0 : count);
+      const R last = m;
+      m = step_prepare<M, R, X, Carry, Tile>(x, e, carry, there, hd, s, start, t0, from, count, m);
+      Window w(there, s, from, count);
+      pass(w, t0, last, m);
+      t0 += count;
+    } while (t0 < tokens);
+  }
+
+ private:
+  template <class V>
+  __device__ __forceinline__ void store(const Window& w, const V& out, idx at, R maximum, idx position) const {
+    w.held.store(out, at, hd.state, e.n, s);
+    if (threadIdx.x == 0 && s.first == 0) store_marks<M>(out, at, hd.state, maximum, position);
+  }
+  __device__ __forceinline__ void capture(const Window& w, idx seen, R maximum) {
+    for (; next < carry.captures && (carry.positions[next] <= seen || seen == tokens); ++next)
+      store(w, carry.captured, idx(next) * e.sequences + hd.index, maximum, start + seen);
+  }
+  /// A window of tokens from t0 on; `last` and `m`: the maxima before and behind it.
+  __device__ __forceinline__ void pass(Window& w, idx t0, R last, R m) {
+    if (t0 == 0) __pipeline_wait_prior(0);
+    __syncthreads();
+    w.held.from_tile();
+    if (t0 == 0) capture(w, 0, last);
+    w.pass();
+    w.turn();
+    const idx behind = t0 + w.count;
+    if (w.count > 0) capture(w, behind, m);
+    if (behind < tokens) w.held.to_tile();
+    else if (carry.final.S.data) store(w, carry.final, hd.index, m, start + tokens);
+    __syncthreads();
+    for (int i = w.from; i < w.count; ++i)
+      for (int r = 0; r < w.w.readers; ++r) {
+        const R* row = w.w.numerator + (i * w.w.readers + r) * Window::width;
+        each_unsynced(s.count, [&](int v) {
+          finish_element<M>(row[v], T::needs_sum ? row[Tile::columns] : R(0), w.w.o.m[i], w.w.reader(r).at(i, 0, start + t0 + i), y,
+                            hd.s.batch, hd.s.begin + t0 + i - e.first_read, hd.first_reader + r, s.first + v);
+        });
+      }
+    __syncthreads();
+  }
+};
+
+template <class M, class R, class X, class Y, class Carry, class Tile>
+__global__ void __launch_bounds__(Tile::threads, Tile::blocks)
+    step_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, const __grid_constant__ step_block<M, R, X, Tile> there,
+                const __grid_constant__ Y y, const __grid_constant__ Carry carry, int items) {
+  if (there.o.n < Tile::channels) {  // operands behind n: zero, once and for all
+    const step_block<M, R, X, Tile> w = there.here();
+    w.o.clear();
+    clear(w.Q, w.readers * w.o.rows * w.o.ln);
+  }
+  each_item(items, [&](idx item) {
+    step_item<M, R, X, Y, Carry, Tile> one{x, e, there, y, carry};
+    one.find(item);
+    one.go();
+  });
+}
+
+}  // namespace coefdyn::cuda::small
