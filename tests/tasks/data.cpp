@@ -126,6 +126,31 @@ TEST_CASE("ListOps: 20,000 of 20,000 published labels") {
   CHECK(lines == 20000);
   CHECK(right == 20000);
 }
+TEST_CASE("CIFAR-10 and IMDB: published sizes, classes and characters") {
+  const std::string data = COEFDYN_TEST_DATA;
+  if (!fs::is_directory(data + "/cifar10") || !fs::is_directory(data + "/imdb")) {
+    MESSAGE("skipped: no folders cifar10 and imdb in " << data);
+    return;
+  }
+  const auto in_class = [](const auto& t, split s, std::int64_t c) {
+    idx n = 0;
+    for (idx i = 0; i < t.size(s); ++i) n += t.make(s, i).targets[0] == c;
+    return n;
+  };
+  const cifar10 pictures({.folder = data, .pooled = 32});
+  CHECK((pictures.size(split::train) == 45000 && pictures.size(split::valid) == 5000 && pictures.size(split::test) == 10000));
+  for (int c = 0; c < 10; ++c) {
+    CHECK(in_class(pictures, split::test, c) == 1000);
+    CHECK(in_class(pictures, split::train, c) + in_class(pictures, split::valid, c) == 5000);
+  }
+  const imdb characters({.folder = data}), bytes({.folder = data, .bytes = true, .max_length = 2});
+  CHECK(characters.vocabulary() == 133);  // the official folders have TAB as well: 134
+  CHECK(bytes.vocabulary() == 259);
+  for (const split s : {split::train, split::test}) {
+    CHECK(bytes.size(s) == 25000);
+    CHECK(in_class(bytes, s, 1) == 12500);
+  }
+}
 TEST_CASE("CIFAR-10: grey records and the official batches") {
   const folder f;
   for (int i = 0; i < 5; ++i) f.put("cifar10/cifar10_gray_train_" + std::to_string(i + 1) + ".bin.xz", xz(grey_records(2 * i, 2)));
