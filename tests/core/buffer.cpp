@@ -112,6 +112,19 @@ TEST_CASE("a buffer begins with zeros on a cache line, and copies deeply") {
   }
 }
 
+TEST_CASE("a list of numbers replaces those of a buffer where they are") {
+  buffer<int> a{1, 2, 3};
+  const int* const there = a.data();
+  a = {4, 5, 6};
+  CHECK(a.data() == there);
+  CHECK(a == buffer<int>{4, 5, 6});
+  a = {7};
+  CHECK(a.size() == 1);
+  CHECK(a.back() == 7);
+  a = {};
+  CHECK(a.empty());
+}
+
 TEST_CASE("a buffer without elements has no memory, and one beyond all addresses is refused") {
   counts seen;
   const buffer<float, elsewhere> none(0, elsewhere{&seen}), copy = none;

@@ -122,6 +122,11 @@ class buffer {
     std::swap(data_, taken.data_), std::swap(size_, taken.size_), std::swap(where_, taken.where_);
     return *this;
   }
+  buffer& operator=(std::initializer_list<T> values) {
+    if (size_ != values.size()) return *this = buffer(values, where_);
+    if (size_ > 0) where_.bring(data_, values.begin(), bytes());
+    return *this;
+  }
   ~buffer() {
     if (data_) where_.release(data_);
   }
