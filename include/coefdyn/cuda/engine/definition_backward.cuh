@@ -56,14 +56,52 @@ struct definition_backward_block : reverse_block<M, R, X> {
 
   template <class Call>
   __device__ void go(const X& x, const extents& ex, const head& hd, const Call& call) const {
-    constexpr bool before = K.order == reads::before_write;
-    const idx tokens = hd.tokens(), size = idx(n) * e;
+    const idx tokens = hd.tokens(), size = idx(n) * e, windows = (tokens + window - 1) / window;
+    score_gradients(x, ex, hd, call);
+    clear(inner, int(size));
+    for (idx k = 0; k < windows; ++k) {
+      const int count = load(x, ex, hd, k);
+      each(e, [&](int u) {
+        for (int c = 0; c < n; ++c) checkpoints[k * size + idx(c) * e + u] = inner[idx(c) * e + u];
+        for (int i = 0; i < count; ++i) {
+          for (int l = 0; l < T::micro; ++l) step(i, l, k * window + i, k * window + i, u, inner, inner);
+        }
+      });
+    }
+    clear(dS, int(size));
+    for (idx k = windows - 1; k >= 0; --k) {
+      const int count = load(x, ex, hd, k);
+      const idx t0 = k * window;
+      each(e, [&](int u) {
+        for (int c = 0; c < n; ++c) inner[idx(c) * e + u] = checkpoints[k * size + idx(c) * e + u];
+        for (int i = 0; i < count; ++i) {
+          for (int l = 0; l < T::micro; ++l)
+            step(i, l, t0 + i, t0 + i, u, inner + (idx(i) * T::micro + l) * size, inner + (idx(i) * T::micro + l + 1) * size);
+        }
+      });
+      this->clear_rows(count * T::micro);
+      for (int i = count - 1; i >= 0; --i) token_backward(x, ex, hd, i, t0 + i);
+      raise(in, count, t0, grads.state, t0, [&](int i, int l) { return this->gradient_at(i, l, plain_b(in.at(i, l, t0 + i)), R(1)); });
+    }
+  }
+
+ private:
+  /// Window k's tokens; how many they are.
+  __device__ __forceinline__ int load(const X& x, const extents& ex, const head& hd, idx k) const {
+    const idx left = hd.tokens() - k * window;
+    const int count = int(left < window ? left : window);
+    gather<M>(x, ex, hd.s, hd.at(0), k * window, 0, count, in, raw);
+    return count;
+  }
+  /// Of the scores of all rows: dZ, dV, and the normalization's own streams.
+  template <class Call>
+  __device__ __forceinline__ void score_gradients(const X& x, const extents& ex, const head& hd, const Call& call) const {
+    const idx tokens = hd.tokens();
     const int values = value_width<M>(ex.d), readers = hd.readers;
     const value_reader<M, R, X> value{x, ex, hd};
     for (idx i = threadIdx.x; i < (tokens * T::writes + 1) * e; i += blockDim.x) dZ[i] = R(0);
     for (idx i = threadIdx.x; i < tokens * T::writes * values; i += blockDim.x) dV[i] = R(0);
     clear(f.P, n * f.e);
-    // scores of all rows: dZ, dV, and the normalization's own streams
     R m0(0);
     f.over_tokens(
         tokens, 0, m0, [&](idx i) { gather<M>(x, ex, hd.s, hd.at(0), i, 0, 1, f.in, raw); },
@@ -84,71 +122,47 @@ struct definition_backward_block : reverse_block<M, R, X> {
           }
         },
         [](idx, idx) {});
-    const idx windows = (tokens + window - 1) / window;
-    const auto load = [&](idx k) {
-      const int count = int(tokens - k * window < window ? tokens - k * window : window);
-      gather<M>(x, ex, hd.s, hd.at(0), k * window, 0, count, in, raw);
-      return count;
-    };
-    clear(inner, int(size));
-    for (idx k = 0; k < windows; ++k) {
-      const int count = load(k);
-      each(e, [&](int u) {
-        for (int c = 0; c < n; ++c) checkpoints[k * size + idx(c) * e + u] = inner[idx(c) * e + u];
-        for (int i = 0; i < count; ++i) {
-          for (int l = 0; l < T::micro; ++l) step(i, l, k * window + i, k * window + i, u, inner, inner);
-        }
-      });
-    }
-    clear(dS, int(size));
-    for (idx k = windows - 1; k >= 0; --k) {
-      const int count = load(k);
-      const idx t0 = k * window;
-      each(e, [&](int u) {
-        for (int c = 0; c < n; ++c) inner[idx(c) * e + u] = checkpoints[k * size + idx(c) * e + u];
-        for (int i = 0; i < count; ++i) {
-          for (int l = 0; l < T::micro; ++l)
-            step(i, l, t0 + i, t0 + i, u, inner + (idx(i) * T::micro + l) * size, inner + (idx(i) * T::micro + l + 1) * size);
-        }
-      });
-      this->clear_rows(count * T::micro);
-      for (int i = count - 1; i >= 0; --i) {
-        const idx t = t0 + i;
-        if constexpr (K.order == reads::after_write) read(x, ex, hd, t, inner + idx(i + 1) * T::micro * size);
-        for (int l = T::micro - 1; l >= 0; --l) {
-          const idx row = idx(i) * T::micro + l;
-          if (writes_at(l)) {
-            const auto at = in.at(i, l, t);
-            const idx j = write_of(t, l);
-            this->write_backward(at, row, plain_b(at), [&](int u) { return dZ[j * e + u]; });
-            each(values, [&](int u) { rows.V[row * rows.e + u] += dV[j * values + u]; });
-          }
-          this->evolve_backward(i, l, t, inner + row * size, t, R(0));
-        }
-        if constexpr (before) {
-          read(x, ex, hd, t, inner + idx(i) * T::micro * size);
-          const idx last = idx(i) * T::micro + T::micro - 1;
-          const auto at = in.at(i, T::micro - 1, t);
-          const R b = plain_b(at);
-          for (int r = 0; r < readers; ++r) {
-            gather<M>(x, ex, hd.s, hd.at(r), t, 0, 1, reads, raw);
-            const auto q_at = reads.at(0, 0, t);
-            const R g = dZ[t * T::writes * e + t * readers + r];  // the bonus's, not the recurrence's
-            each(n, [&](int c) {
-              if (c == 0) rows.b[last] += g * own_score<M, R, E>(q_at, at);
-              cpu::add_lowered(rows.bonus + last * rows.n, n, c, (g * b) * E(q_at.q[c]));
-              const E dk = (g * b * R(A::bonus(at, c))) * cpu::write_key<M, E>(at, c);
-              if constexpr (is_complex<E>) {
-                q[c] = dk.re, q[n + c] = dk.im;
-              } else {
-                q[c] = dk;
-              }
-            });
-            raise_queries<M, R>(1, grads.reader(r), t, [&](int) { return static_cast<const R*>(q); });
-          }
-        }
+  }
+  /// One token of a window, all its micro-steps from the last on: the gradients of what it reads, of its writes and of its map.
+  __device__ __forceinline__ void token_backward(const X& x, const extents& ex, const head& hd, int i, idx t) const {
+    const idx size = idx(n) * e;
+    const int values = value_width<M>(ex.d);
+    if constexpr (K.order == reads::after_write) read(x, ex, hd, t, inner + idx(i + 1) * T::micro * size);
+    for (int l = T::micro - 1; l >= 0; --l) {
+      const idx row = idx(i) * T::micro + l;
+      if (writes_at(l)) {
+        const auto at = in.at(i, l, t);
+        const idx j = write_of(t, l);
+        this->write_backward(at, row, plain_b(at), [&](int u) { return dZ[j * e + u]; });
+        each(values, [&](int u) { rows.V[row * rows.e + u] += dV[j * values + u]; });
       }
-      raise(in, count, t0, grads.state, t0, [&](int i, int l) { return this->gradient_at(i, l, plain_b(in.at(i, l, t0 + i)), R(1)); });
+      this->evolve_backward(i, l, t, inner + row * size, t, R(0));
+    }
+    if constexpr (K.order == reads::before_write) {
+      read(x, ex, hd, t, inner + idx(i) * T::micro * size);
+      bonus_backward(x, ex, hd, i, t);
+    }
+  }
+  /// The bonus of a token's last write.
+  __device__ __forceinline__ void bonus_backward(const X& x, const extents& ex, const head& hd, int i, idx t) const {
+    const idx last = idx(i) * T::micro + T::micro - 1;
+    const auto at = in.at(i, T::micro - 1, t);
+    const R b = plain_b(at);
+    for (int r = 0; r < hd.readers; ++r) {
+      gather<M>(x, ex, hd.s, hd.at(r), t, 0, 1, reads, raw);
+      const auto q_at = reads.at(0, 0, t);
+      const R g = dZ[t * T::writes * e + t * hd.readers + r];  // the bonus's, not the recurrence's
+      each(n, [&](int c) {
+        if (c == 0) rows.b[last] += g * own_score<M, R, E>(q_at, at);
+        cpu::add_lowered(rows.bonus + last * rows.n, n, c, (g * b) * E(q_at.q[c]));
+        const E dk = (g * b * R(A::bonus(at, c))) * cpu::write_key<M, E>(at, c);
+        if constexpr (is_complex<E>) {
+          q[c] = dk.re, q[n + c] = dk.im;
+        } else {
+          q[c] = dk;
+        }
+      });
+      raise_queries<M, R>(1, grads.reader(r), t, [&](int) { return static_cast<const R*>(q); });
     }
   }
   /// dq of token t from the recurrence's state there, and p of its columns.

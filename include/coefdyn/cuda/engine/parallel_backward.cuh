@@ -82,23 +82,11 @@ struct parallel_backward_block {
               start = T::linear && call.initial.S.data && call.initial.position.data ? call.initial.position(hd.index) : 0,
               size = idx(n) * le;
     const idx tiles = (tokens + length - 1) / length;
-    const int full = store.full;
     const slice all{0, ex.d, ex.d, e};
-    auto& source = f.f;
     const R m0 = starting_scale<M, R>(call, hd.index, hd.state);
     const bool from_state = T::linear && (call.initial.S.data || call.initial_gradient.S.data);
-    R m = m0;
     if constexpr (T::linear) load_state<M>(call.initial, hd.index, hd.state, ex.n, all, le, states);
-    for (idx j = 0; j < tiles; ++j) {
-      if (threadIdx.x == 0) store.m(0, j) = m;
-      m = load_tile(f, store, x, ex, hd, 0, j, length, start, m);
-      if constexpr (T::linear) {
-        R* S = states + (j + 1) * size;
-        each(int(size), [&](int i) { S[i] = S[i - size]; });
-        through_tile(P{}, store.summary(0, j, source.o.rows), false, source.o.rows, e, le, static_cast<const R*>(store.value_rows(0, j)),
-                     f.Y, S);
-      }
-    }
+    const R m = make_summaries(x, ex, hd, tiles, start, m0);
     if constexpr (T::linear) {
       load_final_gradient<M>(call.final_gradient, hd.index, hd.state, ex.n, ex.d, m, dS, le);
       clear(dS0, int(size));
@@ -114,67 +102,26 @@ struct parallel_backward_block {
       const auto here = store.summary(0, j, rows);
       d.tokens = count, d.rows = rows;
       d.clear();
-      back.begin(source.o);
+      back.begin(f.f.o);
       auto ds = gradient(j, rows);
       for (int r = 0; r < hd.readers; ++r) {
-        source.load_reads(x, ex, hd, r, at, count, 0);
-        each(rows * ln, [&](int i) { Q0[i] = source.Q[i]; });
-        // the forward pass of these queries; they are kept as they came to each earlier tile
-        f.begin_rows(rows);
-        f.t.own(source.o, here, source.Q, f.Z);
-        f.weigh(rows, rows, store.value_rows(0, j), true);
-        f.over_earlier(store, 0, j, rows, from_state, [&](idx k) {
-          R* to = queries_at(k);
-          each(rows * ln, [&](int i) { to[i] = source.Q[i]; });
+        f.f.load_reads(x, ex, hd, r, at, count, 0);
+        each(rows * ln, [&](int i) { Q0[i] = f.f.Q[i]; });
+        read_again(here, j, rows, from_state);
+        finish_chunk_backward(f.f, hd, call, grads, df, r, at, start, static_cast<const R*>(f.Y), dY, [&](int i) {
+          return T::stabilised ? f.f.o.m[i] : cpu::takes_maximum<M> ? f.m[cpu::read_row<M>(i)] : R(0);
         });
-        if constexpr (T::linear) {
-          if (from_state) P::nn(rows, e, n, source.Q, ln, states, le, f.Y, le);
-        }
-        finish_chunk_backward(source, hd, call, grads, df, r, at, start, static_cast<const R*>(f.Y), dY, [&](int i) {
-          return T::stabilised ? source.o.m[i] : cpu::takes_maximum<M> ? f.m[cpu::read_row<M>(i)] : R(0);
-        });
-        clear(dQ, rows * ln);
-        if constexpr (T::linear) {
-          if (from_state) {  // source.Q holds the queries at the sequence's start
-            P::nt(rows, n, e, dY, le, states, le, dQ, ln);
-            P::tn(n, e, rows, source.Q, ln, dY, le, dS0, le);
-          }
-        }
-        for (idx k = 0; k < j; ++k) {
-          const auto s = store.summary(0, k, full);
-          auto dk = gradient(k, full);
-          const R* Q = queries_at(k);
-          clear(f.Z, rows * lr);
-          P::nt(rows, full, n, Q, ln, s.moved, ln, f.Z, lr);
-          weight_gradients(rows, full, store.value_rows(0, k), false);
-          P::tn(full, e, rows, f.Z, lr, dY, le, value_gradients(k), le);
-          back.through(s, rows, Q, dP, dQ, dk);
-          back.leave(s, rows, Q, dQ, dk);
-        }
-        each(rows * ln, [&](int i) { source.Q[i] = Q0[i]; });
-        f.t.own(source.o, here, source.Q, f.Z);
-        f.own_bonus();
-        weight_gradients(rows, rows, store.value_rows(0, j), true);
-        P::tn(rows, e, rows, f.Z, lr, dY, le, value_gradients(j), le);
-        if constexpr (O::before)
-          each(count, [&](int i) {  // the bonus's score leaves the tile's own
-            const int row = cpu::read_row<M>(i), own = i * T::micro + T::micro - 1;
-            R& g = dP[row * lr + own];
-            d.b[own] += source.p[i] * g;
-            dp[i] = source.o.b[own] * g;
-            g = R(0);
-          });
-        back.own(f.t, source.o, here, Q0, dP, dQ, dQ_own, d, ds);
-        if constexpr (O::before) bonus_backward<M>(source.reads, source.o, dp, dQ_own, d);
+        earlier_backward(j, rows, from_state);
+        own_backward(here, j, count, rows, ds);
         raise_queries<M, R>(count, grads.reader(r), at, [&](int i) { return dQ_own + cpu::read_row<M>(i) * ln; });
       }
       if constexpr (T::linear) {
         if (call.final_gradient.S.data) state_backward(here, rows, store.value_rows(0, j), states + j * size, ds, value_gradients(j));
       }
-      back.finish(f.t, source.o, here, ds, d);
+      back.finish(f.t, f.f.o, here, ds, d);
       const R* more = value_gradients(j);
       each2(rows, e, [&](int r, int v) { d.V[r * le + v] += more[r * le + v]; });
-      raise_chunk(source, d, grads, start + at, at);
+      raise_chunk(f.f, d, grads, start + at, at);
     }
     if constexpr (T::linear) {
       each(int(size), [&](int i) { dS0[i] += dS[i]; });
@@ -182,6 +129,75 @@ struct parallel_backward_block {
     }
   }
 
+ private:
+  /// Summaries of all tiles and the states that enter them; returns the final maximum.
+  __device__ __forceinline__ R make_summaries(const X& x, const extents& ex, const head& hd, idx tiles, idx start, R m) {
+    const idx size = idx(n) * le;
+    for (idx j = 0; j < tiles; ++j) {
+      if (threadIdx.x == 0) store.m(0, j) = m;
+      m = load_tile(f, store, x, ex, hd, 0, j, length, start, m);
+      if constexpr (T::linear) {
+        R* S = states + (j + 1) * size;
+        each(int(size), [&](int i) { S[i] = S[i - size]; });
+        through_tile(P{}, store.summary(0, j, f.f.o.rows), false, f.f.o.rows, e, le, static_cast<const R*>(store.value_rows(0, j)), f.Y, S);
+      }
+    }
+    return m;
+  }
+  /// The forward pass of a tile's queries; they are kept as they came to each earlier tile.
+  __device__ __forceinline__ void read_again(const tile_summary<M, R>& here, idx j, int rows, bool from_state) {
+    f.begin_rows(rows);
+    f.t.own(f.f.o, here, f.f.Q, f.Z);
+    f.weigh(rows, rows, store.value_rows(0, j), true);
+    f.over_earlier(store, 0, j, rows, from_state, [&](idx k) {
+      R* to = queries_at(k);
+      each(rows * ln, [&](int i) { to[i] = f.f.Q[i]; });
+    });
+    if constexpr (T::linear) {
+      if (from_state) P::nn(rows, e, n, f.f.Q, ln, states, le, f.Y, le);
+    }
+  }
+  /// dQ from what the queries read of earlier tiles and of the state, and those tiles' gradients.
+  __device__ __forceinline__ void earlier_backward(idx j, int rows, bool from_state) {
+    const int full = store.full;
+    clear(dQ, rows * ln);
+    if constexpr (T::linear) {
+      if (from_state) {  // f.f.Q holds the queries at the sequence's start
+        P::nt(rows, n, e, dY, le, states, le, dQ, ln);
+        P::tn(n, e, rows, f.f.Q, ln, dY, le, dS0, le);
+      }
+    }
+    for (idx k = 0; k < j; ++k) {
+      const auto s = store.summary(0, k, full);
+      auto dk = gradient(k, full);
+      const R* Q = queries_at(k);
+      clear(f.Z, rows * lr);
+      P::nt(rows, full, n, Q, ln, s.moved, ln, f.Z, lr);
+      weight_gradients(rows, full, store.value_rows(0, k), false);
+      P::tn(full, e, rows, f.Z, lr, dY, le, value_gradients(k), le);
+      back.through(s, rows, Q, dP, dQ, dk);
+      back.leave(s, rows, Q, dQ, dk);
+    }
+  }
+  /// What the queries read of their own tile: dQ_own, and the tile's gradients.
+  __device__ __forceinline__ void own_backward(const tile_summary<M, R>& here, idx j, int count, int rows,
+                                               tile_summary_gradient<M, R>& ds) {
+    each(rows * ln, [&](int i) { f.f.Q[i] = Q0[i]; });
+    f.t.own(f.f.o, here, f.f.Q, f.Z);
+    f.own_bonus();
+    weight_gradients(rows, rows, store.value_rows(0, j), true);
+    P::tn(rows, e, rows, f.Z, lr, dY, le, value_gradients(j), le);
+    if constexpr (O::before)
+      each(count, [&](int i) {  // the bonus's score leaves the tile's own
+        const int row = cpu::read_row<M>(i), own = i * T::micro + T::micro - 1;
+        R& g = dP[row * lr + own];
+        d.b[own] += f.f.p[i] * g;
+        dp[i] = f.f.o.b[own] * g;
+        g = R(0);
+      });
+    back.own(f.t, f.f.o, here, Q0, dP, dQ, dQ_own, d, ds);
+    if constexpr (O::before) bonus_backward<M>(f.f.reads, f.f.o, dp, dQ_own, d);
+  }
   /// dS at a tile's end becomes dS at its start; S: the state at its start.
   __device__ void state_backward(const tile_summary<M, R>& s, int rows, const R* V, const R* S, const tile_summary_gradient<M, R>& ds,
                                  R* dV_here) const {

@@ -132,6 +132,27 @@ struct cut_states {
   const float *forward = nullptr, *reverse = nullptr;
 };
 
+/// Row dots of one of the two sweeps that probe.
+inline int64_t dot_count(const sizes& e) { return int64_t(e.slices) * e.heads * e.batch * e.rows; }
+
+/// Gradients of the numbers from what those sweeps left in the workspace.
+template <int n, int d>
+void number_gradients(const sweep_shape& s, const sweep_inputs& x, const sweep_gradients& g, int64_t unit, const void* workspace,
+                      cudaStream_t stream) {
+  const char* const at = static_cast<const char*>(workspace);
+  gate_params t{};
+  t.size = make_sizes(s, n, unit);
+  t.query_slices = t.key_slices = n / 64;
+  t.query_dots = reinterpret_cast<const float*>(at), t.key_dots = t.query_dots + dot_count(t.size);
+  t.flux = reinterpret_cast<const float*>(at + backward_workspace<n, d>(s).flux);
+  t.kappa = x.scaling, t.kappa_group = x.scaling_group;
+  t.rho = x.read_factor, t.rho_group = x.read_group, t.rho_constant = x.scale;
+  t.d_gate = g.d_log_decay, t.d_kappa = g.d_scaling, t.d_rho = g.d_read_factor;
+  const int64_t blocks = flux_block_count(t.size) * s.heads;
+  gate_kernel<flux_width><<<static_cast<unsigned>(blocks), flux_width, 0, stream>>>(t);
+  checked(cudaGetLastError(), "sweep");
+}
+
 /// `probe`: whether gradients of numbers may be asked for.
 template <int n, int d, bool probe>
 void backward(const sweep_shape& s, const sweep_inputs& x, const sweep_gradients& g, int64_t unit, cut_states states, void* workspace,
@@ -142,7 +163,7 @@ void backward(const sweep_shape& s, const sweep_inputs& x, const sweep_gradients
   const tile_source q{x.q, n, x.q_group}, k{x.k, n, x.k_group}, v{x.v, d, x.v_group}, dy{g.dy, d, 1};
   params p{};
   p.size = make_sizes(s, n, unit), p.parts = 1;
-  const int64_t dots = int64_t(p.size.slices) * s.heads * s.batch * s.time;
+  const int64_t dots = dot_count(p.size);
   auto finish = [&](role r, bool reverse, bool transposed, const tile_source* tested) {
     set_numbers(r, x, reverse);
     const float* cut = reverse ? states.reverse : states.forward;
@@ -165,20 +186,8 @@ void backward(const sweep_shape& s, const sweep_inputs& x, const sweep_gradients
     p.size = make_sizes(s, d, unit), p.part[0] = dv;
     start<n, true, probe, true>(p, stream);
   }
-  if constexpr (probe) {
-    if (!gates) return;
-    gate_params t{};
-    t.size = make_sizes(s, n, unit);
-    t.query_slices = t.key_slices = n / 64;
-    t.query_dots = reinterpret_cast<const float*>(at), t.key_dots = t.query_dots + dots;
-    t.flux = reinterpret_cast<const float*>(at + w.flux);
-    t.kappa = x.scaling, t.kappa_group = x.scaling_group;
-    t.rho = x.read_factor, t.rho_group = x.read_group, t.rho_constant = x.scale;
-    t.d_gate = g.d_log_decay, t.d_kappa = g.d_scaling, t.d_rho = g.d_read_factor;
-    const int64_t blocks = flux_block_count(t.size) * s.heads;
-    gate_kernel<chunk * flux_chunks><<<static_cast<unsigned>(blocks), chunk * flux_chunks, 0, stream>>>(t);
-    checked(cudaGetLastError(), "sweep");
-  }
+  if constexpr (probe)
+    if (gates) number_gradients<n, d>(s, x, g, unit, workspace, stream);
 }
 
 /// dq alone, as `backward` gives it, with x.k for the keys that are added up: what bf16 loses of k and of dq is then relative to
