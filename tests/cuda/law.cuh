@@ -271,7 +271,7 @@ struct law {
   double gradient_limit = low ? 5e-3 : factor * output_limit;
   double gate_limit = low ? 1e-2 : gradient_limit;
   // dt_bias, A_log: sums over all tokens, of both signs, of what raw's gradient is made of, so its rounding stands before a smaller number
-  double parameter_limit = low ? 0.1 : gate_limit;
+  double parameter_limit = low ? 0.1 : std::is_same_v<R, double> ? gate_limit : 1e-4;
   std::string line;
   int failed_before = total.failed;
 
