@@ -3,17 +3,11 @@
 #include "../stages/chunk.hpp"
 #include "../stages/constant_map.hpp"
 #include "../stages/head.hpp"
-#include "../tuning.hpp"
+#include "../stages/machine.hpp"
 
 /// The chunkwise form: matrix products within chunks of C tokens, the state between them.
 /// source  Yang et al., arXiv:2312.06635 and arXiv:2406.06484
 namespace coefdyn::cpu {
-
-/// The products of a form's forward and of its backward, which keeps those of the arithmetic.
-template <class M, class R, class X>
-products<R> products_of(bool backward) {
-  return rounds_factors<M, R, X> && !backward ? products<R>::rounded() : products<R>::best();
-}
 
 template <class M, class R, class X>
 struct chunkwise_head {
@@ -57,25 +51,6 @@ struct chunkwise_head {
     return lower_reads<M>(reads, o, from, Q, p);
   }
 };
-
-/// Tokens of [t, t + count) that are written only.
-inline int unread(const extents& e, idx t, int count) {
-  const idx from = e.first_read - t;
-  return from <= 0 ? 0 : from > count ? count : int(from);
-}
-
-/// Calls body(t, count) for the chunks of a sequence; chunks also end where a state is captured.
-template <class Body, class Positions>
-void over_chunks(idx tokens, int length, const Positions& positions, Body body) {
-  std::size_t next = 0;
-  for (idx t = 0; t < tokens;) {
-    idx count = tokens - t < length ? tokens - t : length;
-    while (next < positions.size() && positions[next] <= t) ++next;
-    if (next < positions.size() && positions[next] < t + count) count = positions[next] - t;
-    body(t, int(count));
-    t += count;
-  }
-}
 
 template <class M, class R, class X, class Y, class Types>
 void chunkwise_forward(const X& x, const extents& e, const head& hd, const Y& y, const carried<M, Types>& c, chunkwise_head<M, R, X>& w) {

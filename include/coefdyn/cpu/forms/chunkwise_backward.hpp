@@ -1,57 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include "../stages/bonus.hpp"
 #include "../stages/gradient_frames.hpp"
 #include "chunkwise.hpp"
 
 /// Backward of the chunkwise form by the chain rule on the equations of chunk.hpp. Forward states are kept every `save_every` chunks and
 /// recomputed between: (ceil(chunks / save_every) + 1) n e numbers, and save_every + 1 more where it is above 1.
 namespace coefdyn::cpu {
-
-/// Whether the gradient needs the reads themselves: for the sum, or for streams of the normalization.
-template <class M>
-constexpr bool eta_sees_reads = traits<M>::needs_sum || !std::is_same_v<coefdyn::detail::streams_t<typename M::normalization>, list<>>;
-
-/// p = q'(diag(u) k): the bonus's gradient to q and to diag(u) k. Reads brought to one m carry its factors.
-template <class M, class R, class Head>
-void bonus_backward_of(const Head& f, int i, R dp, R* dq, operands<M, R>& d) {
-  const int n = f.o.n;
-  R own(1);
-  if constexpr (traits<M>::stabilised) {
-    own = f.o.bonus_scale[i];
-    for (int c = 0; c < n; ++c) dq[c] = dq[c] * f.o.read_scale[i];
-  }
-  lower_vector<M>(f.reads.at(i, 0, 0).q, f.in.shape.n, -1, f.scratch);
-  for (int c = 0; c < n; ++c) {
-    d.bonus[idx(i) * n + c] += own * dp * f.scratch[c];
-    dq[c] += own * dp * f.o.bonus[idx(i) * n + c];
-  }
-}
-/// The lowered gradients of one row.
-template <class M, class R>
-row_gradient<R> gradient_of(const operands<M, R>& d, int i, int l) {
-  using O = operands<M, R>;
-  const idx r = idx(i) * O::micro + l;
-  return {d.K + r * d.n,
-          O::corrects ? d.row + r * d.n : nullptr,
-          O::corrects && !O::tied ? d.col + r * d.n : nullptr,
-          d.V + r * d.e,
-          O::has_gates ? d.g + r * d.gate_width() : nullptr,
-          O::turns ? d.co + r * (d.n / 2) : nullptr,
-          O::corrects ? d.s[r] : R(0),
-          d.b[r],
-          O::before ? d.bonus + idx(i) * d.n : nullptr};
-}
-
-/// What operands' gradients d give the streams of a frame's tokens, the first of them at `position` and in row `to` of `grads`.
-template <class M, class R, class Frame>
-void raise_tokens(target t, const Frame& f, idx position, const operands<M, R>& o, const operands<M, R>& d, Frame& grads, idx to) {
-  using T = traits<M>;
-  run_on(t, [&] {
-    for (int i = 0; i < o.tokens; ++i)
-      for (int l = 0; l < T::micro; ++l)
-        raise_row<M>(f, i, l, position + i, gradient_of(d, i, l), o.b[i * T::micro + l], T::stabilised ? o.shift[i] : R(1), grads, to + i);
-  });
-}
 
 template <class M, class R, class X>
 struct chunkwise_backward_head {

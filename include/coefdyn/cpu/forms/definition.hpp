@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "../stages/head.hpp"
-#include "../stages/maximum.hpp"
-#include "../stages/transport.hpp"
+#include "../stages/lower.hpp"
 
 /// The definition, written as it reads; every other form is tested against it.
 ///

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include "../stages/gradient_frames.hpp"
+#include "../stages/transport.hpp"
 #include "definition.hpp"
-#include "recurrent_backward.hpp"
 
 /// Backward of the definition by its own rules. A row i gives every impulse a score gradient dZ_ij; with
 ///

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include "../stages/head.hpp"
+#include "../stages/machine.hpp"
 #include "../stages/readout_rows.hpp"
 #include "../stages/tile.hpp"
-#include "chunkwise.hpp"
-#include "definition.hpp"
 
 /// The parallel form: tiles of scores, right to left from each query's own tile, weighted by phi and summed at once; any
 /// readout map, no T x T storage. An exponential phi under a normalization keeps its running maximum out (online softmax).

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "../stages/head.hpp"
-#include "../stages/transport.hpp"
+#include "../stages/lower.hpp"
 
 /// The recurrent form, token by token (Lemma 1: linear readouts only); a step is the same loop over a few tokens.
 ///

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "../stages/gradient_frames.hpp"
+#include "../stages/transport.hpp"
 #include "recurrent.hpp"
 
 /// Backward of the recurrent form, token by token in reverse; any linear map. States are kept at the start of each window of

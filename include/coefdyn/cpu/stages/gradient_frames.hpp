@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "head.hpp"
+#include "raise.hpp"
 
 /// Where a backward pass collects: the gradients of one group of heads in the arithmetic's type, added to the caller's tensors
 /// once, in a fixed order: over a whole sequence where states share a key head, else part by part as they are done.
@@ -144,11 +145,4 @@ void store_initial_gradient(const carried_gradients<M, Types>& s, idx sequence, 
         s.initial.z(sequence, h, c) = converted<Out>(conjugate_if_complex<E>(scaled(f, state_out<state_element<M, R>>(dS, e, n, c, d))));
   }
 }
-/// m before the first token when gradients of the initial state may be wanted without one: the state is then a zero with m = 0.
-template <class M, class R, class Types>
-COEFDYN_HD R starting_scale(const carried<M, Types>& c, const carried_gradients<M, Types>& s, idx sequence, int h) {
-  if (traits<M>::stabilised && !c.initial && s.initial) return R(0);
-  return initial_maximum<M, Types, R>(c, sequence, h);
-}
-
 }  // namespace coefdyn::cpu

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "../../core/state.hpp"
-#include "raise.hpp"
+#include "frame.hpp"
+#include "maximum.hpp"
 
 /// What every form does around its own loop: which heads go together, states in and out, and the last step of a read.
 namespace coefdyn::cpu {
@@ -57,6 +58,11 @@ COEFDYN_HD E write_key(const At& at, int c) {
   else return typename At::real(M::scaling::scale(at, c)) * E(at.k[c]);
 }
 
+template <class M, class Types>
+COEFDYN_HD idx initial_position(const carried<M, Types>& c, idx sequence) {
+  return c.initial && c.initial.position ? c.initial.position(sequence) : 0;
+}
+
 /// Width of a value row: with a sum, the normalizer rides as one more column, of ones.
 template <class M>
 COEFDYN_HD int value_width(int d) {
@@ -66,18 +72,6 @@ COEFDYN_HD int value_width(int d) {
 template <class M>
 int padded_width(int d) {
   return traits<M>::needs_sum ? (d + 16) / 16 * 16 : d;
-}
-
-/// m before the first token.
-template <class M, class Types, class R>
-COEFDYN_HD R initial_maximum(const carried<M, Types>& c, idx sequence, int h) {
-  if constexpr (!traits<M>::stabilised) return R(0);
-  else if (!c.initial) return empty_maximum<M, R>();
-  else return c.initial.m ? math::converted_maximum<R>(c.initial.m(sequence, h)) : R(0);
-}
-template <class M, class Types>
-COEFDYN_HD idx initial_position(const carried<M, Types>& c, idx sequence) {
-  return c.initial && c.initial.position ? c.initial.position(sequence) : 0;
 }
 
 /// Element (c, v) of a kernel's state, lowered ([Re; Im], R) or not (complex), as the caller's.
@@ -166,23 +160,4 @@ void finish_row(const R* numerator, int d, R sum, R m, const At& at, const Y& y,
     for (int v = 0; v < d; ++v) out[v * stride] = converted<Stored>(f * numerator[v]);
   }
 }
-/// Backward of finish_row: dnumerator (d, and the sum's at d), and df for the normalization's own streams.
-template <class M, class R, class Frame, class DY>
-COEFDYN_HD R finish_row_backward(const Frame& f, int i, idx position, const R* numerator, R sum, R m, const DY& dy, idx batch, idx t,
-                                 int reader, R* dnumerator) {
-  using Eta = typename M::normalization;
-  const auto at = f.at(i, 0, position);
-  const R factor = inverse_eta<Eta>(sum, m, at);
-  convert(at.d, dy.data + batch * dy.strides[0] + t * dy.strides[1] + reader * dy.strides[2], dy.strides[3], dnumerator, idx(1));
-  if (empty_row<M>(sum, factor)) {
-    clear(dnumerator, at.d + 1);
-    return R(0);
-  }
-  const R df = sum_over<R>(at.d, [&](int v) { return dnumerator[v] * numerator[v]; });
-  by_channel(at.d, dnumerator, [&](int v) { return factor * dnumerator[v]; });
-  if constexpr (traits<M>::needs_sum)
-    dnumerator[at.d] = inverse_slope<Eta>(sum, m, f.template lifted<void, seed::none>(i, 0, position, 0), df);
-  return df;
-}
-
 }  // namespace coefdyn::cpu

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include "maximum.hpp"
 #include "operands.hpp"
+#include "timeline.hpp"
 
 /// Lowering: policies become plain operands, rows of a timeline of micro-steps. No policy is seen below this line; `raise`
 /// takes gradients of the operands back to the streams, by dual numbers, one pass per stream.
@@ -11,12 +13,6 @@
 /// becomes a real one of 2n: [Re; Im]. With exp(i) scaling the running maximum m is taken out: g' = g + m_{t-1} - m_t, b' = e^(i - m_t),
 /// every exponent <= 0.
 namespace coefdyn::cpu {
-
-/// Row of a token that reads, and the row whose decay it has seen (-1: none of this chunk).
-template <class M>
-COEFDYN_HD constexpr int read_row(int i) {
-  return traits<M>::structure.order == reads::before_write ? i * traits<M>::micro : (i + 1) * traits<M>::micro - 1;
-}
 
 /// Complex or real vector of n into a lowered row: [Re; Im], the imaginary part times `sign`.
 template <class M, class R, class Row>
@@ -29,38 +25,6 @@ COEFDYN_HD void lower_vector(const Row& x, int n, int sign, R* out) {
     by_channel(n, out, [&](int c) { return x[c]; });
     if constexpr (traits<M>::complex_state) clear(out + n, n);
   }
-}
-
-/// log of the largest decay of token i. A rank-one part on the undecayed state, or a map without structure, is not bounded by its
-/// decay: there it counts as 0.
-template <class M, class R, class Frame>
-COEFDYN_HD R largest_log_decay(const Frame& f, idx i, idx position) {
-  using A = typename M::evolution;
-  using T = traits<M>;
-  R largest(0);
-  if constexpr (T::structure.decay != gate::none &&
-                !(T::structure.correction != rank_one::none && T::structure.row_sees == sees::undecayed)) {
-    const auto first = f.at(i, 0, position);
-    largest = log_decay_of<A>(first, 0);
-    for (int c = 1; c < (T::structure.decay == gate::channel ? first.n : 1); ++c)
-      largest = math::max(largest, R(log_decay_of<A>(first, c)));
-  }
-  return largest;
-}
-
-/// m_t = max(m_{t-1} + log decay, log b_t) (and 0 under a floored sum); returns m_{t-1} - m_t, which joins the log decay, and 0 where
-/// nothing of what was written before is left. Where the token's evolution does not act, on nothing, its decay counts as 0.
-template <class M, class R, class Frame>
-COEFDYN_HD R next_maximum(const Frame& f, int i, idx position, R& m, bool acts = true) {
-  using T = traits<M>;
-  const R before = m, left = acts ? before + largest_log_decay<M, R>(f, i, position) : before;
-  const bool none = math::is_unset(left);
-  R top = none ? math::unset_maximum<R>() : left;
-  for (int l = 0; l < T::micro; ++l)
-    if (T::structure.writes_each || l == T::micro - 1) top = math::max(top, R(M::scaling::log_scale(f.at(i, l, position))));
-  if constexpr (requires { M::normalization::floors_at_one; }) top = math::max(top, R(0));
-  m = top;
-  return none ? R(0) : before - top;
 }
 
 /// The state side of tokens [0, tokens) of a frame, at positions from `position`. m goes in and out.

@@ -179,6 +179,65 @@ COEFDYN_HD void raise_eta_streams([[maybe_unused]] const Frame& f, [[maybe_unuse
       ...);
 }
 
+/// Whether the gradient needs the reads themselves: for the sum, or for streams of the normalization.
+template <class M>
+constexpr bool eta_sees_reads = traits<M>::needs_sum || !std::is_same_v<coefdyn::detail::streams_t<typename M::normalization>, list<>>;
+
+/// Backward of finish_row: dnumerator (d, and the sum's at d), and df for the normalization's own streams.
+template <class M, class R, class Frame, class DY>
+COEFDYN_HD R finish_row_backward(const Frame& f, int i, idx position, const R* numerator, R sum, R m, const DY& dy, idx batch, idx t,
+                                 int reader, R* dnumerator) {
+  using Eta = typename M::normalization;
+  const auto at = f.at(i, 0, position);
+  const R factor = inverse_eta<Eta>(sum, m, at);
+  convert(at.d, dy.data + batch * dy.strides[0] + t * dy.strides[1] + reader * dy.strides[2], dy.strides[3], dnumerator, idx(1));
+  if (empty_row<M>(sum, factor)) {
+    clear(dnumerator, at.d + 1);
+    return R(0);
+  }
+  const R df = sum_over<R>(at.d, [&](int v) { return dnumerator[v] * numerator[v]; });
+  by_channel(at.d, dnumerator, [&](int v) { return factor * dnumerator[v]; });
+  if constexpr (traits<M>::needs_sum)
+    dnumerator[at.d] = inverse_slope<Eta>(sum, m, f.template lifted<void, seed::none>(i, 0, position, 0), df);
+  return df;
+}
+/// dL = Re(p' dx) as a lowered gradient: [Re p; -Im p].
+template <class R, class E>
+COEFDYN_HD void add_lowered(R* out, int n, int c, const E& p) {
+  if constexpr (is_complex<E>) {
+    out[c] += p.re;
+    out[n + c] -= p.im;
+  } else {
+    out[c] += p;
+  }
+}
+/// The lowered gradients of one row.
+template <class M, class R>
+row_gradient<R> gradient_of(const operands<M, R>& d, int i, int l) {
+  using O = operands<M, R>;
+  const idx r = idx(i) * O::micro + l;
+  return {d.K + r * d.n,
+          O::corrects ? d.row + r * d.n : nullptr,
+          O::corrects && !O::tied ? d.col + r * d.n : nullptr,
+          d.V + r * d.e,
+          O::has_gates ? d.g + r * d.gate_width() : nullptr,
+          O::turns ? d.co + r * (d.n / 2) : nullptr,
+          O::corrects ? d.s[r] : R(0),
+          d.b[r],
+          O::before ? d.bonus + idx(i) * d.n : nullptr};
+}
+
+/// What operands' gradients d give the streams of a frame's tokens, the first of them at `position` and in row `to` of `grads`.
+template <class M, class R, class Frame>
+void raise_tokens(target t, const Frame& f, idx position, const operands<M, R>& o, const operands<M, R>& d, Frame& grads, idx to) {
+  using T = traits<M>;
+  run_on(t, [&] {
+    for (int i = 0; i < o.tokens; ++i)
+      for (int l = 0; l < T::micro; ++l)
+        raise_row<M>(f, i, l, position + i, gradient_of(d, i, l), o.b[i * T::micro + l], T::stabilised ? o.shift[i] : R(1), grads, to + i);
+  });
+}
+
 // ---- frames of gradients to the caller's tensors ------------------------------------------------------------------------
 /// dx = psi'(x)' dy; `y` is scratch of n.
 template <class Psi, class R>

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "../forms/chunkwise.hpp"
+#include "../products/products.hpp"
+#include "../tuning.hpp"
+#include "head.hpp"
+#include "lower.hpp"
 
 /// The recurrent form of a structured evolution, and its step: rows of the lowered timeline, each one pass over the state
 /// from memory (products::state_row). Where the caller's state has the arithmetic's type, it is worked on in place.

@@ -124,8 +124,8 @@ double conditions_of(Eigen::MatrixXcd& triangular, const balanced<X>& b, std::sp
 }
 
 /// `dense_eigenvalues` of a real matrix.
-inline void solve_by_eigen(std::span<const double> matrix, std::size_t n, std::span<std::complex<double>> out,
-                           std::span<double> condition, double* error) {
+inline void solve_by_eigen(std::span<const double> matrix, std::size_t n, std::span<std::complex<double>> out, std::span<double> condition,
+                           double* error) {
   constexpr auto name = "dense_eigenvalues";
   expect_square(name, matrix.size(), n, out.size(), condition.size());
   if (n == 0) return;
@@ -160,7 +160,7 @@ inline void solve_by_eigen(std::span<const double> matrix, std::size_t n, std::s
 
 /// The same for a complex matrix.
 inline void solve_by_eigen(std::span<const std::complex<double>> matrix, std::size_t n, std::span<std::complex<double>> out,
-                              std::span<double> condition, double* error) {
+                           std::span<double> condition, double* error) {
   constexpr auto name = "dense_eigenvalues";
   expect_square(name, matrix.size(), n, out.size(), condition.size());
   if (n == 0) return;
@@ -168,7 +168,7 @@ inline void solve_by_eigen(std::span<const std::complex<double>> matrix, std::si
     const bool real_part = !math::is_finite(matrix[i].real());
     if (real_part || !math::is_finite(matrix[i].imag()))
       refuse_value(name, "matrix[" + std::to_string(i / n) + ", " + std::to_string(i % n) + "]",
-                           real_part ? matrix[i].real() : matrix[i].imag());
+                   real_part ? matrix[i].real() : matrix[i].imag());
   }
   const balanced<std::complex<double>> balanced(matrix.data(), n);
   const double scale = scale_of(reinterpret_cast<const double*>(balanced.a.data()), 2 * n * n);
