@@ -81,6 +81,9 @@ struct traits {
     if constexpr (requires { M::readout::needs_max; }) return bool(M::readout::needs_max);
     else return false;
   }();
+  static constexpr bool floored = requires { M::normalization::floors_at_one; };  // eta is at least e^m, so that m starts at 0
+  /// Whether micro-step l of a token writes.
+  COEFDYN_HD static constexpr bool writes_at(int l) { return structure.writes_each || l == micro - 1; }
   /// Width of a state row as kernels see it: a complex state is [Re; Im].
   COEFDYN_HD static constexpr int lowered(int n) { return complex_state ? 2 * n : n; }
 };

@@ -170,7 +170,7 @@ template <class L, class N>
 constexpr bool satisfied(L, N) {
   return true;
 }
-// a stream taken as another policy has it cannot be one with a value per factor of a product
+// A `declared_elsewhere` stream holds one value per write, not one per factor.
 template <class... Need, class N>
 constexpr bool one_per_write(list<Need...>, N) {
   return true;
@@ -210,7 +210,7 @@ struct concat {
 template <class... Out, class... L, class... Rest>
 struct concat<list<Out...>, list<L...>, Rest...> : concat<list<Out..., L...>, Rest...> {};
 }  // namespace detail
-/// Lists behind each other, wishes (unless_declared, declared_elsewhere) still open.
+/// Joins lists without resolving `unless_declared` and `declared_elsewhere`; `merged` resolves them.
 template <class... Lists>
 using concatenated = typename detail::concat<list<>, Lists...>::type;
 
@@ -223,5 +223,11 @@ using reader_needs = typename detail::side_of<true, Needs>::type;
 /// Those needs whose heads hold a state: k, v, the evolution's and the scaling's.
 template <class Needs>
 using state_needs = typename detail::side_of<false, Needs>::type;
+
+/// Calls f(Need{}) for each need, in their order.
+template <class... Need, class F>
+COEFDYN_HD constexpr void for_each_need(list<Need...>, [[maybe_unused]] F f) {
+  (f(Need{}), ...);
+}
 
 }  // namespace coefdyn

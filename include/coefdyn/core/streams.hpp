@@ -14,12 +14,6 @@
 /// ```
 namespace coefdyn {
 
-/// Calls f(Need{}) for each need, in their order.
-template <class... Need, class F>
-constexpr void for_each_need(list<Need...>, F f) {
-  (f(Need{}), ...);
-}
-
 /// The shape of a stream in a call of sizes e: (B, T w, heads, inner ..) without the axes that its class lacks.
 template <class Need, class M>
 std::array<idx, Need::rank> shape_of(const extents& e) {

@@ -18,7 +18,7 @@ struct sum {
   COEFDYN_HD static R eta(R total, const At&) {
     return total;
   }
-  /// From the sum scaled by e^-m, which cancels. A sum too small for its inverse to be finite counts as a row of zeros; NaN stays.
+  /// 1 / total; the factor e^-m is in numerator and denominator. 0 where the inverse is not finite; NaN stays.
   template <class R, class At>
   COEFDYN_HD static R inverse(R total, R, const At&) {
     const R f = R(1) / total;

@@ -58,7 +58,7 @@ class coefficients {
       for (int l = 0; l < T::micro; ++l) {
         const auto at = in_.at(0, l, t);
         if (alive > 0) evolve<A, false>(at, state_matrix<E>{h_.data(), width, int(alive)}, work_.data());
-        if (T::structure.writes_each || l == T::micro - 1) {
+        if (T::writes_at(l)) {
           const idx j = T::structure.writes_each ? t * T::micro + l : t;
           if (j >= j0 && j < j1) {
             cpu::write_impulse<M>(at, h_.data() + (j - j0), width);

@@ -144,6 +144,119 @@ class token_solver {
     return how::dense;
   }
 };
+/// Where a spectrum is, for errors.
+struct spectrum_place {
+  idx sequence;
+  int state_head;
+  idx token;
+  std::string text() const {
+    return "sequence " + std::to_string(sequence) + ", state head " + std::to_string(state_head) + ", token " + std::to_string(token);
+  }
+};
+/// The solver's path at one token, its values in the solver; what A holds and they are must be finite.
+template <class Solver, class Frame>
+how finite_solution(Solver& solver, const Frame& f, idx i, const spectrum_place& at) {
+  how path{};
+#if defined(__cpp_exceptions)
+  try {
+    path = solver.solve(f, i, at.token);
+  } catch (const std::invalid_argument& bad) {
+    COEFDYN_THROW invalid_input("evolution at " + at.text(), "finite numbers", bad.what());
+  }
+#else
+  path = solver.solve(f, i, at.token);
+#endif
+  for (const auto& z : solver.values)
+    if (!math::is_finite(z.real()) || !math::is_finite(z.imag()))
+      COEFDYN_THROW invalid_input("evolution at " + at.text(), "finite numbers", "an eigenvalue that is not finite");
+  return path;
+}
+/// eta_{i-1} / eta_i of one reading head, row `row` of its batch row.
+inline eta_ratio ratio_at(const log_eta_values& eta, idx batch, idx row, int reader, const spectrum_place& at) {
+  const std::size_t now = eta.at(batch, row, reader), before = eta.at(batch, row - 1, reader);
+  for (const std::size_t k : {before, now})
+    if (eta.sign[k] != 0 && !math::is_finite(eta.log_abs[k]))
+      COEFDYN_THROW invalid_input("eta of reading head " + std::to_string(reader) + " at " + at.text() + " or the token before",
+                                  "a finite logarithm", std::to_string(eta.log_abs[k]));
+  return ratio_of(eta.log_abs[before], eta.sign[before], eta.log_abs[now], eta.sign[now]);
+}
+/// The spectrum of A_i times the ratio, in `scaled` where that is not 1.
+inline void set_ratio(token_spectrum& out, const eta_ratio& ratio, std::span<const std::complex<double>> of_A,
+                      std::vector<std::complex<double>>& scaled) {
+  out.has_ratio = ratio.exists, out.ratio = ratio.value;
+  if (!out.has_ratio) {
+    out.values = {};
+  } else if (out.ratio == 1) {
+    out.values = of_A;
+  } else {
+    for (std::size_t c = 0; c < scaled.size(); ++c) scaled[c] = out.ratio * of_A[c];
+    out.values = scaled;
+  }
+}
+
+/// Goes through the tokens of one state head after another.
+template <class X, class Visit>
+class spectrum_walk {
+  using M = typename X::mixer_type;
+  using Frame = evolution_frame<M, X::over>;
+  static constexpr idx window = 64;
+  const X& x_;
+  extents size_;
+  Visit& visit_;
+  bool want_conditions_;
+  log_eta_values eta_;
+  std::vector<std::byte> memory_;
+  Frame frame_;
+  std::vector<double> scratch_;
+  std::vector<std::complex<double>> scaled_;
+
+ public:
+  eigenvalue_report report;
+
+  spectrum_walk(const X& x, Visit& visit, const eigenvalue_options& options)
+      : x_(x),
+        size_(check(x)),
+        visit_(visit),
+        want_conditions_(options.conditions),
+        eta_(log_eta_of(x)),
+        scratch_(static_cast<std::size_t>(size_.n) + 1),
+        scaled_(static_cast<std::size_t>(size_.n)) {
+    const cpu::frame_shape shape{size_.n, size_.d, size_.d, window};
+    arena counted;
+    Frame counting(counted, shape);
+    memory_.resize(counted.used + 64);
+    arena a{memory_.data(), memory_.size(), 0};
+    frame_ = Frame(a, shape);
+    report.is_degree_one_part = !traits<M>::linear && !(traits<M>::structured && is_identity(traits<M>::structure));
+  }
+  void state_head(idx s, int h) {
+    const sequence q = sequence_at(x_, size_, s);
+    const idx tokens = q.end - q.begin;
+    token_solver<M, X::over> solver(size_.n, want_conditions_);
+    for (idx t0 = 0; t0 < tokens; t0 += window) {
+      const idx count = tokens - t0 < window ? tokens - t0 : window;
+      cpu::gather<M>(x_, size_, q, {h, h * cpu::readers_per_state(size_)}, t0, count, t0 == 0, frame_, scratch_.data());
+      for (idx i = t0 == 0 ? 1 : 0; i < count; ++i) token(solver, i, q, {s, h, t0 + i});
+    }
+  }
+
+ private:
+  void token(token_solver<M, X::over>& solver, idx i, const sequence& q, const spectrum_place& at) {
+    token_spectrum out;
+    out.sequence = at.sequence, out.token = at.token, out.state_head = at.state_head;
+    out.path = finite_solution(solver, frame_, i, at);
+    out.conditions = solver.conditions, out.error = solver.error;
+    ++report.paths.of[static_cast<std::size_t>(out.path)];
+    report.largest_error = std::fmax(report.largest_error, solver.relative_error());
+    const int readers = cpu::readers_per_state(size_);
+    for (out.reader = at.state_head * readers; out.reader < (at.state_head + 1) * readers; ++out.reader) {
+      set_ratio(out, ratio_at(eta_, q.batch, q.begin + at.token, out.reader, at), solver.values, scaled_);
+      ++report.spectra;
+      if (!out.has_ratio) ++report.no_ratio;
+      visit_(static_cast<const token_spectrum&>(out));
+    }
+  }
+};
 }  // namespace detail
 
 /// Visits the spectrum of Lambda at tokens 1 .. T-1 of every sequence and reading head: sequences outermost, then state heads,
@@ -152,77 +265,11 @@ class token_solver {
 /// error   invalid_input for NaN and infinities in what A reads, naming sequence, head and token; as run for shapes
 template <class X, class Visit>
 eigenvalue_report eigenvalues(const X& x, Visit visit, const eigenvalue_options& options = {}) {
-  using M = typename X::mixer_type;
-  using Frame = detail::evolution_frame<M, X::over>;
-  constexpr idx window = 64;
-  const extents e = check(x);
-  const log_eta_values eta = log_eta_of(x);
-  const cpu::frame_shape shape{e.n, e.d, e.d, window};
-  arena counted;
-  Frame counting(counted, shape);
-  std::vector<std::byte> memory(counted.used + 64);
-  arena a{memory.data(), memory.size(), 0};
-  Frame f(a, shape);
-  std::vector<double> scratch(static_cast<std::size_t>(e.n) + 1);
-  std::vector<std::complex<double>> scaled(static_cast<std::size_t>(e.n));
-  eigenvalue_report report;
-  report.is_degree_one_part = !traits<M>::linear && !(traits<M>::structured && is_identity(traits<M>::structure));
-  const int readers = cpu::readers_per_state(e);
-  for (idx s = 0; s < e.sequences; ++s) {
-    const sequence q = sequence_at(x, e, s);
-    const idx tokens = q.end - q.begin;
-    for (int h = 0; h < e.states; ++h) {
-      detail::token_solver<M, X::over> solver(e.n, options.conditions);
-      for (idx t0 = 0; t0 < tokens; t0 += window) {
-        const idx count = tokens - t0 < window ? tokens - t0 : window;
-        cpu::gather<M>(x, e, q, {h, h * readers}, t0, count, t0 == 0, f, scratch.data());
-        for (idx i = t0 == 0 ? 1 : 0; i < count; ++i) {
-          token_spectrum out;
-          out.sequence = s, out.token = t0 + i, out.state_head = h;
-          const auto place = [&] {
-            return "sequence " + std::to_string(s) + ", state head " + std::to_string(h) + ", token " + std::to_string(t0 + i);
-          };
-#if defined(__cpp_exceptions)
-          try {
-            out.path = solver.solve(f, i, t0 + i);
-          } catch (const std::invalid_argument& bad) {
-            COEFDYN_THROW invalid_input("evolution at " + place(), "finite numbers", bad.what());
-          }
-#else
-          out.path = solver.solve(f, i, t0 + i);
-#endif
-          for (const auto& z : solver.values)
-            if (!math::is_finite(z.real()) || !math::is_finite(z.imag()))
-              COEFDYN_THROW invalid_input("evolution at " + place(), "finite numbers", "an eigenvalue that is not finite");
-          ++report.paths.of[static_cast<std::size_t>(out.path)];
-          out.conditions = solver.conditions, out.error = solver.error;
-          report.largest_error = std::fmax(report.largest_error, solver.relative_error());
-          for (int r = h * readers; r < (h + 1) * readers; ++r) {
-            const std::size_t now = eta.at(q.batch, q.begin + t0 + i, r), before = eta.at(q.batch, q.begin + t0 + i - 1, r);
-            for (const std::size_t at : {before, now})
-              if (eta.sign[at] != 0 && !math::is_finite(eta.log_abs[at]))
-                COEFDYN_THROW invalid_input("eta of reading head " + std::to_string(r) + " at " + place() + " or the token before",
-                                            "a finite logarithm", std::to_string(eta.log_abs[at]));
-            out.reader = r;
-            const eta_ratio ratio = ratio_of(eta.log_abs[before], eta.sign[before], eta.log_abs[now], eta.sign[now]);
-            out.has_ratio = ratio.exists, out.ratio = ratio.value;
-            if (!out.has_ratio) {
-              out.values = {};
-              ++report.no_ratio;
-            } else if (out.ratio == 1) {
-              out.values = solver.values;
-            } else {
-              for (std::size_t c = 0; c < scaled.size(); ++c) scaled[c] = out.ratio * solver.values[c];
-              out.values = scaled;
-            }
-            ++report.spectra;
-            visit(static_cast<const token_spectrum&>(out));
-          }
-        }
-      }
-    }
-  }
-  return report;
+  detail::spectrum_walk<X, Visit> walk(x, visit, options);
+  const extents size = check(x);
+  for (idx s = 0; s < size.sequences; ++s)
+    for (int h = 0; h < size.states; ++h) walk.state_head(s, h);
+  return walk.report;
 }
 
 /// All of it as one array: complex (B, T - 1, H_q, n), row-major; plain batch rows only. A row without a ratio is NaN.

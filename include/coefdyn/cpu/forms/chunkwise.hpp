@@ -22,73 +22,73 @@ struct chunkwise_head {
   R* turned = nullptr;  // (n, e): a state on its way out
 
   chunkwise_head() = default;
-  chunkwise_head(arena& a, const extents& e, int length_, bool backward = false)
+  chunkwise_head(arena& a, const extents& size, int length_, bool backward = false)
       : length(length_),
-        in(a, shape(e, length_)),
-        reads(a, shape(e, length_)),
-        o(a, length_, e.n, padded_width<M>(e.d), T::micro > 1 && !T::structure.writes_each),
-        k(a, length_ * T::micro, T::lowered(e.n), padded_width<M>(e.d), products_of<M, R, X>(backward), backward) {
-    const idx rows = idx(length) * T::micro, n = T::lowered(e.n), width = padded_width<M>(e.d);
-    S = a.take<R>(n * width), Q = a.take<R>(rows * n), p = a.take<R>(length), Y = a.take<R>(rows * width),
-    scratch = a.take<R>(3 * idx(e.n));
-    if (operands<M, R>::turns && !backward) turned = a.take<R>(n * width);
+        in(a, shape(size, length_)),
+        reads(a, shape(size, length_)),
+        o(a, length_, size.n, padded_width<M>(size.d), T::micro > 1 && !T::structure.writes_each),
+        k(a, length_ * T::micro, T::lowered(size.n), padded_width<M>(size.d), products_of<M, R, X>(backward), backward) {
+    const idx rows = idx(length) * T::micro, n = T::lowered(size.n), columns = padded_width<M>(size.d);
+    S = a.take<R>(n * columns), Q = a.take<R>(rows * n), p = a.take<R>(length), Y = a.take<R>(rows * columns),
+    scratch = a.take<R>(3 * idx(size.n));
+    if (operands<M, R>::turns && !backward) turned = a.take<R>(n * columns);
   }
-  static frame_shape shape(const extents& e, int length) { return {e.n, e.policy_d(), padded_width<M>(e.d), length}; }
+  static frame_shape shape(const extents& size, int length) { return {size.n, size.policy_d(), padded_width<M>(size.d), length}; }
 
   /// Streams and operands of tokens [t, t + count); m goes in and out.
-  void load(const X& x, const extents& e, const head& hd, idx t, int count, idx position, R& m) {
-    gather<M>(k.px.where(), x, e, hd.s, hd.at(0), t, count, t == 0, in, scratch);
+  void load(const X& x, const extents& size, const head& hd, idx t, int count, idx position, R& m) {
+    gather<M>(k.machine.where(), x, size, hd.s, hd.at(0), t, count, t == 0, in, scratch);
     o.tokens = count;
     o.rows = count * T::micro;
     o.from_nothing = from_nothing && t == 0;
-    lower<M>(k.px.where(), in, position + t, m, o);
+    lower<M>(k.machine.where(), in, position + t, m, o);
     if constexpr (!T::structured)
       if (t == 0) k.take_map(in.at(0, 0, position));
   }
   /// Queries of reader r over the same tokens: where they lie.
-  R* load_reads(const X& x, const extents& e, const head& hd, int r, idx t, int count, int from) {
-    gather<M>(k.px.where(), x, e, hd.s, hd.at(r), t + from, count - from, true, reads, scratch);
+  R* load_reads(const X& x, const extents& size, const head& hd, int r, idx t, int count, int from) {
+    gather<M>(k.machine.where(), x, size, hd.s, hd.at(r), t + from, count - from, true, reads, scratch);
     return lower_reads<M>(reads, o, from, Q, p);
   }
 };
 
+/// y of the chunk [t, t + count): every reader's rows from the state at its start, S.
+template <class M, class R, class X, class Y>
+void chunkwise_reads(const X& x, const extents& size, const head& hd, const Y& y, idx start, idx t, int count, chunkwise_head<M, R, X>& w) {
+  const int width = padded_width<M>(size.d), from = unread(size, t, count);
+  for (int r = 0; r < hd.readers && from < count; ++r) {
+    const R* Q = w.load_reads(x, size, hd, r, t, count, from);
+    w.k.read(w.o, Q, w.p, w.S, w.Y);
+    run_on(w.k.machine.where(), [&] {
+      for (int i = from; i < count; ++i) {
+        const output_row row = hd.row(t + i - size.first_read, r);
+        if (i + rows_ahead < count && y.strides[3] == 1) fetch<true>(row.in(y) + rows_ahead * y.strides[1], size.d);
+        finish_row<M, R>(w.Y + idx(read_row<M>(i)) * width, size.d, w.o.m[i], w.reads.at(i - from, 0, start + t + i), y, row);
+      }
+    });
+  }
+}
+
 template <class M, class R, class X, class Y, class Types>
-void chunkwise_forward(const X& x, const extents& e, const head& hd, const Y& y, const carried<M, Types>& c, chunkwise_head<M, R, X>& w) {
-  using T = traits<M>;
+void chunkwise_forward(const X& x, const extents& size, const head& hd, const Y& y, const carried<M, Types>& c,
+                       chunkwise_head<M, R, X>& w) {
   const idx tokens = hd.tokens(), start = initial_position(c, hd.index);
-  const int width = padded_width<M>(e.d);
-  load_state<M>(c, hd.index, hd.state, e.n, e.d, width, w.S);
+  const int width = padded_width<M>(size.d);
+  load_state<M>(c, hd, size, width, w.S);
   R m = initial_maximum<M, Types, R>(c, hd.index, hd.state);
   w.from_nothing = !c.initial;
   w.o.begin_sequence();
   const auto keep = [&](const auto& to, idx slot) {
-    store_state<M>(to, slot, hd.state, e.n, e.d, width, turned_copy(w.o, w.S, width, width, w.turned), m);
+    store_state<M>(to, slot, hd.state, size, width, turned_copy(w.o, w.S, width, width, w.turned), m);
   };
-  std::size_t next = 0;
-  const auto capture = [&](idx seen) {
-    for (; next < c.positions.size() && (c.positions[next] <= seen || seen == tokens); ++next)
-      keep(c.captured, idx(next) * e.sequences + hd.index);
-  };
-  capture(0);
+  auto captured = captures_of(c, hd, size);
+  captured.after(0, keep);
   over_chunks(tokens, w.length, c.positions, [&](idx t, int count) {
-    w.load(x, e, hd, t, count, start, m);
+    w.load(x, size, hd, t, count, start, m);
     w.k.prepare(w.o, w.S);
-    const int from = unread(e, t, count);
-    for (int r = 0; r < hd.readers && from < count; ++r) {
-      const R* Q = w.load_reads(x, e, hd, r, t, count, from);
-      w.k.read(w.o, Q, w.p, w.S, w.Y);
-      run_on(w.k.px.where(), [&] {
-        for (int i = from; i < count; ++i) {
-          const R* row = w.Y + idx(read_row<M>(i)) * width;
-          if (i + rows_ahead < count && y.strides[3] == 1)
-            fetch<true>(&y(hd.s.batch, hd.s.begin + t + i + rows_ahead - e.first_read, hd.first_reader + r, 0), e.d);
-          finish_row<M, R>(row, e.d, T::needs_sum ? row[e.d] : R(0), w.o.m[i], w.reads.at(i - from, 0, start + t + i), y, hd.s.batch,
-                           hd.s.begin + t + i - e.first_read, hd.first_reader + r);
-        }
-      });
-    }
+    chunkwise_reads(x, size, hd, y, start, t, count, w);
     w.k.advance(w.o, w.S);
-    capture(t + count);
+    captured.after(t + count, keep);
   });
   if (c.final) keep(c.final, hd.index);
 }

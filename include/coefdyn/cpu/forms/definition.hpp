@@ -45,7 +45,7 @@ COEFDYN_HD void write_impulse(const At& at, X* h, idx stride) {
   for (int c = 0; c < at.n; ++c) h[c * stride] = X((f * R(scale_of<B>(at, c))) * at.k[c]);
 }
 
-/// Scores q_i' h_{i,j} of one read over `count` impulses; with a bonus, the last write's weighs diag(u).
+/// score[j] = Re(q_i' h_{i,j}) for `count` impulses.
 template <class M, class R, class Query, class X>
 void scores_of(const Query& q, int n, const X* H, idx stride, idx count, R* score) {
   for (idx j = 0; j < count; ++j) {
@@ -85,11 +85,11 @@ struct definition_head {
   bool from_nothing = false;  // no state comes in
 
   definition_head() = default;
-  definition_head(arena& a, const extents& e, idx tokens)
-      : in(a, {e.n, e.d, value_width<M>(e.d), tokens}),
-        reads(a, {e.n, e.d, value_width<M>(e.d), 1}),
-        h(a, tokens, e.n, e.d),
-        scratch(a.take<R>(3 * e.n)) {}
+  definition_head(arena& a, const extents& size, idx tokens)
+      : in(a, {size.n, size.d, value_width<M>(size.d), tokens}),
+        reads(a, {size.n, size.d, value_width<M>(size.d), 1}),
+        h(a, tokens, size.n, size.d),
+        scratch(a.take<R>(3 * size.n)) {}
 
   const R* value(idx j) const {
     const auto& v = in.template of<need<stream::v, ticks::write, width::value>>();
@@ -118,7 +118,7 @@ struct definition_head {
         const auto at = in.at(i, l, position + i);
         evolve<A, false>(at, h.alive(alive), h.work);
         if (!from_nothing) evolve<A, false>(at, state_matrix<E>{h.P, h.e, h.e}, h.work);
-        if (T::structure.writes_each || l == T::micro - 1) write(i, l, position, alive++);
+        if (T::writes_at(l)) write(i, l, position, alive++);
       }
       if constexpr (T::structure.order == reads::after_write) read(i, alive);
       after(i + 1, alive);
@@ -144,7 +144,7 @@ struct definition_head {
       for (int u = 0; u < h.e; ++u) h.numerator[u] += h.weight[j] * value(j)[u];
     return m;
   }
-  /// S = P + sum_j h_j v_j' in P's place would lose P: into `S` (n, e), scaled by e^-top.
+  /// Writes S = P + sum_j h_j v_j' to `S` (n, e), scaled by e^-top. Not in place: P is still needed.
   void state_now(idx alive, E* S) const {
     R m = past;
     if constexpr (T::stabilised)
@@ -162,36 +162,32 @@ struct definition_head {
 
 /// Forward of one head: y and, for a linear readout, the states.
 template <class M, class R, class X, class Y, class Types>
-void definition_forward(const X& x, const extents& e, const head& hd, const Y& y, const carried<M, Types>& c, definition_head<M, R, X>& w) {
-  using T = traits<M>;
+void definition_forward(const X& x, const extents& size, const head& hd, const Y& y, const carried<M, Types>& c,
+                        definition_head<M, R, X>& w) {
   const idx tokens = hd.tokens(), position = initial_position(c, hd.index);
-  gather<M>(x, e, hd.s, hd.at(0), 0, tokens, true, w.in, w.scratch);
-  load_state<M>(c, hd.index, hd.state, e.n, e.d, value_width<M>(e.d), w.h.P);
+  gather<M>(x, size, hd.s, hd.at(0), 0, tokens, true, w.in, w.scratch);
+  load_state<M>(c, hd, size, w.h.e, w.h.P);
   w.m0 = initial_maximum<M, Types, R>(c, hd.index, hd.state);
   w.from_nothing = !c.initial;
-  std::size_t next = 0;
-  const auto keep = [&](const auto& out, idx slot, idx alive) {
-    if constexpr (T::linear) {
-      w.state_now(alive, w.h.now);
-      store_state<M>(out, slot, hd.state, e.n, e.d, w.h.e, w.h.now, w.top);
+  const auto read = [&](idx i, idx alive) {
+    if (i < size.first_read) return;
+    for (int r = 0; r < hd.readers; ++r) {
+      gather<M>(x, size, hd.s, hd.at(r), i, 1, true, w.reads, w.scratch);
+      const R m = w.read(i, position, alive);
+      finish_row<M, R>(w.h.numerator, size.d, m, w.reads.at(0, 0, position + i), y, hd.row(i - size.first_read, r));
     }
   };
-  w.over_tokens(
-      tokens, position,
-      [&](idx i, idx alive) {
-        if (i < e.first_read) return;
-        for (int r = 0; r < hd.readers; ++r) {
-          gather<M>(x, e, hd.s, hd.at(r), i, 1, true, w.reads, w.scratch);
-          const R m = w.read(i, position, alive);
-          finish_row<M, R>(w.h.numerator, e.d, T::needs_sum ? w.h.numerator[e.d] : R(0), m, w.reads.at(0, 0, position + i), y, hd.s.batch,
-                           hd.s.begin + i - e.first_read, hd.first_reader + r);
-        }
-      },
-      [&](idx seen, idx alive) {
-        for (; next < c.positions.size() && (c.positions[next] <= seen || seen == tokens); ++next)
-          keep(c.captured, idx(next) * e.sequences + hd.index, alive);
-        if (seen == tokens && c.final) keep(c.final, hd.index, alive);
-      });
+  auto captured = captures_of(c, hd, size);
+  w.over_tokens(tokens, position, read, [&](idx seen, idx alive) {
+    if constexpr (traits<M>::linear) {
+      const auto keep = [&](const auto& out, idx slot) {
+        w.state_now(alive, w.h.now);
+        store_state<M>(out, slot, hd.state, size, w.h.e, w.h.now, w.top);
+      };
+      captured.after(seen, keep);
+      if (seen == tokens && c.final) keep(c.final, hd.index);
+    }
+  });
 }
 
 }  // namespace coefdyn::cpu

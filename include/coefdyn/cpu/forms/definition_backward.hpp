@@ -24,9 +24,9 @@ struct definition_backward_head {
   R *dZ = nullptr, *dY = nullptr, *q = nullptr;
 
   definition_backward_head() = default;
-  definition_backward_head(arena& a, const extents& x, idx tokens)
-      : f(a, x, tokens), grads(a, x, tokens), rows(a, tokens * T::micro, x.n, value_width<M>(x.d)) {
-    const idx n = x.n, e = value_width<M>(x.d);
+  definition_backward_head(arena& a, const extents& size, idx tokens)
+      : f(a, size, tokens), grads(a, size, tokens), rows(a, tokens * T::micro, size.n, value_width<M>(size.d)) {
+    const idx n = size.n, e = value_width<M>(size.d);
     G = a.take<E>((tokens * T::micro + 1) * n), p = a.take<E>(n), decayed = a.take<E>(n), work = a.take<E>(4 + 8 * n),
     dS0 = a.take<E>(n * e), start = a.take<E>(n), S0 = a.take<E>(n * e);
     dZ = a.take<R>(f.h.columns + 1), dY = a.take<R>(e), q = a.take<R>(2 * n);
@@ -56,7 +56,7 @@ struct definition_backward_head {
       const int l = int(row % T::micro);
       const auto at = f.in.at(i, l, position + i);
       if (!idle(row)) evolve<typename M::evolution, false>(at, state_matrix<E>{next, 1, 1}, work);
-      if (T::structure.writes_each || l == T::micro - 1) {
+      if (T::writes_at(l)) {
         const idx j = T::structure.writes_each ? row : i;
         const R b = dZ[j] * plain_b(j, position);
         for (int c = 0; c < n; ++c) next[c] += b * write_key<M, E>(at, c);
@@ -69,7 +69,7 @@ struct definition_backward_head {
     for (idx row = count - 1; row >= 0; --row) {
       const idx i = row / T::micro;
       const int l = int(row % T::micro);
-      if (T::structure.writes_each || l == T::micro - 1) {
+      if (T::writes_at(l)) {
         const auto at = f.in.at(i, l, position + i);
         const idx j = T::structure.writes_each ? row : i;
         const R b = plain_b(j, position);
@@ -83,99 +83,123 @@ struct definition_backward_head {
                             state_matrix<E>{decayed, 1, 1}, work, rows, grads.state, i);
     }
   }
+  /// G over rows [0, count) under dZ, started by the initial state's score gradients past S0 dY.
+  void transport(idx count, idx position, R past) {
+    const int n = f.h.n, e = f.h.e;
+    for (int c = 0; c < n; ++c) {
+      E s{};
+      for (int u = 0; u < e && !f.from_nothing; ++u) s += (past * dY[u]) * S0[c * e + u];
+      start[c] = s;
+    }
+    forward(count, position);
+  }
+  /// The way back of `transport`, from p.
+  void give_back(idx count, idx position, R past) {
+    const int n = f.h.n, e = f.h.e;
+    backward(count, position);
+    for (int c = 0; c < n; ++c)
+      for (int u = 0; u < e; ++u) dS0[c * e + u] += (past * dY[u]) * p[c];
+  }
+  /// dZ of one read with maximum m from dY, and what its weights give the values.
+  void scores_backward(idx alive, R m) {
+    const int e = f.h.e;
+    for (idx j = 0; j < alive; ++j) {
+      const idx row = row_of_write(j);
+      R dw(0);
+      for (int u = 0; u < e; ++u) {
+        dw += dY[u] * f.value(j)[u];
+        rows.V[row * e + u] += f.h.weight[j] * dY[u];
+      }
+      dZ[j] = T::stabilised ? dw * math::exp(f.h.exponent[j] - m)
+                            : dw * slope<typename M::readout>(takes_maximum<M> ? f.h.score[j] - m : f.h.score[j]);
+    }
+  }
+  /// The token's own write j, read before it is written, weighted by diag(u).
+  void own_write_backward(idx i, idx j, idx position, R g) {
+    const int n = f.h.n;
+    const idx row = row_of_write(j);
+    const auto at = f.in.at(i, T::micro - 1, position + i);
+    const R b = plain_b(j, position);
+    for (int c = 0; c < n; ++c) {
+      rows.b[row] += g * real_part((R(M::evolution::bonus(at, c)) * p[c]) * write_key<M, E>(at, c));
+      add_lowered(rows.bonus + row * rows.n, n, c, (g * b) * p[c]);
+    }
+  }
 };
 
+/// Reads of token i.
 template <class M, class R, class X, class Call>
-void definition_backward(const X& x, const extents& ex, const head& hd, const Call& call, definition_backward_head<M, R, X>& w) {
+void definition_reads_backward(const X& x, const extents& size, const head& hd, const Call& call, idx i, idx alive, idx position,
+                               definition_backward_head<M, R, X>& w) {
+  using T = traits<M>;
+  using E = state_element<M, R>;
+  constexpr bool before = T::structure.order == reads::before_write;
+  auto& f = w.f;
+  const int n = size.n;
+  const idx count = before ? i * T::micro : (i + 1) * T::micro;
+  for (int r = 0; r < hd.readers; ++r) {
+    gather<M>(x, size, hd.s, hd.at(r), i, 1, true, f.reads, f.scratch);
+    const R m = f.read(i, position, alive);
+    finish_row_backward<M>(f.reads, 0, position + i, f.h.numerator, m, call.dy, hd.row(i, r), w.dY, w.grads.readers[r], i);
+    w.scores_backward(alive, m);
+    const R past = T::stabilised ? math::exp(f.past - m) : R(1);
+    w.transport(count, position, past);
+    const auto q_at = f.reads.at(0, 0, position + i);
+    for (int c = 0; c < n; ++c) {
+      E dq = w.G[count * n + c];
+      if constexpr (before) dq += w.dZ[alive - 1] * f.h.H[c * f.h.columns + alive - 1];
+      if constexpr (is_complex<E>) w.q[c] = dq.re, w.q[n + c] = dq.im;
+      else w.q[c] = dq;
+      w.p[c] = E(q_at.q[c]);
+    }
+    raise_query<M>(i, w.q, w.grads.readers[r]);
+    if constexpr (before) w.own_write_backward(i, alive - 1, position, w.dZ[alive - 1]);
+    w.give_back(count, position, past);
+  }
+}
+/// The final state, column by column: S_T = sum_j h_{T,j} v_j' + P, unscaled.
+template <class M, class R, class X, class Call>
+void definition_state_backward(const extents& size, const head& hd, const Call& call, idx alive, idx position,
+                               definition_backward_head<M, R, X>& w) {
   using T = traits<M>;
   using E = state_element<M, R>;
   auto& f = w.f;
-  constexpr bool before = T::structure.order == reads::before_write;
-  const idx tokens = hd.tokens(), position = initial_position(call.c, hd.index);
-  const int n = ex.n, e = value_width<M>(ex.d);
-  gather<M>(x, ex, hd.s, hd.at(0), 0, tokens, true, f.in, f.scratch);
-  load_state<M>(call.c, hd.index, hd.state, ex.n, ex.d, value_width<M>(ex.d), f.h.P);
-  for (int i = 0; i < n * e; ++i) w.S0[i] = f.h.P[i], w.dS0[i] = E{};
+  const int n = size.n, e = f.h.e;
+  const idx count = hd.tokens() * T::micro;
+  E* dS = f.h.now;
+  load_final_gradient(call.s, hd.index, hd.state, n, size.d, e, R(0), dS);
+  const auto scale = [&](idx j) { return T::stabilised ? math::exp(f.h.exponent[j]) : R(1); };
+  const R past = T::stabilised ? math::exp(f.m0) : R(1);
+  for (int u = 0; u < e; ++u) {
+    for (int v = 0; v < e; ++v) w.dY[v] = R(v == u);
+    for (idx j = 0; j < alive; ++j) w.dZ[j] = f.value(j)[u] * scale(j);
+    w.transport(count, position, past);
+    for (int c = 0; c < n; ++c) w.p[c] = dS[c * e + u];
+    for (idx j = 0; j < alive; ++j) {  // dv_j = Re(dS' h_{T,j})
+      R s(0);
+      for (int c = 0; c < n; ++c) s += real_part(w.p[c] * f.h.H[c * f.h.columns + j]);
+      w.rows.V[w.row_of_write(j) * e + u] += s * scale(j);
+    }
+    w.give_back(count, position, past);
+  }
+}
+
+template <class M, class R, class X, class Call>
+void definition_backward(const X& x, const extents& size, const head& hd, const Call& call, definition_backward_head<M, R, X>& w) {
+  using T = traits<M>;
+  auto& f = w.f;
+  const idx tokens = hd.tokens(), position = initial_position(call.c, hd.index), numbers = idx(size.n) * f.h.e;
+  gather<M>(x, size, hd.s, hd.at(0), 0, tokens, true, f.in, f.scratch);
+  load_state<M>(call.c, hd, size, f.h.e, f.h.P);
+  copy(f.h.P, numbers, w.S0), clear(w.dS0, numbers);
   f.m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
   f.from_nothing = !call.c.initial && !call.s.initial;
   w.rows.clear(tokens * T::micro);
-  const auto transport = [&](idx count, R past, const R* dy) {  // rows [0, count) under dZ, the initial state under past * dy
-    for (int c = 0; c < n; ++c) {
-      E s{};
-      for (int u = 0; u < e && !f.from_nothing; ++u) s += (past * dy[u]) * w.S0[c * e + u];
-      w.start[c] = s;
-    }
-    w.forward(count, position);
-    return count * n;
-  };
-  const auto give_back = [&](idx count, R past, const R* dy) {
-    w.backward(count, position);
-    for (int c = 0; c < n; ++c)
-      for (int u = 0; u < e; ++u) w.dS0[c * e + u] += (past * dy[u]) * w.p[c];
-  };
   f.over_tokens(
-      tokens, position,
-      [&](idx i, idx alive) {
-        const idx carried_writes = before ? alive - 1 : alive, count = before ? i * T::micro : (i + 1) * T::micro;
-        for (int r = 0; r < hd.readers; ++r) {
-          gather<M>(x, ex, hd.s, hd.at(r), i, 1, true, f.reads, f.scratch);
-          const R m = f.read(i, position, alive);
-          const auto q_at = f.reads.at(0, 0, position + i);
-          const R sum = T::needs_sum ? f.h.numerator[ex.d] : R(0);
-          const R df = finish_row_backward<M>(f.reads, 0, position + i, f.h.numerator, sum, m, call.dy, hd.s.batch, hd.s.begin + i,
-                                              hd.first_reader + r, w.dY);
-          raise_eta<M>(f.reads, 0, position + i, sum, m, df, w.grads.readers[r], i);
-          for (idx j = 0; j < alive; ++j) {
-            const idx row = w.row_of_write(j);
-            R dw(0);
-            for (int u = 0; u < e; ++u) {
-              dw += w.dY[u] * f.value(j)[u];
-              w.rows.V[row * e + u] += f.h.weight[j] * w.dY[u];
-            }
-            w.dZ[j] = T::stabilised ? dw * math::exp(f.h.exponent[j] - m)
-                                    : dw * slope<typename M::readout>(takes_maximum<M> ? f.h.score[j] - m : f.h.score[j]);
-          }
-          const R past = T::stabilised ? math::exp(f.past - m) : R(1);
-          const idx at_end = transport(count, past, w.dY);
-          for (int c = 0; c < n; ++c) {
-            E dq = w.G[at_end + c];
-            if constexpr (before) dq += w.dZ[alive - 1] * f.h.H[c * f.h.columns + alive - 1];
-            if constexpr (is_complex<E>) w.q[c] = dq.re, w.q[n + c] = dq.im;
-            else w.q[c] = dq;
-            w.p[c] = E(q_at.q[c]);
-          }
-          raise_query<M>(i, w.q, w.grads.readers[r]);
-          if constexpr (before) {  // the token's own write, weighted by diag(u)
-            const idx row = w.row_of_write(carried_writes);
-            const auto at = f.in.at(i, T::micro - 1, position + i);
-            const R b = w.plain_b(carried_writes, position), g = w.dZ[alive - 1];
-            for (int c = 0; c < n; ++c) {
-              w.rows.b[row] += g * real_part((R(M::evolution::bonus(at, c)) * w.p[c]) * write_key<M, E>(at, c));
-              add_lowered(w.rows.bonus + row * w.rows.n, n, c, (g * b) * w.p[c]);
-            }
-          }
-          give_back(count, past, w.dY);
-        }
-      },
+      tokens, position, [&](idx i, idx alive) { definition_reads_backward<M, R>(x, size, hd, call, i, alive, position, w); },
       [&](idx seen, idx alive) {
-        if constexpr (T::linear) {
-          if (seen != tokens || !call.s.final) return;
-          E* dS = f.h.now;  // column by column: S_T = sum_j h_{T,j} v_j' + P, unscaled
-          load_final_gradient(call.s, hd.index, hd.state, ex.n, ex.d, value_width<M>(ex.d), R(0), dS);
-          for (int u = 0; u < e; ++u) {
-            for (int v = 0; v < e; ++v) w.dY[v] = R(v == u);
-            for (idx j = 0; j < alive; ++j) w.dZ[j] = f.value(j)[u] * (T::stabilised ? math::exp(f.h.exponent[j]) : R(1));
-            const R past = T::stabilised ? math::exp(f.m0) : R(1);
-            transport(tokens * T::micro, past, w.dY);
-            for (int c = 0; c < n; ++c) w.p[c] = dS[c * e + u];
-            for (idx j = 0; j < alive; ++j) {  // dv_j = Re(dS' h_{T,j})
-              R s(0);
-              for (int c = 0; c < n; ++c) s += real_part(w.p[c] * f.h.H[c * f.h.columns + j]);
-              w.rows.V[w.row_of_write(j) * e + u] += s * (T::stabilised ? math::exp(f.h.exponent[j]) : R(1));
-            }
-            give_back(tokens * T::micro, past, w.dY);
-          }
-        }
+        if constexpr (T::linear)
+          if (seen == tokens && call.s.final) definition_state_backward<M, R>(size, hd, call, alive, position, w);
       });
   for (idx i = 0; i < tokens; ++i)
     for (int l = 0; l < T::micro; ++l) {
@@ -185,7 +209,7 @@ void definition_backward(const X& x, const extents& ex, const head& hd, const Ca
       if constexpr (T::exponential && !T::stabilised) o_b = o_b * math::exp(R(M::scaling::log_scale(at)));
       raise_row<M>(f.in, i, l, position + i, w.rows.at(i * T::micro + l), o_b, R(1), w.grads.state, i);
     }
-  store_initial_gradient(call.s, hd.index, hd.state, ex.n, ex.d, value_width<M>(ex.d), f.m0, w.dS0);
+  store_initial_gradient(call.s, hd.index, hd.state, size.n, size.d, f.h.e, f.m0, w.dS0);
 }
 
 }  // namespace coefdyn::cpu

@@ -6,7 +6,7 @@
 #include "../stages/tile.hpp"
 
 /// The parallel form: tiles of scores, right to left from each query's own tile, weighted by phi and summed at once; any
-/// readout map, no T x T storage. An exponential phi under a normalization keeps its running maximum out (online softmax).
+/// readout map, no T x T storage. An exponential phi under a normalization divides by the running maximum's exponential (online softmax).
 namespace coefdyn::cpu {
 
 template <class M, class R, class X>
@@ -28,21 +28,21 @@ struct parallel_head {
   R *sums = nullptr, *ones = nullptr;  // (rows): of weights; (columns)
 
   parallel_head() = default;
-  parallel_head(arena& a, const extents& x, idx tokens, int length_, bool backward = false)
+  parallel_head(arena& a, const extents& size, idx tokens, int length_, bool backward = false)
       : length(length_),
-        n(T::lowered(x.n)),
-        d(x.d),
-        e(padded_width<M>(x.d)),
+        n(T::lowered(size.n)),
+        d(size.d),
+        e(padded_width<M>(size.d)),
         tiles((tokens + length_ - 1) / length_),
-        in(a, {x.n, x.d, e, length_}),
-        reads(a, {x.n, x.d, e, length_}),
-        o(a, length_, x.n, e, T::micro > 1 && !T::structure.writes_each),
+        in(a, {size.n, size.d, e, length_}),
+        reads(a, {size.n, size.d, e, length_}),
+        o(a, length_, size.n, e, T::micro > 1 && !T::structure.writes_each),
         t(a, length_ * T::micro, n, products_of<M, R, X>(backward)) {
     const idx rows = idx(length) * T::micro;
     per_tile = tile_summary<M, R>::numbers(int(rows), n);
     summaries = a.take<R>(tiles * per_tile), values = a.take<R>(tiles * rows * e), keys = a.take<R>(tiles * rows * n);
     Q = a.take<R>(rows * n), p = a.take<R>(length), Z = a.take<R>(rows * rows), Y = a.take<R>(rows * e), m = a.take<R>(rows),
-    factor = a.take<R>(rows), scratch = a.take<R>(3 * idx(x.n)), S = a.take<R>(idx(n) * e);
+    factor = a.take<R>(rows), scratch = a.take<R>(3 * idx(size.n)), S = a.take<R>(idx(n) * e);
     sums = a.take<R>(rows), ones = a.take<R>(rows);
   }
   tile_summary<M, R> summary(idx j, int rows) const { return {summaries + j * per_tile, rows, n}; }
@@ -51,23 +51,22 @@ struct parallel_head {
   void score(int rows, idx k, const R* Q_there) const {
     const int columns = length * T::micro;
     clear(Z, idx(rows) * columns);
-    t.px.nn(rows, columns, n, Q_there, n, keys + k * columns * idx(n), columns, Z, columns);
+    t.machine.nn(rows, columns, n, Q_there, n, keys + k * columns * idx(n), columns, Z, columns);
   }
 
   /// Streams, operands and summary of tile j, tokens [at, at + count).
-  void load(const X& x, const extents& ex, const head& hd, idx j, int count, idx position, R& running) {
+  void load(const X& x, const extents& size, const head& hd, idx j, int count, idx position, R& running) {
     const idx at = j * length;
-    gather<M>(t.px.where(), x, ex, hd.s, hd.at(0), at, count, j == 0, in, scratch);
+    gather<M>(t.machine.where(), x, size, hd.s, hd.at(0), at, count, j == 0, in, scratch);
     o.tokens = count;
     o.rows = count * T::micro;
     o.from_nothing = from_nothing && j == 0;
-    lower<M>(t.px.where(), in, position + at, running, o);
+    lower<M>(t.machine.where(), in, position + at, running, o);
     t.prepare(o, summary(j, o.rows));
-    copy(idx(o.rows) * e, o.V, value_rows(j));
+    copy(o.V, idx(o.rows) * e, value_rows(j));
     const int columns = length * T::micro;
-    t.px.transpose(o.rows, n, summary(j, o.rows).moved, n, keys + j * columns * idx(n), columns);
+    t.machine.transpose(o.rows, n, summary(j, o.rows).moved, n, keys + j * columns * idx(n), columns);
   }
-  static constexpr bool writes_at(int row) { return T::structure.writes_each || row % T::micro == T::micro - 1; }
   /// A token that reads before micro-steps of its own meets its bonus in a later row of its tile; else rows of a tile weigh nothing
   /// above the diagonal, and a product of the lower half keeps what is there, NaN too, out of earlier tokens.
   static constexpr bool bonus_is_above = O::before && T::micro > 1;
@@ -81,20 +80,20 @@ struct parallel_head {
       if (own) put_bonus(rows_q, columns);
     if constexpr (takes_maximum<M>) {
       hide(rows_q, columns, own, math::minus_infinity<R>());
-      t.px.exp_rows(rows_q, columns, Z, columns, m, factor, sums);
+      t.machine.exp_rows(rows_q, columns, Z, columns, m, factor, sums);
       for (int i = 0; i < rows_q; ++i)
-        if (factor[i] != R(1)) t.px.scale_rows(1, e, factor + i, Y + idx(i) * e, e, Y + idx(i) * e, e);
+        if (factor[i] != R(1)) t.machine.scale_rows(1, e, factor + i, Y + idx(i) * e, e, Y + idx(i) * e, e);
     } else {
-      apply_readout<typename M::readout>(t.px, idx(rows_q) * columns, Z);
+      apply_readout<typename M::readout>(t.machine, idx(rows_q) * columns, Z);
       hide(rows_q, columns, own, R(0));
       if constexpr (T::needs_sum) {
         by_channel(columns, ones, [](int) { return R(1); });
         clear(sums, rows_q);
-        t.px.row_dots(rows_q, columns, Z, columns, ones, 0, sums);
+        t.machine.row_dots(rows_q, columns, Z, columns, ones, 0, sums);
       }
     }
-    if (own && !bonus_is_above) t.px.nn_lower_left(rows_q, d, Z, columns, V, e, Y, e);
-    else t.px.nn(rows_q, d, columns, Z, columns, V, e, Y, e);
+    if (own && !bonus_is_above) t.machine.nn_lower_left(rows_q, d, Z, columns, V, e, Y, e);
+    else t.machine.nn(rows_q, d, columns, Z, columns, V, e, Y, e);
     if constexpr (T::needs_sum)
       for (int i = 0; i < rows_q; ++i) Y[idx(i) * e + d] += sums[i];
   }
@@ -117,55 +116,68 @@ struct parallel_head {
   }
   static constexpr bool weighs(int i, int j, bool own) {
     if (!is_read(i)) return false;
-    return (writes_at(j) && (!own || sees_own(i, j))) || (O::before && own && j == i / T::micro * T::micro + T::micro - 1);
+    return (T::writes_at(j % T::micro) && (!own || sees_own(i, j))) || (O::before && own && j == i / T::micro * T::micro + T::micro - 1);
   }
   static constexpr bool is_read(int row) { return row % T::micro == (T::structure.order == reads::before_write ? 0 : T::micro - 1); }
+  /// The maximum that the read of token i of the tile at hand is scaled by.
+  R maximum(int i) const {
+    if constexpr (T::stabilised) return o.m[i];
+    else return takes_maximum<M> ? m[read_row<M>(i)] : R(0);
+  }
+  idx tiles_of(idx tokens) const { return (tokens + length - 1) / length; }
+  /// Tokens of tile j of a sequence.
+  int count_of(idx j, idx tokens) const { return int(tokens - j * length < length ? tokens - j * length : length); }
 };
+
+/// Y of the queries Q (rows of tile j), over that tile and all before it; Q is moved to the start of the sequence where a state wants it.
+/// `moved(k)` is called before tile k is met.
+template <class M, class R, class X, class Moved>
+void sum_over_tiles(parallel_head<M, R, X>& w, idx j, int rows, R* Q, bool from_state, Moved moved) {
+  using T = traits<M>;
+  clear(w.Y, idx(rows) * w.e);
+  for (int i = 0; i < rows; ++i) w.m[i] = starting_maximum<M, R>();
+  w.t.own(w.o, w.summary(j, rows), Q, w.Z);
+  w.weigh(rows, rows, w.o.V, true);
+  const int columns = w.length * T::micro;
+  for (idx k = j - 1; k >= 0; --k) {
+    moved(k);
+    w.score(rows, k, Q);
+    w.weigh(rows, columns, w.value_rows(k), false);
+    if (k || from_state) w.summary(k, columns).transport(w.t.machine, rows, Q, w.Z);
+  }
+}
+/// y of tile j, tokens [at, at + count).
+template <class M, class R, class X, class Y>
+void parallel_reads(const X& x, const extents& size, const head& hd, const Y& y, idx start, idx j, int count, bool from_state,
+                    parallel_head<M, R, X>& w) {
+  const idx at = j * w.length;
+  const int rows = w.o.rows, from = unread(size, at, count), width = w.e;
+  for (int r = 0; r < hd.readers && from < count; ++r) {
+    gather<M>(w.t.machine.where(), x, size, hd.s, hd.at(r), at + from, count - from, true, w.reads, w.scratch);
+    R* Q = lower_reads<M>(w.reads, w.o, from, w.Q, w.p);
+    sum_over_tiles(w, j, rows, Q, from_state, [](idx) {});
+    if constexpr (traits<M>::linear)
+      if (from_state) w.t.machine.nn(rows, width, w.n, Q, w.n, w.S, width, w.Y, width);
+    for (int i = from; i < count; ++i)
+      finish_row<M, R>(w.Y + idx(read_row<M>(i)) * width, size.d, w.maximum(i), w.reads.at(i - from, 0, start + at + i), y,
+                       hd.row(at + i - size.first_read, r));
+  }
+}
 
 /// Forward of one head. A linear readout takes and gives states; for any other the carry is the cache (cache.hpp).
 template <class M, class R, class X, class Y, class Types>
-void parallel_forward(const X& x, const extents& e, const head& hd, const Y& y, const carried<M, Types>& c, parallel_head<M, R, X>& w) {
-  using T = traits<M>;
+void parallel_forward(const X& x, const extents& size, const head& hd, const Y& y, const carried<M, Types>& c, parallel_head<M, R, X>& w) {
   const idx tokens = hd.tokens(), start = initial_position(c, hd.index);
-  const int width = padded_width<M>(e.d);
   R running = initial_maximum<M, Types, R>(c, hd.index, hd.state);
   w.from_nothing = !c.initial;
-  load_state<M>(c, hd.index, hd.state, e.n, e.d, width, w.S);
+  load_state<M>(c, hd, size, w.e, w.S);
   w.o.begin_sequence();
-  for (idx j = 0; j * w.length < tokens; ++j) {
-    const idx at = j * w.length;
-    const int count = int(tokens - at < w.length ? tokens - at : w.length);
-    w.load(x, e, hd, j, count, start, running);
-    const int rows = w.o.rows;
-    const int from = unread(e, at, count);
-    for (int r = 0; r < hd.readers && from < count; ++r) {
-      gather<M>(w.t.px.where(), x, e, hd.s, hd.at(r), at + from, count - from, true, w.reads, w.scratch);
-      R* Q = lower_reads<M>(w.reads, w.o, from, w.Q, w.p);
-      clear(w.Y, idx(rows) * width);
-      for (int i = 0; i < rows; ++i) w.m[i] = starting_maximum<M, R>();
-      w.t.own(w.o, w.summary(j, rows), Q, w.Z);
-      w.weigh(rows, rows, w.o.V, true);
-      for (idx k = j - 1; k >= 0; --k) {
-        const int columns = w.length * T::micro;
-        const auto s = w.summary(k, columns);
-        w.score(rows, k, Q);
-        w.weigh(rows, columns, w.value_rows(k), false);
-        if (k || c.initial) s.transport(w.t.px, rows, Q, w.Z);
-      }
-      if constexpr (T::linear)
-        if (c.initial) w.t.px.nn(rows, width, w.n, Q, w.n, w.S, width, w.Y, width);
-      for (int i = from; i < count; ++i) {
-        const int row = read_row<M>(i);
-        const R* out = w.Y + idx(row) * width;
-        finish_row<M, R>(out, e.d, T::needs_sum ? out[e.d] : R(0),
-                         T::stabilised      ? w.o.m[i]
-                         : takes_maximum<M> ? w.m[row]
-                                            : R(0),
-                         w.reads.at(i - from, 0, start + at + i), y, hd.s.batch, hd.s.begin + at + i - e.first_read, hd.first_reader + r);
-      }
-    }
+  for (idx j = 0; j < w.tiles_of(tokens); ++j) {
+    const int count = w.count_of(j, tokens);
+    w.load(x, size, hd, j, count, start, running);
+    parallel_reads(x, size, hd, y, start, j, count, bool(c.initial), w);
   }
-  if constexpr (T::linear) parallel_states(e, hd, c, w, running);
+  if constexpr (traits<M>::linear) parallel_states(size, hd, c, w, running);
 }
 /// A state from a tile's start to its end: S <- e^Gamma S + ends' (U S) + moved' V, turned by the tile's angle.
 template <class M, class R, class X>
@@ -173,35 +185,32 @@ void through_tile(parallel_head<M, R, X>& w, const tile_summary<M, R>& s, int ro
   using O = operands<M, R>;
   const int width = w.e;
   if constexpr (O::corrects) {
-    for (idx i = 0; i < idx(rows) * width; ++i) w.Y[i] = R(0);
-    w.t.px.nn(rows, width, w.n, s.U, w.n, S, width, w.Y, width);
+    clear(w.Y, idx(rows) * width);
+    w.t.machine.nn(rows, width, w.n, s.U, w.n, S, width, w.Y, width);
   }
   if constexpr (O::has_gates)
     for (int r = 0; r < w.n; ++r)
       for (int v = 0; v < width; ++v) S[idx(r) * width + v] = s.all[O::channel ? r : 0] * S[idx(r) * width + v];
-  if constexpr (O::corrects) w.t.px.tn(w.n, width, rows, s.ends, w.n, w.Y, width, S, width);
-  w.t.px.tn(w.n, width, rows, s.moved, w.n, V, width, S, width);
+  if constexpr (O::corrects) w.t.machine.tn(w.n, width, rows, s.ends, w.n, w.Y, width, S, width);
+  w.t.machine.tn(w.n, width, rows, s.moved, w.n, V, width, S, width);
   if (O::turns && !w.o.onward)
     for (int v = 0; v < width; ++v)
       for (int p = 0; p < w.n / 2; ++p) {
         const channel_pair i = pair_of(O::pairs, p, w.n);
-        R &a = S[idx(i.x) * width + v], &b = S[idx(i.y) * width + v];
-        const R x0 = a, y0 = b;
-        a = x0 * s.co[p] - y0 * s.si[p];
-        b = x0 * s.si[p] + y0 * s.co[p];
+        turn_pair(s.co[p], s.si[p], S[idx(i.x) * width + v], S[idx(i.y) * width + v]);
       }
 }
 /// The final state of a linear mixer, from the summaries.
 template <class M, class R, class X, class Types>
-void parallel_states(const extents& e, const head& hd, const carried<M, Types>& c, parallel_head<M, R, X>& w, R running) {
+void parallel_states(const extents& size, const head& hd, const carried<M, Types>& c, parallel_head<M, R, X>& w, R running) {
   if (!c.final) return;
   const idx tokens = hd.tokens();
-  for (idx j = 0; j * w.length < tokens; ++j) {
-    const int rows = int(tokens - j * w.length < w.length ? tokens - j * w.length : w.length) * traits<M>::micro;
+  for (idx j = 0; j < w.tiles_of(tokens); ++j) {
+    const int rows = w.count_of(j, tokens) * traits<M>::micro;
     through_tile(w, w.summary(j, rows), rows, w.value_rows(j), w.S);
   }
   turn_state(w.o, +1, w.S, idx(w.e), w.e);
-  store_state<M>(c.final, hd.index, hd.state, e.n, e.d, w.e, w.S, running);
+  store_state<M>(c.final, hd.index, hd.state, size, w.e, w.S, running);
 }
 
 }  // namespace coefdyn::cpu

@@ -26,10 +26,10 @@ struct parallel_backward_head {
   idx per_tile = 0;
 
   parallel_backward_head() = default;
-  parallel_backward_head(arena& a, const extents& x, idx tokens, int length)
-      : f(a, x, tokens, length, true),
-        d(a, length, x.n, padded_width<M>(x.d), true),
-        grads(a, x, tokens, length),
+  parallel_backward_head(arena& a, const extents& size, idx tokens, int length)
+      : f(a, size, tokens, length, true),
+        d(a, length, size.n, padded_width<M>(size.d), true),
+        grads(a, size, tokens, length),
         back(a, f.t, length * T::micro, f.n) {
     const idx rows = idx(length) * T::micro, n = f.n, e = f.e;
     per_tile = tile_summary_gradient<M, R>::numbers(int(rows), f.n);
@@ -55,14 +55,14 @@ void weight_gradients(parallel_head<M, R, X>& f, int rows, int columns, const R*
     const R from_sum = T::needs_sum ? dY[idx(i) * f.e + f.d] : R(0);
     by_channel(columns, dP + idx(i) * columns, [&](int) { return from_sum; });
   }
-  f.t.px.nt(rows, columns, f.d, dY, f.e, V, f.e, dP, columns);
+  f.t.machine.nt(rows, columns, f.d, dY, f.e, V, f.e, dP, columns);
   const idx count = idx(rows) * columns;
   if constexpr (takes_maximum<M>) {  // phi = phi' = e^(z - m), m already the largest
     f.hide(rows, columns, own, math::minus_infinity<R>());
-    f.t.px.exp_rows(rows, columns, f.Z, columns, f.m, f.factor, f.sums);
-    f.t.px.multiply(rows, columns, f.Z, columns, dP, columns, dP, columns);
+    f.t.machine.exp_rows(rows, columns, f.Z, columns, f.m, f.factor, f.sums);
+    f.t.machine.multiply(rows, columns, f.Z, columns, dP, columns, dP, columns);
   } else {
-    slope_readout<typename M::readout>(f.t.px, count, f.Z, dP);
+    slope_readout<typename M::readout>(f.t.machine, count, f.Z, dP);
     f.hide(rows, columns, own, R(0));
   }
   if (own || T::micro > 1)
@@ -71,139 +71,12 @@ void weight_gradients(parallel_head<M, R, X>& f, int rows, int columns, const R*
         if (!f.weighs(i, j, own)) dP[idx(i) * columns + j] = R(0);
 }
 
-template <class M, class R, class X, class Call>
-void parallel_backward(const X& x, const extents& ex, const head& hd, const Call& call, parallel_backward_head<M, R, X>& w) {
-  using T = traits<M>;
-  using O = operands<M, R>;
-  auto& f = w.f;
-  const auto& px = f.t.px;
-  const idx tokens = hd.tokens(), start = initial_position(call.c, hd.index), size = idx(f.n) * f.e;
-  const int n = f.n, e = f.e, full = f.length * T::micro;
-  const idx tiles = (tokens + f.length - 1) / f.length;
-  const auto count_of = [&](idx j) { return int(tokens - j * f.length < f.length ? tokens - j * f.length : f.length); };
-  const R m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
-  const bool from_state = T::linear && (call.c.initial || call.s.initial);
-  f.from_nothing = !from_state;
-  R running = m0;
-  if constexpr (T::linear) load_state<M>(call.c, hd.index, hd.state, ex.n, ex.d, f.e, w.states);
-  for (idx j = 0; j < tiles; ++j) {
-    w.running[j] = running;
-    f.load(x, ex, hd, j, count_of(j), start, running);
-    if constexpr (T::linear) {
-      R* S = w.states + (j + 1) * size;
-      for (idx i = 0; i < size; ++i) S[i] = S[i - size];
-      through_tile(f, f.summary(j, f.o.rows), f.o.rows, f.value_rows(j), S);
-    }
-  }
-  if constexpr (T::linear) {
-    load_final_gradient(call.s, hd.index, hd.state, ex.n, ex.d, f.e, running, w.dS);
-    clear(w.dS0, size);
-  }
-  clear(w.summary_grads, tiles * w.per_tile);
-  clear(w.dV, tiles * idx(full) * e);
-
-  for (idx j = tiles - 1; j >= 0; --j) {
-    const int count = count_of(j), rows = count * T::micro;
-    const idx at = j * f.length;
-    R m = w.running[j];
-    f.load(x, ex, hd, j, count, start, m);
-    w.d.tokens = count, w.d.rows = rows;
-    w.d.clear();
-    w.grads.open(at);
-    w.back.begin(f.o);
-    auto ds = w.gradient(j, rows);
-    for (int r = 0; r < hd.readers; ++r) {
-      gather<M>(f.t.px.where(), x, ex, hd.s, hd.at(r), at, count, true, f.reads, f.scratch);
-      copy(idx(rows) * n, lower_reads<M>(f.reads, f.o, 0, f.Q, f.p), w.Q0);
-      copy(idx(rows) * n, w.Q0, f.Q);
-      parallel_row_sums(f, j, rows, w, from_state);
-      clear(w.dY, idx(rows) * e);
-      for (int i = 0; i < count; ++i) {
-        const int row = read_row<M>(i);
-        const R* out = f.Y + idx(row) * e;
-        const R sum = T::needs_sum ? out[ex.d] : R(0), top = T::stabilised ? f.o.m[i] : takes_maximum<M> ? f.m[row] : R(0);
-        const R df = finish_row_backward<M>(f.reads, i, start + at + i, out, sum, top, call.dy, hd.s.batch, hd.s.begin + at + i,
-                                            hd.first_reader + r, w.dY + idx(row) * e);
-        raise_eta<M>(f.reads, i, start + at + i, sum, top, df, w.grads.readers[r], w.grads.row(at + i));
-      }
-      clear(w.dQ, idx(rows) * n);
-      if constexpr (T::linear)
-        if (from_state) {  // f.Q holds the queries at the sequence's start
-          px.nt(rows, n, e, w.dY, e, w.states, e, w.dQ, n);
-          px.tn(n, e, rows, f.Q, n, w.dY, e, w.dS0, e);
-        }
-      for (idx k = 0; k < j; ++k) {
-        const auto s = f.summary(k, full);
-        auto dk = w.gradient(k, full);
-        const R* Q = w.queries_at(k);
-        f.score(rows, k, Q);
-        weight_gradients(f, rows, full, f.value_rows(k), w.dY, false, w.dP);
-        px.tn(full, f.d, rows, f.Z, full, w.dY, e, w.value_gradients(k), e);
-        w.back.through(s, rows, Q, w.dP, w.dQ, dk);
-        w.back.leave(s, rows, Q, w.dQ, dk);
-      }
-      copy(idx(rows) * n, w.Q0, f.Q);
-      f.t.own(f.o, f.summary(j, rows), f.Q, f.Z);
-      if constexpr (O::before) f.put_bonus(rows, rows);
-      weight_gradients(f, rows, rows, f.o.V, w.dY, true, w.dP);
-      if constexpr (parallel_head<M, R, X>::bonus_is_above) px.tn(rows, f.d, rows, f.Z, rows, w.dY, e, w.value_gradients(j), e);
-      else px.tn_lower_left(rows, f.d, f.Z, rows, w.dY, e, w.value_gradients(j), e);
-      if constexpr (O::before)
-        for (int i = 0; i < count; ++i) {  // the bonus's score leaves the tile's own
-          const int row = read_row<M>(i), own = i * T::micro + T::micro - 1;
-          R& g = w.dP[idx(row) * rows + own];
-          w.d.b[own] += f.p[i] * g;
-          f.p[i] = f.o.b[own] * g;
-          g = R(0);
-        }
-      w.back.own(f.o, f.summary(j, rows), w.Q0, w.dP, w.dQ, w.dQ_own, w.d, ds);
-      for (int i = 0; i < count; ++i) {
-        R* dq = w.dQ_own + idx(read_row<M>(i)) * n;
-        if constexpr (O::before) bonus_backward_of<M, R>(f, i, f.p[i], dq, w.d);
-        raise_query<M>(w.grads.row(at + i), dq, w.grads.readers[r]);
-      }
-    }
-    if constexpr (T::linear)
-      if (call.s.final)
-        state_through_tile_backward(f, f.summary(j, rows), rows, f.value_rows(j), w.states + j * size, w, ds, w.value_gradients(j));
-    w.back.finish(f.o, f.summary(j, rows), ds, w.flux, w.d);
-    for (idx i = 0; i < idx(rows) * e; ++i) w.d.V[i] += w.value_gradients(j)[i];
-    w.d.clear_idle(f.o);
-    raise_tokens<M>(f.t.px.where(), f.in, start + at, f.o, w.d, w.grads.state, w.grads.row(at));
-    if (w.grads.by_part) w.grads.leave(x, call.g, ex, hd, at, count, {true, false, true, call.first}, f.scratch);
-  }
-  if constexpr (T::linear) {
-    for (idx i = 0; i < size; ++i) w.dS0[i] += w.dS[i];
-    store_initial_gradient(call.s, hd.index, hd.state, ex.n, ex.d, f.e, m0, w.dS0);
-  }
-}
-
-/// The forward pass of tile j's queries, as parallel_forward makes it; keeps the queries as they came to each earlier tile.
-template <class M, class R, class X>
-void parallel_row_sums(parallel_head<M, R, X>& f, idx j, int rows, const parallel_backward_head<M, R, X>& w, bool from_state) {
-  using T = traits<M>;
-  const int full = f.length * T::micro;
-  clear(f.Y, idx(rows) * f.e);
-  for (int i = 0; i < rows; ++i) f.m[i] = starting_maximum<M, R>();
-  f.t.own(f.o, f.summary(j, rows), f.Q, f.Z);
-  f.weigh(rows, rows, f.o.V, true);
-  for (idx k = j - 1; k >= 0; --k) {
-    const auto s = f.summary(k, full);
-    s.enter(rows, f.Q);
-    copy(idx(rows) * f.n, f.Q, w.queries_at(k));
-    f.score(rows, k, f.Q);
-    f.weigh(rows, full, f.value_rows(k), false);
-    s.transport(f.t.px, rows, f.Q, f.Z);
-  }
-  if constexpr (T::linear)
-    if (from_state) f.t.px.nn(rows, f.e, f.n, f.Q, f.n, w.states, f.e, f.Y, f.e);
-}
 /// dS at a tile's end becomes dS at its start; S: the state at its start.
 template <class M, class R, class X>
 void state_through_tile_backward(parallel_head<M, R, X>& f, const tile_summary<M, R>& s, int rows, const R* V, const R* S,
                                  const parallel_backward_head<M, R, X>& w, tile_summary_gradient<M, R>& ds, R* dV) {
   using O = operands<M, R>;
-  const auto& px = f.t.px;
+  const auto& machine = f.t.machine;
   const int n = f.n, e = f.e;
   R* dS = w.dS;
   if constexpr (O::turns) {
@@ -213,20 +86,18 @@ void state_through_tile_backward(parallel_head<M, R, X>& f, const tile_summary<M
       for (int v = 0; v < e; ++v) {
         R &a = dS[idx(i.x) * e + v], &b = dS[idx(i.y) * e + v];
         ds.angle[p] += b * end[idx(i.x) * e + v] - a * end[idx(i.y) * e + v];
-        const R a0 = a, b0 = b;
-        a = a0 * s.co[p] + b0 * s.si[p];
-        b = b0 * s.co[p] - a0 * s.si[p];
+        turn_pair(s.co[p], -s.si[p], a, b);
       }
     }
   }
-  px.nt(rows, n, e, V, e, dS, e, ds.moved, n);
-  px.nn(rows, e, n, s.moved, n, dS, e, dV, e);
+  machine.nt(rows, n, e, V, e, dS, e, ds.moved, n);
+  machine.nn(rows, e, n, s.moved, n, dS, e, dV, e);
   if constexpr (O::corrects) {
-    for (idx i = 0; i < idx(rows) * e; ++i) w.u[i] = w.du[i] = R(0);
-    px.nn(rows, e, n, s.U, n, S, e, w.u, e);
-    px.nt(rows, n, e, w.u, e, dS, e, ds.ends, n);
-    px.nn(rows, e, n, s.ends, n, dS, e, w.du, e);
-    px.nt(rows, n, e, w.du, e, S, e, ds.U, n);
+    clear(w.u, idx(rows) * e), clear(w.du, idx(rows) * e);
+    machine.nn(rows, e, n, s.U, n, S, e, w.u, e);
+    machine.nt(rows, n, e, w.u, e, dS, e, ds.ends, n);
+    machine.nn(rows, e, n, s.ends, n, dS, e, w.du, e);
+    machine.nt(rows, n, e, w.du, e, S, e, ds.U, n);
   }
   if constexpr (O::has_gates)
     for (int c = 0; c < n; ++c)
@@ -235,7 +106,158 @@ void state_through_tile_backward(parallel_head<M, R, X>& f, const tile_summary<M
         ds.all[O::channel ? c : 0] += S[idx(c) * e + v] * g;
         g = s.all[O::channel ? c : 0] * g;
       }
-  if constexpr (O::corrects) px.tn(n, e, rows, s.U, n, w.du, e, dS, e);
+  if constexpr (O::corrects) machine.tn(n, e, rows, s.U, n, w.du, e, dS, e);
+}
+
+/// The first pass: operands' summaries of every tile, m at its start, and for a linear readout the states between them; returns the last m.
+template <class M, class R, class X, class Call>
+R summarise_tiles(const X& x, const extents& size, const head& hd, const Call& call, idx start, R m, parallel_backward_head<M, R, X>& w) {
+  auto& f = w.f;
+  const idx tokens = hd.tokens(), numbers = idx(f.n) * f.e;
+  if constexpr (traits<M>::linear) load_state<M>(call.c, hd, size, f.e, w.states);
+  for (idx j = 0; j < f.tiles_of(tokens); ++j) {
+    w.running[j] = m;
+    f.load(x, size, hd, j, f.count_of(j, tokens), start, m);
+    if constexpr (traits<M>::linear) {
+      R* S = w.states + (j + 1) * numbers;
+      copy(S - numbers, numbers, S);
+      through_tile(f, f.summary(j, f.o.rows), f.o.rows, f.value_rows(j), S);
+    }
+  }
+  return m;
+}
+/// The bonus's score leaves the tile's own: gradients of p, in its place, and of b.
+template <class M, class R, class X>
+void bonus_scores_backward(parallel_backward_head<M, R, X>& w, int count, int rows) {
+  constexpr int micro = traits<M>::micro;
+  for (int i = 0; i < count; ++i) {
+    const int row = read_row<M>(i), own = i * micro + micro - 1;
+    R& g = w.dP[idx(row) * rows + own];
+    w.d.b[own] += w.f.p[i] * g;
+    w.f.p[i] = w.f.o.b[own] * g;
+    g = R(0);
+  }
+}
+/// dY of reader r of tile j, whose queries have been summed over all tiles.
+template <class M, class R, class X, class Call>
+void finish_rows_backward(const head& hd, int r, const Call& call, idx start, idx at, int count, parallel_backward_head<M, R, X>& w) {
+  auto& f = w.f;
+  clear(w.dY, idx(f.o.rows) * f.e);
+  for (int i = 0; i < count; ++i) {
+    const idx place = idx(read_row<M>(i)) * f.e;
+    finish_row_backward<M>(f.reads, i, start + at + i, f.Y + place, f.maximum(i), call.dy, hd.row(at + i, r), w.dY + place,
+                           w.grads.readers[r], w.grads.row(at + i));
+  }
+}
+/// The queries of tile j back through the tiles before it, which they have passed on their way to the start: dQ from there.
+template <class M, class R, class X>
+void earlier_tiles_backward(idx j, int rows, parallel_backward_head<M, R, X>& w) {
+  auto& f = w.f;
+  const int full = f.length * traits<M>::micro;
+  for (idx k = 0; k < j; ++k) {
+    const auto s = f.summary(k, full);
+    auto dk = w.gradient(k, full);
+    const R* Q = w.queries_at(k);
+    f.score(rows, k, Q);
+    weight_gradients(f, rows, full, f.value_rows(k), w.dY, false, w.dP);
+    f.t.machine.tn(full, f.d, rows, f.Z, full, w.dY, f.e, w.value_gradients(k), f.e);
+    w.back.through(s, rows, Q, w.dP, w.dQ, dk);
+    w.back.leave(s, rows, Q, w.dQ, dk);
+  }
+}
+/// The queries of tile j and its own scores.
+template <class M, class R, class X>
+void own_tile_backward(idx j, int count, int rows, parallel_backward_head<M, R, X>& w, tile_summary_gradient<M, R>& ds) {
+  using O = operands<M, R>;
+  auto& f = w.f;
+  copy(w.Q0, idx(rows) * f.n, f.Q);
+  f.t.own(f.o, f.summary(j, rows), f.Q, f.Z);
+  if constexpr (O::before) f.put_bonus(rows, rows);
+  weight_gradients(f, rows, rows, f.o.V, w.dY, true, w.dP);
+  R* dV_own = w.value_gradients(j);
+  if constexpr (parallel_head<M, R, X>::bonus_is_above) f.t.machine.tn(rows, f.d, rows, f.Z, rows, w.dY, f.e, dV_own, f.e);
+  else f.t.machine.tn_lower_left(rows, f.d, f.Z, rows, w.dY, f.e, dV_own, f.e);
+  if constexpr (O::before) bonus_scores_backward(w, count, rows);
+  w.back.own(f.o, f.summary(j, rows), w.Q0, w.dP, w.dQ, w.dQ_own, w.d, ds);
+}
+/// Reader r of tile j, tokens [at, at + count).
+template <class M, class R, class X, class Call>
+void parallel_reads_backward(const X& x, const extents& size, const head& hd, int r, const Call& call, idx start, idx j, int count,
+                             bool from_state, parallel_backward_head<M, R, X>& w, tile_summary_gradient<M, R>& ds) {
+  auto& f = w.f;
+  const auto& machine = f.t.machine;
+  const int rows = f.o.rows, n = f.n, e = f.e;
+  const idx at = j * f.length;
+  gather<M>(machine.where(), x, size, hd.s, hd.at(r), at, count, true, f.reads, f.scratch);
+  copy(lower_reads<M>(f.reads, f.o, 0, f.Q, f.p), idx(rows) * n, w.Q0);
+  copy(w.Q0, idx(rows) * n, f.Q);
+  sum_over_tiles(f, j, rows, f.Q, true, [&](idx k) {  // keeps the queries as they come to each earlier tile
+    f.summary(k, f.length * traits<M>::micro).enter(rows, f.Q);
+    copy(f.Q, idx(rows) * n, w.queries_at(k));
+  });
+  if constexpr (traits<M>::linear)
+    if (from_state) machine.nn(rows, e, n, f.Q, n, w.states, e, f.Y, e);
+  finish_rows_backward<M, R>(hd, r, call, start, at, count, w);
+  clear(w.dQ, idx(rows) * n);
+  if constexpr (traits<M>::linear)
+    if (from_state) {  // f.Q holds the queries at the sequence's start
+      machine.nt(rows, n, e, w.dY, e, w.states, e, w.dQ, n);
+      machine.tn(n, e, rows, f.Q, n, w.dY, e, w.dS0, e);
+    }
+  earlier_tiles_backward(j, rows, w);
+  own_tile_backward(j, count, rows, w, ds);
+  for (int i = 0; i < count; ++i) {
+    R* dq = w.dQ_own + idx(read_row<M>(i)) * n;
+    if constexpr (operands<M, R>::before) bonus_backward_of<M, R>(f, i, f.p[i], dq, w.d);
+    raise_query<M>(w.grads.row(at + i), dq, w.grads.readers[r]);
+  }
+}
+/// Tile j: its readers, its state, and what all later queries have left in its summary's gradient.
+template <class M, class R, class X, class Call>
+void tile_of_head_backward(const X& x, const extents& size, const head& hd, const Call& call, idx start, idx j, bool from_state,
+                           parallel_backward_head<M, R, X>& w) {
+  auto& f = w.f;
+  const int count = f.count_of(j, hd.tokens()), rows = count * traits<M>::micro;
+  const idx at = j * f.length;
+  R m = w.running[j];
+  f.load(x, size, hd, j, count, start, m);
+  w.d.tokens = count, w.d.rows = rows;
+  w.d.clear();
+  w.grads.open(at);
+  w.back.begin(f.o);
+  auto ds = w.gradient(j, rows);
+  for (int r = 0; r < hd.readers; ++r) parallel_reads_backward<M, R>(x, size, hd, r, call, start, j, count, from_state, w, ds);
+  R* dV_own = w.value_gradients(j);
+  if constexpr (traits<M>::linear)
+    if (call.s.final)
+      state_through_tile_backward(f, f.summary(j, rows), rows, f.value_rows(j), w.states + j * idx(f.n) * f.e, w, ds, dV_own);
+  w.back.finish(f.o, f.summary(j, rows), ds, w.flux, w.d);
+  for (idx i = 0; i < idx(rows) * f.e; ++i) w.d.V[i] += dV_own[i];
+  w.d.clear_idle(f.o);
+  raise_tokens<M>(f.t.machine.where(), f.in, start + at, f.o, w.d, w.grads.state, w.grads.row(at));
+  if (w.grads.by_part) w.grads.leave(x, call.g, size, hd, at, count, {.write_only = call.write_only}, f.scratch);
+}
+
+template <class M, class R, class X, class Call>
+void parallel_backward(const X& x, const extents& size, const head& hd, const Call& call, parallel_backward_head<M, R, X>& w) {
+  constexpr bool linear = traits<M>::linear;
+  auto& f = w.f;
+  const idx start = initial_position(call.c, hd.index), numbers = idx(f.n) * f.e, tiles = f.tiles_of(hd.tokens());
+  const R m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
+  const bool from_state = linear && (call.c.initial || call.s.initial);
+  f.from_nothing = !from_state;
+  [[maybe_unused]] const R last_m = summarise_tiles(x, size, hd, call, start, m0, w);
+  if constexpr (linear) {
+    load_final_gradient(call.s, hd.index, hd.state, size.n, size.d, f.e, last_m, w.dS);
+    clear(w.dS0, numbers);
+  }
+  clear(w.summary_grads, tiles * w.per_tile);
+  clear(w.dV, tiles * idx(f.length) * traits<M>::micro * f.e);
+  for (idx j = tiles - 1; j >= 0; --j) tile_of_head_backward<M, R>(x, size, hd, call, start, j, from_state, w);
+  if constexpr (linear) {
+    for (idx i = 0; i < numbers; ++i) w.dS0[i] += w.dS[i];
+    store_initial_gradient(call.s, hd.index, hd.state, size.n, size.d, f.e, m0, w.dS0);
+  }
 }
 
 }  // namespace coefdyn::cpu

@@ -23,15 +23,15 @@ struct recurrent_head {
   R m{};
 
   recurrent_head() = default;
-  recurrent_head(arena& a, const extents& x, idx tokens)
-      : in(a, {x.n, x.d, value_width<M>(x.d), tokens < window ? tokens : window}),
-        reads(a, {x.n, x.d, value_width<M>(x.d), 1}),
-        n(x.n),
-        e(value_width<M>(x.d)),
-        S(a.take<E>(idx(x.n) * e)),
-        work(a.take<E>(4 * idx(e) + 4 * x.n)),
+  recurrent_head(arena& a, const extents& size, idx tokens)
+      : in(a, {size.n, size.d, value_width<M>(size.d), tokens < window ? tokens : window}),
+        reads(a, {size.n, size.d, value_width<M>(size.d), 1}),
+        n(size.n),
+        e(value_width<M>(size.d)),
+        S(a.take<E>(idx(size.n) * e)),
+        work(a.take<E>(4 * idx(e) + 4 * size.n)),
         numerator(a.take<R>(e)),
-        scratch(a.take<R>(3 * x.n)) {}
+        scratch(a.take<R>(3 * size.n)) {}
 
   /// Token i of the window: evolve and write at each micro-step. With exp(i) scaling, S stays scaled by e^-m.
   void advance(int i, idx position) {
@@ -42,7 +42,7 @@ struct recurrent_head {
   void advance_row(int i, int l, idx position, R extra, E* to) {
     const auto at = in.at(i, l, position);
     if (!empty) evolve<A, false>(at, state_matrix<E>{to, e, e}, work, extra);
-    if (T::structure.writes_each || l == T::micro - 1) {
+    if (T::writes_at(l)) {
       empty = false;
       const R b = write_b<M>(at, m);
       for (int c = 0; c < n; ++c) {
@@ -82,39 +82,37 @@ struct recurrent_head {
 
 /// Forward of one head over tokens [0, T) of its sequence.
 template <class M, class R, class X, class Y, class Types>
-void recurrent_forward(const X& x, const extents& e, const head& hd, const Y& y, const carried<M, Types>& c, recurrent_head<M, R, X>& w) {
+void recurrent_forward(const X& x, const extents& size, const head& hd, const Y& y, const carried<M, Types>& c,
+                       recurrent_head<M, R, X>& w) {
   using T = traits<M>;
   const idx tokens = hd.tokens(), start = initial_position(c, hd.index);
-  load_state<M>(c, hd.index, hd.state, e.n, e.d, value_width<M>(e.d), w.S);
+  load_state<M>(c, hd, size, w.e, w.S);
   w.m = initial_maximum<M, Types, R>(c, hd.index, hd.state);
   w.empty = !c.initial;
-  std::size_t next = 0;
-  const auto capture = [&](idx seen) {
-    for (; next < c.positions.size() && (c.positions[next] <= seen || seen == tokens); ++next)
-      store_state<M>(c.captured, idx(next) * e.sequences + hd.index, hd.state, e.n, e.d, w.e, w.S, w.m);
-  };
+  const auto keep = [&](const auto& to, idx slot) { store_state<M>(to, slot, hd.state, size, w.e, w.S, w.m); };
   const auto read = [&](int i, idx t) {
-    if (t < e.first_read) return;
+    if (t < size.first_read) return;
     for (int r = 0; r < hd.readers; ++r) {
-      gather<M>(x, e, hd.s, hd.at(r), t, 1, true, w.reads, w.scratch);
+      gather<M>(x, size, hd.s, hd.at(r), t, 1, true, w.reads, w.scratch);
       const auto at = w.reads.at(0, 0, start + t);
       const R top = w.read_maximum(i, start + t);
       w.read(at, i, start + t, w.S, top);
-      finish_row<M, R>(w.numerator, e.d, T::needs_sum ? w.numerator[e.d] : R(0), top, at, y, hd.s.batch, hd.s.begin + t - e.first_read,
-                       hd.first_reader + r);
+      finish_row<M, R>(w.numerator, size.d, top, at, y, hd.row(t - size.first_read, r));
     }
   };
-  capture(0);
+  auto captured = captures_of(c, hd, size);
+  captured.after(0, keep);
   for (idx t0 = 0; t0 < tokens; t0 += w.window) {
     const idx count = tokens - t0 < w.window ? tokens - t0 : w.window;
-    gather<M>(x, e, hd.s, hd.at(0), t0, count, t0 == 0, w.in, w.scratch);
+    gather<M>(x, size, hd.s, hd.at(0), t0, count, t0 == 0, w.in, w.scratch);
     for (int i = 0; i < count; ++i) {
       if constexpr (T::structure.order == reads::before_write) read(i, t0 + i);
       w.advance(i, start + t0 + i);
       if constexpr (T::structure.order == reads::after_write) read(i, t0 + i);
-      capture(t0 + i + 1);
+      captured.after(t0 + i + 1, keep);
     }
   }
-  if (c.final) store_state<M>(c.final, hd.index, hd.state, e.n, e.d, w.e, w.S, w.m);
+  if (c.final) keep(c.final, hd.index);
 }
+
 }  // namespace coefdyn::cpu

@@ -19,38 +19,52 @@ struct recurrent_backward_head {
   R *checkpoint_m = nullptr, *m = nullptr, *extra = nullptr, *dY = nullptr, *q = nullptr;
 
   recurrent_backward_head() = default;
-  recurrent_backward_head(arena& a, const extents& x, idx tokens)
-      : f(a, x, tokens), grads(a, x, tokens), rows(a, f.window * T::micro, x.n, value_width<M>(x.d)) {
-    const idx size = idx(f.n) * f.e, windows = (tokens + f.window - 1) / f.window;
-    checkpoints = a.take<E>(windows * size), checkpoint_m = a.take<R>(windows);
-    inner = a.take<E>((f.window * T::micro + 1) * size), dS = a.take<E>(size), decayed = a.take<E>(size);
+  recurrent_backward_head(arena& a, const extents& size, idx tokens)
+      : f(a, size, tokens), grads(a, size, tokens), rows(a, f.window * T::micro, size.n, value_width<M>(size.d)) {
+    const idx numbers = idx(f.n) * f.e, windows = (tokens + f.window - 1) / f.window;
+    checkpoints = a.take<E>(windows * numbers), checkpoint_m = a.take<R>(windows);
+    inner = a.take<E>((f.window * T::micro + 1) * numbers), dS = a.take<E>(numbers), decayed = a.take<E>(numbers);
     work = a.take<E>(4 * idx(f.e) + 8 * f.n), m = a.take<R>(f.window + 1), extra = a.take<R>(f.window), dY = a.take<R>(f.e),
     q = a.take<R>(2 * idx(f.n));
   }
-  state_matrix<E> inner_state(idx row) const { return {inner + row * f.n * f.e, f.e, f.e}; }
+  idx numbers() const { return idx(f.n) * f.e; }  // of a state
+  /// The state before micro-step `row` of the window.
+  E* state_at(idx row) const { return inner + row * numbers(); }
 };
 
-/// Reads of token i (row `last` writes its bonus) from state S, scaled by e^-f.m: gradients of q, the bonus and the state.
-template <class M, class R, class X, class Call>
-void recurrent_read_backward(const X& x, const extents& ex, const head& hd, const Call& call, recurrent_backward_head<M, R, X>& w, int i,
-                             idx t, idx position, const state_element<M, R>* S) {
+/// A token reads its own write before that is written, weighted by diag(u): gradients of that write, and of q into w.q.
+template <class M, class R, class X, class Q>
+void own_read_backward(recurrent_backward_head<M, R, X>& w, const Q& q_at, int i, idx position, R top) {
   using T = traits<M>;
+  using E = state_element<M, R>;
+  const int n = w.f.n, e = w.f.e;
+  const idx last = idx(i) * T::micro + T::micro - 1;  // the row that writes
+  const auto at = w.f.in.at(i, T::micro - 1, position);
+  const R b = write_b<M>(at, top), own = w.f.own_score(q_at, at);
+  R g(0);
+  for (int u = 0; u < e; ++u) g += w.dY[u] * R(at.v[u]), w.rows.V[last * e + u] += own * b * w.dY[u];
+  w.rows.b[last] += own * g * (T::stabilised ? math::exp(w.m[i + 1] - top) : R(1));  // raise multiplies by b at the token's m
+  for (int c = 0; c < n; ++c) {
+    const E k = (b * g * R(M::evolution::bonus(at, c))) * write_key<M, E>(at, c);
+    if constexpr (is_complex<E>) w.q[c] += k.re, w.q[n + c] += k.im;
+    else w.q[c] += k;
+    add_lowered(w.rows.bonus + last * w.rows.n, n, c, (b * g) * E(q_at.q[c]));
+  }
+}
+/// Reads of token i of the window, token t of the sequence, from state S, scaled by e^-f.m: gradients of q, the bonus and the state.
+template <class M, class R, class X, class Call>
+void recurrent_read_backward(const X& x, const extents& size, const head& hd, const Call& call, recurrent_backward_head<M, R, X>& w, int i,
+                             idx t, idx position, const state_element<M, R>* S) {
   using E = state_element<M, R>;
   auto& f = w.f;
   const int n = f.n, e = f.e;
-  constexpr bool before = T::structure.order == reads::before_write;
-  const idx last = idx(i) * T::micro + T::micro - 1;
-  const auto at = f.in.at(i, T::micro - 1, position);
   const R top = f.read_maximum(i, position);
   const R past = top == f.m ? R(1) : math::exp(f.m - top);
   for (int r = 0; r < hd.readers; ++r) {
-    gather<M>(x, ex, hd.s, hd.at(r), t, 1, true, f.reads, f.scratch);
+    gather<M>(x, size, hd.s, hd.at(r), t, 1, true, f.reads, f.scratch);
     const auto q_at = f.reads.at(0, 0, position);
     f.read(q_at, i, position, S, top);
-    const R sum = T::needs_sum ? f.numerator[ex.d] : R(0);
-    const R df =
-        finish_row_backward<M>(f.reads, 0, position, f.numerator, sum, top, call.dy, hd.s.batch, hd.s.begin + t, hd.first_reader + r, w.dY);
-    raise_eta<M>(f.reads, 0, position, sum, top, df, w.grads.readers[r], t);
+    finish_row_backward<M>(f.reads, 0, position, f.numerator, top, call.dy, hd.row(t, r), w.dY, w.grads.readers[r], t);
     for (int c = 0; c < n; ++c) {
       E dq{};
       for (int u = 0; u < e; ++u) {
@@ -60,86 +74,9 @@ void recurrent_read_backward(const X& x, const extents& ex, const head& hd, cons
       if constexpr (is_complex<E>) w.q[c] = dq.re, w.q[n + c] = dq.im;
       else w.q[c] = dq;
     }
-    if constexpr (before) {
-      const R b = write_b<M>(at, top), own = f.own_score(q_at, at);
-      R g(0);
-      for (int u = 0; u < e; ++u) g += w.dY[u] * R(at.v[u]), w.rows.V[last * e + u] += own * b * w.dY[u];
-      w.rows.b[last] += own * g * (T::stabilised ? math::exp(w.m[i + 1] - top) : R(1));  // raise multiplies by b at the token's m
-      for (int c = 0; c < n; ++c) {
-        const E k = (b * g * R(M::evolution::bonus(at, c))) * write_key<M, E>(at, c);
-        if constexpr (is_complex<E>) w.q[c] += k.re, w.q[n + c] += k.im;
-        else w.q[c] += k;
-        add_lowered(w.rows.bonus + last * w.rows.n, n, c, (b * g) * E(q_at.q[c]));
-      }
-    }
+    if constexpr (traits<M>::structure.order == reads::before_write) own_read_backward(w, q_at, i, position, top);
     raise_query<M>(t, w.q, w.grads.readers[r]);
   }
-}
-
-template <class M, class R, class X, class Call>
-void recurrent_backward(const X& x, const extents& ex, const head& hd, const Call& call, recurrent_backward_head<M, R, X>& w) {
-  using T = traits<M>;
-  using E = state_element<M, R>;
-  auto& f = w.f;
-  const idx tokens = hd.tokens(), start = initial_position(call.c, hd.index), size = idx(f.n) * f.e;
-  const int e = f.e;
-  const auto copy = [&](const E* from, E* to) {
-    for (idx i = 0; i < size; ++i) to[i] = from[i];
-  };
-  const R m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
-  const bool from_nothing = !call.c.initial && !call.s.initial;
-  f.m = m0, f.empty = from_nothing;
-  load_state<M>(call.c, hd.index, hd.state, ex.n, ex.d, value_width<M>(ex.d), f.S);
-  const idx windows = (tokens + f.window - 1) / f.window;
-  const auto load = [&](idx k) {
-    const idx t0 = k * f.window, count = tokens - t0 < f.window ? tokens - t0 : f.window;
-    gather<M>(x, ex, hd.s, hd.at(0), t0, count, true, f.in, f.scratch);
-    return int(count);
-  };
-  for (idx k = 0; k < windows; ++k) {
-    copy(f.S, w.checkpoints + k * size), w.checkpoint_m[k] = f.m;
-    const int count = load(k);
-    for (int i = 0; i < count; ++i) f.advance(i, start + k * f.window + i);
-  }
-  load_final_gradient(call.s, hd.index, hd.state, ex.n, ex.d, value_width<M>(ex.d), f.m, w.dS);
-  for (idx k = windows - 1; k >= 0; --k) {
-    const int count = load(k);
-    const idx t0 = k * f.window;
-    f.m = w.m[0] = w.checkpoint_m[k], f.empty = from_nothing && k == 0;
-    copy(w.checkpoints + k * size, w.inner);
-    for (int i = 0; i < count; ++i) {  // the window's states again: one before each micro-step
-      w.extra[i] = R(0);
-      if constexpr (T::stabilised) w.extra[i] = next_maximum<M>(f.in, i, start + t0 + i, f.m, !f.empty);
-      w.m[i + 1] = f.m;
-      for (int l = 0; l < T::micro; ++l) {
-        E* next = w.inner + (idx(i) * T::micro + l + 1) * size;
-        copy(next - size, next);
-        f.advance_row(i, l, start + t0 + i, l == 0 ? w.extra[i] : R(0), next);
-      }
-    }
-    w.rows.clear(f.window * T::micro);
-    for (int i = count - 1; i >= 0; --i) {
-      const idx position = start + t0 + i;
-      f.m = w.m[i + 1];
-      if constexpr (T::structure.order == reads::after_write)
-        recurrent_read_backward<M, R>(x, ex, hd, call, w, i, t0 + i, position, w.inner + idx(i + 1) * T::micro * size);
-      for (int l = T::micro - 1; l >= 0; --l) {
-        const idx row = idx(i) * T::micro + l;
-        if (T::structure.writes_each || l == T::micro - 1) write_backward(w, i, l, position);
-        if (from_nothing && t0 == 0 && row < operands<M, R>::first_acting) continue;
-        evolve_backward<M, R>(f.in, i, l, position, state_matrix<E>{w.inner + row * size, e, e}, state_matrix<E>{w.dS, e, e},
-                              state_matrix<E>{w.decayed, e, e}, w.work, w.rows, w.grads.state, t0 + i, l == 0 ? w.extra[i] : R(0));
-      }
-      f.m = w.m[i];
-      if constexpr (T::structure.order == reads::before_write)
-        recurrent_read_backward<M, R>(x, ex, hd, call, w, i, t0 + i, position, w.inner + idx(i) * T::micro * size);
-    }
-    for (int i = 0; i < count; ++i)
-      for (int l = 0; l < T::micro; ++l)
-        raise_row<M>(f.in, i, l, start + t0 + i, w.rows.at(idx(i) * T::micro + l), write_b<M>(f.in.at(i, l, start + t0 + i), w.m[i + 1]),
-                     math::exp(w.extra[i]), w.grads.state, t0 + i);
-  }
-  store_initial_gradient(call.s, hd.index, hd.state, ex.n, ex.d, value_width<M>(ex.d), m0, w.dS);
 }
 /// S += (b K) v': gradients of K, b and v from dS.
 template <class M, class R, class X>
@@ -159,6 +96,83 @@ void write_backward(recurrent_backward_head<M, R, X>& w, int i, int l, idx posit
     w.rows.b[row] += real_part(k * dk);
     add_lowered(w.rows.K + row * w.rows.n, n, c, b * dk);
   }
+}
+
+/// The states within a window again, one before each micro-step, with the maxima that scale them.
+template <class M, class R, class X>
+void states_of_window(recurrent_backward_head<M, R, X>& w, int count, idx position) {
+  using T = traits<M>;
+  auto& f = w.f;
+  for (int i = 0; i < count; ++i) {
+    w.extra[i] = R(0);
+    if constexpr (T::stabilised) w.extra[i] = next_maximum<M>(f.in, i, position + i, f.m, !f.empty);
+    w.m[i + 1] = f.m;
+    for (int l = 0; l < T::micro; ++l) {
+      const idx row = idx(i) * T::micro + l;
+      copy(w.state_at(row), w.numbers(), w.state_at(row + 1));
+      f.advance_row(i, l, position + i, l == 0 ? w.extra[i] : R(0), w.state_at(row + 1));
+    }
+  }
+}
+/// Token i of the window that starts at token t0: dS behind it becomes dS before it.
+template <class M, class R, class X, class Call>
+void token_backward(const X& x, const extents& size, const head& hd, const Call& call, recurrent_backward_head<M, R, X>& w, int i, idx t0,
+                    idx start, bool from_nothing) {
+  using T = traits<M>;
+  using E = state_element<M, R>;
+  auto& f = w.f;
+  const int e = f.e;
+  const idx position = start + t0 + i, first = idx(i) * T::micro;
+  f.m = w.m[i + 1];
+  if constexpr (T::structure.order == reads::after_write)
+    recurrent_read_backward<M, R>(x, size, hd, call, w, i, t0 + i, position, w.state_at(first + T::micro));
+  for (int l = T::micro - 1; l >= 0; --l) {
+    const idx row = first + l;
+    if (T::writes_at(l)) write_backward(w, i, l, position);
+    if (from_nothing && t0 == 0 && row < operands<M, R>::first_acting) continue;
+    evolve_backward<M, R>(f.in, i, l, position, state_matrix<E>{w.state_at(row), e, e}, state_matrix<E>{w.dS, e, e},
+                          state_matrix<E>{w.decayed, e, e}, w.work, w.rows, w.grads.state, t0 + i, l == 0 ? w.extra[i] : R(0));
+  }
+  f.m = w.m[i];
+  if constexpr (T::structure.order == reads::before_write)
+    recurrent_read_backward<M, R>(x, size, hd, call, w, i, t0 + i, position, w.state_at(first));
+}
+
+template <class M, class R, class X, class Call>
+void recurrent_backward(const X& x, const extents& size, const head& hd, const Call& call, recurrent_backward_head<M, R, X>& w) {
+  using T = traits<M>;
+  auto& f = w.f;
+  const idx tokens = hd.tokens(), start = initial_position(call.c, hd.index), numbers = w.numbers();
+  const R m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
+  const bool from_nothing = !call.c.initial && !call.s.initial;
+  f.m = m0, f.empty = from_nothing;
+  load_state<M>(call.c, hd, size, f.e, f.S);
+  const idx windows = (tokens + f.window - 1) / f.window;
+  const auto load = [&](idx k) {
+    const idx t0 = k * f.window, count = tokens - t0 < f.window ? tokens - t0 : f.window;
+    gather<M>(x, size, hd.s, hd.at(0), t0, count, true, f.in, f.scratch);
+    return int(count);
+  };
+  for (idx k = 0; k < windows; ++k) {
+    copy(f.S, numbers, w.checkpoints + k * numbers), w.checkpoint_m[k] = f.m;
+    const int count = load(k);
+    for (int i = 0; i < count; ++i) f.advance(i, start + k * f.window + i);
+  }
+  load_final_gradient(call.s, hd.index, hd.state, size.n, size.d, f.e, f.m, w.dS);
+  for (idx k = windows - 1; k >= 0; --k) {
+    const int count = load(k);
+    const idx t0 = k * f.window;
+    f.m = w.m[0] = w.checkpoint_m[k], f.empty = from_nothing && k == 0;
+    copy(w.checkpoints + k * numbers, numbers, w.inner);
+    states_of_window(w, count, start + t0);
+    w.rows.clear(f.window * T::micro);
+    for (int i = count - 1; i >= 0; --i) token_backward<M, R>(x, size, hd, call, w, i, t0, start, from_nothing);
+    for (int i = 0; i < count; ++i)
+      for (int l = 0; l < T::micro; ++l)
+        raise_row<M>(f.in, i, l, start + t0 + i, w.rows.at(idx(i) * T::micro + l), write_b<M>(f.in.at(i, l, start + t0 + i), w.m[i + 1]),
+                     math::exp(w.extra[i]), w.grads.state, t0 + i);
+  }
+  store_initial_gradient(call.s, hd.index, hd.state, size.n, size.d, f.e, m0, w.dS);
 }
 
 }  // namespace coefdyn::cpu

@@ -82,10 +82,10 @@ struct bf16_pairs {
   }
 };
 
-/// A tile as of tile<...>, of pairs: k counts pairs, a_k and ldb are steps from pair to pair.
+/// A tile as of register_tile<...>, of pairs: k counts pairs, a_k and ldb are steps from pair to pair.
 template <int Vectors>
 struct pair_tile {
-  using float_tile = tile<avx512_shape<float>, Vectors>;
+  using float_tile = register_tile<avx512_shape<float>, Vectors>;
   using X = bf16_pairs;
   using V = X::V;
   static constexpr int rows = float_tile::rows, vectors = Vectors;
@@ -153,8 +153,18 @@ struct rounded_panels : panels<avx512_shape<float>> {
           const int width = least(n - j, cols);
           p.take_panel(terms, width, b + (b_side == side::plain ? k0 * ldb + j : j * ldb + k0), ldb, b_side);
           for (int i = lower && j > i0 ? (j - i0) / rows * rows : 0; i < count; i += rows)
-            run({least(count - i, rows), width, (terms + 1) / 2, p.left + i * p.row, p.row, p.pair, p.panel, cols, c + (i0 + i) * ldc + j,
-                 ldc, lower ? i0 + i - j : cols, tile_end::add});
+            run({.rows = least(count - i, rows),
+                 .cols = width,
+                 .k = (terms + 1) / 2,
+                 .a = p.left + i * p.row,
+                 .a_row = p.row,
+                 .a_k = p.pair,
+                 .b = p.panel,
+                 .ldb = cols,
+                 .c = c + (i0 + i) * ldc + j,
+                 .ldc = ldc,
+                 .last = lower ? i0 + i - j : cols,
+                 .end = tile_end::add});
         }
       }
     }
@@ -171,8 +181,18 @@ struct rounded_panels : panels<avx512_shape<float>> {
           p.take_panel(least(terms, i0 + count - k0), width, b + k0 * ldb + j, ldb, side::plain);
           for (int i = i0; i < i0 + count; i += rows) {
             const bool crosses = i < k0 + terms;
-            run({least(i0 + count - i, rows), width, crosses ? (i - k0) / 2 : (terms + 1) / 2, p.left + (i - i0) * p.row, p.row, p.pair,
-                 p.panel, cols, c + i * ldc + j, ldc, cols, crosses ? tile_end::triangle : tile_end::add});
+            run({.rows = least(i0 + count - i, rows),
+                 .cols = width,
+                 .k = crosses ? (i - k0) / 2 : (terms + 1) / 2,
+                 .a = p.left + (i - i0) * p.row,
+                 .a_row = p.row,
+                 .a_k = p.pair,
+                 .b = p.panel,
+                 .ldb = cols,
+                 .c = c + i * ldc + j,
+                 .ldc = ldc,
+                 .last = cols,
+                 .end = crosses ? tile_end::triangle : tile_end::add});
           }
         }
       }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <coefdyn/cpu/products/register_tile.hpp>
 #include <coefdyn/cpu/products/rows.hpp>
-#include <coefdyn/cpu/products/tile.hpp>
 
 #if defined(__GNUC__)
 
@@ -10,12 +10,12 @@
 /// a transpose in registers) and met with the rows of A, tile after tile.
 namespace coefdyn::cpu::detail {
 
-/// panel (k, tile<T>::cols) := B (k, cols), zero beyond cols.
+/// panel (k, register_tile<T>::cols) := B (k, cols), zero beyond cols.
 template <class T>
 struct copy_panel {
   using R = typename T::real;
   using P = pack<R, T::bytes>;
-  static constexpr int panel_cols = tile<T>::cols;
+  static constexpr int panel_cols = register_tile<T>::cols;
 
   [[gnu::always_inline]] static inline void run(int k, int cols, const R* b, idx ldb, R* panel) {
     for (int p = 0; p < k; ++p)
@@ -105,7 +105,7 @@ template <class T>
 struct panels {
   using R = typename T::real;
   static constexpr target name = T::name;
-  static constexpr int rows = tile<T>::rows, cols = tile<T>::cols, depth = 240;
+  static constexpr int rows = register_tile<T>::rows, cols = register_tile<T>::cols, depth = 240;
   static_assert(depth % rows == 0, "coefdyn: a tile's triangle must not straddle two panels");
 
   enum class side { plain, transposed };
@@ -122,8 +122,18 @@ struct panels {
         else if (width < cols || (is_far(ldb) && m > 2 * rows)) T::template enter<copy_panel<T>>(terms, width, given, ldb, &panel[0]);
         else from = given, ldf = ldb;
         for (int i = lower ? j / rows * rows : 0; i < m; i += rows)
-          run({least(m - i, rows), width, terms, a + i * a_row + k0 * a_k, a_row, a_k, from, ldf, c + i * ldc + j, ldc,
-               lower ? i - j : cols, tile_end::add});
+          run({.rows = least(m - i, rows),
+               .cols = width,
+               .k = terms,
+               .a = a + i * a_row + k0 * a_k,
+               .a_row = a_row,
+               .a_k = a_k,
+               .b = from,
+               .ldb = ldf,
+               .c = c + i * ldc + j,
+               .ldc = ldc,
+               .last = lower ? i - j : cols,
+               .end = tile_end::add});
       }
   }
 
@@ -141,8 +151,18 @@ struct panels {
         }
         for (int i = k0; i < m; i += rows) {
           const bool crosses = i < k0 + terms;
-          tile<T>::at({least(m - i, rows), width, crosses ? i - k0 : terms, a + i * a_row + k0 * a_k, a_row, a_k, from, ldf,
-                       c + i * ldc + j, ldc, cols, crosses ? tile_end::triangle : tile_end::add});
+          register_tile<T>::at({.rows = least(m - i, rows),
+                                .cols = width,
+                                .k = crosses ? i - k0 : terms,
+                                .a = a + i * a_row + k0 * a_k,
+                                .a_row = a_row,
+                                .a_k = a_k,
+                                .b = from,
+                                .ldb = ldf,
+                                .c = c + i * ldc + j,
+                                .ldc = ldc,
+                                .last = cols,
+                                .end = crosses ? tile_end::triangle : tile_end::add});
         }
       }
   }
@@ -168,7 +188,18 @@ struct panels {
 
   static void solve_panel(int m, const R* l, idx l_row, idx l_k, R* x, idx ldx) {
     for (int i = 0; i < m; i += rows)
-      tile<T>::at({least(m - i, rows), cols, i, l + i * l_row, l_row, l_k, x, ldx, x + i * ldx, ldx, cols, tile_end::solve});
+      register_tile<T>::at({.rows = least(m - i, rows),
+                            .cols = cols,
+                            .k = i,
+                            .a = l + i * l_row,
+                            .a_row = l_row,
+                            .a_k = l_k,
+                            .b = x,
+                            .ldb = ldx,
+                            .c = x + i * ldx,
+                            .ldc = ldx,
+                            .last = cols,
+                            .end = tile_end::solve});
   }
   static void solve_copy(int m, int width, const R* l, idx l_row, idx l_k, R* x, idx ldx) {
     alignas(64) R panel[array_size(depth * cols)];
@@ -180,8 +211,8 @@ struct panels {
 
   /// A tile of a plain product, by the narrow kernel where one vector holds its columns.
   static void run(const tile_operands<R>& t) {
-    if (least(t.cols, t.last + t.rows) <= cols / T::vectors) tile<T, 1>::at(t);
-    else tile<T>::at(t);
+    if (least(t.cols, t.last + t.rows) <= cols / T::vectors) register_tile<T, 1>::at(t);
+    else register_tile<T>::at(t);
   }
 };
 

@@ -132,7 +132,21 @@ struct products {
   void state_row(int n, const detail::state_row_operands<R>& o) const { table_->state_row(n, o.d, o); }
   /// One decode step on a state S (n, d) in one pass: S = diag(w) S + kb v', then y = S' q; w may be null, for 1.
   void step(int n, int d, const R* w, const R* kb, const R* v, const R* q, R* S, idx lds, R* y) const {
-    state_row(n, {w, nullptr, nullptr, kb, v, q, R(0), R(1), R(1), S, lds, S, lds, y, d});
+    state_row(n, {.w = w,
+                  .row = nullptr,
+                  .col = nullptr,
+                  .k = kb,
+                  .v = v,
+                  .q = q,
+                  .s = R(0),
+                  .b = R(1),
+                  .decay = R(1),
+                  .from = S,
+                  .ld_from = lds,
+                  .to = S,
+                  .ld_to = lds,
+                  .y = y,
+                  .d = d});
   }
 
  private:

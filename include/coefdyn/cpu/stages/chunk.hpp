@@ -20,26 +20,36 @@ struct chunk {
   static constexpr seen read_seen = O::before ? seen::exclusive : seen::inclusive;
   static constexpr seen row_seen = traits<M>::structure.row_sees == sees::undecayed ? seen::exclusive : seen::inclusive;
 
-  products<R> px;
+  products<R> machine;
   gates<M, R> decays;
   int rows = 0, n = 0, e = 0;
-  R *W = nullptr, *u = nullptr, *X = nullptr;                                      // (rows, e)
-  R *Ark = nullptr, *Arc = nullptr, *Aqk = nullptr, *Aqc = nullptr, *L = nullptr;  // (rows, rows)
-  R* weighted = nullptr;                                                           // (rows, n) scratch
-  R *dW = nullptr, *du = nullptr, *dM = nullptr, *dR = nullptr,
-    *flux = nullptr;                                          // backward: (rows, e), (rows, e), (rows, rows), (rows, n), (n)
-  R *pairs = nullptr, *inflow = nullptr, *outflow = nullptr;  // what one gate's gradient adds up: (rows, rows), (rows), (rows)
+  R* W = nullptr;         // rows x e: b V, and if tied + u
+  R* u = nullptr;         // rows x e: the corrections, if not tied
+  R* X = nullptr;         // rows x e: right-hand side of their system
+  R* Ark = nullptr;       // rows x rows: Gram matrix of row and K
+  R* Arc = nullptr;       // rows x rows: of row and col
+  R* Aqk = nullptr;       // rows x rows: of Q and K
+  R* Aqc = nullptr;       // rows x rows: of Q and col
+  R* L = nullptr;         // rows x rows: s Arc
+  R* weighted = nullptr;  // rows x n: scratch
+  // backward
+  R *dW = nullptr, *du = nullptr;           // rows x e
+  R* dM = nullptr;                          // rows x rows: of the Gram matrix at hand
+  R* dR = nullptr;                          // rows x n: of row
+  R* flux = nullptr;                        // n: what passes the whole chunk of each channel
+  R* pairs = nullptr;                       // rows x rows: what one gate's gradient adds up of scores,
+  R *inflow = nullptr, *outflow = nullptr;  // rows: of reads of the start, of writes to the end
 
   chunk() = default;
   chunk(arena& a, int rows_, int n_, int e_, const products<R>& p, bool backward)
-      : px(p), decays(a, rows_, n_, px), rows(rows_), n(n_), e(e_) {
-    const idx square = idx(rows) * rows, wide = idx(rows) * e;
-    W = a.take<R>(wide), Aqk = a.take<R>(square), weighted = a.take<R>(idx(rows) * n);
-    if (corrects) X = a.take<R>(wide), Ark = a.take<R>(square), L = a.take<R>(square);
-    if (untied) u = a.take<R>(wide), Arc = a.take<R>(square), Aqc = a.take<R>(square);
+      : machine(p), decays(a, rows_, n_, machine), rows(rows_), n(n_), e(e_) {
+    const idx square = idx(rows) * rows, tall = idx(rows) * e;
+    W = a.take<R>(tall), Aqk = a.take<R>(square), weighted = a.take<R>(idx(rows) * n);
+    if (corrects) X = a.take<R>(tall), Ark = a.take<R>(square), L = a.take<R>(square);
+    if (untied) u = a.take<R>(tall), Arc = a.take<R>(square), Aqc = a.take<R>(square);
     if (backward) {
-      dW = a.take<R>(wide), dM = a.take<R>(square), dR = a.take<R>(idx(rows) * n), flux = a.take<R>(n);
-      if (untied) du = a.take<R>(wide);
+      dW = a.take<R>(tall), dM = a.take<R>(square), dR = a.take<R>(idx(rows) * n), flux = a.take<R>(n);
+      if (untied) du = a.take<R>(tall);
       if (one_gate) pairs = a.take<R>(square), inflow = a.take<R>(rows), outflow = a.take<R>(rows);
     }
   }
@@ -48,49 +58,49 @@ struct chunk {
 
   /// Decays and corrected writes of a chunk whose start has the state S (n, e); without `reads` as far as `advance` needs them.
   void prepare(const O& o, const R* S, bool reads = true) {
-    decays.px = &px;
+    decays.machine = &machine;
     rows = o.rows;
     decays.prepare(o, reads || corrects);
-    px.scale_rows(rows, e, o.b, o.V, e, W, e);
+    machine.scale_rows(rows, e, o.b, o.V, e, W, e);
     if constexpr (corrects) {
       clear(X, idx(rows) * e);
-      px.nn(rows, e, n, decays.seen_from_start(row_seen, o.row, weighted), n, S, e, X, e);
+      machine.nn(rows, e, n, decays.seen_from_start(row_seen, o.row, weighted), n, S, e, X, e);
       strict_gram(o, o.K, Ark);
       if constexpr (untied) {
         strict_gram(o, o.col, Arc);
-        px.nn_lower_left(rows, e, Ark, rows, W, e, X, e);
-        px.scale_rows(rows, e, o.s, X, e, u, e);
-        px.scale_rows(rows, rows, o.s, Arc, rows, L, rows);
-        px.solve_lower(rows, e, L, rows, u, e);
+        machine.nn_lower_left(rows, e, Ark, rows, W, e, X, e);
+        machine.scale_rows(rows, e, o.s, X, e, u, e);
+        machine.scale_rows(rows, rows, o.s, Arc, rows, L, rows);
+        machine.solve_lower(rows, e, L, rows, u, e);
       } else {
-        px.add_scaled_rows(rows, e, o.s, X, e, W, e);
-        px.scale_rows(rows, rows, o.s, Ark, rows, L, rows);
-        px.solve_lower(rows, e, L, rows, W, e);
+        machine.add_scaled_rows(rows, e, o.s, X, e, W, e);
+        machine.scale_rows(rows, rows, o.s, Ark, rows, L, rows);
+        machine.solve_lower(rows, e, L, rows, W, e);
       }
     }
   }
   /// Y (rows, e) of queries Q (rows, n); p: bonus scores.
   void read(const O& o, const R* Q, const R* p, const R* S, R* Y) {
     clear(Y, idx(rows) * e);
-    px.nn(rows, e, n, decays.seen_from_start(read_seen, Q, weighted), n, S, e, Y, e);
+    machine.nn(rows, e, n, decays.seen_from_start(read_seen, Q, weighted), n, S, e, Y, e);
     decays.gram(read_seen, Q, o.K, Aqk);
-    px.nn_lower_left(rows, e, Aqk, rows, W, e, Y, e);
+    machine.nn_lower_left(rows, e, Aqk, rows, W, e, Y, e);
     if constexpr (untied) {
       decays.gram(read_seen, Q, o.col, Aqc);
-      px.nn_lower_left(rows, e, Aqc, rows, u, e, Y, e);
+      machine.nn_lower_left(rows, e, Aqc, rows, u, e, Y, e);
     }
     if constexpr (O::before)
       for (int i = 0; i < o.tokens; ++i) {
         const int w = (i + 1) * O::micro - 1;  // the row that writes
         const R f = p[i] * o.b[w];
-        px.add_scaled_rows(1, e, &f, o.V + idx(w) * e, e, Y + idx(read_row<M>(i)) * e, e);
+        machine.add_scaled_rows(1, e, &f, o.V + idx(w) * e, e, Y + idx(read_row<M>(i)) * e, e);
       }
   }
   /// S at the chunk's start becomes S at its end (both in the state's own frame of turning).
   void advance(const O& o, R* S) {
     decays.whole(e, S);
-    px.tn(n, e, rows, decays.seen_to_end(o.K, weighted), n, W, e, S, e);
-    if constexpr (untied) px.tn(n, e, rows, decays.seen_to_end(o.col, weighted), n, u, e, S, e);
+    machine.tn(n, e, rows, decays.seen_to_end(o.K, weighted), n, W, e, S, e);
+    if constexpr (untied) machine.tn(n, e, rows, decays.seen_to_end(o.col, weighted), n, u, e, S, e);
     if (!o.onward) turn_state(o, +1, S, idx(e), e);
   }
 
@@ -108,27 +118,27 @@ struct chunk {
       turn_state(o, -1, dS, idx(e), e);
     }
     clear(dW, idx(rows) * e);
-    px.nn(rows, e, n, decays.seen_to_end(o.K, weighted), n, dS, e, dW, e);
+    machine.nn(rows, e, n, decays.seen_to_end(o.K, weighted), n, dS, e, dW, e);
     if constexpr (untied) {
       clear(du, idx(rows) * e);
-      px.nn(rows, e, n, decays.seen_to_end(o.col, weighted), n, dS, e, du, e);
+      machine.nn(rows, e, n, decays.seen_to_end(o.col, weighted), n, dS, e, du, e);
     }
   }
   /// dQ (rows, n) overwritten, dp added; dS_start += what this reader's reads of the start's state add.
   void read_backward(const O& o, const R* Q, const R* p, const R* S, const R* dY, R* dQ, R* dp, R* dS_start, O& d) {
     clear(dQ, idx(rows) * n);
-    px.nt(rows, n, e, dY, e, S, e, dQ, n);
+    machine.nt(rows, n, e, dY, e, S, e, dQ, n);
     decays.from_start(read_seen, dQ, dQ);
     add_inflow(read_seen, Q, dQ, d);
-    px.tn(n, e, rows, decays.seen_from_start(read_seen, Q, weighted), n, dY, e, dS_start, e);
+    machine.tn(n, e, rows, decays.seen_from_start(read_seen, Q, weighted), n, dY, e, dS_start, e);
     decays.gram(read_seen, Q, o.K, Aqk);
-    px.tn_lower_left(rows, e, Aqk, rows, dY, e, dW, e);
+    machine.tn_lower_left(rows, e, Aqk, rows, dY, e, dW, e);
     pair_gradient(read_seen, dY, W);
     add_pairs(read_seen, Aqk);
     decays.gram_backward(read_seen, Q, o.K, dM, dQ, d.K, O::channel ? d.g : nullptr);
     if constexpr (untied) {
       decays.gram(read_seen, Q, o.col, Aqc);
-      px.tn_lower_left(rows, e, Aqc, rows, dY, e, du, e);
+      machine.tn_lower_left(rows, e, Aqc, rows, dY, e, du, e);
       pair_gradient(read_seen, dY, u);
       add_pairs(read_seen, Aqc);
       decays.gram_backward(read_seen, Q, o.col, dM, dQ, d.col, O::channel ? d.g : nullptr);
@@ -138,8 +148,8 @@ struct chunk {
         const int w = (i + 1) * O::micro - 1;
         const R *g = dY + idx(read_row<M>(i)) * e, f = p[i] * o.b[w];
         R dot(0);
-        px.row_dots(1, e, g, e, o.V + idx(w) * e, e, &dot);
-        px.add_scaled_rows(1, e, &f, g, e, d.V + idx(w) * e, e);
+        machine.row_dots(1, e, g, e, o.V + idx(w) * e, e, &dot);
+        machine.add_scaled_rows(1, e, &f, g, e, d.V + idx(w) * e, e);
         d.b[w] += p[i] * dot;
         dp[i] = o.b[w] * dot;
       }
@@ -153,17 +163,17 @@ struct chunk {
   void finish_backward(const O& o, const R* S, R* dS, R* dS_start, O& d) {
     if constexpr (corrects) {
       R* t = untied ? du : dW;  // (I - L)^-T of it: the gradient of the system's right-hand side
-      px.solve_lower_transposed(rows, e, L, rows, t, e);
-      // E = X + Ark W + Arc u: what s multiplies; X already holds Ark W0 when untied
-      px.nn_lower_left(rows, e, untied ? Arc : Ark, rows, untied ? u : W, e, X, e);
-      px.row_dots(rows, e, t, e, X, e, d.s);
-      px.scale_rows(rows, e, o.s, t, e, X, e);  // X = dX = s t from here on
-      if constexpr (untied) px.tn_lower_left(rows, e, Ark, rows, X, e, dW, e);
+      machine.solve_lower_transposed(rows, e, L, rows, t, e);
+      // X := X + A_rk W + A_rc u, the right-hand side before the strengths s; if untied, A_rk W is in X already
+      machine.nn_lower_left(rows, e, untied ? Arc : Ark, rows, untied ? u : W, e, X, e);
+      machine.row_dots(rows, e, t, e, X, e, d.s);
+      machine.scale_rows(rows, e, o.s, t, e, X, e);  // X = dX = s t from here on
+      if constexpr (untied) machine.tn_lower_left(rows, e, Ark, rows, X, e, dW, e);
       clear(dR, idx(rows) * n);
-      px.nt(rows, n, e, X, e, S, e, dR, n);
+      machine.nt(rows, n, e, X, e, S, e, dR, n);
       decays.from_start(row_seen, dR, dR);
       add_inflow(row_seen, o.row, dR, d);
-      px.tn(n, e, rows, decays.seen_from_start(row_seen, o.row, weighted), n, X, e, dS_start, e);
+      machine.tn(n, e, rows, decays.seen_from_start(row_seen, o.row, weighted), n, X, e, dS_start, e);
       pair_gradient(seen::exclusive, X, W);
       add_pairs(row_seen, Ark);
       decays.gram_backward(row_seen, o.row, o.K, dM, dR, d.K, O::channel ? d.g : nullptr);
@@ -172,18 +182,18 @@ struct chunk {
         add_pairs(row_seen, Arc);
         decays.gram_backward(row_seen, o.row, o.col, dM, dR, d.col, O::channel ? d.g : nullptr);
       }
-      px.add(rows, n, dR, n, d.row, n);
+      machine.add(rows, n, dR, n, d.row, n);
     }
     write_gradient(W, dS, o.K, d.K, d);
     if constexpr (untied) write_gradient(u, dS, o.col, d.col, d);
     // dK is complete: its dots with K reach the gates; V and b take what the writes got
     const R* dW0 = dW;
-    px.row_dots(rows, e, dW0, e, o.V, e, d.b);
-    px.add_scaled_rows(rows, e, o.b, dW0, e, d.V, e);
+    machine.row_dots(rows, e, dW0, e, o.V, e, d.b);
+    machine.add_scaled_rows(rows, e, o.b, dW0, e, d.V, e);
     decays.whole(e, dS);
-    if constexpr (O::has_gates) clear(flux, n), px.row_dots(n, e, S, e, dS, e, flux), sum_gates(d);
-    px.add(n, e, dS_start, e, dS, e);
-    unturn(o, d);
+    if constexpr (O::has_gates) clear(flux, n), machine.row_dots(n, e, S, e, dS, e, flux), sum_gates(d);
+    machine.add(n, e, dS_start, e, dS, e);
+    turn_rows_back(o, d);
   }
 
  private:
@@ -195,31 +205,31 @@ struct chunk {
   // dM_ij = <A_i, B_j> where the Gram matrix lives, 0 elsewhere
   void pair_gradient(seen how, const R* A, const R* B) {
     clear(dM, idx(rows) * rows);
-    px.nt_lower(rows, e, A, e, B, e, dM, rows);
+    machine.nt_lower(rows, e, A, e, B, e, dM, rows);
     clear_above(rows, how == seen::exclusive, dM);
   }
   void write_gradient(const R* w, const R* dS, const R* K, R* dK, O& d) {
     clear(weighted, idx(rows) * n);
-    px.nt(rows, n, e, w, e, dS, e, weighted, n);
+    machine.nt(rows, n, e, w, e, dS, e, weighted, n);
     decays.to_end(weighted, weighted);
-    if constexpr (one_gate) px.row_dots(rows, n, K, n, weighted, n, outflow);
-    if constexpr (O::channel) px.running_dots(rows - 1, n, K, n, weighted, n, d.g + n, n);
-    px.add(rows, n, weighted, n, dK, n);
+    if constexpr (one_gate) machine.row_dots(rows, n, K, n, weighted, n, outflow);
+    if constexpr (O::channel) machine.running_dots(rows - 1, n, K, n, weighted, n, d.g + n, n);
+    machine.add(rows, n, weighted, n, dK, n);
   }
   // A gate's gradient is what passes it, added up without differences, which would cost float its digits:
   // dg_t = sum_{j < t <= i} G_ij dG_ij + sum_{i >= t} (reads of the start) + sum_{j < t} (writes to the end) + <S, e^Gamma dS>
   void add_pairs(seen how, const R* G) const {
     const idx skip = how == seen::exclusive ? rows : 0;
-    if constexpr (one_gate) px.multiply_add(rows - (skip ? 1 : 0), rows, dM + skip, rows, G + skip, rows, pairs, rows);
+    if constexpr (one_gate) machine.multiply_add(rows - (skip ? 1 : 0), rows, dM + skip, rows, G + skip, rows, pairs, rows);
   }
   void add_inflow(seen how, const R* x, const R* dx, [[maybe_unused]] O& d) const {
     const idx skip = how == seen::exclusive ? 1 : 0, last = (rows - 1) * idx(n);
-    if constexpr (one_gate) px.row_dots(rows - int(skip), n, x + skip * n, n, dx + skip * n, n, inflow);
-    if constexpr (O::channel) px.running_dots(rows - int(skip), n, x + last, -n, dx + last, -n, d.g + last - skip * n, -n);
+    if constexpr (one_gate) machine.row_dots(rows - int(skip), n, x + skip * n, n, dx + skip * n, n, inflow);
+    if constexpr (O::channel) machine.running_dots(rows - int(skip), n, x + last, -n, dx + last, -n, d.g + last - skip * n, -n);
   }
   void sum_gates(O& d) const {
     if constexpr (O::channel) {
-      px.add(rows, n, flux, 0, d.g, n);
+      machine.add(rows, n, flux, 0, d.g, n);
     } else {
       R* below = dM;  // (rows): sum over the rows i >= t
       clear(below, rows);
@@ -231,23 +241,6 @@ struct chunk {
       R written = sum_over<R>(n, [&](int c) { return flux[c]; }), read(0);
       for (int t = 0; t < rows; ++t) d.g[t] += written, written += outflow[t];
       for (int t = rows - 1; t >= 0; --t) d.g[t] += read += inflow[t];
-    }
-  }
-  // operands' gradients out of the turned frame, and the angles' gradients as sums over the rows after
-  void unturn(const O& o, O& d) const {
-    if constexpr (O::turns) {
-      const int half = n / 2;
-      constexpr bool undecayed = traits<M>::structure.row_sees == sees::undecayed;
-      for (int r = 0; r < rows; ++r) {
-        o.turn_back(r, o.K + idx(r) * n, d.K + idx(r) * n, d.co + idx(r) * half);
-        if constexpr (corrects) {
-          const int seen_row = undecayed ? r - 1 : r;
-          if (seen_row >= 0) o.turn_back(seen_row, o.row + idx(r) * n, d.row + idx(r) * n, d.co + idx(seen_row) * half);
-          if constexpr (untied) o.turn_back(r, o.col + idx(r) * n, d.col + idx(r) * n, d.co + idx(r) * half);
-        }
-      }
-      for (int r = rows - 2; r >= 0; --r)
-        for (int p = 0; p < half; ++p) d.co[idx(r) * half + p] += d.co[idx(r + 1) * half + p];
     }
   }
 };

@@ -14,7 +14,7 @@ template <class M, class R>
   requires(!traits<M>::structured)
 struct chunk<M, R> {
   using O = operands<M, R>;
-  products<R> px;
+  products<R> machine;
   int rows = 0, n = 0, e = 0;                         // n of the lowered state
   R *A = nullptr, *power = nullptr, *next = nullptr;  // (n, n): A, A^capacity, scratch
   R *W = nullptr, *moved = nullptr, *H = nullptr;     // (rows, e), (rows, n), (rows, n)
@@ -22,7 +22,7 @@ struct chunk<M, R> {
   int capacity = 0;
 
   chunk() = default;
-  chunk(arena& a, int rows_, int n_, int e_, const products<R>& p, bool) : px(p), n(n_), e(e_), capacity(rows_) {
+  chunk(arena& a, int rows_, int n_, int e_, const products<R>& p, bool) : machine(p), n(n_), e(e_), capacity(rows_) {
     const idx square = idx(n) * n;
     A = a.take<R>(square), power = a.take<R>(square), next = a.take<R>(square);
     W = a.take<R>(idx(capacity) * e), moved = a.take<R>(idx(capacity) * n), H = a.take<R>(idx(capacity) * n),
@@ -50,17 +50,17 @@ struct chunk<M, R> {
     for (idx i = 0; i < idx(n) * n; ++i) power[i] = A[i];
     for (int k = 1; k < capacity; ++k) {
       clear(next, idx(n) * n);
-      px.nn(n, n, n, A, n, power, n, next, n);
+      machine.nn(n, n, n, A, n, power, n, next, n);
       std::swap(power, next);
     }
   }
   void prepare(const O& o, const R*) {
     rows = o.rows;
-    px.scale_rows(rows, e, o.b, o.V, e, W, e);
+    machine.scale_rows(rows, e, o.b, o.V, e, W, e);
   }
   void read(const O& o, const R* Q, const R* p, const R* S, R* Y) {
     clear(Z, idx(rows) * rows), clear(Y, idx(rows) * e);
-    copy(idx(rows) * n, Q, moved);
+    copy(Q, idx(rows) * n, moved);
     for (int j = rows - 1; j >= 0; --j) {  // rows first.. have met the keys after j; a row that reads first meets only earlier ones
       const int first = O::before ? j + 1 : j;
       for (int i = first; i < rows; ++i)
@@ -68,12 +68,12 @@ struct chunk<M, R> {
       const int count = rows - first;
       R* from = moved + idx(first) * n;
       clear(H, idx(count) * n);
-      px.nn(count, n, n, from, n, A, n, H, n);
+      machine.nn(count, n, n, from, n, A, n, H, n);
       const R f = rescaled(o, j);
       for (idx i = 0; i < idx(count) * n; ++i) from[i] = f * H[i];
     }
-    px.nn_lower_left(rows, e, Z, rows, W, e, Y, e);
-    px.nn(rows, e, n, moved, n, S, e, Y, e);
+    machine.nn_lower_left(rows, e, Z, rows, W, e, Y, e);
+    machine.nn(rows, e, n, moved, n, S, e, Y, e);
     if constexpr (O::before)
       for (int i = 0; i < rows; ++i)
         for (int v = 0; v < e; ++v) Y[idx(i) * e + v] += p[i] * W[idx(i) * e + v];
@@ -84,21 +84,21 @@ struct chunk<M, R> {
       whole = whole * rescaled(o, j);
       if (j > 0) {
         clear(H, idx(j) * n);
-        px.nt(j, n, n, moved, n, A, n, H, n);
+        machine.nt(j, n, n, moved, n, A, n, H, n);
         for (idx i = 0; i < idx(j) * n; ++i) moved[i] = rescaled(o, j) * H[i];
       }
       for (int c = 0; c < n; ++c) moved[idx(j) * n + c] = o.K[idx(j) * n + c];
     }
     const auto through = [&](const R* map) {
       clear(T, idx(n) * e);
-      px.nn(n, e, n, map, n, S, e, T, e);
-      copy(idx(n) * e, T, S);
+      machine.nn(n, e, n, map, n, S, e, T, e);
+      copy(T, idx(n) * e, S);
     };
     if (rows == capacity) through(power);
     else
       for (int j = 0; j < rows; ++j) through(A);
     for (idx i = 0; i < idx(n) * e; ++i) S[i] = whole * S[i];
-    px.tn(n, e, rows, moved, n, W, e, S, e);
+    machine.tn(n, e, rows, moved, n, W, e, S, e);
   }
 
  private:

@@ -36,13 +36,11 @@ struct frame<M, R, list<Need...>> : Need::tag::template field<block<Need, R>>...
 
   frame() = default;
   frame(arena& memory, const frame_shape& s) : shape(s) {
-    (
-        [&] {
-          auto& b = of<Need>();
-          b.stride = Need::inner == width::value ? s.e : inner_size<Need>(s.n, s.d, micro);
-          b.p = memory.take<element_of<Need, R>>(rows<Need>(s.tokens) * b.stride);
-        }(),
-        ...);
+    for_each_need(needs{}, [&]<class N>(N) {
+      auto& b = of<N>();
+      b.stride = N::inner == width::value ? s.e : inner_size<N>(s.n, s.d, micro);
+      b.p = memory.take<element_of<N, R>>(rows<N>(s.tokens) * b.stride);
+    });
   }
   template <class N>
   COEFDYN_HD static constexpr idx rows(idx tokens) {
@@ -68,22 +66,18 @@ struct frame<M, R, list<Need...>> : Need::tag::template field<block<Need, R>>...
   }
   /// `keep_shared`: leave what heads share (gradients of k and q under grouped values) as it is.
   void clear(bool keep_shared = false) {
-    (
-        [&] {
-          if (keep_shared && (Need::heads == owner::key || Need::heads == owner::query)) return;
-          auto& b = of<Need>();
-          cpu::clear(b.p, rows<Need>(shape.tokens) * b.stride);
-        }(),
-        ...);
+    for_each_need(needs{}, [&]<class N>(N) {
+      if (keep_shared && (N::heads == owner::key || N::heads == owner::query)) return;
+      auto& b = of<N>();
+      cpu::clear(b.p, rows<N>(shape.tokens) * b.stride);
+    });
   }
 
   void clear_timed() {
-    (
-        [&] {
-          auto& b = of<Need>();
-          if (Need::timed) cpu::clear(b.p, rows<Need>(shape.tokens) * b.stride);
-        }(),
-        ...);
+    for_each_need(needs{}, [&]<class N>(N) {
+      auto& b = of<N>();
+      if (N::timed) cpu::clear(b.p, rows<N>(shape.tokens) * b.stride);
+    });
   }
 
   /// Token i, micro-step l, as a policy sees it.
@@ -188,53 +182,49 @@ inline constexpr idx rows_ahead = 16;
 template <class X, class... Need>
 void fetch_rows(const X& x, const extents& e, const sequence& s, const head_index& h, idx t, list<Need...>) {
   using T = traits<typename X::mixer_type>;
-  (
-      [&] {
-        if constexpr (Need::timed) {
-          idx inner[2], size[2] = {};
-          inner_extents<Need>(e.n, e.d, T::micro, size);
-          fetch<false>(row_pointer<Need>(x.template of<Need>(), s.batch, first_row<Need>(s, e, t, T::writes), head_of<Need>(h, e), inner),
-                       size[0] * size[1]);
-        }
-      }(),
-      ...);
+  for_each_need(list<Need...>{}, [&]<class N>(N) {
+    if constexpr (N::timed) {
+      idx inner[2], size[2] = {};
+      inner_extents<N>(e.n, e.d, T::micro, size);
+      fetch<false>(row_pointer<N>(x.template of<N>(), s.batch, first_row<N>(s, e, t, T::writes), head_of<N>(h, e), inner),
+                   size[0] * size[1]);
+    }
+  });
 }
 
 /// Reads rows [t, t + tokens) of one head into a frame. `constants`: also the streams without time. `scratch`: n numbers.
 template <class M, class R, class X, class... Need>
 void gather(const X& x, const extents& e, const sequence& s, const head_index& h, idx t, idx tokens, bool constants,
             frame<M, R, list<Need...>>& f, R* scratch) {
-  (
-      [&] {
-        if (!Need::timed && !constants) return;
-        using E = element_of<Need, R>;
-        const auto& v = x.template of<Need>();
-        auto& b = f.template of<Need>();
-        idx size[2] = {};
-        inner_extents<Need>(e.n, e.d, f.micro, size);
-        const int head = head_of<Need>(h, e);
-        const idx first = first_row<Need>(s, e, t, f.writes);
-        for (idx r = 0; r < f.template rows<Need>(tokens); ++r) {
-          idx inner[2];
-          const auto* p = row_pointer<Need>(v, s.batch, first + r, head, inner);
-          E* out = b.p + r * b.stride;
-          if constexpr (Need::timed)
-            if (r + rows_ahead < f.template rows<Need>(tokens)) fetch<false>(p + rows_ahead * v.strides[1], size[0]);
-          const bool featured = traits<M>::has_feature && is_featured<Need>;
-          E* in = out;
-          if constexpr (std::is_same_v<E, R>) in = featured ? scratch : out;
-          if constexpr (Need::inner_rank == 2) {
-            for (idx i = 0; i < size[0]; ++i) convert(size[1], p + i * inner[0], inner[1], in + i * size[1], idx(1));
-          } else {
-            convert(size[0], p, inner[0], in, idx(1));
-          }
-          if constexpr (traits<M>::has_feature && is_featured<Need> && std::is_same_v<E, R>)
-            apply_feature<typename M::feature_map>(scratch, out, e.n);
-          if constexpr (Need::inner == width::value)
-            for (int c = e.d; c < b.stride; ++c) out[c] = E(R(1));
-        }
-      }(),
-      ...);
+  for_each_need(list<Need...>{}, [&]<class N>(N) {
+    if (!N::timed && !constants) return;
+    using E = element_of<N, R>;
+    const auto& v = x.template of<N>();
+    auto& b = f.template of<N>();
+    idx size[2] = {};
+    inner_extents<N>(e.n, e.d, f.micro, size);
+    const int head = head_of<N>(h, e);
+    const idx first = first_row<N>(s, e, t, f.writes);
+    for (idx r = 0; r < f.template rows<N>(tokens); ++r) {
+      idx inner[2];
+      const auto* p = row_pointer<N>(v, s.batch, first + r, head, inner);
+      E* out = b.p + r * b.stride;
+      if constexpr (N::timed)
+        if (r + rows_ahead < f.template rows<N>(tokens)) fetch<false>(p + rows_ahead * v.strides[1], size[0]);
+      const bool featured = traits<M>::has_feature && is_featured<N>;
+      E* in = out;
+      if constexpr (std::is_same_v<E, R>) in = featured ? scratch : out;
+      if constexpr (N::inner_rank == 2) {
+        for (idx i = 0; i < size[0]; ++i) convert(size[1], p + i * inner[0], inner[1], in + i * size[1], idx(1));
+      } else {
+        convert(size[0], p, inner[0], in, idx(1));
+      }
+      if constexpr (traits<M>::has_feature && is_featured<N> && std::is_same_v<E, R>)
+        apply_feature<typename M::feature_map>(scratch, out, e.n);
+      if constexpr (N::inner == width::value)
+        for (int c = e.d; c < b.stride; ++c) out[c] = E(R(1));
+    }
+  });
 }
 
 /// The same with a target's instructions, where a feature map is applied.

@@ -15,23 +15,33 @@ template <class M, class R>
 struct gates {
   using O = operands<M, R>;
   static constexpr int block = 16;  // rows that a channel-gated Gram matrix treats element by element
-  const products<R>* px = nullptr;
+  const products<R>* machine = nullptr;
   int rows = 0, n = 0;
-  R *D = nullptr, *reach = nullptr;  // scalar: (rows, rows), D_ij = e^(g_{j+1} + .. + g_i), 0 above; (rows)
-  R *prefix = nullptr, *before = nullptr, *suffix = nullptr,
-    *all = nullptr;                                // (rows, 1 or n): e^(g_0..g_i), e^(g_0..g_{i-1}), e^(g_{i+1}..); all: (1 or n)
-  R* each = nullptr;                               // channel: (rows, n), e^g
-  R *in_block = nullptr, *to_block_end = nullptr;  // channel: (rows, n), prefix and suffix within blocks of rows
-  R *to_block = nullptr, *from_block = nullptr;    // channel: (blocks + 1, n), (blocks, n), decays before and after each block
-  R *anchored = nullptr, *factor = nullptr, *product = nullptr;  // channel scratch: (rows, n)
-  R* left = nullptr;                                             // channel scratch: (block, n)
-  R* wide = nullptr;                                             // (n): the whole chunk's decay of every channel; channel: ones
+  // one gate a row
+  R* D = nullptr;      // rows x rows: D_ij = e^(g_{j+1} + .. + g_i) for j <= i, 0 above
+  R* reach = nullptr;  // rows: scratch of D
+  // rows x 1, or by channel rows x n
+  R* prefix = nullptr;       // decay from the chunk's start, row i included
+  R* before = nullptr;       // the same without row i
+  R* suffix = nullptr;       // decay from behind row i to the chunk's end
+  R* all = nullptr;          // 1 or n: of the whole chunk
+  R* whole_decay = nullptr;  // n: the same for every channel; by channel: ones
+  // by channel
+  R* each = nullptr;          // rows x n: e^g
+  R* in_block = nullptr;      // rows x n: decay from the block's start to row i
+  R* to_block_end = nullptr;  // rows x n: decay from behind row i to the block's end
+  R* to_block = nullptr;      // (blocks + 1) x n: decay before each block
+  R* from_block = nullptr;    // blocks x n: decay behind each block
+  R* anchored = nullptr;      // rows x n: rows of B decayed to a block's start
+  R* factor = nullptr;        // rows x n: by what
+  R* product = nullptr;       // rows x n: scratch
+  R* left = nullptr;          // block x n: rows of A decayed from their block's start
 
   gates() = default;
-  gates(arena& a, int rows_, int n_, const products<R>& p) : px(&p), rows(rows_), n(n_) {
+  gates(arena& a, int rows_, int n_, const products<R>& p) : machine(&p), rows(rows_), n(n_) {
     const idx w = O::channel ? n : 1;
     if (!O::has_gates) return;
-    before = a.take<R>((rows + 1) * w), prefix = before ? before + w : nullptr, suffix = a.take<R>(rows * w), wide = a.take<R>(n);
+    before = a.take<R>((rows + 1) * w), prefix = before ? before + w : nullptr, suffix = a.take<R>(rows * w), whole_decay = a.take<R>(n);
     if (O::channel)
       each = a.take<R>(idx(rows) * n), anchored = a.take<R>(idx(rows) * n), factor = a.take<R>(idx(rows) * n),
       product = a.take<R>(idx(rows) * n), in_block = a.take<R>(idx(rows) * n), to_block_end = a.take<R>(idx(rows) * n),
@@ -43,31 +53,31 @@ struct gates {
   void prepare(const O& o, bool pairs = true) {
     rows = o.rows;
     if constexpr (O::channel) {
-      fill(n, R(1), wide);
+      fill(whole_decay, n, R(1));
       pass_blocks(o);
-      px->exp(idx(rows) * n, o.g, each);
+      machine->exp(idx(rows) * n, o.g, each);
       all = to_block + idx(blocks()) * n;
-      if (pairs) copy(n, wide, before);
+      if (pairs) copy(whole_decay, n, before);
       for (int b = 0; b < blocks(); ++b) {
         const int m = rows_at(b * block);
         const idx first = idx(b) * block * n, last = first + idx(m - 1) * n;
-        copy(n, wide, to_block_end + last);  // products run from row to row
-        px->multiply(m - 1, n, each + last, -n, to_block_end + last, -n, to_block_end + last - n, -n);
-        px->multiply(m, n, from_block + idx(b) * n, 0, to_block_end + first, n, suffix + first, n);
+        copy(whole_decay, n, to_block_end + last);  // products run from row to row
+        machine->multiply(m - 1, n, each + last, -n, to_block_end + last, -n, to_block_end + last - n, -n);
+        machine->multiply(m, n, from_block + idx(b) * n, 0, to_block_end + first, n, suffix + first, n);
         if (!pairs) continue;
-        copy(n, each + first, in_block + first);
-        px->multiply(m - 1, n, each + first + n, n, in_block + first, n, in_block + first + n, n);
-        px->multiply(m, n, to_block + idx(b) * n, 0, in_block + first, n, prefix + first, n);
+        copy(each + first, n, in_block + first);
+        machine->multiply(m - 1, n, each + first + n, n, in_block + first, n, in_block + first + n, n);
+        machine->multiply(m, n, to_block + idx(b) * n, 0, in_block + first, n, prefix + first, n);
       }
     } else if constexpr (O::has_gates) {
       before[0] = R(0), suffix[rows - 1] = R(0);
       for (int r = 0; r < rows; ++r) prefix[r] = before[r] + o.g[r];  // prefix is before, one row later
       for (int r = rows - 1; r > 0; --r) suffix[r - 1] = suffix[r] + o.g[r];
-      px->exp(rows, suffix, suffix), px->exp(1, prefix + rows - 1, all);
-      fill(n, all[0], wide);
+      machine->exp(rows, suffix, suffix), machine->exp(1, prefix + rows - 1, all);
+      fill(whole_decay, n, all[0]);
       if (!pairs) return;
-      px->exp(rows + 1, before, before);
-      run_on(px->where(), [&] { square(o); });
+      machine->exp(rows + 1, before, before);
+      run_on(machine->where(), [&] { square(o); });
     }
   }
 
@@ -87,7 +97,7 @@ struct gates {
   }
   /// S (n, e) times the decay of the whole chunk.
   void whole(int e, R* S) const {
-    if constexpr (O::has_gates) px->scale_rows(n, e, O::channel ? all : wide, S, e, S, e);
+    if constexpr (O::has_gates) machine->scale_rows(n, e, O::channel ? all : whole_decay, S, e, S, e);
   }
 
   /// G_ij = sum_c A_ic B_jc e^(decay between), for j <= i (inclusive) or j < i (exclusive, decay up to row i - 1); 0 elsewhere.
@@ -98,16 +108,17 @@ struct gates {
     R* out = G + skip * idx(rows);
     const R* a = A + skip * idx(n);
     if constexpr (!O::channel) {
-      px->nt_lower(rows - skip, n, a, n, B, n, out, rows);
-      if constexpr (O::has_gates) px->multiply(rows - skip, rows, D, rows, out, rows, out, rows);
+      machine->nt_lower(rows - skip, n, a, n, B, n, out, rows);
+      if constexpr (O::has_gates) machine->multiply(rows - skip, rows, D, rows, out, rows, out, rows);
       else clear_above(rows, skip == 1, G);
     } else {
-      for_each_block(how, A, B,
-                     [&](int i0, int m, const R* left_rows) { px->nt(m, i0, n, left_rows, n, anchored, n, G + idx(i0) * rows, rows); });
+      for_each_block(how, A, B, [&](int i0, int m, const R* left_rows) {
+        machine->nt(m, i0, n, left_rows, n, anchored, n, G + idx(i0) * rows, rows);
+      });
       for (int i0 = 0; i0 < rows; i0 += block) {
         const int m = rows_at(i0) - skip;
-        px->decayed_gram_lower(m, n, A + idx(i0 + skip) * n, n, B + idx(i0) * n, n, each + idx(i0) * n, n, G + idx(i0 + skip) * rows + i0,
-                               rows);
+        machine->decayed_gram_lower(m, n, A + idx(i0 + skip) * n, n, B + idx(i0) * n, n, each + idx(i0) * n, n,
+                                    G + idx(i0 + skip) * rows + i0, rows);
       }
     }
   }
@@ -117,28 +128,36 @@ struct gates {
     if (rows <= skip) return;
     if constexpr (!O::channel) {
       R* d = dG + skip * idx(rows);
-      if constexpr (O::has_gates) px->multiply(rows - skip, rows, D, rows, d, rows, d, rows);
-      px->nn_lower_left(rows - skip, n, d, rows, B, n, dA + skip * idx(n), n);
-      px->tn_lower_left(rows - skip, n, d, rows, A + skip * idx(n), n, dB, n);
+      if constexpr (O::has_gates) machine->multiply(rows - skip, rows, D, rows, d, rows, d, rows);
+      machine->nn_lower_left(rows - skip, n, d, rows, B, n, dA + skip * idx(n), n);
+      machine->tn_lower_left(rows - skip, n, d, rows, A + skip * idx(n), n, dB, n);
     } else {
       for_each_block(how, A, B, [&](int i0, int m, const R* left_rows) {
         const R* d = dG + idx(i0) * rows;
         clear(product, idx(i0) * n);  // dB_j += factor_j o sum_i dG_ij left_i
-        px->tn(i0, n, m, d, rows, left_rows, n, product, n);
-        px->multiply_add(i0, n, factor, n, product, n, dB, n);
-        if (dg) px->running_dots(i0 - 1, n, anchored, n, product, n, dg + n, n);  // a gate is passed by the columns before it
+        machine->tn(i0, n, m, d, rows, left_rows, n, product, n);
+        machine->multiply_add(i0, n, factor, n, product, n, dB, n);
+        if (dg) machine->running_dots(i0 - 1, n, anchored, n, product, n, dg + n, n);  // a gate is passed by the columns before it
         clear(product, idx(m) * n);
-        px->nn(m, n, i0, d, rows, anchored, n, product, n);
+        machine->nn(m, n, i0, d, rows, anchored, n, product, n);
         weight_in_block(how, i0, m, product, product);
-        px->add(m, n, product, n, dA + idx(i0) * n, n);
+        machine->add(m, n, product, n, dA + idx(i0) * n, n);
         const idx last = idx(i0 + m - 1) * n;  // and by the rows from its own on
-        if (dg) px->running_dots(m - skip, n, A + last, -n, product + idx(m - 1) * n, -n, dg + last - skip * idx(n), -n);
+        if (dg) machine->running_dots(m - skip, n, A + last, -n, product + idx(m - 1) * n, -n, dg + last - skip * idx(n), -n);
       });
       for (int i0 = 0; i0 < rows; i0 += block) {
         const int m = rows_at(i0) - skip;
         const idx at = idx(i0) * n, from = at + skip * idx(n);
-        px->decayed_gram_backward(
-            m, n, {A + from, B + at, each + at, n, dG + idx(i0 + skip) * rows + i0, rows, dA + from, dB + at, dg ? dg + at : nullptr});
+        machine->decayed_gram_backward(m, n,
+                                       {.a = A + from,
+                                        .b = B + at,
+                                        .f = each + at,
+                                        .ld = n,
+                                        .d = dG + idx(i0 + skip) * rows + i0,
+                                        .ldd = rows,
+                                        .da = dA + from,
+                                        .db = dB + at,
+                                        .dlog = dg ? dg + at : nullptr});
       }
     }
   }
@@ -146,14 +165,14 @@ struct gates {
  private:
   void weight(const R* w, const R* X, R* Y) const {
     if constexpr (!O::has_gates) {
-      if (X != Y) copy(idx(rows) * n, X, Y);
+      if (X != Y) copy(X, idx(rows) * n, Y);
     } else if constexpr (O::channel) {
-      px->multiply(rows, n, w, n, X, n, Y, n);
+      machine->multiply(rows, n, w, n, X, n, Y, n);
     } else {
-      px->scale_rows(rows, n, w, X, n, Y, n);
+      machine->scale_rows(rows, n, w, X, n, Y, n);
     }
   }
-  static void fill(int count, R value, R* p) {
+  static void fill(R* p, int count, R value) {
     by_channel(count, p, [&](int) { return value; });
   }
   int blocks() const { return (rows + block - 1) / block; }
@@ -163,12 +182,12 @@ struct gates {
     const int last = blocks() - 1;
     clear(to_block, n), clear(from_block + idx(last) * n, n);
     const auto add_block = [&](int b, const R* sums, R* more) {
-      copy(n, sums, more);
-      px->col_dots(rows_at(b * block), n, o.g + idx(b) * block * n, n, wide, 0, more);
+      copy(sums, n, more);
+      machine->col_dots(rows_at(b * block), n, o.g + idx(b) * block * n, n, whole_decay, 0, more);
     };
     for (int b = 0; b <= last; ++b) add_block(b, to_block + idx(b) * n, to_block + idx(b + 1) * n);
     for (int b = last; b > 0; --b) add_block(b, from_block + idx(b) * n, from_block + idx(b - 1) * n);
-    px->exp(idx(last + 2) * n, to_block, to_block), px->exp(idx(last + 1) * n, from_block, from_block);
+    machine->exp(idx(last + 2) * n, to_block, to_block), machine->exp(idx(last + 1) * n, from_block, from_block);
   }
   // D: within a block of rows e^(sums of the gates), before it those of the block's start times what reached that
   void square(const O& o) {
@@ -181,18 +200,18 @@ struct gates {
         const R g = o.g[i0 + i], *above = e - block;
         by_channel(block, e, [&](int j) { return j < i ? above[j] + g : R(0); });
       }
-      px->exp(m * block, E, E);
+      machine->exp(m * block, E, E);
       const R first = math::exp(o.g[i0]);
       for (int i = 0; i < m; ++i) {
         R* d = D + idx(i0 + i) * rows;
         const R start = E[i * block] * first;
         by_channel(i0, d, [&](int j) { return start * reach[j]; });
-        copy(i + 1, E + i * block, d + i0);
+        copy(E + i * block, i + 1, d + i0);
       }
       const R* last = E + (m - 1) * block;
       const R through = last[0] * first;
       by_channel(i0, reach, [&](int j) { return through * reach[j]; });
-      copy(m, last, reach + i0);
+      copy(last, m, reach + i0);
     }
   }
   // For each block after the first: `anchored` = rows of B before it, decayed to its start; rows of A from its start.
@@ -200,9 +219,9 @@ struct gates {
   void for_each_block(seen how, const R* A, const R* B, F body) {
     for (int i0 = block; i0 < rows; i0 += block) {
       const int last = i0 - block, m = rows_at(i0);
-      copy(idx(block) * n, to_block_end + idx(last) * n, factor + idx(last) * n);
-      if (last > 0) px->multiply(last, n, in_block + idx(i0 - 1) * n, 0, factor, n, factor, n);
-      px->multiply(i0, n, factor, n, B, n, anchored, n);
+      copy(to_block_end + idx(last) * n, idx(block) * n, factor + idx(last) * n);
+      if (last > 0) machine->multiply(last, n, in_block + idx(i0 - 1) * n, 0, factor, n, factor, n);
+      machine->multiply(i0, n, factor, n, B, n, anchored, n);
       weight_in_block(how, i0, m, A + idx(i0) * n, left);
       body(i0, m, left);
     }
@@ -210,8 +229,8 @@ struct gates {
   // Y = X, rows of the block at i0, each weighted by the decays from the block's start
   void weight_in_block(seen how, int i0, int m, const R* X, R* Y) const {
     const int skip = how == seen::exclusive ? 1 : 0;
-    if (skip && X != Y) copy(n, X, Y);
-    px->multiply(m - skip, n, in_block + idx(i0) * n, n, X + skip * n, n, Y + skip * n, n);
+    if (skip && X != Y) copy(X, n, Y);
+    machine->multiply(m - skip, n, in_block + idx(i0) * n, n, X + skip * n, n, Y + skip * n, n);
   }
 };
 

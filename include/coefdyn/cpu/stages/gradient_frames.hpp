@@ -2,6 +2,7 @@
 #pragma once
 #include "head.hpp"
 #include "raise.hpp"
+#include "scatter.hpp"
 
 /// Where a backward pass collects: the gradients of one group of heads in the arithmetic's type, added to the caller's tensors
 /// once, in a fixed order: over a whole sequence where states share a key head, else part by part as they are done.
@@ -14,7 +15,7 @@ struct backward_call {
   const DY& dy;
   const carried<M, Types>& c;
   const carried_gradients<M, Types>& s;
-  bool first;  // of leaving
+  bool write_only;  // leaving::write_only: the destinations are uninitialised
 };
 
 template <class M, class R, class X>
@@ -78,11 +79,11 @@ struct constant_slots {
   void add_all(const X& x, const extents& e, const G& g) const {
     for (idx s = 0; s < e.sequences; ++s) {
       for (int h = 0; h < e.states; ++h)
-        scatter<M, R>(x, g, e, sequence_at(x, e, s), {h, 0}, 0, 0, leaving{false, true, false}, states[s * e.states + h],
-                      static_cast<R*>(nullptr));
+        scatter<M, R>(x, g, e, sequence_at(x, e, s), {h, 0}, 0, 0, leaving{.timed = false, .constants = true, .shared = false},
+                      states[s * e.states + h], static_cast<R*>(nullptr));
       for (int h = 0; h < e.readers; ++h)
-        scatter<M, R>(x, g, e, sequence_at(x, e, s), {0, h}, 0, 0, leaving{false, true, false}, readers[s * e.readers + h],
-                      static_cast<R*>(nullptr));
+        scatter<M, R>(x, g, e, sequence_at(x, e, s), {0, h}, 0, 0, leaving{.timed = false, .constants = true, .shared = false},
+                      readers[s * e.readers + h], static_cast<R*>(nullptr));
     }
   }
 
@@ -96,14 +97,12 @@ struct constant_slots {
   }
   template <class... Need>
   static void copy(const frame<M, R, list<Need...>>& from, frame<M, R, list<Need...>>& to) {
-    (
-        [&] {
-          if (Need::timed) return;
-          const auto& b = from.template of<Need>();
-          auto& t = to.template of<Need>();
-          for (idx i = 0; i < b.stride; ++i) t.p[i] = b.p[i];
-        }(),
-        ...);
+    for_each_need(list<Need...>{}, [&]<class N>(N) {
+      if (N::timed) return;
+      const auto& b = from.template of<N>();
+      auto& t = to.template of<N>();
+      for (idx i = 0; i < b.stride; ++i) t.p[i] = b.p[i];
+    });
   }
 };
 

@@ -7,6 +7,15 @@
 /// What every form does around its own loop: which heads go together, states in and out, and the last step of a read.
 namespace coefdyn::cpu {
 
+/// A row of y or dy: token t of a batch row as one reading head sees it.
+struct output_row {
+  idx batch, t;
+  int reader;
+  template <class V>
+  COEFDYN_HD auto* in(const V& y) const {
+    return y.data + batch * y.strides[0] + t * y.strides[1] + reader * y.strides[2];
+  }
+};
 /// One sequence of one state head and the heads that read it.
 struct head {
   sequence s;
@@ -15,6 +24,8 @@ struct head {
   int first_reader = 0, readers = 1;
   COEFDYN_HD idx tokens() const { return s.end - s.begin; }
   COEFDYN_HD head_index at(int r) const { return {state, first_reader + r}; }
+  /// Reader r's row t of y, counted from the sequence's first token.
+  output_row row(idx t, int r) const { return {s.batch, s.begin + t, first_reader + r}; }
 };
 COEFDYN_HD inline int readers_per_state(const extents& e) { return e.states ? e.readers / e.states : 0; }
 /// Heads are visited in groups that share a key head, so that shared gradients are summed in a fixed order.
@@ -31,7 +42,7 @@ COEFDYN_HD head head_of_group(const X& x, const extents& e, idx group, int membe
   return h;
 }
 
-/// The head that a loop over them meets after this one, as long as it stays in its part of them; none after the last: false.
+/// Moves `hd` to the next state head (of the next sequence after the last head). False after the last sequence.
 template <class X>
 bool next_head(const X& x, const extents& e, head& hd) {
   if (hd.state + 1 == e.states) {
@@ -43,7 +54,7 @@ bool next_head(const X& x, const extents& e, head& hd) {
   return true;
 }
 
-/// A write as the lowering sees it, b (K_c) with K_c = k_c times b's part per channel; the maximum m taken out of b's exponent.
+/// The scalar part of b_j, divided by e^m. Its per-channel part is multiplied into the key (K_c = k_c b_c, see write_key).
 template <class M, class At>
 COEFDYN_HD auto write_b(const At& at, typename At::real m) {
   using R = typename At::real;
@@ -115,9 +126,11 @@ void store_rest(const V& out, idx sequence, int h, int n, idx stride, const X* z
     for (int r = 0; r < n; ++r) out.z(sequence, h, r) = state_out<std::remove_cvref_t<decltype(out.z(0, 0, 0))>>(z, stride, n, r, 0);
   if constexpr (traits<M>::stabilised) out.m(sequence, h) = math::converted_maximum<std::remove_cvref_t<decltype(out.m(0, 0))>>(m);
 }
-/// Loads the caller's initial state (or zeros) into S (n, e), normalizer column at d.
+/// Loads the caller's initial state (or zeros) into S (n, width), normalizer column at d.
 template <class M, class Types, class X>
-void load_state(const carried<M, Types>& c, idx sequence, int h, int n, int d, int e, X* S) {
+void load_state(const carried<M, Types>& c, const head& hd, const extents& size, int width, X* S) {
+  const idx sequence = hd.index;
+  const int h = hd.state, n = size.n, d = size.d, e = width;
   const int rows = is_complex<X> ? n : traits<M>::lowered(n);
   clear(S, idx(rows) * e);
   if (!c.initial) return;
@@ -126,9 +139,27 @@ void load_state(const carried<M, Types>& c, idx sequence, int h, int n, int d, i
     for (int r = 0; r < n; ++r) state_in(S, e, n, r, d, c.initial.z(sequence, h, r));
 }
 template <class M, class V, class X, class R>
-void store_state(const V& out, idx sequence, int h, int n, int d, int e, const X* S, R m) {
-  store_matrix(out.S, sequence, h, n, d, e, S);
-  store_rest<M>(out, sequence, h, n, e, S + d, m);
+void store_state(const V& out, idx slot, int h, const extents& size, int width, const X* S, R m) {
+  store_matrix(out.S, slot, h, size.n, size.d, width, S);
+  store_rest<M>(out, slot, h, size.n, width, S + size.d, m);
+}
+
+/// The states that a call wants on its way, in the order in which a head comes by them.
+template <class M, class Types>
+struct captures {
+  const carried<M, Types>& c;
+  idx sequence, sequences, tokens;
+  std::size_t next = 0;
+  /// keep(c.captured, slot) for each position of at most `seen` tokens; one beyond the last token counts as that.
+  template <class Keep>
+  void after(idx seen, Keep keep) {
+    for (; next < c.positions.size() && (c.positions[next] <= seen || seen == tokens); ++next)
+      keep(c.captured, idx(next) * sequences + sequence);
+  }
+};
+template <class M, class Types>
+captures<M, Types> captures_of(const carried<M, Types>& c, const head& hd, const extents& size) {
+  return {.c = c, .sequence = hd.index, .sequences = size.sequences, .tokens = hd.tokens()};
 }
 
 /// Positions that leave a call; all heads have read the ones that came in, which may be the same memory.
@@ -143,12 +174,18 @@ void store_positions(const X& x, const extents& e, const carried<M, Types>& c) {
   }
 }
 
+/// The sum of a read's weights: its last column, or 0 where the normalization needs none.
+template <class M, class R>
+COEFDYN_HD R sum_of(const R* numerator, int d) {
+  return traits<M>::needs_sum ? numerator[d] : R(0);
+}
 /// y = inverse * numerator of one row; a row whose weights are all exactly zero gives 0.
 template <class M, class R, class At, class Y>
-void finish_row(const R* numerator, int d, R sum, R m, const At& at, const Y& y, idx batch, idx t, int reader) {
+void finish_row(const R* numerator, int d, R m, const At& at, const Y& y, const output_row& row) {
   using Stored = std::remove_cvref_t<decltype(y(0, 0, 0, 0))>;
+  const R sum = sum_of<M>(numerator, d);
   const R f = inverse_eta<typename M::normalization>(sum, m, at);
-  Stored* out = y.data + batch * y.strides[0] + t * y.strides[1] + reader * y.strides[2];
+  Stored* out = row.in(y);
   const idx stride = y.strides[3];
   if constexpr (std::is_same_v<Stored, R>)
     if (numerator == out && f == R(1)) return;  // the form has put it there

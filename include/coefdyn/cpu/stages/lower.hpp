@@ -27,90 +27,129 @@ COEFDYN_HD void lower_vector(const Row& x, int n, int sign, R* out) {
   }
 }
 
-/// The state side of tokens [0, tokens) of a frame, at positions from `position`. m goes in and out.
+/// K and V of operands from a frame: rows of their own where a token does not write at every micro-step, else the frame's.
 template <class M, class R, class Frame>
-void lower(const Frame& f, idx position, R& m, operands<M, R>& o) {
+void lower_values(const Frame& f, operands<M, R>& o) {
+  using T = traits<M>;
+  const auto& v = f.template of<need<stream::v, ticks::write, width::value>>();
+  if constexpr (T::micro > 1 && !T::structure.writes_each) {
+    for (int r = 0; r < o.rows; ++r) {
+      if (r % T::micro == T::micro - 1) copy(v.p + r / T::micro * v.stride, o.e, o.V + idx(r) * o.e);
+      else clear(o.V + idx(r) * o.e, o.e);
+    }
+  } else {
+    if constexpr (operands<M, R>::keys_as_given) o.K = f.template of<need<stream::k, ticks::write, width::key, owner::key>>().p;
+    o.V = v.p;
+  }
+}
+/// m of token i, and how far its read and its bonus lie below their common maximum; returns m_{t-1} - m_t.
+template <class M, class R, class Frame>
+R lower_maximum(const Frame& f, int i, idx position, R& m, operands<M, R>& o) {
+  using O = operands<M, R>;
+  if constexpr (traits<M>::stabilised) {
+    const R last = m, shift = next_maximum<M>(f, i, position, m, o.acts(idx(i) * O::micro));
+    o.shift[i] = math::exp(shift);
+    o.m[i] = m;
+    if constexpr (O::before) {
+      o.m[i] = math::max(last, m);
+      o.read_scale[i] = math::exp(last - o.m[i]);
+      o.bonus_scale[i] = math::exp(m - o.m[i]);
+    }
+    return shift;
+  } else {
+    o.m[i] = R(0);
+    return R(0);
+  }
+}
+/// Micro-step l of token i as the timeline's row r, for `lower`: one function an operand.
+template <class M, class R, class At>
+struct lowered_row {
   using A = typename M::evolution;
   using B = typename M::scaling;
   using T = traits<M>;
   using O = operands<M, R>;
-  const int n = f.shape.n, half = o.n / 2;
+  const At& at;
+  operands<M, R>& o;
+  int i, l;
+  idx r;
+  R shift, m;
+
+  /// K and b, and of a bonus diag(u) K.
+  void write() const {
+    const int n = at.n;
+    const bool writes = T::writes_at(l);
+    R* k = o.K + r * o.n;
+    if constexpr (!O::keys_as_given) lower_vector<M>(at.k, n, +1, k);
+    if constexpr (T::scale_is_scalar) {
+      o.b[r] = writes ? R(B::scale(at)) : R(0);
+    } else {
+      for (int part = 0; part < o.n; part += n) by_channel(n, k + part, [&](int c) { return k[part + c] * R(B::scale(at, c)); });
+      o.b[r] = writes ? R(1) : R(0);
+    }
+    if constexpr (T::exponential) o.b[r] = writes ? o.b[r] * math::exp(R(B::log_scale(at)) - (T::stabilised ? m : R(0))) : R(0);
+  }
+  void decay() const {
+    const int n = at.n;
+    R* g = o.g + r * o.gate_width();
+    if (l > 0 || !o.acts(r)) clear(g, o.gate_width());
+    else if constexpr (!O::channel) g[0] = log_decay_of<A>(at, 0) + shift;
+    else
+      for (int part = 0; part < o.n; part += n) by_channel(n, g + part, [&](int c) { return log_decay_of<A>(at, c) + shift; });
+  }
+  void correction() const {
+    const int n = at.n;
+    o.s[r] = R(A::strength(at));
+    if constexpr (T::stabilised && T::structure.row_sees == sees::undecayed) o.s[r] = o.s[r] * (l == 0 ? o.shift[i] : R(1));
+    by_channel(n, o.row + r * o.n, [&](int c) { return R(A::row(at, c)); });
+    if constexpr (!O::tied) by_channel(n, o.col + r * o.n, [&](int c) { return R(column_of<A>(at, c)); });
+    if (!o.acts(r)) {
+      o.s[r] = R(0), clear(o.row + r * o.n, o.n);
+      if constexpr (!O::tied) clear(o.col + r * o.n, o.n);
+    }
+  }
+  void bonus() const {
+    const int n = at.n;
+    const R* k = o.K + r * o.n;
+    if (l == T::micro - 1)
+      for (int part = 0; part < o.n; part += n)
+        by_channel(n, o.bonus + idx(i) * o.n + part, [&](int c) { return R(A::bonus(at, c)) * k[part + c]; });
+  }
+  /// The cumulative angle P, and K, col and row turned by -P.
+  void turn() const {
+    const int half = o.n / 2;
+    R *co = o.co + r * half, *si = o.si + r * half;
+    for (int p = 0; p < half; ++p) {
+      if (l == 0) o.angle[p] = within_a_turn(o.angle[p] + wide<R>(R(A::angle(at, p))));
+      if (!o.acts(r) && math::is_nan(o.angle[p])) o.angle[p] = wide<R>(0);  // any number is as right
+      if (l == 0) o.co_now[p] = math::cos(o.angle[p]), o.si_now[p] = math::sin(o.angle[p]);
+      co[p] = R(o.co_now[p]), si[p] = R(o.si_now[p]);
+    }
+    O::turn(o.n, co, si, -1, o.K + r * o.n);
+    if constexpr (O::corrects) {
+      if constexpr (!O::tied) O::turn(o.n, co, si, -1, o.col + r * o.n);
+      if constexpr (T::structure.row_sees == sees::decayed) O::turn(o.n, co, si, -1, o.row + r * o.n);
+      else if (r || o.onward) O::turn(o.n, co - half, si - half, -1, o.row + r * o.n);
+    }
+  }
+};
+
+/// The state side of tokens [0, tokens) of a frame, at positions from `position`. m goes in and out.
+template <class M, class R, class Frame>
+void lower(const Frame& f, idx position, R& m, operands<M, R>& o) {
+  using O = operands<M, R>;
   o.go_on();
   o.last_row = o.rows - 1;
-  if constexpr (T::micro > 1 && !T::structure.writes_each) {
-    const auto& v = f.template of<need<stream::v, ticks::write, width::value>>();
-    for (int r = 0; r < o.rows; ++r) {
-      if (r % T::micro == T::micro - 1) copy(o.e, v.p + r / T::micro * v.stride, o.V + idx(r) * o.e);
-      else clear(o.V + idx(r) * o.e, o.e);
-    }
-  } else {
-    if constexpr (O::keys_as_given) o.K = f.template of<need<stream::k, ticks::write, width::key, owner::key>>().p;
-    o.V = f.template of<need<stream::v, ticks::write, width::value>>().p;
-  }
+  lower_values<M>(f, o);
   for (int i = 0; i < o.tokens; ++i) {
-    R shift(0);
-    if constexpr (T::stabilised) {
-      const R last = m;
-      shift = next_maximum<M>(f, i, position + i, m, o.acts(idx(i) * T::micro));
-      o.shift[i] = math::exp(shift);
-      o.m[i] = m;
-      if constexpr (O::before) {
-        o.m[i] = math::max(last, m);
-        o.read_scale[i] = math::exp(last - o.m[i]);
-        o.bonus_scale[i] = math::exp(m - o.m[i]);
-      }
-    } else {
-      o.m[i] = R(0);
-    }
-    for (int l = 0; l < T::micro; ++l) {
-      const idx r = idx(i) * T::micro + l;
+    const R shift = lower_maximum<M>(f, i, position + i, m, o);
+    for (int l = 0; l < O::micro; ++l) {
       const auto at = f.at(i, l, position + i);
-      const bool writes = T::structure.writes_each || l == T::micro - 1;
-      R* k = o.K + r * o.n;
-      if constexpr (!O::keys_as_given) lower_vector<M>(at.k, n, +1, k);
-      if constexpr (T::scale_is_scalar) {
-        o.b[r] = writes ? R(B::scale(at)) : R(0);
-      } else {
-        for (int part = 0; part < o.n; part += n) by_channel(n, k + part, [&](int c) { return k[part + c] * R(B::scale(at, c)); });
-        o.b[r] = writes ? R(1) : R(0);
-      }
-      if constexpr (T::exponential) o.b[r] = writes ? o.b[r] * math::exp(R(B::log_scale(at)) - (T::stabilised ? m : R(0))) : R(0);
-      if constexpr (O::has_gates) {
-        R* g = o.g + r * o.gate_width();
-        if (l > 0 || !o.acts(r)) clear(g, o.gate_width());
-        else if constexpr (!O::channel) g[0] = log_decay_of<A>(at, 0) + shift;
-        else
-          for (int part = 0; part < o.n; part += n) by_channel(n, g + part, [&](int c) { return log_decay_of<A>(at, c) + shift; });
-      }
-      if constexpr (O::corrects) {
-        o.s[r] = R(A::strength(at));
-        if constexpr (T::stabilised && T::structure.row_sees == sees::undecayed) o.s[r] = o.s[r] * (l == 0 ? o.shift[i] : R(1));
-        by_channel(n, o.row + r * o.n, [&](int c) { return R(A::row(at, c)); });
-        if constexpr (!O::tied) by_channel(n, o.col + r * o.n, [&](int c) { return R(column_of<A>(at, c)); });
-        if (!o.acts(r)) {
-          o.s[r] = R(0), clear(o.row + r * o.n, o.n);
-          if constexpr (!O::tied) clear(o.col + r * o.n, o.n);
-        }
-      }
-      if constexpr (O::before)
-        if (l == T::micro - 1)
-          for (int part = 0; part < o.n; part += n)
-            by_channel(n, o.bonus + idx(i) * o.n + part, [&](int c) { return R(A::bonus(at, c)) * k[part + c]; });
-      if constexpr (O::turns) {
-        R *co = o.co + r * half, *si = o.si + r * half;
-        for (int p = 0; p < half; ++p) {
-          if (l == 0) o.angle[p] = within_a_turn(o.angle[p] + wide<R>(R(A::angle(at, p))));
-          if (!o.acts(r) && math::is_nan(o.angle[p])) o.angle[p] = wide<R>(0);  // any number is as right
-          if (l == 0) o.co_now[p] = math::cos(o.angle[p]), o.si_now[p] = math::sin(o.angle[p]);
-          co[p] = R(o.co_now[p]), si[p] = R(o.si_now[p]);
-        }
-        O::turn(o.n, co, si, -1, k);
-        if constexpr (O::corrects) {
-          if constexpr (!O::tied) O::turn(o.n, co, si, -1, o.col + r * o.n);
-          if constexpr (T::structure.row_sees == sees::decayed) O::turn(o.n, co, si, -1, o.row + r * o.n);
-          else if (r || o.onward) O::turn(o.n, co - half, si - half, -1, o.row + r * o.n);
-        }
-      }
+      const lowered_row<M, R, decltype(at)> row{.at = at, .o = o, .i = i, .l = l, .r = idx(i) * O::micro + l, .shift = shift, .m = m};
+      row.write();
+      if constexpr (O::has_gates) row.decay();
+      if constexpr (O::corrects) row.correction();
+      if constexpr (O::before) row.bonus();
+      if constexpr (O::turns) row.turn();
     }
   }
 }
@@ -144,8 +183,8 @@ R* lower_reads(const Frame& f, const operands<M, R>& o, int from, R* Q, R* p) {
       }
     }
     if constexpr (O::turns) {
-      const int seen = O::before ? r - 1 : r;
-      if (seen >= 0 || o.onward) O::turn(o.n, o.co + idx(seen) * half, o.si + idx(seen) * half, -1, q);
+      const int row_seen = O::before ? r - 1 : r;
+      if (row_seen >= 0 || o.onward) O::turn(o.n, o.co + idx(row_seen) * half, o.si + idx(row_seen) * half, -1, q);
     }
   }
   return Q;
@@ -181,7 +220,7 @@ void turn_state([[maybe_unused]] const operands<M, R>& o, [[maybe_unused]] int s
 template <class M, class R>
 const R* turned_copy(const operands<M, R>& o, const R* S, idx ld, int width, R* copy_to) {
   if constexpr (operands<M, R>::turns) {
-    for (int r = 0; r < o.n; ++r) copy(width, S + r * ld, copy_to + idx(r) * width);
+    for (int r = 0; r < o.n; ++r) copy(S + r * ld, width, copy_to + idx(r) * width);
     turn_state(o, +1, copy_to, idx(width), width);
     return copy_to;
   } else {

@@ -57,8 +57,8 @@ COEFDYN_HD R next_maximum(const Frame& f, int i, idx position, R& m, bool acts =
   const bool none = math::is_unset(left);
   R top = none ? math::unset_maximum<R>() : left;
   for (int l = 0; l < T::micro; ++l)
-    if (T::structure.writes_each || l == T::micro - 1) top = math::max(top, R(M::scaling::log_scale(f.at(i, l, position))));
-  if constexpr (requires { M::normalization::floors_at_one; }) top = math::max(top, R(0));
+    if (T::writes_at(l)) top = math::max(top, R(M::scaling::log_scale(f.at(i, l, position))));
+  if constexpr (T::floored) top = math::max(top, R(0));
   m = top;
   return none ? R(0) : before - top;
 }

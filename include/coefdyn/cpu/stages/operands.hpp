@@ -5,6 +5,14 @@
 /// Operands of a chunk: rows of a timeline of micro-steps, in which no policy is seen (lower.hpp makes them).
 namespace coefdyn::cpu {
 
+/// (x, y) turned by the angle of cos and sin.
+template <class R>
+COEFDYN_HD void turn_pair(R co, R si, R& x, R& y) {
+  const R a = x, b = y;
+  x = a * co - b * si;
+  y = a * si + b * co;
+}
+
 /// Operands of a chunk: `rows` micro-steps of `tokens` tokens. As gradients, co holds d(angle).
 template <class M, class R>
 struct operands {
@@ -90,17 +98,15 @@ struct operands {
     if constexpr (turns) {
       if (!onward) cpu::clear(angle, n / 2);
       if (!onward || last_row < 0) return;
-      copy(n / 2, co + last_row * (n / 2), co - n / 2);
-      copy(n / 2, si + last_row * (n / 2), si - n / 2);
+      copy(co + last_row * (n / 2), n / 2, co - n / 2);
+      copy(si + last_row * (n / 2), n / 2, si - n / 2);
     }
   }
   /// x turned by `sign` times the angle of cos and sin rows.
   COEFDYN_HD static void turn(int n, const R* co, const R* si, int sign, R* x) {
     for (int p = 0; p < n / 2; ++p) {
       const channel_pair i = pair_of(pairs, p, n);
-      const R a = x[i.x], c = x[i.y], f = sign < 0 ? -si[p] : si[p];
-      x[i.x] = a * co[p] - c * f;
-      x[i.y] = a * f + c * co[p];
+      turn_pair(co[p], sign < 0 ? -si[p] : si[p], x[i.x], x[i.y]);
     }
   }
   /// Adds d(angle P) of x~ = turned(x, -P), and turns dx~ back to dx.
@@ -118,6 +124,25 @@ struct operands {
     return p ? p + n / 2 : p;
   }
 };
+/// Gradients d of operands o out of the turned frame, and the angles' gradients as sums over the rows after.
+template <class M, class R>
+void turn_rows_back([[maybe_unused]] const operands<M, R>& o, [[maybe_unused]] operands<M, R>& d) {
+  using O = operands<M, R>;
+  if constexpr (O::turns) {
+    const int n = o.n, half = n / 2, rows = o.rows;
+    for (int r = 0; r < rows; ++r) {
+      o.turn_back(r, o.K + idx(r) * n, d.K + idx(r) * n, d.co + idx(r) * half);
+      if constexpr (O::corrects) {
+        const int row_seen = traits<M>::structure.row_sees == sees::undecayed ? r - 1 : r;
+        if (row_seen >= 0) o.turn_back(row_seen, o.row + idx(r) * n, d.row + idx(r) * n, d.co + idx(row_seen) * half);
+        if constexpr (!O::tied) o.turn_back(r, o.col + idx(r) * n, d.col + idx(r) * n, d.co + idx(r) * half);
+      }
+    }
+    for (int r = rows - 2; r >= 0; --r)
+      for (int p = 0; p < half; ++p) d.co[idx(r) * half + p] += d.co[idx(r + 1) * half + p];
+  }
+}
+
 template <class W>
 COEFDYN_HD std::int64_t whole_turns(const W& angle) {
   if constexpr (is_dual<W>) return whole_turns(angle.v);

@@ -19,14 +19,14 @@ inline constexpr int scores_at_once = 256;
 
 /// e := e^exponent(z).
 template <class Phi, class R>
-void exponentials(const products<R>& px, int count, const R* z, R* e) {
+void exponentials(const products<R>& machine, int count, const R* z, R* e) {
   by_channel(count, e, [&](int c) { return Phi::exponent(z[c]); });
-  px.exp(count, e, e);
+  machine.exp(count, e, e);
 }
 /// z := phi(z) = phi(0) e^z.
 template <class Phi, class R>
-void multiple_of_exp(const products<R>& px, idx count, R* z) {
-  px.exp(count, z, z);
+void multiple_of_exp(const products<R>& machine, idx count, R* z) {
+  machine.exp(count, z, z);
   const R at_zero = Phi::apply(R(0));
   if (at_zero != R(1))
     for (idx i = 0; i < count; ++i) z[i] = at_zero * z[i];
@@ -34,14 +34,14 @@ void multiple_of_exp(const products<R>& px, idx count, R* z) {
 
 /// z := phi(z).
 template <class Phi, class R>
-void apply_readout(const products<R>& px, idx count, R* z) {
+void apply_readout(const products<R>& machine, idx count, R* z) {
   if constexpr (is_multiple_of_exp<Phi>) {
-    multiple_of_exp<Phi>(px, count, z);
+    multiple_of_exp<Phi>(machine, count, z);
   } else if constexpr (weighs_by_exponential<Phi, R>) {
     R e[scores_at_once];
     for (idx i = 0; i < count; i += scores_at_once, z += scores_at_once) {
       const int here = count - i < scores_at_once ? static_cast<int>(count - i) : scores_at_once;
-      exponentials<Phi>(px, here, z, e);
+      exponentials<Phi>(machine, here, z, e);
       by_channel(here, z, [&](int c) { return Phi::apply(z[c], e[c]); });
     }
   } else {
@@ -51,21 +51,21 @@ void apply_readout(const products<R>& px, idx count, R* z) {
 
 /// g := phi'(z) g and z := phi(z).
 template <class Phi, class R>
-void slope_readout(const products<R>& px, idx count, R* z, R* g) {
+void slope_readout(const products<R>& machine, idx count, R* z, R* g) {
   for (idx i = 0; i < count; i += scores_at_once, z += scores_at_once, g += scores_at_once) {
     const int here = count - i < scores_at_once ? static_cast<int>(count - i) : scores_at_once;
     if constexpr (is_multiple_of_exp<Phi>) {
-      multiple_of_exp<Phi>(px, here, z);
+      multiple_of_exp<Phi>(machine, here, z);
       by_channel(here, g, [&](int c) { return z[c] * g[c]; });
     } else if constexpr (slopes_by_exponential<Phi, R>) {
       R e[scores_at_once];
-      exponentials<Phi>(px, here, z, e);
+      exponentials<Phi>(machine, here, z, e);
       by_channel(here, g, [&](int c) { return g[c] * Phi::derivative(z[c], e[c]); });
       if constexpr (weighs_by_exponential<Phi, R>) by_channel(here, z, [&](int c) { return Phi::apply(z[c], e[c]); });
-      else apply_readout<Phi>(px, here, z);
+      else apply_readout<Phi>(machine, here, z);
     } else {
       by_channel(here, g, [&](int c) { return g[c] * slope<Phi>(z[c]); });
-      apply_readout<Phi>(px, here, z);
+      apply_readout<Phi>(machine, here, z);
     }
   }
 }

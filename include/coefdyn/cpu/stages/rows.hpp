@@ -16,7 +16,7 @@ COEFDYN_HD void clear(X* p, idx count) {
   for (idx i = 0; i < count; ++i) p[i] = X{};  // compilers see a memset
 }
 template <class X>
-COEFDYN_HD void copy(idx count, const X* from, X* to) {
+COEFDYN_HD void copy(const X* from, idx count, X* to) {
 #if !defined(__CUDA_ARCH__)
   if constexpr (std::is_trivially_copyable_v<X>) {
     if (count > 0) std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(X));
@@ -58,7 +58,7 @@ COEFDYN_HD To converted(const From& x) {
 template <class From, class To>
 COEFDYN_HD void convert(idx count, const From* from, idx from_stride, To* to, idx to_stride) {
   if (from_stride == 1 && to_stride == 1) {
-    if constexpr (std::is_same_v<From, To>) copy(count, from, to);
+    if constexpr (std::is_same_v<From, To>) copy(from, count, to);
     else by_channel(static_cast<int>(count), to, [&](int i) { return converted<To>(from[i]); });
   } else {
     for (idx i = 0; i < count; ++i) to[i * to_stride] = converted<To>(from[i * from_stride]);

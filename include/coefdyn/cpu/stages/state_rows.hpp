@@ -19,7 +19,7 @@ struct state_rows_head {
   state_frame<M, R, X::over> in;
   reader_frame<M, R, X::over> reads;
   O o;
-  products<R> px;
+  products<R> machine;
   R *own = nullptr, *z = nullptr, *w = nullptr, *row = nullptr;    // (n, d), (n), (rows, 1 or n), (2, n)
   R* turned = nullptr;                                             // (n, d), (n): a state on its way out
   R* ahead = nullptr;                                              // (d): S' row of the row that comes next
@@ -36,61 +36,92 @@ struct state_rows_head {
   const R* next = nullptr;  // during the last token: the state of the head that comes next
 
   state_rows_head() = default;
-  state_rows_head(arena& a, const extents& e, int length_)
+  state_rows_head(arena& a, const extents& size, int length_)
       : length(length_),
-        n(T::lowered(e.n)),
-        d(e.d),
-        in(a, shape(e, length_)),
-        reads(a, shape(e, length_)),
-        o(a, length_, e.n, value_width<M>(e.d), T::micro > 1 && !T::structure.writes_each),
-        px(products<R>::best()) {
-    const idx rows = idx(length) * T::micro, readers = readers_per_state(e);
+        n(T::lowered(size.n)),
+        d(size.d),
+        in(a, shape(size, length_)),
+        reads(a, shape(size, length_)),
+        o(a, length_, size.n, value_width<M>(size.d), T::micro > 1 && !T::structure.writes_each),
+        machine(products<R>::best()) {
+    const idx rows = idx(length) * T::micro, readers = readers_per_state(size);
     own = a.take<R>(idx(n) * d), z = a.take<R>(n), row = a.take<R>(2 * n);
     if (O::turns) turned = a.take<R>(idx(n) * d + n);
     if (O::corrects) ahead = a.take<R>(d);
     if (O::has_gates) w = a.take<R>(rows * (O::channel ? n : 1));
     Q = a.take<R>(readers * rows * n), p = a.take<R>(readers * length), Y = a.take<R>(readers * length * width()),
-    scratch = a.take<R>(3 * idx(e.n)), queries = a.take<const R*>(readers);
+    scratch = a.take<R>(3 * idx(size.n)), queries = a.take<const R*>(readers);
     if (readers > 1) nothing = a.take<R>(n > d ? n : d), sink = a.take<R>(idx(n) * d);
   }
-  static frame_shape shape(const extents& e, int length) { return {e.n, e.policy_d(), value_width<M>(e.d), length}; }
+  static frame_shape shape(const extents& size, int length) { return {size.n, size.policy_d(), value_width<M>(size.d), length}; }
   /// A read row with its sum at d, whole cache lines.
   int width() const { return (d + 16) / 16 * 16; }
   R* result(int r, int i) const { return reads_to + (idx(r) * length + i) * ld_reads; }
 
-  /// Rows of a token, read by the token's queries where it reads after its write. Each row's pass also sums what the next row of
-  /// the window is corrected by.
+  /// Rows of a token, read by the token's queries where it reads after its write.
   void token(int i, int readers) {
-    for (int l = 0; l < T::micro; ++l) {
-      const int r = i * T::micro + l;
-      const R *decays = nullptr, *left = nullptr, *col = nullptr, *known = nullptr, *row_ahead = nullptr;  // decays: per channel
-      R decay(1), strength(0);
-      if constexpr (O::channel) {
-        if (l == 0) decays = w + idx(r) * n;
-      } else if constexpr (O::has_gates) {
-        if (l == 0) decay = w[r];
-      }
-      if constexpr (O::corrects) {
-        left = r ? left_ahead : left_of(r), known = r ? ahead : nullptr;
-        left_ahead = row_ahead = r + 1 < o.rows ? left_of(r + 1) : nullptr;
-        strength = o.s[r] * (T::structure.row_sees == sees::decayed ? decay : R(1));
-        if constexpr (!O::tied) col = o.col + idx(r) * n;
-      }
-      const bool fused = !O::before && readers > 0 && l == T::micro - 1;
-      px.state_row(
-          n, {decays, left, col, o.K + idx(r) * n, o.V + idx(r) * o.e, fused ? queries[0] + idx(r) * n : nullptr, strength, o.b[r], decay,
-              from, ld_from, to, ld_to, result(0, i), d, r + 1 == o.rows ? next : nullptr, known, row_ahead, row_ahead ? ahead : nullptr});
-      from = to, ld_from = ld_to;
-      if constexpr (T::needs_sum) sum_row(r, decays, decay, left, strength, col);
-      if (fused) read_sum(0, i, queries[0] + idx(r) * n);
-    }
+    for (int l = 0; l < T::micro; ++l) pass(i, l, !O::before && readers > 0 && l == T::micro - 1);
     if (!O::before)
       for (int k = 1; k < readers; ++k) read_again(k, i);
+  }
+  /// One pass over the state, `reads`: by the first reader too. It also sums what the next row of the window is corrected by.
+  void pass(int i, int l, bool reads) {
+    const int r = i * T::micro + l;
+    const R *decays = nullptr, *left = nullptr, *col = nullptr, *known = nullptr, *row_ahead = nullptr;  // decays: per channel
+    R decay(1), strength(0);
+    if constexpr (O::channel) {
+      if (l == 0) decays = w + idx(r) * n;
+    } else if constexpr (O::has_gates) {
+      if (l == 0) decay = w[r];
+    }
+    if constexpr (O::corrects) {
+      left = r ? left_ahead : left_of(r), known = r ? ahead : nullptr;
+      left_ahead = row_ahead = r + 1 < o.rows ? left_of(r + 1) : nullptr;
+      strength = o.s[r] * (T::structure.row_sees == sees::decayed ? decay : R(1));
+      if constexpr (!O::tied) col = o.col + idx(r) * n;
+    }
+    const R* q = reads ? queries[0] + idx(r) * n : nullptr;
+    machine.state_row(n, {.w = decays,
+                          .row = left,
+                          .col = col,
+                          .k = o.K + idx(r) * n,
+                          .v = o.V + idx(r) * o.e,
+                          .q = q,
+                          .s = strength,
+                          .b = o.b[r],
+                          .decay = decay,
+                          .from = from,
+                          .ld_from = ld_from,
+                          .to = to,
+                          .ld_to = ld_to,
+                          .y = result(0, i),
+                          .d = d,
+                          .next = r + 1 == o.rows ? next : nullptr,
+                          .known = known,
+                          .row_ahead = row_ahead,
+                          .ahead = row_ahead ? ahead : nullptr});
+    from = to, ld_from = ld_to;
+    if constexpr (T::needs_sum) sum_row(r, decays, decay, left, strength, col);
+    if (reads) read_sum(0, i, q);
   }
   /// Another reader of the token: the same pass without a write, so that a reader's bits do not depend on the others.
   void read_again(int k, int i) {
     const R* q = queries[k] + idx(read_row<M>(i)) * n;
-    px.state_row(n, {nullptr, nullptr, nullptr, nothing, nothing, q, R(0), R(0), R(1), from, ld_from, sink, idx(d), result(k, i), d});
+    machine.state_row(n, {.w = nullptr,
+                          .row = nullptr,
+                          .col = nullptr,
+                          .k = nothing,
+                          .v = nothing,
+                          .q = q,
+                          .s = R(0),
+                          .b = R(0),
+                          .decay = R(1),
+                          .from = from,
+                          .ld_from = ld_from,
+                          .to = sink,
+                          .ld_to = idx(d),
+                          .y = result(k, i),
+                          .d = d});
     read_sum(k, i, q);
   }
   /// Reads of a token before its write.
@@ -100,12 +131,12 @@ struct state_rows_head {
       R* y = result(k, i);
       const R* q = queries[k] + idx(r) * n;
       clear(y, d + 1);
-      px.nn(1, d, n, q, n, from, ld_from, y, d);
+      machine.nn(1, d, n, q, n, from, ld_from, y, d);
       read_sum(k, i, q);
       if constexpr (O::before) {
         const int at = i * T::micro + T::micro - 1;
         const R f = p[idx(k) * length + i] * o.b[at];
-        px.add_scaled_rows(1, T::needs_sum ? d + 1 : d, &f, o.V + idx(at) * o.e, o.e, y, width());
+        machine.add_scaled_rows(1, T::needs_sum ? d + 1 : d, &f, o.V + idx(at) * o.e, o.e, y, width());
       }
     }
   }
@@ -115,9 +146,9 @@ struct state_rows_head {
   const R* left_of(int r) const {
     const R* left = o.row + idx(r) * n;
     if (!O::channel || T::structure.row_sees != sees::decayed || r % T::micro) return left;
-    R* const seen = row + idx(r / T::micro % 2) * n;
-    by_channel(n, seen, [&](int c) { return w[idx(r) * n + c] * left[c]; });
-    return seen;
+    R* const row_decayed = row + idx(r / T::micro % 2) * n;
+    by_channel(n, row_decayed, [&](int c) { return w[idx(r) * n + c] * left[c]; });
+    return row_decayed;
   }
   void sum_row(int r, const R* decays, R decay, const R* left, R strength, const R* col) {
     const R* k = o.K + idx(r) * n;
@@ -133,107 +164,126 @@ struct state_rows_head {
   }
 };
 
-/// Forward of one head over tokens [0, T) of its sequence.
-template <class M, class R, class X, class Y, class Types>
-void state_rows_forward(const X& x, const extents& e, const head& hd, const Y& y, const carried<M, Types>& c, state_rows_head<M, R, X>& w) {
-  using T = traits<M>;
-  using O = operands<M, R>;
-  const idx tokens = hd.tokens(), start = initial_position(c, hd.index);
-  const int n = w.n, d = e.d;
-  R m = initial_maximum<M, Types, R>(c, hd.index, hd.state);
-  // the state: the caller's where it can be worked on, else a copy
-  constexpr bool same = std::is_same_v<state_element<M, typename Types::state>, R>;
-  w.from = w.to = w.own, w.ld_from = w.ld_to = d, w.next = nullptr;
+/// Whether the caller's states have the arithmetic's type, so that they can be worked on where they are.
+template <class M, class R, class Types>
+constexpr bool states_as_given = std::is_same_v<state_element<M, typename Types::state>, R>;
+
+/// Where the passes over a head's state go: from the caller's initial state and to its final one where those can be worked on, else a copy.
+/// Returns whether they end in the caller's.
+template <class M, class R, class X, class Types>
+bool take_state(const extents& size, const head& hd, const carried<M, Types>& c, state_rows_head<M, R, X>& w) {
   bool in_place = false;
-  if constexpr (same) {
-    if (c.final && c.final.S.strides[3] == 1 && tokens > 0)
+  w.from = w.to = w.own, w.ld_from = w.ld_to = size.d, w.next = nullptr;
+  if constexpr (states_as_given<M, R, Types>) {
+    if (c.final && c.final.S.strides[3] == 1 && hd.tokens() > 0)
       w.to = &c.final.S(hd.index, hd.state, 0, 0), w.ld_to = c.final.S.strides[2], in_place = true;
-    if (c.initial && c.initial.S.strides[3] == 1 && tokens > 0)
+    if (c.initial && c.initial.S.strides[3] == 1 && hd.tokens() > 0)
       w.from = &c.initial.S(hd.index, hd.state, 0, 0), w.ld_from = c.initial.S.strides[2];
   }
   if (w.from == w.own) {
-    clear(w.own, idx(n) * d);
-    if (c.initial) load_matrix(c.initial.S, hd.index, hd.state, e.n, d, d, w.own);
+    clear(w.own, idx(w.n) * size.d);
+    if (c.initial) load_matrix(c.initial.S, hd.index, hd.state, size.n, size.d, size.d, w.own);
   }
-  if constexpr (T::needs_sum) {
-    clear(w.z, n);
+  if constexpr (traits<M>::needs_sum) {
+    clear(w.z, w.n);
     if (c.initial)
-      for (int r = 0; r < e.n; ++r) state_in(w.z, 1, e.n, r, 0, c.initial.z(hd.index, hd.state, r));
+      for (int r = 0; r < size.n; ++r) state_in(w.z, 1, size.n, r, 0, c.initial.z(hd.index, hd.state, r));
   }
-  w.o.begin_sequence();
-  const auto turned_sum = [&]() -> const R* {
-    if constexpr (T::needs_sum) return turned_copy(w.o, w.z, idx(1), 1, O::turns ? w.turned + idx(n) * d : nullptr);
-    else return nullptr;
-  };
-  const auto keep = [&](const auto& out, idx slot) {
-    const R *S = turned_copy(w.o, w.from, w.ld_from, d, w.turned), *z = turned_sum();
-    const idx ld = O::turns ? idx(d) : w.ld_from;
-    for (int r = 0; r < e.n; ++r)
-      for (int v = 0; v < d; ++v) {
-        using E = std::remove_cvref_t<decltype(out.S(0, 0, 0, 0))>;
-        if constexpr (is_complex<E>) out.S(slot, hd.state, r, v) = converted<E>(complex<R>{S[r * ld + v], S[(r + e.n) * ld + v]});
-        else if (v == 0) convert(d, S + r * ld, idx(1), &out.S(slot, hd.state, r, 0), out.S.strides[3]);
-      }
-    store_rest<M>(out, slot, hd.state, e.n, 1, z, m);
-  };
-  std::size_t next = 0;
-  const auto capture = [&](idx seen) {
-    for (; next < c.positions.size() && (c.positions[next] <= seen || seen == tokens); ++next)
-      keep(c.captured, idx(next) * e.sequences + hd.index);
-  };
-  const auto load_reads = [&](int k, idx t, int count, int from) {
-    gather<M>(w.px.where(), x, e, hd.s, hd.at(k), t + from, count - from, true, w.reads, w.scratch);
-    R* Q = w.Q + idx(k) * w.length * T::micro * n;
+  return in_place;
+}
+/// z as it leaves.
+template <class M, class R, class X>
+const R* turned_sum(const state_rows_head<M, R, X>& w) {
+  if constexpr (traits<M>::needs_sum) return turned_copy(w.o, w.z, idx(1), 1, operands<M, R>::turns ? w.turned + idx(w.n) * w.d : nullptr);
+  else return nullptr;
+}
+/// The state at hand, with maximum m, into the caller's `out`.
+template <class M, class R, class X, class V>
+void keep_state(const extents& size, const head& hd, const V& out, idx slot, R m, const state_rows_head<M, R, X>& w) {
+  const int n = size.n, d = size.d;
+  const R *S = turned_copy(w.o, w.from, w.ld_from, d, w.turned), *z = turned_sum(w);
+  const idx ld = operands<M, R>::turns ? idx(d) : w.ld_from;
+  using E = std::remove_cvref_t<decltype(out.S(0, 0, 0, 0))>;
+  for (int r = 0; r < n; ++r) {
+    if constexpr (is_complex<E>)
+      for (int v = 0; v < d; ++v) out.S(slot, hd.state, r, v) = converted<E>(complex<R>{S[r * ld + v], S[(r + n) * ld + v]});
+    else convert(d, S + r * ld, idx(1), &out.S(slot, hd.state, r, 0), out.S.strides[3]);
+  }
+  store_rest<M>(out, slot, hd.state, n, 1, z, m);
+}
+/// While the last token is computed, prefetches what the next head begins with; where all states fit the cache, only for a second pass.
+template <class M, class R, class X, class Y, class Types>
+void fetch_next_head(const X& x, const extents& size, const head& hd, const Y& y, const carried<M, Types>& c, state_rows_head<M, R, X>& w) {
+  const bool from_memory = idx(sizeof(R)) * w.n * size.d * size.states * size.sequences > cached_states;
+  head after = hd;
+  if ((!from_memory && !operands<M, R>::corrects) || !next_head(x, size, after) || after.tokens() <= size.first_read) return;
+  if constexpr (states_as_given<M, R, Types>)
+    if (c.initial && c.initial.S.strides[3] == 1) w.next = &c.initial.S(after.index, after.state, 0, 0);
+  if (!from_memory) return;
+  fetch_rows(x, size, after.s, after.at(0), 0, typename decltype(w.in)::needs{});
+  fetch_rows(x, size, after.s, after.at(0), size.first_read, typename decltype(w.reads)::needs{});
+  if (y.strides[3] == 1) fetch<true>(after.row(0, 0).in(y), size.d);
+}
+/// Queries of every reader of tokens [t + from, t + count), and where their results go: to the caller's y if they can.
+template <class M, class R, class X, class Y>
+void load_window_reads(const X& x, const extents& size, const head& hd, const Y& y, idx t, int count, int from, int readers,
+                       state_rows_head<M, R, X>& w) {
+  using T = traits<M>;
+  for (int k = 0; k < readers; ++k) {
+    gather<M>(w.machine.where(), x, size, hd.s, hd.at(k), t + from, count - from, true, w.reads, w.scratch);
+    R* Q = w.Q + idx(k) * w.length * T::micro * w.n;
     R* given = lower_reads<M>(w.reads, w.o, from, Q, w.p + idx(k) * w.length);
-    if (given != Q && hd.readers > 1) copy(idx(count) * n, given, Q), given = Q;
-    return given;
-  };
-  // during the last token: what the head that comes next begins with; from a cache only what a second pass has time for
-  const auto fetch_next = [&] {
-    const bool from_memory = idx(sizeof(R)) * n * d * e.states * e.sequences > cached_states;
-    head after = hd;
-    if ((!from_memory && !O::corrects) || !next_head(x, e, after) || after.tokens() <= e.first_read) return;
-    if constexpr (same)
-      if (c.initial && c.initial.S.strides[3] == 1) w.next = &c.initial.S(after.index, after.state, 0, 0);
-    if (!from_memory) return;
-    fetch_rows(x, e, after.s, after.at(0), 0, typename decltype(w.in)::needs{});
-    fetch_rows(x, e, after.s, after.at(0), e.first_read, typename decltype(w.reads)::needs{});
-    if (y.strides[3] == 1) fetch<true>(&y(after.s.batch, after.s.begin, after.first_reader, 0), e.d);
-  };
-  if (hd.readers > 1) clear(w.nothing, n > d ? n : d);
-  capture(0);
+    if (given != Q && hd.readers > 1) copy(given, idx(count) * w.n, Q), given = Q;
+    w.queries[k] = given;
+  }
+  w.reads_to = w.Y, w.ld_reads = w.width();
+  if constexpr (!T::needs_sum && !operands<M, R>::before && std::is_same_v<std::remove_cvref_t<decltype(y(0, 0, 0, 0))>, R>)
+    if (readers == 1 && from == 0 && y.strides[3] == 1) w.ld_reads = y.strides[1], w.reads_to = hd.row(t - size.first_read, 0).in(y);
+}
+/// y of those tokens.
+template <class M, class R, class X, class Y>
+void finish_window(const X& x, const extents& size, const head& hd, const Y& y, idx start, idx t, int count, int from, int readers,
+                   state_rows_head<M, R, X>& w) {
+  for (int k = 0; k < readers; ++k) {
+    if (readers > 1) gather<M>(w.machine.where(), x, size, hd.s, hd.at(k), t + from, count - from, true, w.reads, w.scratch);
+    for (int i = from; i < count; ++i)
+      finish_row<M, R>(w.result(k, i), size.d, w.o.m[i], w.reads.at(i - from, 0, start + t + i), y, hd.row(t + i - size.first_read, k));
+  }
+}
+
+/// Forward of one head over tokens [0, T) of its sequence.
+template <class M, class R, class X, class Y, class Types>
+void state_rows_forward(const X& x, const extents& size, const head& hd, const Y& y, const carried<M, Types>& c,
+                        state_rows_head<M, R, X>& w) {
+  using O = operands<M, R>;
+  const idx tokens = hd.tokens(), start = initial_position(c, hd.index);
+  R m = initial_maximum<M, Types, R>(c, hd.index, hd.state);
+  const bool in_place = take_state(size, hd, c, w);
+  w.o.begin_sequence();
+  if (hd.readers > 1) clear(w.nothing, w.n > w.d ? w.n : w.d);
+  const auto keep = [&](const auto& out, idx slot) { keep_state(size, hd, out, slot, m, w); };
+  auto captured = captures_of(c, hd, size);
+  captured.after(0, keep);
   over_chunks(tokens, w.length, c.positions, [&](idx t, int count) {
-    gather<M>(w.px.where(), x, e, hd.s, hd.at(0), t, count, t == 0, w.in, w.scratch);
-    w.o.tokens = count, w.o.rows = count * T::micro, w.o.from_nothing = !c.initial && t == 0;
-    lower<M>(w.px.where(), w.in, start + t, m, w.o);
-    if constexpr (O::has_gates) w.px.exp(idx(w.o.rows) * w.o.gate_width(), w.o.g, w.w);
-    const int from = unread(e, t, count);
-    const int readers = from < count ? hd.readers : 0;
-    for (int k = 0; k < readers; ++k) w.queries[k] = load_reads(k, t, count, from);
-    w.reads_to = w.Y, w.ld_reads = w.width();
-    if constexpr (!T::needs_sum && !O::before && std::is_same_v<std::remove_cvref_t<decltype(y(0, 0, 0, 0))>, R>)
-      if (readers == 1 && from == 0 && y.strides[3] == 1)
-        w.ld_reads = y.strides[1], w.reads_to = &y(hd.s.batch, hd.s.begin + t - e.first_read, hd.first_reader, 0);
+    gather<M>(w.machine.where(), x, size, hd.s, hd.at(0), t, count, t == 0, w.in, w.scratch);
+    w.o.tokens = count, w.o.rows = count * O::micro, w.o.from_nothing = !c.initial && t == 0;
+    lower<M>(w.machine.where(), w.in, start + t, m, w.o);
+    if constexpr (O::has_gates) w.machine.exp(idx(w.o.rows) * w.o.gate_width(), w.o.g, w.w);
+    const int from = unread(size, t, count), readers = from < count ? hd.readers : 0;
+    load_window_reads(x, size, hd, y, t, count, from, readers, w);
     for (int i = 0; i < count; ++i) {
       const bool reading = i >= from;
-      if (t + i + 1 == tokens) fetch_next();
+      if (t + i + 1 == tokens) fetch_next_head(x, size, hd, y, c, w);
       if (O::before && reading) w.read(i, readers);
       w.token(i, reading ? readers : 0);
     }
-    for (int k = 0; k < readers; ++k) {
-      if (readers > 1) gather<M>(w.px.where(), x, e, hd.s, hd.at(k), t + from, count - from, true, w.reads, w.scratch);
-      for (int i = from; i < count; ++i) {
-        const R* out = w.result(k, i);
-        finish_row<M, R>(out, d, T::needs_sum ? out[d] : R(0), w.o.m[i], w.reads.at(i - from, 0, start + t + i), y, hd.s.batch,
-                         hd.s.begin + t + i - e.first_read, hd.first_reader + k);
-      }
-    }
-    capture(t + count);
+    finish_window(x, size, hd, y, start, t, count, from, readers, w);
+    captured.after(t + count, keep);
   });
   if (!c.final) return;
   if (!in_place) return keep(c.final, hd.index);
-  turn_state(w.o, +1, w.to, w.ld_to, d);
-  store_rest<M>(c.final, hd.index, hd.state, e.n, 1, turned_sum(), m);
+  turn_state(w.o, +1, w.to, w.ld_to, w.d);
+  store_rest<M>(c.final, hd.index, hd.state, size.n, 1, turned_sum(w), m);
 }
 
 }  // namespace coefdyn::cpu

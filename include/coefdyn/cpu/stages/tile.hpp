@@ -40,15 +40,15 @@ struct tile_summary {
       for (int i = 0; i < count; ++i) O::turn(n, co, si, -1, Q + idx(i) * n);
   }
   /// Queries from the tile's end to its start; `dots` (count, rows) is scratch.
-  void transport(const products<R>& px, int count, R* Q, R* dots) const {
+  void transport(const products<R>& machine, int count, R* Q, R* dots) const {
     if constexpr (O::corrects) {
-      for (idx i = 0; i < idx(count) * rows; ++i) dots[i] = R(0);
-      px.nt(count, rows, n, Q, n, ends, n, dots, rows);
+      clear(dots, idx(count) * rows);
+      machine.nt(count, rows, n, Q, n, ends, n, dots, rows);
     }
     if constexpr (O::has_gates)
       for (int i = 0; i < count; ++i)
         for (int c = 0; c < n; ++c) Q[idx(i) * n + c] = all[O::channel ? c : 0] * Q[idx(i) * n + c];
-    if constexpr (O::corrects) px.nn(count, n, rows, dots, rows, U, n, Q, n);
+    if constexpr (O::corrects) machine.nn(count, n, rows, dots, rows, U, n, Q, n);
   }
 };
 
@@ -58,36 +58,36 @@ struct tile {
   static constexpr seen read_seen = O::before ? seen::exclusive : seen::inclusive;
   static constexpr seen row_seen = traits<M>::structure.row_sees == sees::undecayed ? seen::exclusive : seen::inclusive;
 
-  products<R> px;
+  products<R> machine;
   gates<M, R> decays;
   int n = 0;
   R *w = nullptr, *L = nullptr, *Aqc = nullptr;  // (rows, rows): w_rj moves key j through correction r
   R* bK = nullptr;                               // (rows, n)
 
   tile() = default;
-  tile(arena& a, int rows, int n_, const products<R>& p) : px(p), decays(a, rows, n_, px), n(n_) {
+  tile(arena& a, int rows, int n_, const products<R>& p) : machine(p), decays(a, rows, n_, machine), n(n_) {
     const idx square = idx(rows) * rows;
     bK = a.take<R>(idx(rows) * n);
     if (O::corrects) w = a.take<R>(square), L = a.take<R>(square), Aqc = a.take<R>(square);
   }
 
   void prepare(const O& o, const tile_summary<M, R>& s) {
-    decays.px = &px;
+    decays.machine = &machine;
     decays.prepare(o);
     const int rows = o.rows;
-    px.scale_rows(rows, n, o.b, o.K, n, bK, n);
+    machine.scale_rows(rows, n, o.b, o.K, n, bK, n);
     decays.to_end(bK, s.moved);
     if constexpr (O::corrects) {
       strict_gram(o, o.columns(), L);
-      px.scale_rows(rows, rows, o.s, L, rows, L, rows);
+      machine.scale_rows(rows, rows, o.s, L, rows, L, rows);
       strict_gram(o, bK, w);
-      px.scale_rows(rows, rows, o.s, w, rows, w, rows);
-      px.solve_lower(rows, rows, L, rows, w, rows);
+      machine.scale_rows(rows, rows, o.s, w, rows, w, rows);
+      machine.solve_lower(rows, rows, L, rows, w, rows);
       decays.from_start(row_seen, o.row, s.U);
-      px.scale_rows(rows, n, o.s, s.U, n, s.U, n);
-      px.solve_lower(rows, n, L, rows, s.U, n);
+      machine.scale_rows(rows, n, o.s, s.U, n, s.U, n);
+      machine.solve_lower(rows, n, L, rows, s.U, n);
       decays.to_end(o.columns(), s.ends);
-      px.tn_lower_left(rows, n, w, rows, s.ends, n, s.moved, n);
+      machine.tn_lower_left(rows, n, w, rows, s.ends, n, s.moved, n);
     }
     if constexpr (O::has_gates)
       for (int c = 0; c < o.gate_width(); ++c) s.all[c] = decays.all[c];
@@ -100,10 +100,10 @@ struct tile {
     decays.gram(read_seen, Q, bK, Z);
     if constexpr (O::corrects) {
       decays.gram(read_seen, Q, o.columns(), Aqc);
-      px.nn_lower_left(rows, rows, Aqc, rows, w, rows, Z, rows);
+      machine.nn_lower_left(rows, rows, Aqc, rows, w, rows, Z, rows);
     }
     decays.from_start(read_seen, Q, Q);
-    if constexpr (O::corrects) px.nn_lower_left(rows, n, Aqc, rows, s.U, n, Q, n);
+    if constexpr (O::corrects) machine.nn_lower_left(rows, n, Aqc, rows, s.U, n, Q, n);
   }
 
  private:

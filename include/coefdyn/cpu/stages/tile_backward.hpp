@@ -24,9 +24,9 @@ struct tile_backward {
   R *dots = nullptr, *more = nullptr;                             // (rows, rows) each
 
   tile_backward(arena& a, T& tile_, int rows, int n) : t(tile_) {
-    const idx square = idx(rows) * rows, wide = idx(rows) * n;
-    dbK = a.take<R>(wide), weighted = a.take<R>(wide), dots = a.take<R>(square), more = a.take<R>(square), dA = a.take<R>(square);
-    if (O::corrects) dw = a.take<R>(square), dL = a.take<R>(square), Ark = a.take<R>(square), dR = a.take<R>(wide);
+    const idx square = idx(rows) * rows, tall = idx(rows) * n;
+    dbK = a.take<R>(tall), weighted = a.take<R>(tall), dots = a.take<R>(square), more = a.take<R>(square), dA = a.take<R>(square);
+    if (O::corrects) dw = a.take<R>(square), dL = a.take<R>(square), Ark = a.take<R>(square), dR = a.take<R>(tall);
   }
   void begin(const O& o) {
     clear(dbK, idx(o.rows) * t.n);
@@ -42,11 +42,11 @@ struct tile_backward {
     if constexpr (O::corrects) {
       t.decays.gram(how, Q, o.columns(), t.Aqc);
       clear(dA, idx(rows) * rows);
-      t.px.nt(rows, rows, n, dQ_start, n, s.U, n, dA, rows);
-      t.px.nt(rows, rows, rows, dZ, rows, t.w, rows, dA, rows);
-      mask(how, rows, dA);
-      t.px.tn_lower_left(rows, n, t.Aqc, rows, dQ_start, n, ds.U, n);
-      t.px.tn_lower_left(rows, rows, t.Aqc, rows, dZ, rows, dw, rows);
+      t.machine.nt(rows, rows, n, dQ_start, n, s.U, n, dA, rows);
+      t.machine.nt(rows, rows, rows, dZ, rows, t.w, rows, dA, rows);
+      clear_above(rows, how == seen::exclusive, dA);
+      t.machine.tn_lower_left(rows, n, t.Aqc, rows, dQ_start, n, ds.U, n);
+      t.machine.tn_lower_left(rows, rows, t.Aqc, rows, dZ, rows, dw, rows);
       t.decays.gram_backward(how, Q, o.columns(), dA, dQ, O::tied ? d.K : d.col);
     }
     t.decays.gram_backward(how, Q, t.bK, dZ, dQ, dbK);
@@ -63,10 +63,10 @@ struct tile_backward {
     const int rows = s.rows, n = s.n;
     if constexpr (O::corrects) {
       clear(dots, idx(count) * rows), clear(more, idx(count) * rows);
-      t.px.nt(count, rows, n, Q, n, s.ends, n, dots, rows);
-      t.px.nt(count, rows, n, dQ, n, s.U, n, more, rows);
-      t.px.tn(rows, n, count, dots, rows, dQ, n, ds.U, n);
-      t.px.tn(rows, n, count, more, rows, Q, n, ds.ends, n);
+      t.machine.nt(count, rows, n, Q, n, s.ends, n, dots, rows);
+      t.machine.nt(count, rows, n, dQ, n, s.U, n, more, rows);
+      t.machine.tn(rows, n, count, dots, rows, dQ, n, ds.U, n);
+      t.machine.tn(rows, n, count, more, rows, Q, n, ds.ends, n);
     }
     if constexpr (O::has_gates)
       for (int i = 0; i < count; ++i)
@@ -75,9 +75,9 @@ struct tile_backward {
           ds.all[O::channel ? c : 0] += Q[idx(i) * n + c] * g;
           g = s.all[O::channel ? c : 0] * g;
         }
-    if constexpr (O::corrects) t.px.nn(count, n, rows, more, rows, s.ends, n, dQ, n);
-    t.px.nn(count, n, rows, dZ, rows, s.moved, n, dQ, n);
-    t.px.tn(rows, n, count, dZ, rows, Q, n, ds.moved, n);
+    if constexpr (O::corrects) t.machine.nn(count, n, rows, more, rows, s.ends, n, dQ, n);
+    t.machine.nn(count, n, rows, dZ, rows, s.moved, n, dQ, n);
+    t.machine.tn(rows, n, count, dZ, rows, Q, n, ds.moved, n);
   }
   /// Out of the tile's frame of turning: dQ at its end, and the angle's gradient.
   void leave(const tile_summary<M, R>& s, int count, const R* Q, R* dQ, tile_summary_gradient<M, R>& ds) const {
@@ -99,39 +99,16 @@ struct tile_backward {
     for (int c = 0; c < width; ++c) flux[c] = ds.all[c] * s.all[c];
     if constexpr (O::corrects) {  // moved = F bK + w' ends
       clear(dA, idx(rows) * rows);
-      t.px.nt(rows, rows, n, s.ends, n, ds.moved, n, dA, rows);
+      t.machine.nt(rows, rows, n, s.ends, n, ds.moved, n, dA, rows);
       for (int r = 0; r < rows; ++r)
         for (int j = 0; j < r; ++j) dw[idx(r) * rows + j] += dA[idx(r) * rows + j];
-      for (int r = 0; r < rows; ++r)
-        for (int j = r; j < rows; ++j) dw[idx(r) * rows + j] = R(0);
-      t.px.nn_lower_left(rows, n, t.w, rows, ds.moved, n, ds.ends, n);
+      clear_above(rows, true, dw);
+      t.machine.nn_lower_left(rows, n, t.w, rows, ds.moved, n, ds.ends, n);
     }
     end_weighted(o, t.bK, ds.moved, dbK, flux);
     if constexpr (O::corrects) {
       end_weighted(o, o.columns(), ds.ends, O::tied ? d.K : d.col, flux);
-      // U = (I - L)^-1 s (E row),  w = (I - L)^-1 s (row bK')
-      t.px.solve_lower_transposed(rows, n, t.L, rows, ds.U, n);
-      t.px.solve_lower_transposed(rows, rows, t.L, rows, dw, rows);
-      clear(dL, idx(rows) * rows);
-      t.px.nt(rows, rows, n, ds.U, n, s.U, n, dL, rows);
-      t.px.nt(rows, rows, rows, dw, rows, t.w, rows, dL, rows);
-      mask(seen::exclusive, rows, dL), mask(seen::exclusive, rows, dw);
-      t.decays.gram(T::row_seen, o.row, o.columns(), Ark);
-      mask(seen::exclusive, rows, Ark);
-      t.px.row_dots(rows, rows, dL, rows, Ark, rows, d.s);
-      t.px.scale_rows(rows, rows, o.s, dL, rows, dL, rows);
-      t.decays.gram(T::row_seen, o.row, t.bK, Ark);
-      mask(seen::exclusive, rows, Ark);
-      t.px.row_dots(rows, rows, dw, rows, Ark, rows, d.s);
-      t.px.scale_rows(rows, rows, o.s, dw, rows, dw, rows);
-      t.decays.from_start(T::row_seen, o.row, weighted);
-      t.px.row_dots(rows, n, ds.U, n, weighted, n, d.s);
-      t.px.scale_rows(rows, n, o.s, ds.U, n, ds.U, n);
-      t.decays.from_start(T::row_seen, ds.U, dR);
-      t.decays.gram_backward(T::row_seen, o.row, o.columns(), dL, dR, O::tied ? d.K : d.col);
-      t.decays.gram_backward(T::row_seen, o.row, t.bK, dw, dR, dbK);
-      if constexpr (O::has_gates) gate_dots(o, T::row_seen, o.row, dR, R(1), d);
-      t.px.add(rows, n, dR, n, d.row, n);
+      corrections_backward(o, s, ds, d);
       if constexpr (O::has_gates) gate_dots(o, seen::inclusive, o.columns(), O::tied ? d.K : d.col, R(-1), d);
     }
     if constexpr (O::has_gates) {
@@ -139,39 +116,47 @@ struct tile_backward {
       for (int r = rows - 1; r >= 0; --r)
         for (int c = 0; c < width; ++c) d.g[idx(r) * width + c] = flux[c] += d.g[idx(r) * width + c];
     }
-    t.px.row_dots(rows, n, dbK, n, o.K, n, d.b);
+    t.machine.row_dots(rows, n, dbK, n, o.K, n, d.b);
     for (int r = 0; r < rows; ++r)
       for (int c = 0; c < n; ++c) d.K[idx(r) * n + c] += o.b[r] * dbK[idx(r) * n + c];
-    if constexpr (O::turns) {
-      const int half = n / 2;
-      constexpr bool undecayed = T::row_seen == seen::exclusive;
-      for (int p = 0; p < half; ++p) d.co[idx(rows - 1) * half + p] += ds.angle[p];
-      for (int r = 0; r < rows; ++r) {
-        o.turn_back(r, o.K + idx(r) * n, d.K + idx(r) * n, d.co + idx(r) * half);
-        if constexpr (O::corrects) {
-          const int seen_row = undecayed ? r - 1 : r;
-          if (seen_row >= 0) o.turn_back(seen_row, o.row + idx(r) * n, d.row + idx(r) * n, d.co + idx(seen_row) * half);
-          if constexpr (!O::tied) o.turn_back(r, o.col + idx(r) * n, d.col + idx(r) * n, d.co + idx(r) * half);
-        }
-      }
-      for (int r = rows - 2; r >= 0; --r)
-        for (int p = 0; p < half; ++p) d.co[idx(r) * half + p] += d.co[idx(r + 1) * half + p];
-    }
+    if constexpr (O::turns)
+      for (int p = 0; p < n / 2; ++p) d.co[idx(rows - 1) * (n / 2) + p] += ds.angle[p];
+    turn_rows_back(o, d);
   }
 
  private:
-  static void clear(R* p, idx count) {
-    for (idx i = 0; i < count; ++i) p[i] = R(0);
-  }
-  static void mask(seen how, int rows, R* G) {
-    for (int i = 0; i < rows; ++i)
-      for (int j = i + (how == seen::exclusive ? 0 : 1); j < rows; ++j) G[idx(i) * rows + j] = R(0);
+  // U and w by what they solve: gradients of the rows, the columns, the strengths and bK
+  void corrections_backward(const O& o, const tile_summary<M, R>& s, tile_summary_gradient<M, R>& ds, O& d) {
+    const int rows = o.rows, n = t.n;
+    // U = (I - L)^-1 s (E row),  w = (I - L)^-1 s (row bK')
+    t.machine.solve_lower_transposed(rows, n, t.L, rows, ds.U, n);
+    t.machine.solve_lower_transposed(rows, rows, t.L, rows, dw, rows);
+    clear(dL, idx(rows) * rows);
+    t.machine.nt(rows, rows, n, ds.U, n, s.U, n, dL, rows);
+    t.machine.nt(rows, rows, rows, dw, rows, t.w, rows, dL, rows);
+    clear_above(rows, true, dL), clear_above(rows, true, dw);
+    t.decays.gram(T::row_seen, o.row, o.columns(), Ark);
+    clear_above(rows, true, Ark);
+    t.machine.row_dots(rows, rows, dL, rows, Ark, rows, d.s);
+    t.machine.scale_rows(rows, rows, o.s, dL, rows, dL, rows);
+    t.decays.gram(T::row_seen, o.row, t.bK, Ark);
+    clear_above(rows, true, Ark);
+    t.machine.row_dots(rows, rows, dw, rows, Ark, rows, d.s);
+    t.machine.scale_rows(rows, rows, o.s, dw, rows, dw, rows);
+    t.decays.from_start(T::row_seen, o.row, weighted);
+    t.machine.row_dots(rows, n, ds.U, n, weighted, n, d.s);
+    t.machine.scale_rows(rows, n, o.s, ds.U, n, ds.U, n);
+    t.decays.from_start(T::row_seen, ds.U, dR);
+    t.decays.gram_backward(T::row_seen, o.row, o.columns(), dL, dR, O::tied ? d.K : d.col);
+    t.decays.gram_backward(T::row_seen, o.row, t.bK, dw, dR, dbK);
+    if constexpr (O::has_gates) gate_dots(o, T::row_seen, o.row, dR, R(1), d);
+    t.machine.add(rows, n, dR, n, d.row, n);
   }
   // y = F x: dx += F dy, and what F's exponent adds to the flux
   void end_weighted(const O& o, const R* x, const R* dy, R* dx, R* flux) {
     const int rows = o.rows, n = t.n;
     t.decays.to_end(dy, weighted);
-    t.px.add(rows, n, weighted, n, dx, n);
+    t.machine.add(rows, n, weighted, n, dx, n);
     if constexpr (O::has_gates)
       for (int r = 0; r < rows; ++r)
         for (int c = 0; c < n; ++c) flux[O::channel ? c : 0] += x[idx(r) * n + c] * weighted[idx(r) * n + c];

@@ -8,7 +8,7 @@
 /// The order in which a sequence is gone through: rows of a token, chunks of tokens, and tokens that nobody reads.
 namespace coefdyn::cpu {
 
-/// Row of a token that reads, and the row whose decay it has seen (-1: none of this chunk).
+/// Row that token i's read belongs to: its first row if it reads before writing, else its last.
 template <class M>
 COEFDYN_HD constexpr int read_row(int i) {
   return traits<M>::structure.order == reads::before_write ? i * traits<M>::micro : (i + 1) * traits<M>::micro - 1;

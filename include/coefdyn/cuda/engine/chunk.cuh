@@ -215,7 +215,7 @@ struct chunk {
     if constexpr (O::has_gates && untied) gate_dots(o, seen::inclusive, o.col, d.col, R(-1), d);
     each_sum(
         rows, e, [&](int r, int v) { return dW[r * le + v] * value(r, v); },
-        [&](int r, R sum) { d.b[r] = T::structure.writes_each || r % T::micro == T::micro - 1 ? d.b[r] + sum : R(0); });
+        [&](int r, R sum) { d.b[r] = T::writes_at(r % T::micro) ? d.b[r] + sum : R(0); });
     each2(rows, e, [&](int r, int v) { d.V[r * le + v] += o.b[r] * dW[r * le + v]; });
     if constexpr (O::has_gates) {  // dg_t = sum_{r >= t} dG_r + <S_end, dS_end>
       const int w = o.gate_width();

@@ -69,7 +69,7 @@ struct definition_block {
         }
       for (int l = 0; l < T::micro; ++l) {
         evolve_all(l, position + i, alive);
-        if (T::structure.writes_each || l == T::micro - 1) write(l, position + i, alive++, false);
+        if (T::writes_at(l)) write(l, position + i, alive++, false);
       }
       if constexpr (T::structure.order == reads::after_write) read(i, alive);
       after(i + 1, alive);

@@ -123,8 +123,8 @@ __device__ R lower_maxima(const Frame& f, idx position, R m, const operands<M, R
     each(o.tokens, [&](int i) {
       R top = math::unset_maximum<R>();
       for (int l = 0; l < T::micro; ++l)
-        if (T::structure.writes_each || l == T::micro - 1) top = math::max(top, R(M::scaling::log_scale(f.at(i, l, position + i))));
-      if constexpr (requires { M::normalization::floors_at_one; }) top = math::max(top, R(0));
+        if (T::writes_at(l)) top = math::max(top, R(M::scaling::log_scale(f.at(i, l, position + i))));
+      if constexpr (T::floored) top = math::max(top, R(0));
       o.shift[i] = cpu::largest_log_decay<M, R>(f, i, position + i), o.lift[i] = top;
     });
     each(1, [&](int) {
@@ -190,7 +190,7 @@ __device__ __forceinline__ R lower_inline(const Frame& f, idx position, R m, con
   each_unsynced(o.rows, [&](int r) {
     const int i = r / T::micro, l = r % T::micro;
     const auto at = f.at(i, l, position + i);
-    const bool writes = T::structure.writes_each || l == T::micro - 1;
+    const bool writes = T::writes_at(l);
     R b(1);
     if constexpr (T::scale_is_scalar) b = R(B::scale(at));
     if constexpr (T::exponential) b = b * math::exp(R(B::log_scale(at)) - (T::stabilised ? o.lift[i] : R(0)));

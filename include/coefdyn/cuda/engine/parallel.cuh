@@ -60,7 +60,7 @@ struct parallel_block {
         f(a, x, length, threads) {}
 
   __device__ tile_summary<M, R> own_summary(int full) const { return {mine, full, f.o.rows, n}; }
-  static __device__ bool writes_at(int row) { return T::structure.writes_each || row % T::micro == T::micro - 1; }
+  static __device__ bool writes_at(int row) { return T::writes_at(row % T::micro); }
   static __device__ bool is_read(int row) { return row % T::micro == (T::structure.order == reads::before_write ? 0 : T::micro - 1); }
   /// Whether read row i counts row j; `own`: of its own tile, where the bonus stands at the token's last row.
   static __device__ bool counts(int i, int j, bool own) {

@@ -50,7 +50,7 @@ __device__ R channel_gradient(const At& at, int n, int l, int c, const row_gradi
       sum += passed(g.col[c], D(column_of<A>(at, c)).d);
     }
   }
-  if (T::structure.writes_each || l == T::micro - 1 || O::tied) {
+  if (T::writes_at(l) || O::tied) {
     const auto k = at.k[c];
     if constexpr (is_complex<std::remove_cvref_t<decltype(k)>>) {
       D bc(R(1)), uc(R(0));
@@ -97,7 +97,7 @@ __device__ R number_gradient(const At& at, int l, const row_gradient<R>& g) {
     }
     sum += passed(factor, D(A::strength(at)).d);
   }
-  if (T::structure.writes_each || l == T::micro - 1) {
+  if (T::writes_at(l)) {
     if constexpr (T::exponential) {
       sum += passed(g.b * g.o_b, D(B::log_scale(at)).d);
     }

@@ -49,7 +49,7 @@ __device__ void advance_column(const Frame& in, int i, int l, idx position, R ex
   const auto at = in.at(i, l, position);
   E work;
   evolve<typename M::evolution, false>(at, state_matrix<E>{S, stride, 1}, &work, extra);
-  if (T::structure.writes_each || l == T::micro - 1) {
+  if (T::writes_at(l)) {
     const R b = cpu::write_b<M>(at, m), v = R(at.v[u]);
     for (int c = 0; c < at.n; ++c) S[c * stride] += v * (b * cpu::write_key<M, E>(at, c));
   }

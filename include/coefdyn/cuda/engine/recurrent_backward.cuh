@@ -352,7 +352,7 @@ struct recurrent_backward_block : reverse_block<M, R, X> {
         if constexpr (K.order == reads::after_write)
           read_backward(x, ex, hd, call, i, t0 + i, position, inner + idx(i + 1) * T::micro * size, m[i + 1], m[i + 1]);
         for (int l = T::micro - 1; l >= 0; --l) {
-          if (T::structure.writes_each || l == T::micro - 1) values_backward(i, l, position);
+          if (T::writes_at(l)) values_backward(i, l, position);
           this->evolve_backward(i, l, position, inner + (idx(i) * T::micro + l) * size, t0 + i, l == 0 ? extra[i] : R(0));
         }
         if constexpr (K.order == reads::before_write)

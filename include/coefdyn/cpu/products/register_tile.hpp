@@ -14,7 +14,7 @@ enum class tile_end {
   solve      ///< C := C + sums, then the tile's own triangular system, in registers; all columns are stored
 };
 
-/// One tile: C (rows, cols) from A (rows, k) with strides (a_row, a_k), and B (k, tile<...>::cols) with row stride ldb.
+/// One tile: C (rows, cols) from A (rows, k) with strides (a_row, a_k), and B (k, register_tile<...>::cols) with row stride ldb.
 template <class R>
 struct tile_operands {
   int rows, cols, k;
@@ -31,13 +31,13 @@ struct tile_operands {
 /// The product of a tile, its sums in registers. Each sum runs over k in order, in one chain of fused multiply-adds, so
 /// its bits depend on nothing but its own row of A, its column of B, and k. Rows beyond `rows` repeat the last one.
 template <class T, int Vectors = T::vectors>
-struct tile {
+struct register_tile {
   using R = typename T::real;
   using P = pack<R, T::bytes>;
   using V = typename P::type;
   static constexpr int width = P::width, rows = T::rows, vectors = Vectors, cols = width * vectors;
 
-  static void at(const tile_operands<R>& t) { T::template enter<tile, const tile_operands<R>&>(t); }
+  static void at(const tile_operands<R>& t) { T::template enter<register_tile, const tile_operands<R>&>(t); }
 
   [[gnu::always_inline]] static inline void run(const tile_operands<R>& t) {
     run(t, std::make_integer_sequence<int, rows * vectors>{}, std::make_integer_sequence<int, rows>{},
