@@ -4,6 +4,8 @@
 #include <coefdyn/cpu/targets.hpp>
 
 namespace coefdyn::cpu::detail {
+template struct plain_products<float>;
+template struct plain_products<double>;
 bool add_targets() {
 #if defined(__GNUC__)
   return add_tables();

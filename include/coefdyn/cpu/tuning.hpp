@@ -23,7 +23,12 @@ constexpr chunk_tuning tuning_for(int n, int d) {
   constexpr bool corrects = T::structure.correction != rank_one::none;
   const bool small = n * d < 64 * 64, large = n * d >= 128 * 128;
   const auto tokens = [](int of) { return of / T::micro > 0 ? of / T::micro : 1; };
-  return {tokens(small ? 32 : 48), tokens(small ? 32 : large ? 48 : 64), tokens((small ? 32 : 64) * (corrects ? 1 : 2)), tokens(64)};
+  return {.chunk = tokens(small ? 32 : 48),
+          .backward_chunk = tokens(small   ? 32
+                                   : large ? 48
+                                           : 64),
+          .tile = tokens((small ? 32 : 64) * (corrects ? 1 : 2)),
+          .window = tokens(64)};
 }
 
 /// States of all heads up to so many bytes are taken to be in a cache from one step to the next.

@@ -116,7 +116,7 @@ class coefficients {
   std::vector<double> scratch_, exponent_;
 
   void layout(arena& a) {
-    const cpu::frame_shape one{size_.n, size_.d, size_.d, 1};
+    const cpu::frame_shape one{.n = size_.n, .d = size_.d, .e = size_.d, .tokens = 1};
     in_ = cpu::state_frame<M, double, X::over>(a, one);
     reads_ = cpu::reader_frame<M, double, X::over>(a, one);
   }

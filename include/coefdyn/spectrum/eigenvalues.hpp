@@ -221,7 +221,7 @@ class spectrum_walk {
         eta_(log_eta_of(x)),
         scratch_(static_cast<std::size_t>(size_.n) + 1),
         scaled_(static_cast<std::size_t>(size_.n)) {
-    const cpu::frame_shape shape{size_.n, size_.d, size_.d, window};
+    const cpu::frame_shape shape{.n = size_.n, .d = size_.d, .e = size_.d, .tokens = window};
     arena counted;
     Frame counting(counted, shape);
     memory_.resize(counted.used + 64);

@@ -33,7 +33,9 @@ struct chunkwise_head {
     scratch = a.take<R>(3 * idx(size.n));
     if (operands<M, R>::turns && !backward) turned = a.take<R>(n * columns);
   }
-  static frame_shape shape(const extents& size, int length) { return {size.n, size.policy_d(), padded_width<M>(size.d), length}; }
+  static frame_shape shape(const extents& size, int length) {
+    return {.n = size.n, .d = size.policy_d(), .e = padded_width<M>(size.d), .tokens = length};
+  }
 
   /// Streams and operands of tokens [t, t + count); m goes in and out.
   void load(const X& x, const extents& size, const head& hd, idx t, int count, idx position, R& m) {

@@ -86,8 +86,8 @@ struct definition_head {
 
   definition_head() = default;
   definition_head(arena& a, const extents& size, idx tokens)
-      : in(a, {size.n, size.d, value_width<M>(size.d), tokens}),
-        reads(a, {size.n, size.d, value_width<M>(size.d), 1}),
+      : in(a, {.n = size.n, .d = size.d, .e = value_width<M>(size.d), .tokens = tokens}),
+        reads(a, {.n = size.n, .d = size.d, .e = value_width<M>(size.d), .tokens = 1}),
         h(a, tokens, size.n, size.d),
         scratch(a.take<R>(3 * size.n)) {}
 

@@ -34,8 +34,8 @@ struct parallel_head {
         d(size.d),
         e(padded_width<M>(size.d)),
         tiles((tokens + length_ - 1) / length_),
-        in(a, {size.n, size.d, e, length_}),
-        reads(a, {size.n, size.d, e, length_}),
+        in(a, {.n = size.n, .d = size.d, .e = e, .tokens = length_}),
+        reads(a, {.n = size.n, .d = size.d, .e = e, .tokens = length_}),
         o(a, length_, size.n, e, T::micro > 1 && !T::structure.writes_each),
         t(a, length_ * T::micro, n, products_of<M, R, X>(backward)) {
     const idx rows = idx(length) * T::micro;

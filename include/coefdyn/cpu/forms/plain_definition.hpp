@@ -24,7 +24,7 @@ struct one_head {
   one_head& operator=(const one_head&) = delete;
   one_head(const X& x, const extents& e, idx sequence, int reader) {
     const coefdyn::sequence s = sequence_at(x, e, sequence);
-    const frame_shape shape{e.n, e.d, e.d, s.end - s.begin};
+    const frame_shape shape{.n = e.n, .d = e.d, .e = e.d, .tokens = s.end - s.begin};
     const auto lay_out = [&](arena a) { return writes = {a, shape}, reads = {a, shape}, a.used; };
     memory.resize(lay_out({}));
     lay_out({memory.data(), memory.size(), 0});

@@ -24,8 +24,8 @@ struct recurrent_head {
 
   recurrent_head() = default;
   recurrent_head(arena& a, const extents& size, idx tokens)
-      : in(a, {size.n, size.d, value_width<M>(size.d), tokens < window ? tokens : window}),
-        reads(a, {size.n, size.d, value_width<M>(size.d), 1}),
+      : in(a, {.n = size.n, .d = size.d, .e = value_width<M>(size.d), .tokens = tokens < window ? tokens : window}),
+        reads(a, {.n = size.n, .d = size.d, .e = value_width<M>(size.d), .tokens = 1}),
         n(size.n),
         e(value_width<M>(size.d)),
         S(a.take<E>(idx(size.n) * e)),

@@ -34,8 +34,9 @@ struct decayed_gram {
           const int below = m - mid < h ? m - mid : h;
           R* const nearest = right + (h - 1) * span;  // of row mid - 1, which has no decay
           for (int q = 0; q < cols; q += width) copy(cols - q, b + (mid - 1) * ldb + q, nearest + q);
-          const operands sides[] = {{below, a + mid * lda, lda, f + mid * ldf, ldf, left, span},
-                                    {h - 1, b + (mid - 1) * ldb, -ldb, f + mid * ldf, -ldf, nearest, -span}};
+          const operands sides[] = {
+              {.rows = below, .x = a + mid * lda, .ldx = lda, .f = f + mid * ldf, .ldf = ldf, .y = left, .ldy = span},
+              {.rows = h - 1, .x = b + (mid - 1) * ldb, .ldx = -ldb, .f = f + mid * ldf, .ldf = -ldf, .y = nearest, .ldy = -span}};
           for (const operands& side : sides) decay(cols, side, std::make_integer_sequence<int, together>{});
           for (int i = 0; i < below; i += 2)
             for (int j = 0; j < h; j += 4)

@@ -232,6 +232,11 @@ struct plain_products {
   }
 };
 
+#if defined(COEFDYN_TARGETS) && COEFDYN_TARGETS  // in the library, once (targets.cpp)
+extern template struct plain_products<float>;
+extern template struct plain_products<double>;
+#endif
+
 template <class R, class Kernels>
 inline constexpr product_table<R> table_of = {.name = Kernels::name,
                                               .nn = Kernels::nn,

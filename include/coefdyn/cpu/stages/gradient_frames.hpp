@@ -30,7 +30,7 @@ struct gradient_frames {
   /// `part`: the most tokens of a part, for forms that are done with one before the next.
   gradient_frames(arena& a, const extents& e, idx tokens, idx part = 0)
       : count(readers_per_state(e)), by_part(part > 0 && part < tokens && states_per_group(e) == 1) {
-    const frame_shape shape{e.n, e.d, value_width<M>(e.d), by_part ? part : tokens};
+    const frame_shape shape{.n = e.n, .d = e.d, .e = value_width<M>(e.d), .tokens = by_part ? part : tokens};
     state = state_frame<M, R, X::over>(a, shape);
     readers = a.take<reader_frame<M, R, X::over>>(count);
     for (int r = 0; r < count; ++r) {
@@ -90,7 +90,7 @@ struct constant_slots {
  private:
   template <class F>
   static void place(arena& a, const extents& e, F* at, idx i) {
-    F f(a, {e.n, e.d, value_width<M>(e.d), 0});
+    F f(a, {.n = e.n, .d = e.d, .e = value_width<M>(e.d), .tokens = 0});
     if (!at) return;
     f.clear();
     at[i] = f;

@@ -53,7 +53,9 @@ struct state_rows_head {
     scratch = a.take<R>(3 * idx(size.n)), queries = a.take<const R*>(readers);
     if (readers > 1) nothing = a.take<R>(n > d ? n : d), sink = a.take<R>(idx(n) * d);
   }
-  static frame_shape shape(const extents& size, int length) { return {size.n, size.policy_d(), value_width<M>(size.d), length}; }
+  static frame_shape shape(const extents& size, int length) {
+    return {.n = size.n, .d = size.policy_d(), .e = value_width<M>(size.d), .tokens = length};
+  }
   /// A read row with its sum at d, whole cache lines.
   int width() const { return (d + 16) / 16 * 16; }
   R* result(int r, int i) const { return reads_to + (idx(r) * length + i) * ld_reads; }
@@ -64,8 +66,8 @@ struct state_rows_head {
     if (!O::before)
       for (int k = 1; k < readers; ++k) read_again(k, i);
   }
-  /// One pass over the state, `reads`: by the first reader too. It also sums what the next row of the window is corrected by.
-  void pass(int i, int l, bool reads) {
+  /// One pass over the state, `is_read`: by the first reader too. It also sums what the next row of the window is corrected by.
+  void pass(int i, int l, bool is_read) {
     const int r = i * T::micro + l;
     const R *decays = nullptr, *left = nullptr, *col = nullptr, *known = nullptr, *row_ahead = nullptr;  // decays: per channel
     R decay(1), strength(0);
@@ -80,7 +82,7 @@ struct state_rows_head {
       strength = o.s[r] * (T::structure.row_sees == sees::decayed ? decay : R(1));
       if constexpr (!O::tied) col = o.col + idx(r) * n;
     }
-    const R* q = reads ? queries[0] + idx(r) * n : nullptr;
+    const R* q = is_read ? queries[0] + idx(r) * n : nullptr;
     machine.state_row(n, {.w = decays,
                           .row = left,
                           .col = col,
@@ -102,7 +104,7 @@ struct state_rows_head {
                           .ahead = row_ahead ? ahead : nullptr});
     from = to, ld_from = ld_to;
     if constexpr (T::needs_sum) sum_row(r, decays, decay, left, strength, col);
-    if (reads) read_sum(0, i, q);
+    if (is_read) read_sum(0, i, q);
   }
   /// Another reader of the token: the same pass without a write, so that a reader's bits do not depend on the others.
   void read_again(int k, int i) {
