@@ -214,16 +214,6 @@ COEFDYN_HD void finish_row_backward(const Frame& f, int i, idx position, const R
   });
 }
 
-/// dL = Re(p' dx) as a lowered gradient: [Re p; -Im p].
-template <class R, class E>
-COEFDYN_HD void add_lowered(R* out, int n, int c, const E& p) {
-  if constexpr (is_complex<E>) {
-    out[c] += p.re;
-    out[n + c] -= p.im;
-  } else {
-    out[c] += p;
-  }
-}
 /// The lowered gradients of one row.
 template <class M, class R>
 row_gradient<R> gradient_of(const operands<M, R>& d, int i, int l) {
