@@ -82,6 +82,16 @@ bool go_on(Report& report, const progress& p) {
 /// }
 /// ```
 ///
+/// Memory: four arenas of `parameters()->size()` numbers (weights, gradients, two moments), and of a step
+/// ```text
+/// bytes = size of R (B T (2 C + S) + B sum of K (W + 1)) + 8 B T, some hundred more an operation, and scratch of one operation
+/// ```
+/// with C the columns of all activations (numbers and gradients: twice), S those that operations keep beside them (a convolution's K
+/// channels before silu), W the width of a convolution, whose gradients are summed by sequence, and 8 for a token's loss. A mixer keeps
+/// nothing but its streams and y, whatever its form. A language model has C = D + L (5 D + 3 hidden + layer) + D + V; a layer has a column
+/// for each output of a source, of the mixer and of a stage: attention H n + G (n + d) + H d + D with G key heads, and gated_deltanet
+/// 6 G n + 6 H d + 4 H + D, S = 2 G n + H d.
+///
 /// error   invalid_input for settings out of range, and for a task whose ids or targets the model has no place for
 template <class Model, class R = float>
 class trainer {
@@ -152,6 +162,9 @@ class trainer {
   outcome fit(const T& task) {
     return fit(task, [](const progress&) {});
   }
+
+  /// Bytes of the last step of training: activations, their gradients and records.
+  std::size_t step_bytes() const { return tape_.bytes(); }
 
   /// What the model scores on a whole split, without dropout.
   template <tasks::task T>
