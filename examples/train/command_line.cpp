@@ -162,6 +162,7 @@ void command_line::add_model_options(CLI::App& app) {
   add("hidden", z.hidden, "of the MLP in a block; 0: none");
   add("positions", asked.positions, "1: learned positions"), add("tied", z.tied, "1: logits by the embeddings");
   add("gated", z.gated, "1: gates of paper_transformer"), add("dropout", z.dropout, "of the paper_ models");
+  add("recompute", z.recompute, "1: a block's activations are made again, not kept");
   nn::each_layer_size(z.layer, [&](const std::string& name, auto& to) { sizes_[name] = add(dashed(name), to, about_size(name)); });
 }
 void command_line::add_training_options(CLI::App& app) {

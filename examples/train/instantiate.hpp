@@ -57,6 +57,7 @@ class training_of final : public training {
 
   training_of(const nn::model_sizes& z, const train::settings& s) : trainer_(z, s) {}
   idx parameters() const override { return trainer_.w.parameters()->count(); }
+  std::size_t step_bytes() const override { return trainer_.step_bytes(); }
   train::outcome fit(const task_of_a_run& task, const std::string& checkpoint, long every, const notes& beside,
                      const std::function<void(const train::progress&)>& report) override {
     const auto run = [&](const auto& t) { return fit_with_checkpoints(trainer_, t, {checkpoint, every, beside}, report); };

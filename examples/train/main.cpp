@@ -126,7 +126,7 @@ class session {
     std::printf("%s: %s; %ld parameters; %.0f s of compiling\n", asked_.model.c_str(), unit_->mixer.c_str(), long(parameters_), compiling_);
     const auto start = std::chrono::steady_clock::now();
     const train::outcome out = fit(*model);
-    seconds_ = since(start);
+    seconds_ = since(start), step_bytes_ = model->step_bytes();
     if (asked_.spectrum_sequences > 0) to_.after = model->spectra(test_batch());
     return finish(out);
   }
@@ -190,6 +190,7 @@ class session {
         {"seconds", seconds_},
         {"seconds_of_compiling", compiling_},
         {"tokens_per_second", tokens_per_second_},
+        {"bytes_of_a_step", step_bytes_},
         {"first_step",
          first_}}.dump();
   }
@@ -202,6 +203,7 @@ class session {
   const unit* unit_ = nullptr;
   record to_;
   idx parameters_ = 0;
+  std::size_t step_bytes_ = 0;
   long first_ = 0;
   double compiling_ = 0, seconds_ = 0, tokens_per_second_ = 0;
 };

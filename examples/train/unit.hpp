@@ -76,6 +76,7 @@ class training {
  public:
   virtual ~training() = default;
   virtual idx parameters() const = 0;
+  virtual std::size_t step_bytes() const = 0;
   /// As train::fit_with_checkpoints.
   virtual train::outcome fit(const task_of_a_run& task, const std::string& checkpoint, long every, const notes& beside,
                              const std::function<void(const train::progress&)>& report) = 0;

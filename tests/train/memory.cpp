@@ -3,7 +3,10 @@
 
 #include <coefdyn/nn/layers/attention.hpp>
 #include <coefdyn/nn/layers/delta_rule.hpp>
+#include <coefdyn/nn/layers/rwkv.hpp>
+#include <coefdyn/nn/models/autoencoder.hpp>
 #include <coefdyn/nn/models/language_model.hpp>
+#include <coefdyn/nn/models/paper_models.hpp>
 #include <coefdyn/tasks/in_context_recall.hpp>
 #include <coefdyn/train/trainer.hpp>
 
@@ -22,17 +25,22 @@ columns of_gated_deltanet(const nn::sizes& z) {
   return {2 * 3 * K + 2 * V + 4 * z.heads + 4 * V + z.width, 2 * K + V, 2 * K + V};
 }
 
+/// The formula, for 4 sequences.
+template <class R>
+idx bytes_of(const nn::model_sizes& z, idx rows, const columns& layer) {
+  const idx D = z.width, block = 4 * D + 3 * z.hidden + layer.made;  // without its result
+  const idx blocks = z.recompute ? 1 : z.layers;                     // whose activations are there at once
+  const idx made = D + z.layers * D + blocks * (block + z.recompute * D) + D + z.vocabulary, kept = blocks * layer.kept;
+  const idx convolutions = 4 * blocks * layer.convolved * (z.layer.convolution + 1);
+  return idx(sizeof(R)) * (rows * (2 * made + kept) + convolutions) + idx(sizeof(double)) * rows;
+}
 template <class Layer, class R>
 void check_bytes(const nn::model_sizes& z, columns (*of)(const nn::sizes&)) {
   for (const idx length : {16, 128}) {
     const tasks::in_context_recall task({.vocabulary = z.vocabulary, .length = length + 1, .train = 8, .test = 1});
     train::trainer<nn::language_model<Layer>, R> t(z, {.rate = {.steps = 2}, .batch = 4, .threads = 1});
     t.fit(task);
-    const columns layer = of(z.layer_sizes(0).complete());
-    const idx rows = 4 * task.length(), D = z.width;
-    const idx made = D + z.layers * (5 * D + 3 * z.hidden + layer.made) + D + z.vocabulary, kept = z.layers * layer.kept;
-    const idx convolutions = 4 * z.layers * layer.convolved * (z.layer.convolution + 1);
-    const auto formula = idx(sizeof(R)) * (rows * (2 * made + kept) + convolutions) + idx(sizeof(double)) * rows;
+    const idx formula = bytes_of<R>(z, 4 * task.length(), of(z.layer_sizes(0).complete()));
     CAPTURE(length);
     CHECK(idx(t.step_bytes()) >= formula);
     CHECK(idx(t.step_bytes()) - formula < 65536);  // records, and rounding to 64
@@ -47,4 +55,37 @@ TEST_CASE("the bytes of a step are those of the formula") {
   check_bytes<nn::attention<>, double>(z, of_attention);
   z.layer.d = 16;
   check_bytes<nn::gated_deltanet, float>(z, of_gated_deltanet);
+  z.recompute = true;
+  check_bytes<nn::gated_deltanet, float>(z, of_gated_deltanet);
+}
+
+TEST_CASE("blocks that are made again by backward give the same bits, dropout included") {
+  const tasks::in_context_recall task({.vocabulary = 8, .length = 16, .train = 48, .test = 8});
+  nn::model_sizes z;
+  z.width = 16, z.vocabulary = 8, z.hidden = 24, z.layers = 3, z.layer.heads = 2;
+  const auto same = [&]<class Model>(std::type_identity<Model>) {
+    const train::settings s{.rate = {.steps = 5}, .batch = 16, .threads = 1};
+    z.recompute = false;
+    train::trainer<Model> kept(z, s);
+    z.recompute = true;
+    train::trainer<Model> again(z, s);
+    kept.fit(task), again.fit(task);
+    CHECK(std::equal(kept.w.data(), kept.w.data() + kept.w.size(), again.w.data()));
+    CHECK(again.step_bytes() < kept.step_bytes());
+  };
+  same(std::type_identity<nn::language_model<nn::linear_attention<>>>{});
+  same(std::type_identity<nn::autoencoder<nn::linear_attention<>>>{});
+  z.dropout = 0.3;
+  same(std::type_identity<nn::paper_transformer<nn::paper_attention<>>>{});
+  same(std::type_identity<nn::paper_mamba<nn::linear_attention<>>>{});
+  same(std::type_identity<nn::paper_ssm<nn::linear_attention<>>>{});
+}
+
+TEST_CASE("layers that hand values to the next are not recomputed") {
+  nn::model_sizes z;
+  z.width = 16, z.vocabulary = 8, z.layer.heads = 2, z.recompute = true;
+  const tasks::in_context_recall task({.vocabulary = 8, .length = 16, .train = 16, .test = 8});
+  train::trainer<nn::language_model<nn::rwkv7>> t(z, {.rate = {.steps = 1}, .batch = 16, .threads = 1});
+  CHECK_THROWS_WITH_AS(t.fit(task), "coefdyn: recompute: expected layers that hand nothing to the next, given one whose values others take",
+                       invalid_input);
 }

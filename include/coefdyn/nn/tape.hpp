@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <optional>
@@ -43,16 +44,23 @@ class step_memory {
     std::byte* const p = blocks_[at_].data() + used_;
     used_ += bytes;
     taken_ += bytes;
+    most_ = std::max(most_, taken_);
     return p;
   }
-  void reset() { at_ = used_ = taken_ = 0; }
-  /// Bytes handed out since the last reset.
-  std::size_t taken() const { return taken_; }
+  void reset() { at_ = used_ = taken_ = most_ = 0; }
+  /// Where the next piece comes from; all that was taken since is given back by going there.
+  struct place {
+    std::size_t at, used, taken;
+  };
+  place here() const { return {at_, used_, taken_}; }
+  void go_back(const place& p) { at_ = p.at, used_ = p.used, taken_ = p.taken; }
+  /// The most bytes that were out at once since the last reset.
+  std::size_t most() const { return most_; }
 
  private:
   static constexpr std::size_t line = 64, least = std::size_t(1) << 20;
   std::vector<buffer<std::byte>> blocks_;
-  std::size_t at_ = 0, used_ = 0, taken_ = 0;
+  std::size_t at_ = 0, used_ = 0, taken_ = 0, most_ = 0;
 };
 
 /// Runs operations over a model's weights and goes back through them; every sum is in an order that no number of threads changes.
@@ -84,13 +92,13 @@ class tape {
   tape(const tape&) = delete;
   tape& operator=(const tape&) = delete;
 
-  bool records() const { return gradients_ != nullptr; }
+  bool records() const { return gradients_ != nullptr && !forgets_; }
   /// Starts a step: forgets the one before. Dropout keeps everything, as an evaluation wants it, unless it is given draws.
   void begin(std::optional<dropout_draws> draws = {}) {
     memory_.reset();
     last_ = nullptr;
     draws_ = draws, sites_ = 0;
-    before_ = nullptr;
+    before_ = nullptr, forgets_ = false;
   }
   /// Starts a step that goes on after the tokens of `before` with `tokens` more of each sequence.
   void begin(past& before, idx batch, idx tokens) {
@@ -122,8 +130,24 @@ class tape {
     for (const node* n = last_; n; n = n->before) n->run(n->object, *this);
     last_ = nullptr;
   }
-  /// Bytes of activations, gradients and records of the step so far.
-  std::size_t bytes() const { return memory_.taken(); }
+  /// f(*this, x), of x's shape, of which the result alone is kept: what f makes is given back at once, and made again when `backward` comes
+  /// to it, with the same draws of dropout, so that every bit is the same. What f captures has to be there then.
+  template <class F>
+  value<R> recomputed(const value<R>& x, F f) {
+    if (!records()) return f(*this, x);
+    const value<R> y = make(x.batch, x.time, x.columns);
+    const std::uint64_t site = sites_;
+    const auto start = memory_.here();
+    forgets_ = true;
+    const value<R> once = f(*this, x);
+    forgets_ = false;
+    for (idx i = 0; i < y.rows(); ++i) std::copy_n(once.data + i * once.stride, y.columns, y.data + i * y.stride);
+    memory_.go_back(start);
+    record([=](tape& back) { back.backward_again(x, y, site, f); });
+    return y;
+  }
+  /// The most bytes of activations, gradients and records that the step has had at once so far.
+  std::size_t bytes() const { return memory_.most(); }
 
   const R* weights(const parameter& p) const { return weights_ + p.offset; }
   R* gradients(const parameter& p) const { return gradients_ ? gradients_ + p.offset : nullptr; }
@@ -190,6 +214,19 @@ class tape {
     const node* before;
   };
   static constexpr idx block = 64;
+  /// Makes what gave y from x again, and goes back through it.
+  template <class F>
+  void backward_again(const value<R>& x, const value<R>& y, std::uint64_t site, F f) {
+    const auto start = memory_.here();
+    const node* const rest = std::exchange(last_, nullptr);
+    const std::uint64_t sites = std::exchange(sites_, site);
+    const value<R> again = f(*this, x);
+    for (idx i = 0; i < y.rows(); ++i)
+      for (idx c = 0; c < y.columns; ++c) again.gradient[i * again.stride + c] += y.gradient[i * y.stride + c];
+    backward();
+    last_ = rest, sites_ = sites;
+    memory_.go_back(start);
+  }
   template <class>
   static constexpr char key_of = 0;  // its address is the type's
   const R* weights_;
@@ -200,6 +237,7 @@ class tape {
   std::optional<dropout_draws> draws_;
   std::uint64_t sites_ = 0;
   past* before_ = nullptr;
+  bool forgets_ = false;  // runs what will be run again
   const void* watched_ = nullptr;
   std::function<void(const void*)> watcher_;
 };

@@ -90,7 +90,8 @@ bool go_on(Report& report, const progress& p) {
 /// channels before silu), W the width of a convolution, whose gradients are summed by sequence, and 8 for a token's loss. A mixer keeps
 /// nothing but its streams and y, whatever its form. A language model has C = D + L (5 D + 3 hidden + layer) + D + V; a layer has a column
 /// for each output of a source, of the mixer and of a stage: attention H n + G (n + d) + H d + D with G key heads, and gated_deltanet
-/// 6 G n + 6 H d + 4 H + D, S = 2 G n + H d.
+/// 6 G n + 6 H d + 4 H + D, S = 2 G n + H d. With model_sizes::recompute, C = D + blocks D + (one block's) + D + V: a block keeps its
+/// result alone.
 ///
 /// error   invalid_input for settings out of range, and for a task whose ids or targets the model has no place for
 template <class Model, class R = float>

@@ -28,10 +28,8 @@ class autoencoder : public detail::named_model {
     detail::expect_ids(input);
     across_layers<R> across;
     value<R> x = embed(t, input.ids, table_);
-    for (const block& b : blocks_) {
-      x = add(t, x, b.layer(t, b.layer_norm.layer(t, x, eps), across));
-      if (!b.feed_forward.empty()) x = add(t, x, b.feed_forward.front()(t, b.feed_norm.layer(t, x, eps)));
-    }
+    for (const block& b : blocks_)
+      x = detail::block_of(t, size.recompute, x, across, [&b = b](tape<R>& on, value<R> u, across_layers<R>& a) { return b(on, u, a); });
     x = last_with_positions(t, x);
     for (int i = 0; i < 2; ++i) x = map(t, gelu{}, decoder_[i](t, decoder_norm_[i].layer(t, x, eps)));
     return head_(t, norm_.layer(t, x, eps));
@@ -48,6 +46,11 @@ class autoencoder : public detail::named_model {
       if (z.hidden < 1) return;
       feed_norm = norm_parameters(at(s, z, i, 1), "0", z.width, true);
       feed_forward.emplace_back(at(s, z, i, 1).part("1"), z.width, z.hidden, z.layers);
+    }
+    template <class R>
+    value<R> operator()(tape<R>& t, value<R> x, across_layers<R>& across) const {
+      x = add(t, x, layer(t, layer_norm.layer(t, x, eps), across));
+      return feed_forward.empty() ? x : add(t, x, feed_forward.front()(t, feed_norm.layer(t, x, eps)));
     }
     static scope at(const scope& s, const model_sizes& z, int i, int second) {
       return s.part(numbered("encoder", z.hidden > 0 ? 2 * i + second : i));

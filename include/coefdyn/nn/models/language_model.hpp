@@ -42,10 +42,8 @@ class language_model : public detail::named_model {
     detail::expect_ids(input);
     across_layers<R> across;
     value<R> x = embed(t, input.ids, embeddings_, positions_);
-    for (const block& b : blocks_) {
-      x = add(t, x, b.layer(t, b.layer_norm.rms(t, x, eps), across));
-      if (!b.feed_forward.empty()) x = add(t, x, b.feed_forward.front()(t, b.feed_norm.rms(t, x, eps)));
-    }
+    for (const block& b : blocks_)
+      x = detail::block_of(t, size.recompute, x, across, [&b = b](tape<R>& on, value<R> u, across_layers<R>& a) { return b(on, u, a); });
     return norm_.rms(t, x, eps);
   }
 
@@ -60,6 +58,11 @@ class language_model : public detail::named_model {
       if (z.hidden < 1) return;
       feed_norm = norm_parameters(s, "mlp_norm", z.width, false);
       feed_forward.emplace_back(s.part("mlp"), z.width, z.hidden, z.layers);
+    }
+    template <class R>
+    value<R> operator()(tape<R>& t, value<R> x, across_layers<R>& across) const {
+      x = add(t, x, layer(t, layer_norm.rms(t, x, eps), across));
+      return feed_forward.empty() ? x : add(t, x, feed_forward.front()(t, feed_norm.rms(t, x, eps)));
     }
   };
   parameter embeddings_, positions_;

@@ -26,6 +26,7 @@ struct model_sizes {
   bool norm_first = true;
   double dropout = 0;                 // of the models of arXiv:2510.09379, in steps that have draws (tape::begin)
   double embedding_deviation = 0.02;  // of the tables' start; 1 as published in arXiv:2510.09379
+  bool recompute = false;             // a block's activations are not kept, but made again by backward; changes no bit
   sizes layer;
 
   sizes layer_sizes(int i) const {
@@ -36,7 +37,7 @@ struct model_sizes {
   idx logits() const { return outputs > 0 ? outputs : vocabulary; }
 };
 
-/// f(name, size) for all of them, those of the layers at the end.
+/// f(name, size) for all of them that the numbers depend on (not `recompute`), those of the layers at the end.
 template <class Sizes, class F>
 void each_size(Sizes& z, F f) {
   f("width", z.width), f("layers", z.layers), f("vocabulary", z.vocabulary), f("inputs", z.inputs), f("outputs", z.outputs);
@@ -107,6 +108,17 @@ struct encoder {
     return numbers(t, x.numbers);
   }
 };
+/// f(x, across), kept or made again by backward. A layer that hands values to those after it needs them kept.
+template <class R, class F>
+value<R> block_of(tape<R>& t, bool recompute, const value<R>& x, across_layers<R>& across, F f) {
+  if (!recompute || !t.records()) return f(t, x, across);
+  return t.recomputed(x, [f](tape<R>& again, const value<R>& in) {
+    across_layers<R> own;
+    const value<R> out = f(again, in, own);
+    if (own.first_values.data) throw invalid_input("recompute", "layers that hand nothing to the next", "one whose values others take");
+    return out;
+  });
+}
 template <class R>
 void expect_ids(const model_input<R>& x) {
   if (!x.ids.data) throw invalid_input("input", "token ids", x.numbers.data ? "numbers" : "none");

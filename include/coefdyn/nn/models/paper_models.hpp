@@ -26,13 +26,9 @@ class paper_transformer : public detail::named_model {
   value<R> operator()(tape<R>& t, const input_for<R>& input) const {
     across_layers<R> across;
     value<R> x = dropout(t, encoder_(t, input), size.dropout);
-    for (const block& b : blocks_) {
-      const value<R> from = x;
-      x = add(t, x, dropout(t, b.layer(t, b.norm.layer(t, x, eps), across), size.dropout));
-      value<R> y = b.norm.layer(t, x, eps);
-      if (b.feed_forward) y = add(t, x, (*b.feed_forward)(t, y, size.dropout));
-      x = size.gated ? map(t, times<silu>{}, y, b.gate(t, from)) : y;
-    }
+    for (const block& b : blocks_)
+      x = detail::block_of(t, size.recompute, x, across,
+                           [this, &b = b](tape<R>& on, value<R> u, across_layers<R>& a) { return through(on, b, u, a); });
     x = norm_.layer(t, x, eps);
     return classifier_ ? (*classifier_)(t, mean_over_time(t, x)) : decoder_(t, x);
   }
@@ -52,6 +48,13 @@ class paper_transformer : public detail::named_model {
       gate.bias = s.vector("Wz.bias", z.width, start::constant(1));
     }
   };
+  template <class R>
+  value<R> through(tape<R>& t, const block& b, const value<R>& from, across_layers<R>& across) const {
+    const value<R> x = add(t, from, dropout(t, b.layer(t, b.norm.layer(t, from, eps), across), size.dropout));
+    value<R> y = b.norm.layer(t, x, eps);
+    if (b.feed_forward) y = add(t, x, (*b.feed_forward)(t, y, size.dropout));
+    return size.gated ? map(t, times<silu>{}, y, b.gate(t, from)) : y;
+  }
   detail::encoder encoder_;
   std::vector<block> blocks_;
   norm_parameters norm_;
@@ -73,13 +76,9 @@ class paper_mamba : public detail::named_model {
   value<R> operator()(tape<R>& t, const input_for<R>& input) const {
     across_layers<R> across;
     value<R> x = encoder_(t, input);
-    const auto norm_of = [&](const block& b, const value<R>& v) { return b.norm.layer(t, v, 1e-5); };
-    for (const block& b : blocks_) {
-      const value<R> mixed = map(t, gelu{}, b.layer(t, size.norm_first ? norm_of(b, x) : x, across));
-      const value<R> y = b.glu(t, dropout(t, mixed, size.dropout));
-      x = add(t, x, dropout(t, map(t, times<sigmoid>{}, y.part(0, size.width), y.part(size.width, size.width)), size.dropout));
-      if (!size.norm_first) x = norm_of(b, x);
-    }
+    for (const block& b : blocks_)
+      x = detail::block_of(t, size.recompute, x, across,
+                           [this, &b = b](tape<R>& on, value<R> u, across_layers<R>& a) { return through(on, b, u, a); });
     return decoder_(t, size.pooled ? mean_over_time(t, x) : x);
   }
 
@@ -91,6 +90,15 @@ class paper_mamba : public detail::named_model {
     block(const scope& s, const model_sizes& z, int i)
         : layer(s.part("mamba"), z.layer_sizes(i)), glu(s, "glu.linear", z.width, 2 * z.width, true), norm(s, "norm", z.width, true) {}
   };
+  template <class R>
+  value<R> through(tape<R>& t, const block& b, const value<R>& from, across_layers<R>& across) const {
+    const auto norm_of = [&](const value<R>& v) { return b.norm.layer(t, v, 1e-5); };
+    const value<R> mixed = map(t, gelu{}, b.layer(t, size.norm_first ? norm_of(from) : from, across));
+    const value<R> y = b.glu(t, dropout(t, mixed, size.dropout));
+    const value<R> gated = map(t, times<sigmoid>{}, y.part(0, size.width), y.part(size.width, size.width));
+    const value<R> x = add(t, from, dropout(t, gated, size.dropout));
+    return size.norm_first ? x : norm_of(x);
+  }
   detail::encoder encoder_;
   std::vector<block> blocks_;
   projection_parameters decoder_;
@@ -112,13 +120,9 @@ class paper_ssm : public detail::named_model {
   value<R> operator()(tape<R>& t, const input_for<R>& input) const {
     across_layers<R> across;
     value<R> x = encoder_(t, input.ids.data ? one_hot(t, input.ids) : input.numbers);
-    const auto drop = [&](const value<R>& v) { return dropout(t, v, size.dropout, shared_draws::over_time); };
-    const auto norm_of = [&](const block& b, const value<R>& v) { return batch_norm(t, v, 1e-5, b.norm.weight, b.norm.bias); };
-    for (const block& b : blocks_) {
-      const value<R> y = drop(map(t, gelu_tanh{}, b.layer(t, size.norm_first ? norm_of(b, x) : x, across)));
-      x = add(t, x, drop(map(t, times<sigmoid>{}, b.out1(t, y), b.out2(t, y))));
-      if (!size.norm_first) x = norm_of(b, x);
-    }
+    for (const block& b : blocks_)
+      x = detail::block_of(t, size.recompute, x, across,
+                           [this, &b = b](tape<R>& on, value<R> u, across_layers<R>& a) { return through(on, b, u, a); });
     return log_softmax(t, decoder_(t, size.pooled ? mean_over_time(t, x) : x));
   }
 
@@ -133,6 +137,14 @@ class paper_ssm : public detail::named_model {
           out2(s, "out2", z.width, z.width, true),
           norm(s, "normalize", z.width, true) {}
   };
+  template <class R>
+  value<R> through(tape<R>& t, const block& b, const value<R>& from, across_layers<R>& across) const {
+    const auto drop = [&](const value<R>& v) { return dropout(t, v, size.dropout, shared_draws::over_time); };
+    const auto norm_of = [&](const value<R>& v) { return batch_norm(t, v, 1e-5, b.norm.weight, b.norm.bias); };
+    const value<R> y = drop(map(t, gelu_tanh{}, b.layer(t, size.norm_first ? norm_of(from) : from, across)));
+    const value<R> x = add(t, from, drop(map(t, times<sigmoid>{}, b.out1(t, y), b.out2(t, y))));
+    return size.norm_first ? x : norm_of(x);
+  }
   template <class R>
   value<R> one_hot(tape<R>& t, const token_ids& ids) const {
     for (idx i = 0; i < ids.rows(); ++i)
