@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "definition.cuh"
-#include "recurrent_backward.cuh"
+#include "reverse.cuh"
 
 /// Backward of the definition on the device, for readouts without a recurrence. Row i of the scores has gradients dZ_ij; all
 /// rows at once are columns of one linear recurrence whose values are dZ,

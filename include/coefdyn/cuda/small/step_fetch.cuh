@@ -2,7 +2,7 @@
 #pragma once
 #include <cuda_pipeline_primitives.h>
 
-#include "step_block.cuh"
+#include "step_state.cuh"
 
 /// What the step kernel brings in: all streams of a window at once, the caller's state beside them.
 namespace coefdyn::cuda::small {
@@ -74,44 +74,6 @@ struct frame_source<M, R, X, frame<M, R, list<All...>>> {
     }
     if (mine) b.p[unsigned(begin<Need>()) * stride + unsigned(k)] = value;
   }
-};
-
-/// One head's part of a caller's state, in the tile's channels and columns.
-template <class M, class V>
-struct step_state {
-  using Stored = std::remove_cvref_t<decltype(std::declval<V>().S(0, 0, 0, 0))>;
-  using Pointer = decltype(std::declval<V>().S.data);
-  template <class E>
-  struct part_of {
-    using type = E;
-  };
-  template <class E>
-  struct part_of<complex<E>> {
-    using type = E;
-  };
-  using Plain = typename part_of<Stored>::type;
-  using Part = std::conditional_t<std::is_const_v<std::remove_pointer_t<Pointer>>, const Plain, Plain>;
-  static constexpr int parts = is_complex<Stored> ? 2 : 1;
-  Part *S = nullptr, *z = nullptr;
-  idx channel = 0, column = 0, z_channel = 0;
-  int n = 0, lowered = 0, count = 0;
-  bool vectors = false;  // four columns are one aligned access
-
-  __device__ step_state(const V& v, idx at, int h, int n_, const slice& s) : n(n_), lowered(traits<M>::lowered(n_)), count(s.count) {
-    S = reinterpret_cast<Part*>(v.S.data + at * v.S.strides[0] + h * v.S.strides[1] + s.first * v.S.strides[3]);
-    channel = v.S.strides[2] * parts, column = v.S.strides[3] * parts;
-    if constexpr (traits<M>::needs_sum) {
-      z = reinterpret_cast<Part*>(v.z.data + at * v.z.strides[0] + h * v.z.strides[1]);
-      z_channel = v.z.strides[2] * parts;
-    }
-    vectors =
-        std::is_same_v<Stored, float> && column == 1 && channel % 4 == 0 && count % 4 == 0 && reinterpret_cast<std::size_t>(S) % 16 == 0;
-  }
-  /// Channels from `first` that a thread's vectors have; 0 beyond the columns.
-  __device__ int rows_of(int first, int lane) const { return lane * 4 < count ? lowered - first : 0; }
-  /// Channel c of the lowered state, [Re; Im].
-  __device__ Part* row(int c) const { return c < n ? S + c * channel : S + (c - n) * channel + 1; }
-  __device__ Part* sum(int c) const { return c < n ? z + c * z_channel : z + (c - n) * z_channel + 1; }
 };
 
 /// The thread's own elements of the caller's state into the block's; float on its way while the thread goes on.
