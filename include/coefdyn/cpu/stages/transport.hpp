@@ -98,9 +98,12 @@ void map_parameters(const Frame& f, idx i, idx position, const state_matrix<X>& 
   }
 }
 
+// Inlined, so that the definition, whose states are one column, has loops of that length.
+
 /// d(log decay) and d(angle) of timeline row r, from p behind the decay and the decayed state.
 template <class M, class R, class X>
-void decay_backward(idx r, const state_matrix<X>& p, const state_matrix<X>& decayed, int n, row_gradients<M, R>& g) {
+[[gnu::always_inline]] inline void decay_backward(idx r, const state_matrix<X>& p, const state_matrix<X>& decayed, int n,
+                                                  row_gradients<M, R>& g) {
   using O = operands<M, R>;
   constexpr turning turns = traits<M>::structure.turns;
   const int columns = p.columns;
@@ -125,8 +128,8 @@ void decay_backward(idx r, const state_matrix<X>& p, const state_matrix<X>& deca
 /// d(row), d(col) and d(strength) of timeline row r, from p behind the correction and the state that the row reads; `work`: col'p is left
 /// in its second `columns` numbers.
 template <class M, class R, class At, class X>
-void correction_backward(const At& at, idx r, R strength, const state_matrix<X>& p, const state_matrix<X>& read, X* work,
-                         row_gradients<M, R>& g) {
+[[gnu::always_inline]] inline void correction_backward(const At& at, idx r, R strength, const state_matrix<X>& p,
+                                                       const state_matrix<X>& read, X* work, row_gradients<M, R>& g) {
   using A = typename M::evolution;
   const int n = at.n, columns = p.columns;
   X *dot = work, *pc = work + columns;  // row'x and col'p
@@ -145,8 +148,8 @@ void correction_backward(const At& at, idx r, R strength, const state_matrix<X>&
 }
 /// The structured map's part of evolve_backward.
 template <class M, class R, class At, class X>
-void structured_backward(const At& at, idx r, int l, const state_matrix<X>& x, const state_matrix<X>& p, const state_matrix<X>& decayed,
-                         X* work, row_gradients<M, R>& g, R extra) {
+[[gnu::always_inline]] inline void structured_backward(const At& at, idx r, int l, const state_matrix<X>& x, const state_matrix<X>& p,
+                                                       const state_matrix<X>& decayed, X* work, row_gradients<M, R>& g, R extra) {
   using A = typename M::evolution;
   using O = operands<M, R>;
   constexpr bool row_sees_decayed = traits<M>::structure.row_sees == sees::decayed;
