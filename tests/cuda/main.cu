@@ -25,6 +25,13 @@ void spectra() __attribute__((weak));
 void kernels() __attribute__((weak));
 void long_rotations() __attribute__((weak));
 void decode() __attribute__((weak));
+void nn_pieces() __attribute__((weak));
+void nn_attention() __attribute__((weak));
+void nn_delta() __attribute__((weak));
+void nn_gated() __attribute__((weak));
+void nn_rwkv() __attribute__((weak));
+void nn_state_space() __attribute__((weak));
+void nn_train() __attribute__((weak));
 
 int main(int count, char** arguments) {
   using gpu_test::total;
@@ -53,8 +60,20 @@ int main(int count, char** arguments) {
   const struct {
     const char* name;
     void (*run)();
-  } files[] = {{"calls", calls},     {"fast_calls", fast_calls},         {"step", steps},   {"spectrum", spectra},
-               {"kernels", kernels}, {"long_rotations", long_rotations}, {"decode", decode}};
+  } files[] = {{"calls", calls},
+               {"fast_calls", fast_calls},
+               {"step", steps},
+               {"spectrum", spectra},
+               {"kernels", kernels},
+               {"long_rotations", long_rotations},
+               {"decode", decode},
+               {"nn", nn_pieces},
+               {"nn_attention", nn_attention},
+               {"nn_delta", nn_delta},
+               {"nn_gated", nn_gated},
+               {"nn_rwkv", nn_rwkv},
+               {"nn_state_space", nn_state_space},
+               {"nn_train", nn_train}};
   for (const auto& file : files) {
     bool wanted = count < 2;
     for (int a = 1; a < count; ++a) wanted = wanted || !std::strcmp(arguments[a], file.name);

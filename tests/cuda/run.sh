@@ -21,6 +21,8 @@ if [ ${#names[@]} -eq 0 ]; then # what takes longest first
   names+=(13_f16 31_f16)
   for k in 0 1 2 23 32 33 36 37 44 45 46; do names+=("${k}_bf16"); done
   for k in $(seq 0 46); do names+=("${k}_f32"); done
+  if echo '#include <cublasLt.h>' | nvcc -x cu -E - >/dev/null 2>&1; then names=(nn_state_space nn_rwkv nn_delta nn_gated nn_attention nn_train nn "${names[@]}")
+  else echo "layers: skipped, no cublasLt.h"; fi
 fi
 export build flags="-std=c++20 -O2 -Iinclude -gencode arch=compute_$arch,code=sm_$arch -diag-suppress 20013,20015 ${COEFDYN_GPU_FLAGS:-}"
 compile() { # NAME
@@ -41,7 +43,7 @@ printf '%s\n' main "${names[@]}" | xargs -P "$(nproc)" -I{} bash -c 'compile {}'
 objects=("$build/main.o")
 for name in "${names[@]}"; do if [ -f "$build/$name.o" ]; then objects+=("$build/$name.o"); fi; done
 # shellcheck disable=SC2086
-nvcc $flags -o "$build/laws" "${objects[@]}"
+nvcc $flags -o "$build/laws" "${objects[@]}" $(case " ${names[*]} " in *" nn"*) echo -lcublasLt ;; esac)
 echo "built ${#objects[@]} objects for sm_$arch in $((SECONDS - started)) s"
 nvidia-smi -L >/dev/null 2>&1 || skip "no GPU"
 golden=""
@@ -57,7 +59,7 @@ if [ -n "$sanitizer" ] && [ "${COEFDYN_GPU_SANITIZE:-1}" = 1 ]; then
   for tool in memcheck racecheck; do
     # racecheck, far slower, does not follow the Hopper kernels' transaction barriers (bench/gpu_log.md)
     cases=(4_f32 10_f32 16_f32)
-    [ "$tool" = racecheck ] || cases=(4 10 16 kernels)
+    [ "$tool" = racecheck ] || cases=(4 10 16 kernels nn)
     if COEFDYN_GPU_SMALL=1 timeout "${COEFDYN_GPU_SANITIZE_SECONDS:-120}" "$sanitizer" --tool "$tool" --error-exitcode 9 "$build/laws" "${cases[@]}" >"$build/$tool.log" 2>&1; then
       echo "compute-sanitizer $tool: $(tail -1 "$build/$tool.log")"
     elif grep -qiE 'not supported|unable to|permission|internal sanitizer' "$build/$tool.log"; then

@@ -15,24 +15,23 @@
 namespace {
 using namespace coefdyn;
 
-/// Columns that a layer's operations make, those they keep beside, and channels of convolutions.
+/// Columns that a layer's operations make, and those they keep beside.
 struct columns {
-  idx made = 0, kept = 0, convolved = 0;
+  idx made = 0, kept = 0;
 };
-columns of_attention(const nn::sizes& z) { return {z.heads * z.n + z.key_heads * (z.n + z.d) + z.heads * z.d + z.width, 0, 0}; }
+columns of_attention(const nn::sizes& z) { return {z.heads * z.n + z.key_heads * (z.n + z.d) + z.heads * z.d + z.width, 0}; }
 columns of_gated_deltanet(const nn::sizes& z) {
   const idx K = idx(z.key_heads) * z.n, V = idx(z.heads) * z.d;
-  return {2 * 3 * K + 2 * V + 4 * z.heads + 4 * V + z.width, 2 * K + V, 2 * K + V};
+  return {2 * 3 * K + 2 * V + 4 * z.heads + 4 * V + z.width, 2 * K + V + 4 * z.key_heads + 2 * z.heads};
 }
 
-/// The formula, for 4 sequences.
+/// The formula.
 template <class R>
 idx bytes_of(const nn::model_sizes& z, idx rows, const columns& layer) {
   const idx D = z.width, block = 4 * D + 3 * z.hidden + layer.made;  // without its result
   const idx blocks = z.recompute ? 1 : z.layers;                     // whose activations are there at once
-  const idx made = D + z.layers * D + blocks * (block + z.recompute * D) + D + z.vocabulary, kept = blocks * layer.kept;
-  const idx convolutions = 4 * blocks * layer.convolved * (z.layer.convolution + 1);
-  return idx(sizeof(R)) * (rows * (2 * made + kept) + convolutions) + idx(sizeof(double)) * rows;
+  const idx made = D + z.layers * D + blocks * (block + z.recompute * D) + D + z.vocabulary, kept = 2 + blocks * (4 + layer.kept);
+  return idx(sizeof(R)) * rows * (2 * made + kept) + 24 * rows + 8 * z.vocabulary;
 }
 template <class Layer, class R>
 void check_bytes(const nn::model_sizes& z, columns (*of)(const nn::sizes&)) {

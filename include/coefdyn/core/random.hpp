@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include "config.hpp"
+
 namespace coefdyn {
 
 /// A counter-based stream of random numbers: word i is a function of the key and i, so samples are independent of order and thread.
@@ -24,7 +26,7 @@ class random_stream {
   }
   std::uint64_t word() { return word_at(next_++); }
   /// Word i, wherever the stream is.
-  std::uint64_t word_at(std::uint64_t i) const { return mix(key_ + (i + 1) * golden); }
+  COEFDYN_HD std::uint64_t word_at(std::uint64_t i) const { return mix(key_ + (i + 1) * golden); }
   /// Uniform over 0 .. n - 1: the high 64 bits of word * n.
   std::uint64_t below(std::uint64_t n) {
     const std::uint64_t w = word(), low = (w & 0xffffffff) * (n & 0xffffffff), mid = (w >> 32) * (n & 0xffffffff) + (low >> 32),
@@ -33,7 +35,7 @@ class random_stream {
   }
   /// Uniform over [0, 1), a multiple of 2^-53.
   double unit() { return unit_of(word()); }
-  static double unit_of(std::uint64_t word) { return static_cast<double>(word >> 11) * 0x1p-53; }
+  COEFDYN_HD static double unit_of(std::uint64_t word) { return static_cast<double>(word >> 11) * 0x1p-53; }
   /// True with probability p; draws nothing where p <= 0.
   bool coin(double p) { return p > 0 && unit() < p; }
   double uniform(double low, double high) { return low + (high - low) * unit(); }
@@ -45,7 +47,7 @@ class random_stream {
 
  private:
   static constexpr std::uint64_t golden = 0x9E3779B97F4A7C15;
-  static constexpr std::uint64_t mix(std::uint64_t z) {
+  COEFDYN_HD static constexpr std::uint64_t mix(std::uint64_t z) {
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
     return z ^ (z >> 31);

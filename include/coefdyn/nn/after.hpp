@@ -4,7 +4,7 @@
 
 /// Stages after a mixer: what happens to y (rows, heads d) before it leaves the layer. One of yours has
 ///   S(const scope&, const sizes&)                                               names parameters
-///   template <class R> value<R> operator()(context<R>&, const value<R>& y) const    computes
+///   template <class R, class On> value<R> operator()(context<R, On>&, const value<R>& y) const    computes
 namespace coefdyn::nn {
 
 /// Channels of a norm's group: one head's, one group of key heads', or all.
@@ -21,8 +21,8 @@ struct normed {
   static idx channels(over o, const sizes& z) {
     return o == over::head ? z.d : o == over::group ? idx(z.heads) * z.d / z.key_heads : idx(z.heads) * z.d;
   }
-  template <class R>
-  value<R> operator()(context<R>& c, const value<R>& y) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c, const value<R>& y) const {
     return normalise<Kind>(c.t, y, group, eps, p.weight, p.bias);
   }
 };
@@ -31,8 +31,8 @@ template <class F, class Source>
 struct gated {
   Source source;
   gated(const scope& s, const sizes& z) : source(s, z, {idx(z.heads) * z.d, z.heads, 1}) {}
-  template <class R>
-  value<R> operator()(context<R>& c, const value<R>& y) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c, const value<R>& y) const {
     return map(c.t, times<F>{}, y, c(source));
   }
 };
@@ -44,12 +44,12 @@ struct skip {
   /// y + p v.
   struct sum {
     template <class X>
-    X operator()(X y, X v, X D) const {
+    COEFDYN_HD X operator()(X y, X v, X D) const {
       return y + D * v;
     }
   };
-  template <class R>
-  value<R> operator()(context<R>& c, const value<R>& y) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c, const value<R>& y) const {
     return map(c.t, sum{}, y, c.values, c.t.shared(p));
   }
 };
@@ -60,12 +60,12 @@ struct by_inverse_root_n {
   struct scaled {
     double by;
     template <class X>
-    X operator()(X y) const {
+    COEFDYN_HD X operator()(X y) const {
       return X(by) * y;
     }
   };
-  template <class R>
-  value<R> operator()(context<R>& c, const value<R>& y) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c, const value<R>& y) const {
     return map(c.t, scaled{1 / std::sqrt(double(c.size.n))}, y);
   }
 };
@@ -83,8 +83,8 @@ struct projected {
     p.weight = s.matrix(Name + ".weight", z.width, idx(z.heads) * z.d, Start::of(z));
     if (Bias == bias::yes) p.bias = s.vector(Name + ".bias", z.width, start::constant(0));
   }
-  template <class R>
-  value<R> operator()(context<R>& c, const value<R>& y) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c, const value<R>& y) const {
     return p(c.t, y);
   }
 };

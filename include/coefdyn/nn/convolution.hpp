@@ -6,33 +6,95 @@
 namespace coefdyn::nn {
 
 namespace detail {
+/// A convolution's call: `all` is x behind the tokens of the past, `first` of them.
 template <class R>
-struct convolution_at {
-  value<R> x;
+struct convolved_tokens {
+  value<R> x, all, y;
+  R* before;  // the silu's argument; in backward its gradient
   const R *w, *bias;
-  idx width;
-  R operator()(idx b, idx s, idx c) const {
-    R sum = bias ? bias[c] : R(0);
-    for (idx i = std::max<idx>(0, width - 1 - s); i < width; ++i)
-      sum += w[c * width + i] * x.data[(b * x.time + s - (width - 1) + i) * x.stride + c];
-    return sum;
+  idx width, first;
+
+  COEFDYN_HD void operator()(idx i, idx begin, idx end) const {
+    const idx s = first + i % x.time, missing = width - 1 - s;
+    const R* const now = all.data + (i / x.time * all.time + s) * all.stride;
+    for (idx c = begin; c < end; ++c) {
+      R sum = bias ? bias[c] : R(0);
+      for (idx k = missing > 0 ? missing : 0; k < width; ++k) sum += w[c * width + k] * now[(k - (width - 1)) * all.stride + c];
+      before[i * x.columns + c] = sum;
+      y.data[i * y.stride + c] = sum * math::sigmoid(sum);
+    }
+  }
+};
+/// From the gradient of silu's result to that of its argument, in its place.
+template <class R>
+struct through_silu {
+  convolved_tokens<R> of;
+  COEFDYN_HD void operator()(idx i, idx begin, idx end) const {
+    R* const at = of.before + i * of.x.columns;
+    const R* const dy = of.y.gradient + i * of.y.stride;
+    for (idx c = begin; c < end; ++c) {
+      const R g = math::sigmoid(at[c]);
+      at[c] = dy[c] * g * (R(1) + at[c] * (R(1) - g));
+    }
+  }
+};
+template <class R>
+struct convolved_to_x {
+  convolved_tokens<R> of;
+  COEFDYN_HD void operator()(idx i, idx begin, idx end) const {
+    const idx C = of.x.columns, left = of.x.time - i % of.x.time, reach = left < of.width ? left : of.width;
+    for (idx c = begin; c < end; ++c) {
+      R sum = of.x.gradient[i * of.x.stride + c];
+      for (idx after = 0; after < reach; ++after) sum += of.before[(i + after) * C + c] * of.w[c * of.width + of.width - 1 - after];
+      of.x.gradient[i * of.x.stride + c] = sum;
+    }
+  }
+};
+/// Of one sequence: numbers c width + k of the weights.
+template <class R>
+struct convolved_to_weight {
+  convolved_tokens<R> of;
+  template <class Sum>
+  COEFDYN_HD void operator()(idx b, idx first, idx last, Sum&& sum) const {
+    const idx width = of.width, C = of.x.columns;
+    for (idx s = 0; s < of.x.time; ++s) {
+      const idx i = b * of.x.time + s;
+      idx c = first / width, k = first % width;
+      for (idx at = first; at < last; ++at) {
+        if (s + k >= width - 1) sum[at] += of.before[i * C + c] * of.x.data[(i + k - (width - 1)) * of.x.stride + c];
+        if (++k == width) k = 0, ++c;
+      }
+    }
+  }
+};
+template <class R>
+struct convolved_to_bias {
+  convolved_tokens<R> of;
+  template <class Sum>
+  COEFDYN_HD void operator()(idx b, idx first, idx last, Sum&& sum) const {
+    for (idx i = b * of.x.time; i < (b + 1) * of.x.time; ++i)
+      for (idx c = first; c < last; ++c) sum[c] += of.before[i * of.x.columns + c];
   }
 };
 /// x behind the `back` tokens before it (zeros at the start), of which the past keeps the last; x alone where there is no past.
-template <class R>
-value<R> behind_its_past(tape<R>& t, const value<R>& x, idx back) {
-  if (!t.before()) return x;
-  const idx C = x.columns;
-  auto& kept = t.before()->template next<std::vector<R>>([&] { return std::vector<R>(static_cast<std::size_t>(x.batch * back * C)); });
-  if (idx(kept.size()) != x.batch * back * C) throw invalid_input("past", "one of this model", "one of another");
-  const value<R> all = t.make(x.batch, back + x.time, C);
-  for (idx b = 0; b < x.batch; ++b) {
-    R *const to = all.data + b * all.time * C, *const tail = kept.data() + b * back * C;
-    std::copy_n(tail, back * C, to);
-    for (idx s = 0; s < x.time; ++s) std::copy_n(x.data + (b * x.time + s) * x.stride, C, to + (back + s) * C);
-    std::copy_n(to + x.time * C, back * C, tail);
+template <class R, class On>
+value<R> behind_its_past(tape<R, On>& t, const value<R>& x, idx back) {
+  if constexpr (tape<R, On>::is_host) {
+    if (!t.before()) return x;
+    const idx C = x.columns;
+    auto& kept = t.before()->template next<std::vector<R>>([&] { return std::vector<R>(static_cast<std::size_t>(x.batch * back * C)); });
+    if (idx(kept.size()) != x.batch * back * C) throw invalid_input("past", "one of this model", "one of another");
+    const value<R> all = t.make(x.batch, back + x.time, C);
+    for (idx b = 0; b < x.batch; ++b) {
+      R *const to = all.data + b * all.time * C, *const tail = kept.data() + b * back * C;
+      std::copy_n(tail, back * C, to);
+      for (idx s = 0; s < x.time; ++s) std::copy_n(x.data + (b * x.time + s) * x.stride, C, to + (back + s) * C);
+      std::copy_n(to + x.time * C, back * C, tail);
+    }
+    return all;
+  } else {
+    return x;
   }
-  return all;
 }
 }  // namespace detail
 
@@ -41,46 +103,18 @@ value<R> behind_its_past(tape<R>& t, const value<R>& x, idx back) {
 /// shape   x (B, T, C) to y (B, T, C); w [C, 1, W], bias [C] or none
 /// error   invalid_input where x has another number of channels
 /// source  Mamba, arXiv:2312.00752
-template <class R>
-value<R> convolve(tape<R>& t, const value<R>& x, const parameter& w, const parameter& bias = {}) {
+template <class R, class On>
+value<R> convolve(tape<R, On>& t, const value<R>& x, const parameter& w, const parameter& bias = {}) {
   if (x.columns != w.rows) throw invalid_input("x of a convolution", std::to_string(w.rows) + " channels", std::to_string(x.columns));
-  const value<R> y = t.make(x.batch, x.time, x.columns);
-  const idx width = w.columns, C = x.columns;
-  const value<R> all = detail::behind_its_past(t, x, width - 1);
-  const idx first = all.time - x.time;
-  const detail::convolution_at<R> at{all, t.weights(w), bias ? t.weights(bias) : nullptr, width};
-  R* const before = t.template take<R>(y.rows() * C);  // the silu's argument
-  t.each(x.batch, [&](idx b, int) {
-    for (idx s = 0; s < x.time; ++s)
-      for (idx c = 0; c < C; ++c) {
-        const idx i = (b * x.time + s) * C + c;
-        before[i] = at(b, first + s, c);
-        y.data[i] = before[i] * math::sigmoid(before[i]);
-      }
-  });
-  t.record([=](tape<R>& back) {
-    const idx sums = C * (width + 1);  // of a sequence: C biases behind C rows of weights
-    R* const partial = back.zeros(x.batch * sums);
-    R* const dw = back.gradients(w);
-    R* const db = bias ? back.gradients(bias) : nullptr;
-    back.each(x.batch, [&](idx b, int) {
-      R* const mine = partial + b * sums;
-      for (idx s = 0; s < x.time; ++s)
-        for (idx c = 0; c < C; ++c) {
-          const idx i = (b * x.time + s) * C + c;
-          const R g = math::sigmoid(before[i]), d = y.gradient[i] * g * (R(1) + before[i] * (R(1) - g));
-          mine[C * width + c] += d;
-          for (idx k = std::max<idx>(0, width - 1 - s); k < width; ++k) {
-            const idx from = (b * x.time + s - (width - 1) + k) * x.stride + c;
-            mine[c * width + k] += d * x.data[from];
-            if (x.gradient) x.gradient[from] += d * at.w[c * width + k];
-          }
-        }
-    });
-    for (idx b = 0; b < x.batch; ++b) {
-      for (idx k = 0; k < C * width; ++k) dw[k] += partial[b * sums + k];
-      for (idx c = 0; c < C && db; ++c) db[c] += partial[b * sums + C * width + c];
-    }
+  const value<R> y = t.make(x.batch, x.time, x.columns), all = detail::behind_its_past(t, x, w.columns - 1);
+  R* const before = t.template take<R>(y.rows() * x.columns);
+  const detail::convolved_tokens<R> one{x, all, y, before, t.weights(w), bias ? t.weights(bias) : nullptr, w.columns, all.time - x.time};
+  t.elements(x.rows(), x.columns, one);
+  t.record([=](tape<R, On>& back) {
+    back.elements(x.rows(), x.columns, detail::through_silu<R>{one});
+    if (x.gradient) back.elements(x.rows(), x.columns, detail::convolved_to_x<R>{one});
+    back.sums(x.batch, w.size(), back.gradients(w), detail::convolved_to_weight<R>{one});
+    if (bias) back.sums(x.batch, bias.size(), back.gradients(bias), detail::convolved_to_bias<R>{one});
   });
   return y;
 }
@@ -92,32 +126,41 @@ struct convolution_parameters {
   convolution_parameters(const scope& s, const std::string& name, idx channels, idx width, bool with_bias)
       : weight(s.tensor(name + ".weight", {channels, 1, width}, start::fan_in(width), true)),
         bias(with_bias ? s.vector(name + ".bias", channels, start::constant(0)) : parameter{}) {}
-  template <class R>
-  value<R> operator()(tape<R>& t, const value<R>& x) const {
+  template <class R, class On>
+  value<R> operator()(tape<R, On>& t, const value<R>& x) const {
     return convolve(t, x, weight, bias);
   }
 };
 
+namespace detail {
+/// `from` is u behind the token of the past, if there is one.
+template <class R>
+struct token_differences {
+  value<R> u, from, y;
+  COEFDYN_HD void operator()(idx i, idx begin, idx end) const {
+    const idx s = from.time - u.time + i % u.time, row = i / u.time * from.time + s;
+    for (idx c = begin; c < end; ++c)
+      y.data[i * y.stride + c] = (s ? from.data[(row - 1) * from.stride + c] : R(0)) - u.data[i * u.stride + c];
+  }
+};
+template <class R>
+struct token_differences_back {
+  value<R> u, y;
+  COEFDYN_HD void operator()(idx i, idx begin, idx end) const {
+    const bool last = (i + 1) % u.time == 0;
+    for (idx c = begin; c < end; ++c)
+      u.gradient[i * u.stride + c] += (last ? R(0) : y.gradient[(i + 1) * y.stride + c]) - y.gradient[i * y.stride + c];
+  }
+};
+}  // namespace detail
 /// The token before minus the token: u_{t-1} - u_t, with u_{-1} = 0.
 /// source  RWKV, arXiv:2305.13048
-template <class R>
-value<R> token_shift(tape<R>& t, const value<R>& u) {
+template <class R, class On>
+value<R> token_shift(tape<R, On>& t, const value<R>& u) {
   const value<R> y = t.make(u.batch, u.time, u.columns), from = detail::behind_its_past(t, u, 1);
-  const idx first = from.time - u.time;
-  t.by_rows(u.rows(), [&](idx begin, idx end) {
-    for (idx i = begin; i < end; ++i) {
-      const idx s = first + i % u.time, row = i / u.time * from.time + s;
-      for (idx c = 0; c < u.columns; ++c)
-        y.data[i * y.stride + c] = (s ? from.data[(row - 1) * from.stride + c] : R(0)) - u.data[i * u.stride + c];
-    }
-  });
-  t.record([=](tape<R>& back) {
-    if (u.gradient)
-      back.by_rows(u.rows(), [&](idx begin, idx end) {
-        for (idx i = begin; i < end; ++i)
-          for (idx c = 0; c < u.columns; ++c)
-            u.gradient[i * u.stride + c] += ((i + 1) % u.time ? y.gradient[(i + 1) * y.stride + c] : R(0)) - y.gradient[i * y.stride + c];
-      });
+  t.elements(u.rows(), u.columns, detail::token_differences<R>{u, from, y});
+  t.record([=](tape<R, On>& back) {
+    if (u.gradient) back.elements(u.rows(), u.columns, detail::token_differences_back<R>{u, y});
   });
   return y;
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <algorithm>
+#include <cmath>
+
 #include "../core/complex.hpp"
 #include "tape.hpp"
 
@@ -10,136 +13,203 @@ namespace coefdyn::nn {
 struct dplr_parameters {
   parameter Lambda_re, Lambda_im, P, B, log_step;
 };
-
-namespace detail {
-using complex_number = complex<double>;
-template <class R>
-complex_number complex_at(const R* pairs, std::size_t i) {
-  return {static_cast<double>(pairs[2 * i]), static_cast<double>(pairs[2 * i + 1])};
-}
-inline complex_number divided(complex_number a, complex_number b) {
-  const double s = b.re * b.re + b.im * b.im;
-  return {(a.re * b.re + a.im * b.im) / s, (a.im * b.re - a.re * b.im) / s};
-}
-/// A^{-1} by Gauss and Jordan with pivots; A (n, n) is overwritten.
-inline void invert(std::vector<complex_number>& A, std::vector<complex_number>& inverse, idx n) {
-  const auto at = [n](idx r, idx c) { return static_cast<std::size_t>(r * n + c); };
-  inverse.assign(A.size(), complex_number{});
-  for (idx i = 0; i < n; ++i) inverse[at(i, i)] = complex_number(1);
-  for (idx p = 0; p < n; ++p) {
-    idx best = p;
-    const auto size = [&](idx r) { return A[at(r, p)].re * A[at(r, p)].re + A[at(r, p)].im * A[at(r, p)].im; };
-    for (idx r = p + 1; r < n; ++r)
-      if (size(r) > size(best)) best = r;
-    for (idx c = 0; c < n; ++c) std::swap(A[at(p, c)], A[at(best, c)]), std::swap(inverse[at(p, c)], inverse[at(best, c)]);
-    const complex_number by = divided(complex_number(1), A[at(p, p)]);
-    for (idx c = 0; c < n; ++c) A[at(p, c)] = A[at(p, c)] * by, inverse[at(p, c)] = inverse[at(p, c)] * by;
-    for (idx r = 0; r < n; ++r) {
-      const complex_number f = A[at(r, p)];
-      if (r == p) continue;
-      for (idx c = 0; c < n; ++c) A[at(r, c)] -= f * A[at(p, c)], inverse[at(r, c)] -= f * inverse[at(p, c)];
-    }
-  }
-}
-/// One channel's parameters, and its A, h = Delta / 2 and (I - h A)^{-1}.
-struct dplr_channel {
-  idx n;
-  double h;
-  std::vector<complex_number> Lambda, P, B, A, inverse;
-  template <class R>
-  dplr_channel(const tape<R>& t, const dplr_parameters& p, idx channel, idx modes)
-      : n(modes), h(std::exp(double(t.weights(p.log_step)[channel])) / 2) {
-    for (idx i = 0; i < n; ++i) {
-      const idx at = channel * n + i;
-      Lambda.emplace_back(std::min(double(t.weights(p.Lambda_re)[at]), -1e-4), double(t.weights(p.Lambda_im)[at]));
-      P.emplace_back(double(t.weights(p.P)[2 * at]), double(t.weights(p.P)[2 * at + 1]));
-      B.emplace_back(double(t.weights(p.B)[2 * at]), double(t.weights(p.B)[2 * at + 1]));
-    }
-    A.resize(static_cast<std::size_t>(n * n));
-    std::vector<complex_number> left(A.size());
-    for (std::size_t r = 0; r < P.size(); ++r)
-      for (std::size_t c = 0; c < P.size(); ++c) {
-        const complex_number a = (r == c ? Lambda[r] : complex_number{}) - P[r] * conj(P[c]);
-        A[r * P.size() + c] = a;
-        left[r * P.size() + c] = complex_number(r == c ? 1 : 0) - h * a;
-      }
-    invert(left, inverse, n);
-  }
-  complex_number inverse_at(idx r, idx c) const { return inverse[static_cast<std::size_t>(r * n + c)]; }
-  /// (I - hA)^{-1} (I + hA) = 2 (I - hA)^{-1} - I.
-  complex_number discrete(idx r, idx c) const { return 2.0 * inverse_at(r, c) - complex_number(r == c ? 1 : 0); }
-  complex_number input(idx r) const {
-    complex_number sum;
-    for (idx c = 0; c < n; ++c) sum += inverse_at(r, c) * B[static_cast<std::size_t>(c)];
-    return 2 * h * sum;
-  }
-  /// Adds the parameters' gradients from those of `discrete` and `input`: of the real and imaginary part, as a complex complex_number.
-  template <class R>
-  void pull_back(tape<R>& t, const dplr_parameters& p, idx channel, const R* dA, const R* dB) const {
-    const auto size = static_cast<std::size_t>(n);
-    // X = (I - hA)^{-1}: dX = 2 d(discrete) + 2 h d(input) B^*; d(I - hA) = -X^* dX X^*; dA = h X^* dX X^*
-    std::vector<complex_number> dX(size * size), half(size * size), dM(size * size), Xb(size);
-    for (std::size_t r = 0; r < size; ++r)
-      for (std::size_t c = 0; c < size; ++c) {
-        const complex_number d = complex_at(dA, r * size + c), b = complex_at(dB, r);
-        dX[r * size + c] = 2.0 * d + 2 * h * (b * conj(B[c]));
-        Xb[r] += inverse[r * size + c] * B[c];
-      }
-    for (std::size_t r = 0; r < size; ++r)
-      for (std::size_t k = 0; k < size; ++k)
-        for (std::size_t c = 0; c < size; ++c) half[r * size + c] += conj(inverse[k * size + r]) * dX[k * size + c];
-    for (std::size_t r = 0; r < size; ++r)
-      for (std::size_t k = 0; k < size; ++k)
-        for (std::size_t c = 0; c < size; ++c) dM[r * size + c] += half[r * size + k] * conj(inverse[c * size + k]);
-    double dh = 0;
-    R* const by_B = t.gradients(p.B) + 2 * channel * n;
-    R* const by_P = t.gradients(p.P) + 2 * channel * n;
-    for (std::size_t r = 0; r < size; ++r) {
-      const complex_number b = complex_at(dB, r);
-      dh += 2 * (b.re * Xb[r].re + b.im * Xb[r].im);
-      complex_number to_B, to_P;
-      for (std::size_t c = 0; c < size; ++c) {
-        const complex_number m = dM[r * size + c], a = A[r * size + c];
-        dh += m.re * a.re + m.im * a.im;
-        to_B += conj(inverse[c * size + r]) * complex_at(dB, c);
-        to_P += h * (m * P[c] + conj(dM[c * size + r]) * P[c]);  // A = .. - P_r conj(P_c), through both
-      }
-      by_B[2 * r] += R(2 * h * to_B.re), by_B[2 * r + 1] += R(2 * h * to_B.im);
-      by_P[2 * r] -= R(to_P.re), by_P[2 * r + 1] -= R(to_P.im);
-      const complex_number d = h * dM[r * size + r];
-      const idx at = channel * n + idx(r);
-      if (double(t.weights(p.Lambda_re)[at]) <= -1e-4) t.gradients(p.Lambda_re)[at] += R(d.re);
-      t.gradients(p.Lambda_im)[at] += R(d.im);
-    }
-    t.gradients(p.log_step)[channel] += R(dh * h);
-  }
-};
-}  // namespace detail
-
 /// The discrete A (D, n, n) and B (D, n), complex, of each channel's DPLR system under the bilinear rule.
 /// source  Gu et al., arXiv:2111.00396
 template <class R>
 struct discrete_system {
   value<R> A, B;
 };
-/// The discrete A and B of a diagonal-plus-low-rank system, bilinear, for every channel.
+
+namespace detail {
+using complex_number = complex<double>;
 template <class R>
-discrete_system<R> discretise_dplr(tape<R>& t, const dplr_parameters& p, idx channels, idx n) {
+COEFDYN_HD complex_number complex_at(const R* pairs, idx i) {
+  return {static_cast<double>(pairs[2 * i]), static_cast<double>(pairs[2 * i + 1])};
+}
+COEFDYN_HD inline complex_number divided(complex_number a, complex_number b) {
+  const double s = b.re * b.re + b.im * b.im;
+  return {(a.re * b.re + a.im * b.im) / s, (a.im * b.re - a.re * b.im) / s};
+}
+/// A^{-1} by Gauss and Jordan with pivots; A (n, n) is overwritten. Whoever owns a row or column of a step is the team's.
+template <class Team>
+COEFDYN_HD void invert(Team team, complex_number* A, complex_number* inverse, idx n) {
+  for (idx i = team.first(); i < n * n; i += team.step()) inverse[i] = complex_number(i / n == i % n ? 1 : 0);
+  for (idx p = 0; p < n; ++p) {
+    const auto size = [A, n, p](idx r) { return A[r * n + p].re * A[r * n + p].re + A[r * n + p].im * A[r * n + p].im; };
+    team.meet();
+    double largest = 0;
+    for (idx r = p + team.first(); r < n; r += team.step()) largest = size(r) > largest ? size(r) : largest;
+    largest = team.max(largest);
+    idx before = -n;  // minus the first row of that size
+    for (idx r = p + team.first(); r < n; r += team.step()) before = size(r) == largest && -r > before ? -r : before;
+    const idx found = -team.max(before), best = found < n ? found : p;
+    team.meet();
+    for (idx c = team.first(); c < n; c += team.step()) {
+      const complex_number a = A[p * n + c], b = inverse[p * n + c];
+      A[p * n + c] = A[best * n + c], inverse[p * n + c] = inverse[best * n + c];
+      A[best * n + c] = a, inverse[best * n + c] = b;
+    }
+    team.meet();
+    const complex_number by = divided(complex_number(1), A[p * n + p]);
+    team.meet();
+    for (idx c = team.first(); c < n; c += team.step()) A[p * n + c] = A[p * n + c] * by, inverse[p * n + c] = inverse[p * n + c] * by;
+    team.meet();
+    for (idx r = team.first(); r < n; r += team.step()) {
+      const complex_number f = A[r * n + p];
+      if (r == p) continue;
+      for (idx c = 0; c < n; ++c) A[r * n + c] -= f * A[p * n + c], inverse[r * n + c] -= f * inverse[p * n + c];
+    }
+  }
+  team.meet();
+}
+/// The system of one channel: its parameters, and its A, h = Delta / 2 and (I - h A)^{-1} in the memory of `at`.
+template <class R>
+struct dplr_channel {
+  const R *Lambda_re, *Lambda_im, *P, *B, *log_step;
+  idx n;
+
+  COEFDYN_HD complex_number Lambda_at(idx i) const {
+    return {double(Lambda_re[i]) < -1e-4 ? double(Lambda_re[i]) : -1e-4, double(Lambda_im[i])};
+  }
+  COEFDYN_HD double half_step() const { return std::exp(double(*log_step)) / 2; }
+  /// `left` is overwritten.
+  template <class Team>
+  COEFDYN_HD void make(Team team, complex_number* A, complex_number* inverse, complex_number* left) const {
+    const double h = half_step();
+    for (idx i = team.first(); i < n * n; i += team.step()) {
+      const idx r = i / n, c = i % n;
+      const complex_number a = (r == c ? Lambda_at(r) : complex_number{}) - complex_at(P, r) * conj(complex_at(P, c));
+      A[i] = a;
+      left[i] = complex_number(r == c ? 1 : 0) - h * a;
+    }
+    invert(team, left, inverse, n);
+  }
+};
+/// All channels from `first_channel` on; one at a time has `room` numbers of its own.
+template <class R>
+struct dplr_channels {
+  dplr_channel<R> of;  // channel 0
+  discrete_system<R> out;
+  idx first_channel;
+  complex_number* memory;
+  static constexpr COEFDYN_HD idx room(idx n) { return 3 * n * n; }
+
+  COEFDYN_HD dplr_channel<R> channel(idx c) const {
+    const idx n = of.n;
+    return {of.Lambda_re + c * n, of.Lambda_im + c * n, of.P + 2 * c * n, of.B + 2 * c * n, of.log_step + c, n};
+  }
+  template <class Team>
+  COEFDYN_HD void operator()(Team team, idx j, idx) const {
+    const dplr_channel<R> s = channel(first_channel + j);
+    const idx n = s.n;
+    complex_number *const A = memory + j * room(n), *const inverse = A + n * n;
+    s.make(team, A, inverse, inverse + n * n);
+    const double h = s.half_step();
+    R* const to_A = out.A.data + 2 * (first_channel + j) * n * n;
+    R* const to_B = out.B.data + 2 * (first_channel + j) * n;
+    for (idx r = team.first(); r < n; r += team.step()) {
+      complex_number input;
+      for (idx c = 0; c < n; ++c) {
+        const complex_number x = inverse[r * n + c], discrete = 2.0 * x - complex_number(r == c ? 1 : 0);
+        to_A[2 * (r * n + c)] = R(discrete.re), to_A[2 * (r * n + c) + 1] = R(discrete.im);
+        input += x * complex_at(s.B, c);
+      }
+      input = 2 * h * input;
+      to_B[2 * r] = R(input.re), to_B[2 * r + 1] = R(input.im);
+    }
+  }
+};
+/// Adds the parameters' gradients from those of the discrete A and B: of the real and imaginary part, as a complex number.
+template <class R>
+struct dplr_channels_back {
+  dplr_channels<R> of;
+  R *to_Lambda_re, *to_Lambda_im, *to_P, *to_B, *to_log_step;  // of channel 0
+  static constexpr COEFDYN_HD idx room(idx n) { return 4 * n * n + n; }
+
+  template <class Team>
+  COEFDYN_HD void operator()(Team team, idx j, idx) const {
+    const idx channel = of.first_channel + j;
+    const dplr_channel<R> s = of.channel(channel);
+    const idx n = s.n;
+    complex_number *const A = of.memory + j * room(n), *const inverse = A + n * n, *const dX = inverse + n * n, *const half = dX + n * n,
+                          *const Xb = half + n * n;
+    s.make(team, A, inverse, dX);
+    const double h = s.half_step();
+    const R* const dA = of.out.A.gradient + 2 * channel * n * n;
+    const R* const dB = of.out.B.gradient + 2 * channel * n;
+    // X = (I - hA)^{-1}: dX = 2 d(discrete) + 2 h d(input) B^*; dM = d(I - hA) = -X^* dX X^*; dA = h X^* dX X^*
+    for (idx r = team.first(); r < n; r += team.step()) {
+      complex_number sum;
+      for (idx c = 0; c < n; ++c) {
+        dX[r * n + c] = 2.0 * complex_at(dA, r * n + c) + 2 * h * (complex_at(dB, r) * conj(complex_at(s.B, c)));
+        sum += inverse[r * n + c] * complex_at(s.B, c);
+      }
+      Xb[r] = sum;
+    }
+    team.meet();
+    product(team, n, half, [&](idx r, idx k, idx c) { return conj(inverse[k * n + r]) * dX[k * n + c]; });
+    complex_number* const dM = dX;
+    product(team, n, dM, [&](idx r, idx k, idx c) { return half[r * n + k] * conj(inverse[c * n + k]); });
+    R *const by_B = to_B + 2 * channel * n, *const by_P = to_P + 2 * channel * n;
+    double dh = 0;
+    for (idx r = team.first(); r < n; r += team.step()) {
+      const complex_number b = complex_at(dB, r);
+      dh += 2 * (b.re * Xb[r].re + b.im * Xb[r].im);
+      complex_number from_B, from_P;
+      for (idx c = 0; c < n; ++c) {
+        const complex_number m = dM[r * n + c], a = A[r * n + c], p = complex_at(s.P, c);
+        dh += m.re * a.re + m.im * a.im;
+        from_B += conj(inverse[c * n + r]) * complex_at(dB, c);
+        from_P += h * (m * p + conj(dM[c * n + r]) * p);  // A = .. - P_r conj(P_c), through both
+      }
+      by_B[2 * r] += R(2 * h * from_B.re), by_B[2 * r + 1] += R(2 * h * from_B.im);
+      by_P[2 * r] -= R(from_P.re), by_P[2 * r + 1] -= R(from_P.im);
+      const complex_number d = h * dM[r * n + r];
+      if (double(s.Lambda_re[r]) <= -1e-4) to_Lambda_re[channel * n + r] += R(d.re);
+      to_Lambda_im[channel * n + r] += R(d.im);
+    }
+    dh = team.sum(dh);
+    if (team.first() == 0) to_log_step[channel] += R(dh * h);
+    team.meet();
+  }
+
+ private:
+  /// C = sum_k term(r, k, c), each a row.
+  template <class Team, class Term>
+  COEFDYN_HD static void product(Team team, idx n, complex_number* C, Term term) {
+    for (idx r = team.first(); r < n; r += team.step())
+      for (idx c = 0; c < n; ++c) {
+        complex_number sum;
+        for (idx k = 0; k < n; ++k) sum += term(r, k, c);
+        C[r * n + c] = sum;
+      }
+    team.meet();
+  }
+};
+/// f over all channels, as many at a time as 64 MB hold.
+template <class R, class On, class F>
+void for_dplr_channels(tape<R, On>& t, idx channels, idx room, F f) {
+  const idx bytes = idx(sizeof(complex_number)) * room, together = std::clamp<idx>((idx(1) << 26) / bytes, 1, channels);
+  complex_number* const memory = reinterpret_cast<complex_number*>(t.scratch(static_cast<std::size_t>(together * bytes)).data());
+  for (idx first = 0; first < channels; first += together) t.groups(std::min(together, channels - first), 1, f(first, memory), 1);
+}
+}  // namespace detail
+
+/// A and B of each channel, from its parameters.
+template <class R, class On>
+discrete_system<R> discretise_dplr(tape<R, On>& t, const dplr_parameters& p, idx channels, idx n) {
   discrete_system<R> out{t.make(1, 1, 2 * channels * n * n), t.make(1, 1, 2 * channels * n)};
   out.A.stride = out.B.stride = 0;
-  t.each(channels, [&](idx channel, int) {
-    const detail::dplr_channel c(t, p, channel, n);
-    R* const A = out.A.data + 2 * channel * n * n;
-    R* const B = out.B.data + 2 * channel * n;
-    for (idx r = 0; r < n; ++r) {
-      for (idx k = 0; k < n; ++k) A[2 * (r * n + k)] = R(c.discrete(r, k).re), A[2 * (r * n + k) + 1] = R(c.discrete(r, k).im);
-      B[2 * r] = R(c.input(r).re), B[2 * r + 1] = R(c.input(r).im);
-    }
-  });
-  t.record([=](tape<R>& back) {
-    back.each(channels, [&](idx channel, int) {
-      const detail::dplr_channel c(back, p, channel, n);
-      c.pull_back(back, p, channel, out.A.gradient + 2 * channel * n * n, out.B.gradient + 2 * channel * n);
+  const detail::dplr_channel<R> first{t.weights(p.Lambda_re), t.weights(p.Lambda_im), t.weights(p.P),
+                                      t.weights(p.B),         t.weights(p.log_step),  n};
+  using forward = detail::dplr_channels<R>;
+  detail::for_dplr_channels(t, channels, forward::room(n),
+                            [&](idx begin, detail::complex_number* memory) { return forward{first, out, begin, memory}; });
+  t.record([=](tape<R, On>& back) {
+    using backward = detail::dplr_channels_back<R>;
+    detail::for_dplr_channels(back, channels, backward::room(n), [&](idx begin, detail::complex_number* memory) {
+      return backward{{first, out, begin, memory}, back.gradients(p.Lambda_re), back.gradients(p.Lambda_im),
+                      back.gradients(p.P),         back.gradients(p.B),         back.gradients(p.log_step)};
     });
   });
   return out;

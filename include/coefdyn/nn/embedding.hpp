@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <algorithm>
+
 #include "tape.hpp"
 
 namespace coefdyn::nn {
@@ -11,37 +13,82 @@ struct token_ids {
   idx rows() const { return batch * time; }
 };
 
-/// y_t = table[id_t] [+ positions[t]]; t counts the tokens of the past too, where there is one.
+namespace detail {
+template <class R>
+struct embedded {
+  value<R> y;
+  const std::int64_t* ids;
+  const R *table, *positions;  // the second from the first token's position, or none
+  COEFDYN_HD void operator()(idx i, idx begin, idx end) const {
+    const idx D = y.columns;
+    for (idx c = begin; c < end; ++c) y.data[i * D + c] = table[ids[i] * D + c] + (positions ? positions[i % y.time * D + c] : R(0));
+  }
+};
+/// Row v of a table takes the gradients of places begin[v] .. begin[v + 1] - 1 of the list; column c of it.
+template <class R>
+struct embedded_to_table {
+  value<R> y;
+  R* to;
+  const idx *begin, *places;
+  template <class Team>
+  COEFDYN_HD void operator()(Team team, idx v, idx c) const {
+    if (begin[v] == begin[v + 1]) return;
+    R sum = team.first() == 0 ? to[v * y.columns + c] : R(0);
+    for (idx p = begin[v] + team.first(); p < begin[v + 1]; p += team.step()) sum += y.gradient[places[p] * y.columns + c];
+    sum = team.sum(sum);
+    if (team.first() == 0) to[v * y.columns + c] = sum;
+  }
+};
+template <class R>
+struct embedded_to_positions {
+  value<R> y;
+  R* to;
+  COEFDYN_HD void operator()(idx s, idx first, idx last) const {
+    for (idx b = 0; b < y.batch; ++b)
+      for (idx c = first; c < last; ++c) to[s * y.columns + c] += y.gradient[(b * y.time + s) * y.columns + c];
+  }
+};
+/// begin[v] of all words v < words, and the end; behind it the places of each word's tokens, word after word.
+inline void sort_places(const token_ids& ids, idx words, idx* begin, idx* places) {
+  std::fill_n(begin, words + 1, idx(0));
+  for (idx i = 0; i < ids.rows(); ++i) ++begin[ids.data[i] + 1];
+  for (idx v = 0; v < words; ++v) begin[v + 1] += begin[v];
+  for (idx i = 0; i < ids.rows(); ++i) places[begin[ids.data[i]]++] = i;
+  for (idx v = words; v > 0; --v) begin[v] = begin[v - 1];  // each has moved to its end
+  begin[0] = 0;
+}
+}  // namespace detail
+
+/// y_t = table[id_t] [+ positions[t]]; t counts the tokens of the past too, where there is one. The ids are the host's on every device.
 ///
 /// shape   table [V, D], positions [at least T, D] or none
 /// error   invalid_input for an id outside the table or more tokens than positions, before anything is written
-template <class R>
-value<R> embed(tape<R>& t, const token_ids& ids, const parameter& table, const parameter& positions = {}) {
+template <class R, class On>
+value<R> embed(tape<R, On>& t, const token_ids& ids, const parameter& table, const parameter& positions = {}) {
   for (idx i = 0; i < ids.rows(); ++i)
     if (ids.data[i] < 0 || ids.data[i] >= table.rows)
       throw invalid_input("token id", "0 .. " + std::to_string(table.rows - 1), std::to_string(ids.data[i]) + " at " + std::to_string(i));
-  const idx first = t.before() ? t.before()->length() : 0;
+  idx first = 0;
+  if constexpr (tape<R, On>::is_host) first = t.before() ? t.before()->length() : 0;
   if (positions && first + ids.time > positions.rows)
     throw invalid_input("ids", "at most " + std::to_string(positions.rows) + " tokens, one a position", std::to_string(first + ids.time));
-  const idx D = table.columns;
+  const idx D = table.columns, words = table.rows;
   const value<R> y = t.make(ids.batch, ids.time, D);
-  t.by_rows(ids.rows(), [&](idx begin, idx end) {
-    for (idx i = begin; i < end; ++i)
-      for (idx c = 0; c < D; ++c)
-        y.data[i * D + c] =
-            t.weights(table)[ids.data[i] * D + c] + (positions ? t.weights(positions)[(first + i % ids.time) * D + c] : R(0));
-  });
-  t.record([=](tape<R>& back) {  // one after the other: rows of a table are shared
-    for (idx i = 0; i < ids.rows(); ++i)
-      for (idx c = 0; c < D; ++c) {
-        back.gradients(table)[ids.data[i] * D + c] += y.gradient[i * D + c];
-        if (positions) back.gradients(positions)[i % ids.time * D + c] += y.gradient[i * D + c];
-      }
+  t.elements(
+      ids.rows(), D,
+      detail::embedded<R>{y, t.here(ids.data, ids.rows()), t.weights(table), positions ? t.weights(positions) + first * D : nullptr});
+  if (!t.records()) return y;
+  idx* const list = t.template take_host<idx>(words + 1 + ids.rows());
+  detail::sort_places(ids, words, list, list + words + 1);
+  const idx* const begin = t.here(list, words + 1 + ids.rows());
+  t.record([=](tape<R, On>& back) {
+    back.groups(words, D, detail::embedded_to_table<R>{y, back.gradients(table), begin, begin + words + 1});
+    if (positions) back.elements(y.time, D, detail::embedded_to_positions<R>{y, back.gradients(positions)});
   });
   return y;
 }
 
-/// A caller's numbers (B, T, C) as an activation without a gradient.
+/// A caller's numbers (B, T, C), in the tape's memory, as an activation without a gradient.
 template <class R>
 value<R> input_of(const R* data, idx batch, idx time, idx columns) {
   return {const_cast<R*>(data), nullptr, batch, time, columns, columns};  // operations never write their arguments' data

@@ -35,8 +35,8 @@ struct fused {
     (out.add(count_rows(Rows, z)), ...);
     return out;
   }
-  template <class R>
-  value<R> operator()(context<R>& c) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c) const {
     return p(c.t, c.u);
   }
 };
@@ -48,8 +48,8 @@ struct part {
   part(const scope& s, const sizes& z, const stream_shape& want) : whole(s, z, want) {
     for (int i = First; i < First + Count; ++i) parts.add(whole.parts.begin[i + 1] - whole.parts.begin[i]);
   }
-  template <class R>
-  value<R> operator()(context<R>& c) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c) const {
     return c(whole).part(whole.parts.begin[First], parts.columns());
   }
 };

@@ -7,10 +7,10 @@ namespace coefdyn::nn {
 
 namespace detail {
 /// Logits of a chunk of rows against a whole vocabulary, and what becomes of them; W [V, D].
-template <class R>
+template <class R, class On = device::cpu<openmp>>
 struct vocabulary_chunk {
   static constexpr idx rows = 128, rows_together = 16;
-  tape<R>& t;
+  tape<R, On>& t;
   value<R> x;
   parameter W, bias;
   R* logits;  // (rows, V), then their gradient
@@ -67,13 +67,15 @@ constexpr std::size_t cross_entropy_of_linear_bytes(idx rows, idx words) {
 /// shape   x (rows, D), W [V, D], b [V] or none, labels (rows)
 /// memory  cross_entropy_of_linear_bytes<R>(rows, V)
 /// error   invalid_input where x has another width than W; for labels of another number, or outside 0 .. V - 1
-template <class R>
-score cross_entropy_of_linear(tape<R>& t, const value<R>& x, const parameter& W, const parameter& b, std::span<const std::int64_t> labels) {
+template <class R, class On>
+score cross_entropy_of_linear(tape<R, On>& t, const value<R>& x, const parameter& W, const parameter& b,
+                              std::span<const std::int64_t> labels) {
   if (x.columns != W.columns) throw invalid_input("x of a projection", std::to_string(W.columns) + " columns", std::to_string(x.columns));
   score s;
   s.counted = detail::count_labels(labels, x.rows(), W.rows);
   const idx N = x.rows(), V = W.rows;
-  using chunk = detail::vocabulary_chunk<R>;
+  static_assert(tape<R, On>::is_host, "coefdyn: cross_entropy_of_linear runs on the CPU.");
+  using chunk = detail::vocabulary_chunk<R, On>;
   const chunk c{t, x, W, b, t.template take<R>(std::min(N, chunk::rows) * V)};
   double* const loss = t.template take<double>(N);
   bool* const right = t.template take<bool>(N);

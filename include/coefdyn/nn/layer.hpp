@@ -30,8 +30,8 @@ struct own_projection {
   projection_parameters p;
   own_projection(const scope& s, const sizes& z, const stream_shape& want)
       : p(s, std::string(Tag::name) + "_proj", z.width, want.columns, false) {}
-  template <class R>
-  value<R> operator()(context<R>& c) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c) const {
     return p(c.t, c.u);
   }
 };
@@ -40,8 +40,8 @@ template <class Tag>
 struct own_number {
   parameter p;
   own_number(const scope& s, const sizes&, const stream_shape& want) : p(s.vector(Tag::name, want.columns, start::constant(0))) {}
-  template <class R>
-  value<R> operator()(context<R>& c) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c) const {
     return c.t.shared(p);
   }
 };
@@ -151,10 +151,10 @@ class layer {
         sources_(source_list::template make<M, heads_type>(s, size)),
         stages_(detail::make_stages<stages>::of(s, size)) {}
 
-  template <class R>
-  value<R> operator()(tape<R>& t, const value<R>& u, across_layers<R>& across) const {
+  template <class R, class On>
+  value<R> operator()(tape<R, On>& t, const value<R>& u, across_layers<R>& across) const {
     if (u.columns != size.width) throw invalid_input("u", std::to_string(size.width) + " columns", std::to_string(u.columns));
-    context<R> c(t, u, size, across);
+    context<R, On> c(t, u, size, across);
     mixed_streams<M, R> streams;
     std::apply([&](const auto&... source) { streams.of = {c(source)...}; }, sources_);
     c.values = streams.of[2];

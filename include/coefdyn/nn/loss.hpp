@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <cmath>
+#include <span>
+
 #include "../core/ignored.hpp"
+#include "../core/math.hpp"
 #include "tape.hpp"
 
 namespace coefdyn::nn {
@@ -8,12 +12,17 @@ namespace coefdyn::nn {
 using coefdyn::ignored;
 
 namespace detail {
+template <class Team, class R>
+COEFDYN_HD R log_of_sum(Team team, const R* x, idx n) {
+  R top = x[0], sum = R(0);
+  for (idx c = team.first(); c < n; c += team.step()) top = math::max(top, x[c]);
+  top = team.max(top);
+  for (idx c = team.first(); c < n; c += team.step()) sum += std::exp(x[c] - top);
+  return top + std::log(team.sum(sum));
+}
 template <class R>
 R log_of_sum(const R* x, idx n) {
-  R top = x[0], sum = R(0);
-  for (idx c = 1; c < n; ++c) top = std::max(top, x[c]);
-  for (idx c = 0; c < n; ++c) sum += std::exp(x[c] - top);
-  return top + std::log(sum);
+  return log_of_sum(alone{}, x, n);
 }
 /// How many labels count, once all are known to be words of the vocabulary or `ignored`.
 inline idx count_labels(std::span<const std::int64_t> labels, idx rows, idx words) {
@@ -28,26 +37,36 @@ inline idx count_labels(std::span<const std::int64_t> labels, idx rows, idx word
 }
 }  // namespace detail
 
-/// x - log sum e^x in each row.
+namespace detail {
 template <class R>
-value<R> log_softmax(tape<R>& t, const value<R>& x) {
+struct log_softmax_row {
+  value<R> x, y;
+  template <class Team>
+  COEFDYN_HD void operator()(Team team, idx i, idx) const {
+    const R sum = log_of_sum(team, x.data + i * x.stride, x.columns);
+    for (idx c = team.first(); c < x.columns; c += team.step()) y.data[i * y.stride + c] = x.data[i * x.stride + c] - sum;
+  }
+};
+template <class R>
+struct log_softmax_row_back {
+  value<R> x, y;
+  template <class Team>
+  COEFDYN_HD void operator()(Team team, idx i, idx) const {
+    R total = R(0);
+    for (idx c = team.first(); c < x.columns; c += team.step()) total += y.gradient[i * y.stride + c];
+    total = team.sum(total);
+    for (idx c = team.first(); c < x.columns; c += team.step())
+      x.gradient[i * x.stride + c] += y.gradient[i * y.stride + c] - std::exp(y.data[i * y.stride + c]) * total;
+  }
+};
+}  // namespace detail
+
+/// x - log sum e^x in each row.
+template <class R, class On>
+value<R> log_softmax(tape<R, On>& t, const value<R>& x) {
   const value<R> y = t.make(x.batch, x.time, x.columns);
-  t.by_rows(x.rows(), [&](idx begin, idx end) {
-    for (idx i = begin; i < end; ++i) {
-      const R sum = detail::log_of_sum(x.data + i * x.stride, x.columns);
-      for (idx c = 0; c < x.columns; ++c) y.data[i * y.stride + c] = x.data[i * x.stride + c] - sum;
-    }
-  });
-  t.record([=](tape<R>& back) {
-    back.by_rows(x.rows(), [&](idx begin, idx end) {
-      for (idx i = begin; i < end; ++i) {
-        R total = R(0);
-        for (idx c = 0; c < x.columns; ++c) total += y.gradient[i * y.stride + c];
-        for (idx c = 0; c < x.columns; ++c)
-          x.gradient[i * x.stride + c] += y.gradient[i * y.stride + c] - std::exp(y.data[i * y.stride + c]) * total;
-      }
-    });
-  });
+  t.groups(x.rows(), 1, detail::log_softmax_row<R>{x, y});
+  t.record([=](tape<R, On>& back) { back.groups(x.rows(), 1, detail::log_softmax_row_back<R>{x, y}); });
   return y;
 }
 
@@ -58,37 +77,109 @@ struct score {
   idx counted = 0;
 };
 
-/// Mean cross entropy of logits against labels; positions labelled `ignored` do not count. Adds its gradient to the logits' at once, so
-/// that `backward` of the tape follows directly. No position counts: loss 0, no gradient.
-///
-/// shape   logits (rows, V), labels (rows)
-/// error   invalid_input for labels of another number, or outside 0 .. V - 1
+namespace detail {
+/// Loss and verdict of a row, and the gradient of its logits.
 template <class R>
-score cross_entropy(tape<R>& t, const value<R>& logits, std::span<const std::int64_t> labels) {
-  score s;
-  s.counted = detail::count_labels(labels, logits.rows(), logits.columns);
-  double* const loss = t.template take<double>(logits.rows());
-  const R share = s.counted ? R(1) / R(s.counted) : R(0);
-  t.by_rows(logits.rows(), [&](idx begin, idx end) {
-    for (idx i = begin; i < end; ++i) {
-      const std::int64_t label = labels[static_cast<std::size_t>(i)];
-      loss[i] = 0;
-      if (label == ignored) continue;
-      const R* const x = logits.data + i * logits.stride;
-      const R sum = detail::log_of_sum(x, logits.columns);
-      loss[i] = double(sum - x[label]);
-      for (idx c = 0; c < logits.columns && logits.gradient; ++c)
-        logits.gradient[i * logits.stride + c] += share * (std::exp(x[c] - sum) - R(c == label));
-    }
-  });
-  for (idx i = 0; i < logits.rows(); ++i) {
-    const std::int64_t label = labels[static_cast<std::size_t>(i)];
-    if (label == ignored) continue;
+struct scored_row {
+  value<R> logits;
+  const std::int64_t* labels;
+  R share;       // of a position in the mean
+  double* loss;  // of each row, then whether it is right
+  template <class Team>
+  COEFDYN_HD void operator()(Team team, idx i, idx) const {
+    const std::int64_t label = labels[i];
+    const idx n = logits.columns;
     const R* const x = logits.data + i * logits.stride;
-    s.loss += loss[i] / double(s.counted);
-    s.correct += std::max_element(x, x + logits.columns) == x + label;
+    if (label == ignored) {
+      if (team.first() == 0) loss[2 * i] = loss[2 * i + 1] = 0;
+      return;
+    }
+    const R sum = log_of_sum(team, x, n), own = x[label];
+    R larger = R(0);  // logits that come before the label's in size, of equal ones the first
+    for (idx c = team.first(); c < n; c += team.step()) larger += c < label ? R(!(x[c] < own)) : R(own < x[c]);
+    larger = team.sum(larger);
+    if (team.first() == 0) loss[2 * i] = double(sum - own), loss[2 * i + 1] = larger == R(0);
+    if (!logits.gradient) return;
+    R* const to = logits.gradient + i * logits.stride;
+    for (idx c = team.first(); c < n; c += team.step()) to[c] += share * (std::exp(x[c] - sum) - R(c == label));
   }
+};
+/// Of loss and verdict, the sums.
+struct summed_scores {
+  const double* loss;
+  double counted;
+  template <class Sum>
+  COEFDYN_HD void operator()(idx i, idx first, idx last, Sum&& sum) const {
+    for (idx c = first; c < last; ++c) sum[c] += c == 0 ? loss[2 * i] / counted : loss[2 * i + c];
+  }
+};
+}  // namespace detail
+
+namespace detail {
+template <class R>
+struct largest_of_row {
+  value<R> x;
+  std::int64_t* place;
+  template <class Team>
+  COEFDYN_HD void operator()(Team team, idx i, idx) const {
+    const R* const row = x.data + i * x.stride;
+    R top = row[0];
+    for (idx c = team.first(); c < x.columns; c += team.step()) top = math::max(top, row[c]);
+    top = team.max(top);
+    idx before = -x.columns;  // minus the first place that has it
+    for (idx c = team.first(); c < x.columns; c += team.step()) before = row[c] == top && -c > before ? -c : before;
+    before = team.max(before);
+    if (team.first() == 0) place[i] = before == -x.columns ? 0 : -before;  // none where a logit is NaN
+  }
+};
+}  // namespace detail
+/// The place of each row's largest logit, in the host's memory: of equal ones the first.
+///
+/// error   invalid_input for another number of places than rows
+template <class R, class On>
+void largest_logits(tape<R, On>& t, const value<R>& logits, std::span<std::int64_t> places) {
+  if (idx(places.size()) != logits.rows()) throw invalid_input("places", std::to_string(logits.rows()), std::to_string(places.size()));
+  std::int64_t* const found = t.template take<std::int64_t>(logits.rows());
+  t.groups(logits.rows(), 1, detail::largest_of_row<R>{logits, found});
+  t.read(found, logits.rows(), places.data());
+}
+
+/// What a batch scored, once the tape's device has come so far.
+template <class On>
+struct pending_score {
+  const double* sums = nullptr;  // loss and correct, in the device's memory; none: nothing counted
+  idx counted = 0;
+  template <class R>
+  score read(const tape<R, On>& t) const {
+    double host[2] = {0, 0};
+    if (sums) t.read(sums, 2, host);
+    return {host[0], idx(host[1]), counted};
+  }
+};
+
+/// Mean cross entropy of logits against labels; positions labelled `ignored` do not count. Adds its gradient to the logits' at once, so
+/// that `backward` of the tape follows directly. No position counts: loss 0, no gradient. What it scored is read when it is asked for, by
+/// `read`, until the next step begins.
+///
+/// shape   logits (rows, V), labels (rows), the host's on every device
+/// error   invalid_input for labels of another number, or outside 0 .. V - 1
+template <class R, class On>
+pending_score<On> queue_cross_entropy(tape<R, On>& t, const value<R>& logits, std::span<const std::int64_t> labels) {
+  pending_score<On> s;
+  s.counted = detail::count_labels(labels, logits.rows(), logits.columns);
+  if (s.counted == 0) return s;
+  const idx rows = logits.rows();
+  double* const loss = t.template take<double>(2 * rows);
+  t.groups(rows, 1, detail::scored_row<R>{logits, t.here(labels.data(), rows), R(1) / R(s.counted), loss});
+  double* const sums = t.template zeros<double>(2);
+  t.sum_by_rows(rows, 2, sums, detail::summed_scores{loss, double(s.counted)});
+  s.sums = sums;
   return s;
+}
+/// The same, read at once.
+template <class R, class On>
+score cross_entropy(tape<R, On>& t, const value<R>& logits, std::span<const std::int64_t> labels) {
+  return queue_cross_entropy(t, logits, labels).read(t);
 }
 
 }  // namespace coefdyn::nn

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <array>
+
 #include "../core/streams.hpp"
 #include "../cpu/backward.hpp"
 #include "../decode/cache.hpp"
@@ -90,8 +92,8 @@ X with_time(X x, idx time) {
   return x;
 }
 /// The mixer after the tokens of the past: from its state, which moves on, or from its cache, which grows.
-template <class M, class R, class Heads, field Over>
-void mix_after(tape<R>& t, past& before, const tokens<M, R, Heads, Over>& x, const view<R, 4>& y, const extents& e) {
+template <class M, class R, class On, class Heads, field Over>
+void mix_after(tape<R, On>& t, past& before, const tokens<M, R, Heads, Over>& x, const view<R, 4>& y, const extents& e) {
   const form::automatic form_{};
   if constexpr (traits<M>::linear) {
     auto& s = before.next<state<M, R>>([&] { return state<M, R>(e); });
@@ -111,19 +113,20 @@ void mix_after(tape<R>& t, past& before, const tokens<M, R, Heads, Over>& x, con
 ///
 /// shape   y (B, T, heads d), the heads of e that read
 /// error   invalid_input where a source has not the shape of its stream, and as `run`
-template <class M, class Heads = heads::grouped_queries, field Over = field::real, class R>
-value<R> mix(tape<R>& t, const mixed_streams<M, R, Over>& streams, const extents& e) {
+template <class M, class Heads = heads::grouped_queries, field Over = field::real, class R, class On>
+value<R> mix(tape<R, On>& t, const mixed_streams<M, R, Over>& streams, const extents& e) {
   const value<R> y = t.make(e.batch, e.time, e.readers * e.d);
   const form::automatic form_{};
   const auto x = detail::tokens_of<M, Heads, Over>(streams, e);
   const view<R, 4> out(y.data, e.batch, e.time, e.readers, e.d);
   t.show(x);
-  if (t.before()) {
-    detail::mix_after(t, *t.before(), x, out, e);
-    return y;
-  }
+  if constexpr (tape<R, On>::is_host)
+    if (t.before()) {
+      detail::mix_after(t, *t.before(), x, out, e);
+      return y;
+    }
   run(t.on, form_, x, out, {}, detail::aligned(t.scratch(workspace_bytes(t.on, form_, x) + 64)));
-  t.record([=](tape<R>& back) {
+  t.record([=](tape<R, On>& back) {
     const auto again = detail::tokens_of<M, Heads, Over>(streams, e);
     const auto g = detail::gradients_of<M, Heads, Over>(streams, e);
     const view<const R, 4> dy(y.gradient, e.batch, e.time, e.readers, e.d);

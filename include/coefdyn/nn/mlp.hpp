@@ -17,8 +17,8 @@ struct swiglu {
       : gate(s, "gate_proj", width, hidden, false),
         up(s, "up_proj", width, hidden, false),
         down(s, "down_proj", hidden, width, false, std::sqrt(2.0 * layers)) {}
-  template <class R>
-  value<R> operator()(tape<R>& t, const value<R>& x) const {
+  template <class R, class On>
+  value<R> operator()(tape<R, On>& t, const value<R>& x) const {
     return down(t, map(t, of_first_times<silu>{}, gate(t, x), up(t, x)));
   }
 };
@@ -29,8 +29,8 @@ struct mlp {
   projection_parameters first, second;
   mlp(const scope& s, const std::string& first_name, const std::string& second_name, idx in, idx hidden, idx out)
       : first(s, first_name, in, hidden, true), second(s, second_name, hidden, out, true) {}
-  template <class R>
-  value<R> operator()(tape<R>& t, const value<R>& x, double drop = 0) const {
+  template <class R, class On>
+  value<R> operator()(tape<R, On>& t, const value<R>& x, double drop = 0) const {
     return dropout(t, second(t, dropout(t, map(t, F{}, first(t, x)), drop)), drop);
   }
 };

@@ -12,7 +12,7 @@ struct strength {
   double top;
   explicit strength(const sizes& z) : top(z.strongest) {}
   template <class X>
-  X operator()(X x) const {
+  COEFDYN_HD X operator()(X x) const {
     return X(top) * math::sigmoid(x);
   }
 };
@@ -20,7 +20,7 @@ struct strength {
 struct strength_to_two {
   explicit strength_to_two(const sizes&) {}
   template <class X>
-  X operator()(X x) const {
+  COEFDYN_HD X operator()(X x) const {
     return X(2) * math::sigmoid(x);
   }
 };
@@ -29,7 +29,7 @@ struct gla_decay {
   double tau;
   explicit gla_decay(const sizes& z) : tau(z.tau) {}
   template <class X>
-  X operator()(X x) const {
+  COEFDYN_HD X operator()(X x) const {
     return -math::softplus(-x) / X(tau);
   }
 };
@@ -38,7 +38,7 @@ struct capped {
   double cap;
   explicit capped(const sizes& z) : cap(z.cap) {}
   template <class X>
-  X operator()(X x) const {
+  COEFDYN_HD X operator()(X x) const {
     return X(cap) * math::tanh(x / X(cap));
   }
 };
@@ -46,7 +46,7 @@ struct capped {
 struct capped_decay : capped {
   using capped::capped;
   template <class X>
-  X operator()(X x) const {
+  COEFDYN_HD X operator()(X x) const {
     return -math::softplus(-capped::operator()(x));
   }
 };
@@ -55,7 +55,7 @@ template <class P>
 struct decay_by {
   explicit decay_by(const sizes&) {}
   template <class X, class... More>
-  X operator()(X x, More... more) const {
+  COEFDYN_HD X operator()(X x, More... more) const {
     return P::log_decay(x, more...);
   }
 };
@@ -64,7 +64,7 @@ template <class P>
 struct step_by {
   explicit step_by(const sizes&) {}
   template <class X>
-  X operator()(X x, X bias_) const {
+  COEFDYN_HD X operator()(X x, X bias_) const {
     return P::delta(x, bias_);
   }
 };
@@ -72,7 +72,7 @@ struct step_by {
 struct positive {
   explicit positive(const sizes&) {}
   template <class X>
-  X operator()(X x) const {
+  COEFDYN_HD X operator()(X x) const {
     return math::softplus(x);
   }
 };
@@ -80,7 +80,7 @@ struct positive {
 struct minus_softplus {
   explicit minus_softplus(const sizes&) {}
   template <class X>
-  X operator()(X x) const {
+  COEFDYN_HD X operator()(X x) const {
     return -math::softplus(x);
   }
 };
@@ -89,7 +89,7 @@ template <class F>
 struct by {
   explicit by(const sizes&) {}
   template <class... X>
-  auto operator()(X... x) const {
+  COEFDYN_HD auto operator()(X... x) const {
     return F{}(x...);
   }
 };

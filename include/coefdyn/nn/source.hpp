@@ -13,7 +13,7 @@
 /// Sources: where a stream of a mixer comes from. A source is a type; it names its parameters when a layer is made, and computes once a
 /// step, however many streams take it. One of yours has
 ///   S(const scope&, const sizes&, const stream_shape&)           names parameters
-///   template <class R> value<R> operator()(context<R>&) const    computes
+///   template <class R, class On> value<R> operator()(context<R, On>&) const    computes
 namespace coefdyn::nn {
 
 /// What a stream asks of its source: numbers in a row (all heads, all writes of a token), heads, writes of a token.
@@ -28,16 +28,16 @@ struct across_layers {
 };
 
 /// One call of a layer: its input, and what its sources have made so far.
-template <class R>
+template <class R, class On = device::cpu<openmp>>
 class context {
  public:
-  tape<R>& t;
+  tape<R, On>& t;
   value<R> u;
   sizes size;
   across_layers<R>& across;
   value<R> values;  // the mixer's v, once it is made
 
-  context(tape<R>& tape_, const value<R>& input, const sizes& s, across_layers<R>& a) : t(tape_), u(input), size(s), across(a) {}
+  context(tape<R, On>& tape_, const value<R>& input, const sizes& s, across_layers<R>& a) : t(tape_), u(input), size(s), across(a) {}
   /// The source's value; made at the first call, but for one that is another for each stream.
   template <class Source>
   value<R> operator()(const Source& source) {
@@ -67,8 +67,8 @@ enum class bias { no, yes };
 /// The input of the layer itself.
 struct layer_input {
   layer_input(const scope&, const sizes&, const stream_shape&) {}
-  template <class R>
-  value<R> operator()(context<R>& c) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c) const {
     return c.u;
   }
 };
@@ -115,8 +115,8 @@ struct projection {
     p.weight = s.matrix(Name + ".weight", want.columns, z.width, Start::of(z));
     if (Bias == bias::yes) p.bias = s.vector(Name + ".bias", want.columns, BiasStart::of(z));
   }
-  template <class R>
-  value<R> operator()(context<R>& c) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c) const {
     return p(c.t, c(from));
   }
 };
@@ -151,8 +151,8 @@ struct low_rank {
     up.weight = s.matrix(Second + ".weight", want.columns, middle_width(Middle, z), start::fan_in(middle_width(Middle, z)));
     if (Bias == bias::yes) up.bias = s.vector(Second + ".bias", want.columns, BiasStart::of(z));
   }
-  template <class R>
-  value<R> operator()(context<R>& c) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c) const {
     const value<R> narrow = down(c.t, c(from));
     if constexpr (std::is_same_v<F, unchanged>) return up(c.t, narrow);
     else return up(c.t, map(c.t, F{}, narrow));
@@ -179,8 +179,8 @@ struct convolved {
     if constexpr (requires { from.parts; }) parts = from.parts, channels = parts.columns();
     p = convolution_parameters(s, std::string(Name.text()), channels, z.convolution, Bias == bias::yes);
   }
-  template <class R>
-  value<R> operator()(context<R>& c) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c) const {
     return p(c.t, c(from));
   }
 };
@@ -190,8 +190,8 @@ template <class From>
 struct unit_heads {
   From from;
   unit_heads(const scope& s, const sizes& z, const stream_shape& want) : from(s, z, want) {}
-  template <class R>
-  value<R> operator()(context<R>& c) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c) const {
     return normalise<norm::l2>(c.t, c(from), c.size.n, 1e-6);
   }
 };
@@ -202,11 +202,11 @@ struct mapped {
   std::tuple<More...> more;
   F f;
   mapped(const scope& s, const sizes& z, const stream_shape& want) : from(s, z, want), more(More(s, z, want)...), f(z) {}
-  template <class R>
-  value<R> operator()(context<R>& c) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c) const {
     return std::apply(
         [&](const More&... m) {
-          const std::array<value<R>, 1 + sizeof...(More)> x{c(from), c(m)...};
+          const value<R> x[]{c(from), c(m)...};
           idx columns = 0;
           for (const auto& one : x) columns = std::max(columns, one.columns);
           return [&]<std::size_t... I>(std::index_sequence<I...>) {
@@ -230,8 +230,8 @@ struct number {
                    : Each == per::channel ? want.columns
                                           : z.heads,
                    Start::of(z))) {}
-  template <class R>
-  value<R> operator()(context<R>& c) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c) const {
     return c.t.shared(p);
   }
 };
@@ -240,12 +240,14 @@ template <int Number>
 struct constant {
   static constexpr bool differs_by_stream = true;
   idx columns;
+  /// That number.
+  struct always {
+    COEFDYN_HD double operator()(idx) const { return Number; }
+  };
   constant(const scope&, const sizes&, const stream_shape& want) : columns(want.columns / want.writes) {}
-  template <class R>
-  value<R> operator()(context<R>& c) const {
-    R* const x = c.t.template take<R>(columns);
-    std::fill_n(x, columns, R(Number));
-    return {x, nullptr, 1, 1, columns, 0};
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c) const {
+    return constants(c.t, columns, always{});
   }
 };
 }  // namespace coefdyn::nn

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include <algorithm>
-#include <cstring>
 #include <functional>
 #include <optional>
 #include <utility>
-#include <vector>
 
-#include "../core/arena.hpp"
-#include "../core/state.hpp"
-#include "../cpu/device.hpp"
+#include "loops.hpp"
 #include "parameter.hpp"
 #include "past.hpp"
 
@@ -34,34 +29,44 @@ struct dropout_draws {
   std::uint64_t seed = 0, step = 0;
 };
 
-/// Memory that is taken piece by piece and given back at once; it grows while a first step runs, and not again for the same sizes.
-class step_memory {
- public:
-  void* take(std::size_t bytes) {
-    bytes = (bytes + line - 1) / line * line;
-    while (at_ < blocks_.size() && used_ + bytes > blocks_[at_].size()) ++at_, used_ = 0;
-    if (at_ == blocks_.size()) blocks_.emplace_back(bytes > least ? bytes : least);
-    std::byte* const p = blocks_[at_].data() + used_;
-    used_ += bytes;
-    taken_ += bytes;
-    most_ = std::max(most_, taken_);
-    return p;
+namespace detail {
+/// Rows of one part of a sum.
+template <class F>
+struct row_block {
+  F f;
+  idx rows, together;
+  template <class Sum>
+  COEFDYN_HD void operator()(idx part, idx first, idx last, Sum&& sum) const {
+    const idx end = (part + 1) * together;
+    for (idx i = part * together; i < (end < rows ? end : rows); ++i) f(i, first, last, sum);
   }
-  void reset() { at_ = used_ = taken_ = most_ = 0; }
-  /// Where the next piece comes from; all that was taken since is given back by going there.
-  struct place {
-    std::size_t at, used, taken;
-  };
-  place here() const { return {at_, used_, taken_}; }
-  void go_back(const place& p) { at_ = p.at, used_ = p.used, taken_ = p.taken; }
-  /// The most bytes that were out at once since the last reset.
-  std::size_t most() const { return most_; }
-
- private:
-  static constexpr std::size_t line = 64, least = std::size_t(1) << 20;
-  std::vector<buffer<std::byte>> blocks_;
-  std::size_t at_ = 0, used_ = 0, taken_ = 0, most_ = 0;
 };
+template <class R>
+struct copied_row {
+  value<R> from, to;
+  COEFDYN_HD void operator()(idx i, idx first, idx last) const {
+    for (idx c = first; c < last; ++c) to.data[i * to.stride + c] = from.data[i * from.stride + c];
+  }
+};
+template <class R>
+struct added_gradients {
+  value<R> from, to;
+  COEFDYN_HD void operator()(idx i, idx first, idx last) const {
+    for (idx c = first; c < last; ++c) to.gradient[i * to.stride + c] += from.gradient[i * from.stride + c];
+  }
+};
+/// sum[c] += dy[c] of a row, and of the row's further copies of so many columns.
+template <class R>
+struct column_sums {
+  value<R> y;
+  idx own;
+  template <class Sum>
+  COEFDYN_HD void operator()(idx i, idx first, idx last, Sum&& sum) const {
+    for (idx copy = 0; copy < y.columns; copy += own)
+      for (idx c = first; c < last; ++c) sum[c] += y.gradient[i * y.stride + copy + c];
+  }
+};
+}  // namespace detail
 
 /// Runs operations over a model's weights and goes back through them; every sum is in an order that no number of threads changes.
 ///
@@ -81,27 +86,34 @@ class step_memory {
 /// y.gradient[0] = 1;                  // of a loss
 /// t.backward();                       // adds to dw and to x.gradient
 /// ```
-template <class R>
+template <class R, class On = device::cpu<openmp>>
 class tape {
  public:
-  device::cpu<openmp> on;
+  const On on;
+  /// Memory of activations is the host's: operations may read and write it, and keep a past.
+  static constexpr bool is_host = loops<On>::is_host;
 
+  /// `w` and `dw` are in the memory of that device.
   template <class Weights>
-  explicit tape(const Weights& w, std::type_identity_t<Weights>* dw = nullptr, int threads = 0)
-      : on{openmp{threads}}, weights_(w.data()), gradients_(dw ? dw->data() : nullptr) {}
+  explicit tape(const Weights& w, std::type_identity_t<Weights>* dw = nullptr, const On& on_ = {})
+      : on(on_), products_(on_), memory_(memory_of(on_)), weights_(w.data()), gradients_(dw ? dw->data() : nullptr) {}
+  template <class Weights>
+    requires std::is_same_v<On, device::cpu<openmp>>
+  tape(const Weights& w, std::type_identity_t<Weights>* dw, int threads) : tape(w, dw, On{openmp{threads}}) {}
   tape(const tape&) = delete;
   tape& operator=(const tape&) = delete;
 
   bool records() const { return gradients_ != nullptr && !forgets_; }
   /// Starts a step: forgets the one before. Dropout keeps everything, as an evaluation wants it, unless it is given draws.
   void begin(std::optional<dropout_draws> draws = {}) {
-    memory_.reset();
+    memory_.reset(), records_.reset();
     last_ = nullptr;
     draws_ = draws, sites_ = 0;
     before_ = nullptr, forgets_ = false;
   }
   /// Starts a step that goes on after the tokens of `before` with `tokens` more of each sequence.
   void begin(past& before, idx batch, idx tokens) {
+    static_assert(is_host, "coefdyn: a tape decodes on the CPU.");
     if (records()) throw invalid_input("tape of a decoding step", "one without gradients", "one with");
     begin();
     before.begin(batch, tokens);
@@ -137,17 +149,17 @@ class tape {
     if (!records()) return f(*this, x);
     const value<R> y = make(x.batch, x.time, x.columns);
     const std::uint64_t site = sites_;
-    const auto start = memory_.here();
+    const places start = here_now();
     forgets_ = true;
     const value<R> once = f(*this, x);
     forgets_ = false;
-    for (idx i = 0; i < y.rows(); ++i) std::copy_n(once.data + i * once.stride, y.columns, y.data + i * y.stride);
-    memory_.go_back(start);
+    elements(y.rows(), y.columns, detail::copied_row<R>{once, y});
+    go_back(start);
     record([=](tape& back) { back.backward_again(x, y, site, f); });
     return y;
   }
   /// The most bytes of activations, gradients and records that the step has had at once so far.
-  std::size_t bytes() const { return memory_.most(); }
+  std::size_t bytes() const { return memory_.most() + records_.most(); }
 
   const R* weights(const parameter& p) const { return weights_ + p.offset; }
   R* gradients(const parameter& p) const { return gradients_ ? gradients_ + p.offset : nullptr; }
@@ -166,45 +178,65 @@ class tape {
     if (records()) v.gradient = zeros(batch * time * columns);
     return v;
   }
-  R* zeros(idx count) {
-    R* const p = take<R>(count);
-    std::memset(p, 0, sizeof(R) * static_cast<std::size_t>(count));
-    return p;
+  template <class T = R>
+  T* zeros(idx count) {
+    return static_cast<T*>(memory_.take_zeros(sizeof(T) * static_cast<std::size_t>(count)));
+  }
+  /// Memory of the host that lasts as long as the step.
+  template <class T>
+  T* take_host(idx count) {
+    return static_cast<T*>(records_.take(sizeof(T) * static_cast<std::size_t>(count)));
+  }
+  /// The host's numbers where the device reads them: copied as they are now, or there already.
+  template <class T>
+  const T* here(const T* host, idx count) {
+    return with().here(host, count, memory_);
+  }
+  /// The device's numbers in the host's memory, once all that was queued is done.
+  template <class T>
+  void read(const T* from, idx count, T* host) const {
+    with().read(from, count, host);
   }
   /// Leaves what `backward` calls: f(tape).
   template <class F>
   void record(F f) {
     static_assert(std::is_trivially_destructible_v<F> && std::is_trivially_copyable_v<F>);
     if (!records()) return;
-    F* const object = new (memory_.take(sizeof(F))) F(f);
-    last_ = new (memory_.take(sizeof(node))) node{[](void* o, tape& t) { (*static_cast<F*>(o))(t); }, object, last_};
+    F* const object = new (records_.take(sizeof(F))) F(f);
+    last_ = new (records_.take(sizeof(node))) node{[](void* o, tape& t) { (*static_cast<F*>(o))(t); }, object, last_};
   }
   /// Scratch memory of one operation, `bytes` at least; what was there before is lost.
-  workspace scratch(std::size_t bytes) {
-    if (scratch_.size() < bytes) scratch_ = buffer<std::byte>(bytes);
-    return workspace(scratch_.data(), bytes);
-  }
+  workspace scratch(std::size_t bytes) { return workspace(memory_.scratch(bytes), bytes); }
+  /// What the device's matrix products keep between calls.
+  typename loops<On>::products& products() { return products_; }
 
-  /// f(item, worker) for all items, each of which owns what it writes; one alone starts no threads.
+  // ---- loops: nn/loops.hpp says what f is; on a GPU a struct at namespace scope ---------------------------------------------
   template <class F>
   void each(idx count, F f) const {
-    if (count == 1) f(idx(0), 0);
-    else on.executor(count, f);
+    with().each(count, f);
   }
-  /// f(begin, end) for blocks of rows whose boundaries depend on nothing but their number.
   template <class F>
   void by_rows(idx rows, F f) const {
-    each((rows + block - 1) / block, [&](idx i, int) { f(i * block, std::min(rows, (i + 1) * block)); });
+    with().by_rows(rows, f);
   }
-  /// total[c] += the sum of f(begin, end, partial) over blocks of rows, added in their order; partial starts at 0.
   template <class F>
-  void sum_by_rows(idx rows, idx columns, R* total, F f) {
-    const idx blocks = (rows + block - 1) / block;
-    R* const partial = reinterpret_cast<R*>(scratch(sizeof(R) * static_cast<std::size_t>(blocks * columns)).data());
-    std::memset(partial, 0, sizeof(R) * static_cast<std::size_t>(blocks * columns));
-    by_rows(rows, [&](idx begin, idx end) { f(begin, end, partial + begin / block * columns); });
-    for (idx b = 0; b < blocks; ++b)
-      for (idx c = 0; c < columns; ++c) total[c] += partial[b * columns + c];
+  void elements(idx rows, idx columns, F f) const {
+    with().elements(rows, columns, f);
+  }
+  template <class F>
+  void groups(idx rows, idx count, F f, idx together = loops<On>::rows_together) const {
+    with().groups(rows, count, f, together);
+  }
+  template <class T, class F>
+  void sums(idx parts, idx columns, T* total, F f) {
+    T* const partial = reinterpret_cast<T*>(scratch(sizeof(T) * static_cast<std::size_t>(parts * columns)).data());
+    with().sums(parts, columns, partial, total, f);
+  }
+  /// total[c] += the sum over rows i of what f(i, first, last, sum) adds to sum[c], first <= c < last; in blocks of rows, in their order.
+  template <class T, class F>
+  void sum_by_rows(idx rows, idx columns, T* total, F f) {
+    constexpr idx together = loops<On>::rows_together;
+    sums((rows + together - 1) / together, columns, total, detail::row_block<F>{f, rows, together});
   }
 
  private:
@@ -213,31 +245,42 @@ class tape {
     void* object;
     const node* before;
   };
-  static constexpr idx block = 64;
   /// Makes what gave y from x again, and goes back through it.
   template <class F>
   void backward_again(const value<R>& x, const value<R>& y, std::uint64_t site, F f) {
-    const auto start = memory_.here();
+    const places start = here_now();
     const node* const rest = std::exchange(last_, nullptr);
     const std::uint64_t sites = std::exchange(sites_, site);
     const value<R> again = f(*this, x);
-    for (idx i = 0; i < y.rows(); ++i)
-      for (idx c = 0; c < y.columns; ++c) again.gradient[i * again.stride + c] += y.gradient[i * y.stride + c];
+    elements(y.rows(), y.columns, detail::added_gradients<R>{y, again});
     backward();
     last_ = rest, sites_ = sites;
-    memory_.go_back(start);
+    go_back(start);
   }
+  using memory = typename loops<On>::step_memory_type;
+  static memory memory_of(const On& on) {
+    if constexpr (std::is_default_constructible_v<memory>) return {};
+    else return memory(on);
+  }
+  struct places {
+    decltype(std::declval<const memory&>().here()) numbers;
+    step_memory::place records;
+  };
+  places here_now() const { return {memory_.here(), records_.here()}; }
+  void go_back(const places& p) { memory_.go_back(p.numbers), records_.go_back(p.records); }
+  loops<On> with() const { return {on}; }
   template <class>
   static constexpr char key_of = 0;  // its address is the type's
+  typename loops<On>::products products_;
+  memory memory_;
+  step_memory records_;
   const R* weights_;
   R* gradients_;
-  step_memory memory_;
-  buffer<std::byte> scratch_;
   const node* last_ = nullptr;
   std::optional<dropout_draws> draws_;
   std::uint64_t sites_ = 0;
-  past* before_ = nullptr;
   bool forgets_ = false;  // runs what will be run again
+  past* before_ = nullptr;
   const void* watched_ = nullptr;
   std::function<void(const void*)> watcher_;
 };

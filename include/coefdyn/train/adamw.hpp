@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <cmath>
+#include <vector>
 
 #include "../core/floating.hpp"
 #include "../cpu/device.hpp"
@@ -15,6 +16,73 @@ struct adamw_settings {
   double clip = 1;     // the gradients' largest norm, over all of them; 0: none
 };
 
+namespace detail {
+/// Numbers begin .. begin + count - 1 of one parameter.
+struct adamw_piece {
+  idx begin, count;
+  bool decays;
+};
+/// What the device knows of a step: the norm; whether one was not finite; steps that did nothing since; the clip's factor.
+struct adamw_state {
+  double norm = 0, stopped = 0, skipped = 0, scale = 1;
+};
+/// Sums of squares in blocks whose boundaries are fixed.
+template <class R>
+struct squares_of_block {
+  const R* g;
+  idx size, block;
+  double* sums;
+  template <class Team>
+  COEFDYN_HD void operator()(Team team, idx b, idx) const {
+    const idx end = (b + 1) * block < size ? (b + 1) * block : size;
+    double sum = 0;
+    for (idx i = b * block + team.first(); i < end; i += team.step()) sum += double(g[i]) * double(g[i]);
+    sum = team.sum(sum);
+    if (team.first() == 0) sums[b] = sum;
+  }
+};
+struct norm_of_blocks {
+  const double* sums;
+  idx blocks;
+  double clip;
+  adamw_state* s;
+  template <class Team>
+  COEFDYN_HD void operator()(Team team, idx, idx) const {
+    double total = 0;
+    for (idx b = team.first(); b < blocks; b += team.step()) total += sums[b];
+    total = team.sum(total);
+    if (team.first() != 0) return;
+    const double norm = math::sqrt(total);
+    if (s->stopped != 0 || !math::is_finite(norm)) {
+      if (s->stopped == 0) s->norm = norm;
+      s->stopped = 1, s->skipped += 1;
+      return;
+    }
+    s->norm = norm, s->scale = clip > 0 ? math::min(1.0, clip / (norm + 1e-6)) : 1.0;
+  }
+};
+template <class R>
+struct adamw_update {
+  const adamw_piece* pieces;
+  const adamw_state* s;
+  R *p, *m, *v;
+  const R* g;
+  R beta1, beta2, unbias1, unbias2, eps, rate, keep;
+  COEFDYN_HD void operator()(idx piece, idx first, idx last) const {
+    if (s->stopped != 0) return;
+    const adamw_piece at = pieces[piece];
+    const R scale = R(s->scale), kept = at.decays ? keep : R(1);
+    const idx end = at.begin + (last < at.count ? last : at.count);
+    for (idx i = at.begin + first; i < end; ++i) {
+      const R d = g[i] * scale;
+      m[i] = beta1 * m[i] + (R(1) - beta1) * d;
+      v[i] = beta2 * v[i] + (R(1) - beta2) * d * d;
+      p[i] = p[i] * kept - rate * (m[i] * unbias1) / (std::sqrt(v[i] * unbias2) + eps);
+    }
+  }
+};
+}  // namespace detail
+
 /// AdamW with decoupled decay and a clip of the global norm:
 /// ```text
 /// g *= min(1, clip / (|g| + 1e-6))    p *= 1 - rate decay
@@ -24,80 +92,82 @@ struct adamw_settings {
 ///
 /// error   invalid_input where gradients are those of another model
 /// source  Loshchilov and Hutter, arXiv:1711.05101
-template <class R>
+template <class R, class On = device::cpu<openmp>>
 class adamw {
  public:
-  adamw(const nn::weights<R>& w, const adamw_settings& settings) : s(settings), first_(w.parameters()), second_(w.parameters()) {
-    for (const auto& e : w.parameters()->entries())
-      for (idx begin = 0; begin < e.place.size(); begin += block)
-        pieces_.push_back({e.place.offset + begin, e.place.offset + std::min(e.place.size(), begin + block), e.decays});
-  }
+  adamw(const nn::weights<R, On>& w, const adamw_settings& settings)
+      : s(settings),
+        first_(w.parameters(), w.on),
+        second_(w.parameters(), w.on),
+        pieces_(there<detail::adamw_piece>(w.on, pieces_of(*w.parameters()))),
+        sums_(there<double>(w.on, std::vector<double>(static_cast<std::size_t>((w.size() + block - 1) / block)))),
+        state_(there<detail::adamw_state>(w.on, {{}})) {}
   /// One update of w from dw, which keeps its values; returns the norm of the gradients before the clip. Where that is not finite, nothing
-  /// changes. Its bits depend on no number of threads: squares are summed in blocks whose boundaries are fixed.
-  double step(nn::weights<R>& w, const nn::weights<R>& dw, double rate, const device::cpu<openmp>& on = {}) {
+  /// changes. Its bits depend on no number of threads.
+  double step(nn::weights<R, On>& w, const nn::weights<R, On>& dw, double rate, const On& on) {
+    queue(w, dw, rate, on);
+    return read(on);
+  }
+  double step(nn::weights<R, On>& w, const nn::weights<R, On>& dw, double rate) { return step(w, dw, rate, w.on); }
+  /// The same on a GPU without waiting for it. After a norm that is not finite nothing changes until it is read.
+  void queue(nn::weights<R, On>& w, const nn::weights<R, On>& dw, double rate, const On& on) {
     expect_same_size(w), expect_same_size(dw);
-    const double norm = std::sqrt(sum_of_squares(dw, on));
-    if (!math::is_finite(norm)) return norm;
+    const nn::loops<On> run{on};
+    run.groups(idx(sums_.size()), 1, detail::squares_of_block<R>{dw.data(), dw.size(), block, sums_.data()}, 1);
+    run.groups(1, 1, detail::norm_of_blocks{sums_.data(), idx(sums_.size()), s.clip, state_.data()});
     ++steps_;
-    const double scale = s.clip > 0 ? std::min(1.0, s.clip / (norm + 1e-6)) : 1.0;
-    const numbers n{R(scale), R(s.beta1), R(s.beta2), R(1 / (1 - std::pow(s.beta1, steps_))), R(1 / (1 - std::pow(s.beta2, steps_))),
-                    R(s.eps), R(rate)};
-    on.executor(idx(pieces_.size()), [&](idx i, int) {
-      const piece& p = pieces_[static_cast<std::size_t>(i)];
-      update(w.data(), dw.data(), first_.data(), second_.data(), p.begin, p.end, n, p.decays ? R(1 - rate * s.decay) : R(1));
-    });
-    return norm;
+    const R unbias1 = R(1 / (1 - std::pow(s.beta1, steps_))), unbias2 = R(1 / (1 - std::pow(s.beta2, steps_)));
+    run.elements(idx(pieces_.size()), block,
+                 detail::adamw_update<R>{pieces_.data(), state_.data(), w.data(), first_.data(), second_.data(), dw.data(), R(s.beta1),
+                                         R(s.beta2), unbias1, unbias2, R(s.eps), R(rate), R(1 - rate * s.decay)},
+                 1);
+  }
+  /// The norm of the last step, or the first one since the last call that is not finite; waits for the device.
+  double read(const On& on) {
+    detail::adamw_state done;
+    nn::loops<On>{on}.read(state_.data(), 1, &done);
+    if (done.stopped != 0) steps_ -= long(done.skipped), state_.where().clear(state_.data(), sizeof done);
+    return done.norm;
   }
   long steps() const { return steps_; }
   /// The moments of the gradients and of their squares.
-  const nn::weights<R>& first() const { return first_; }
-  const nn::weights<R>& second() const { return second_; }
+  const nn::weights<R, On>& first() const { return first_; }
+  const nn::weights<R, On>& second() const { return second_; }
   /// Goes on from moments and a number of steps as another optimiser of this model left them.
   void resume(const nn::weights<R>& first, const nn::weights<R>& second, long steps) {
     expect_same_size(first), expect_same_size(second);
     if (steps < 0) throw invalid_input("steps", "0 or more", std::to_string(steps));
-    first_ = first, second_ = second, steps_ = steps;
+    first_.copy_from(first), second_.copy_from(second), steps_ = steps;
   }
 
   const adamw_settings s;
 
  private:
   static constexpr idx block = 4096;
-  void expect_same_size(const nn::weights<R>& other) const {
+  template <class Weights>
+  void expect_same_size(const Weights& other) const {
     if (other.size() != first_.size())
       throw invalid_input("weights", std::to_string(first_.size()) + " numbers, as the moments have", std::to_string(other.size()));
   }
-  struct numbers {
-    R scale, beta1, beta2, unbias1, unbias2, eps, rate;
-  };
-  static void update(R* p, const R* g, R* m, R* v, idx begin, idx end, const numbers& n, R keep) {
-    for (idx i = begin; i < end; ++i) {
-      const R d = g[i] * n.scale;
-      m[i] = n.beta1 * m[i] + (R(1) - n.beta1) * d;
-      v[i] = n.beta2 * v[i] + (R(1) - n.beta2) * d * d;
-      p[i] = p[i] * keep - n.rate * (m[i] * n.unbias1) / (std::sqrt(v[i] * n.unbias2) + n.eps);
-    }
+  static std::vector<detail::adamw_piece> pieces_of(const nn::parameter_list& parameters) {
+    std::vector<detail::adamw_piece> out;
+    for (const auto& e : parameters.entries())
+      for (idx begin = 0; begin < e.place.size(); begin += block)
+        out.push_back({e.place.offset + begin, std::min(block, e.place.size() - begin), e.decays});
+    return out;
   }
-  double sum_of_squares(const nn::weights<R>& dw, const device::cpu<openmp>& on) {
-    const idx blocks = (dw.size() + block - 1) / block;
-    sums_.resize(static_cast<std::size_t>(blocks));
-    on.executor(blocks, [&](idx b, int) {
-      double sum = 0;
-      for (idx i = b * block; i < std::min(dw.size(), (b + 1) * block); ++i) sum += double(dw.data()[i]) * double(dw.data()[i]);
-      sums_[static_cast<std::size_t>(b)] = sum;
-    });
-    double total = 0;
-    for (const double sum : sums_) total += sum;
-    return total;
+  template <class T>
+  using array = buffer<T, memory_of<On>>;
+  template <class T>
+  static array<T> there(const On& on, const std::vector<T>& numbers) {
+    array<T> out(numbers.size(), nn::loops<On>{on}.space());
+    out.where().bring(out.data(), numbers.data(), sizeof(T) * numbers.size());
+    return out;
   }
-  /// Part of one parameter.
-  struct piece {
-    idx begin, end;
-    bool decays;
-  };
-  nn::weights<R> first_, second_;
-  std::vector<piece> pieces_;
-  std::vector<double> sums_;
+  nn::weights<R, On> first_, second_;
+  array<detail::adamw_piece> pieces_;
+  array<double> sums_;
+  array<detail::adamw_state> state_;
   long steps_ = 0;
 };
 

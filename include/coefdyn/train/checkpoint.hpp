@@ -46,8 +46,8 @@ std::string model_name() {
   else return name;
 }
 /// What has to be the same for a training to go on; sizes of a type that the library does not know are told by their parameters alone.
-template <class Model, class R>
-checkpoint_notes identity_of(const trainer<Model, R>& t) {
+template <class Model, class R, class On>
+checkpoint_notes identity_of(const trainer<Model, R, On>& t) {
   checkpoint_notes out{{"format", checkpoint_format},
                        {"model", model_name<Model>()},
                        {"seed", std::to_string(t.s.seed)},
@@ -117,16 +117,16 @@ inline long whole_number(const files::safetensors& file, const std::string& key)
 /// Writes a training to a file, aside and then renamed: whoever opens it meets the old content or the whole new one.
 ///
 /// error   invalid_input for a note under a name of the checkpoint's own; file_error where writing fails
-template <class Model, class R>
-void save_checkpoint(const std::string& path, const trainer<Model, R>& t, const checkpoint_notes& notes = {}) {
+template <class Model, class R, class On>
+void save_checkpoint(const std::string& path, const trainer<Model, R, On>& t, const checkpoint_notes& notes = {}) {
   files::safetensors_writer to;
   to.metadata = detail::identity_of(t);
   to.metadata["step"] = std::to_string(t.optimiser.steps());
   for (const auto& [key, text] : notes)
     if (!to.metadata.emplace(key, text).second) throw invalid_input("note " + key, "a name that is not the checkpoint's own", key);
-  detail::add_all(to, "", t.w);
-  detail::add_all(to, detail::moment_prefixes[0], t.optimiser.first());
-  detail::add_all(to, detail::moment_prefixes[1], t.optimiser.second());
+  detail::add_all(to, "", nn::on_host(t.w));
+  detail::add_all(to, detail::moment_prefixes[0], nn::on_host(t.optimiser.first()));
+  detail::add_all(to, detail::moment_prefixes[1], nn::on_host(t.optimiser.second()));
   to.save(path);
 }
 
@@ -135,8 +135,8 @@ void save_checkpoint(const std::string& path, const trainer<Model, R>& t, const 
 ///
 /// error   file_error for a truncated file, one of another model, of other sizes, seed, batch or accumulate, with a tensor missing, unknown
 ///         or of another shape or type; the trainer is then as it was
-template <class Model, class R>
-checkpoint_notes load_checkpoint(const std::string& path, trainer<Model, R>& t) {
+template <class Model, class R, class On>
+checkpoint_notes load_checkpoint(const std::string& path, trainer<Model, R, On>& t) {
   const auto file = files::safetensors::read(path);
   detail::said(file, "format");
   for (const auto& [key, expected] : detail::identity_of(t))
@@ -147,10 +147,11 @@ checkpoint_notes load_checkpoint(const std::string& path, trainer<Model, R>& t) 
   for (const std::string prefix : {"", detail::moment_prefixes[0], detail::moment_prefixes[1]})
     detail::expect_all<R>(file, prefix, parameters);
   detail::expect_no_others(file, parameters);
-  nn::weights<R> first(t.w.parameters()), second(t.w.parameters());
+  nn::weights<R> w(t.w.parameters()), first(t.w.parameters()), second(t.w.parameters());
   detail::copy_all(first, file, detail::moment_prefixes[0]), detail::copy_all(second, file, detail::moment_prefixes[1]);
   t.optimiser.resume(first, second, step);
-  detail::copy_all(t.w, file, "");
+  detail::copy_all(w, file, "");
+  t.w.copy_from(w);
   return file.metadata;
 }
 
@@ -162,8 +163,8 @@ struct checkpoint_plan {
 };
 /// `fit` that saves every so many steps, at the end with the note `stopped` (outcome::stopped), and after Ctrl-C or SIGTERM, which ends it
 /// behind the step that runs: `stopped` is then "interrupted".
-template <class Model, class R, tasks::task T, class Report>
-outcome fit_with_checkpoints(trainer<Model, R>& t, const T& task, const checkpoint_plan& plan, Report report) {
+template <class Model, class R, class On, tasks::task T, class Report>
+outcome fit_with_checkpoints(trainer<Model, R, On>& t, const T& task, const checkpoint_plan& plan, Report report) {
   const interrupt stop;
   bool interrupted = false;
   outcome out = t.fit(task, [&](const progress& p) {

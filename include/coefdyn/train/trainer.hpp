@@ -54,6 +54,14 @@ struct outcome {
 };
 
 namespace detail {
+template <class R>
+struct divided {
+  R* x;
+  R by;
+  COEFDYN_HD void operator()(idx, idx first, idx last) const {
+    for (idx i = first; i < last; ++i) x[i] /= by;
+  }
+};
 /// What a report says: to go on, unless it is a bool and false.
 template <class Report>
 bool go_on(Report& report, const progress& p) {
@@ -64,7 +72,8 @@ bool go_on(Report& report, const progress& p) {
 
 /// Trains a model of token ids: any type with `parameters()` and `model(tape, token_ids)`, its logits one row a token or one a sequence, as
 /// the task's labels are. Samples come in the documented order of epochs (order.hpp). The same bits for any number of threads; a step's
-/// memory is taken by the first and kept.
+/// memory is taken by the first and kept. `On` is the device: trainer<model, float, device::cuda> trains on a GPU, in a file that nvcc
+/// compiles and that includes nn/cuda/layers.cuh.
 ///
 /// ```cpp
 /// #include <coefdyn/nn/layers/delta_rule.hpp>
@@ -84,30 +93,33 @@ bool go_on(Report& report, const progress& p) {
 ///
 /// Memory: four arenas of `parameters()->size()` numbers (weights, gradients, two moments), and of a step
 /// ```text
-/// bytes = size of R (B T (2 C + S) + B sum of K (W + 1)) + 8 B T, some hundred more an operation, and scratch of one operation
+/// bytes = size of R B T (2 C + S) + 24 B T + 8 V, some hundred more an operation, and scratch of one operation
 /// ```
-/// with C the columns of all activations (numbers and gradients: twice), S those that operations keep beside them (a convolution's K
-/// channels before silu), W the width of a convolution, whose gradients are summed by sequence, and 8 for a token's loss. A mixer keeps
-/// nothing but its streams and y, whatever its form. A language model has C = D + L (5 D + 3 hidden + layer) + D + V; a layer has a column
-/// for each output of a source, of the mixer and of a stage: attention H n + G (n + d) + H d + D with G key heads, and gated_deltanet
-/// 6 G n + 6 H d + 4 H + D, S = 2 G n + H d. With model_sizes::recompute, C = D + blocks D + (one block's) + D + V: a block keeps its
-/// result alone.
+/// with C the columns of all activations (numbers and gradients: twice), S those that operations keep beside them (a convolution's
+/// channels before silu, two numbers for each group of a norm), 16 bytes for a token's loss and verdict, and 8 for each token and word in
+/// the embeddings' list of who has which. A mixer keeps nothing but its streams and y, whatever its form. A language model has C = D + L (5
+/// D + 3 hidden + layer) + D + V and S = 2 + L (4 + layer); a layer has a column for each output of a source, of the mixer and of a stage:
+/// attention H n + G (n + d) + H d + D with G key heads, and gated_deltanet 6 G n + 6 H d + 4 H + D, S = 2 G n + H d + 4 G + 2 H. With
+/// model_sizes::recompute, C = D + blocks D + (one block's) + D + V: a block keeps its result alone. On a GPU ids and labels are copied
+/// too.
 ///
 /// error   invalid_input for settings out of range, and for a task whose ids or targets the model has no place for
-template <class Model, class R = float>
+template <class Model, class R = float, class On = device::cpu<openmp>>
 class trainer {
  public:
   using real = R;
   const settings s;
   const Model model;
-  nn::weights<R> w;
-  adamw<R> optimiser;
+  nn::weights<R, On> w;
+  adamw<R, On> optimiser;
 
   template <class Sizes>
-  trainer(const Sizes& sizes, const settings& s_)
-      : s(check(s_)), model(sizes), w(model.parameters()), optimiser(w, s.optimiser), dw_(w.parameters()), tape_(w, &dw_, s.threads) {
+  trainer(const Sizes& sizes, const settings& s_, const On& on)
+      : s(check(s_)), model(sizes), w(model.parameters(), on), optimiser(w, s.optimiser), dw_(w.parameters(), on), tape_(w, &dw_, on) {
     w.initialise(s.seed);
   }
+  template <class Sizes>
+  trainer(const Sizes& sizes, const settings& s_) : trainer(sizes, s_, device_of(s_)) {}
   trainer(const trainer&) = delete;
   trainer& operator=(const trainer&) = delete;
 
@@ -140,7 +152,7 @@ class trainer {
         loss += one / s.accumulate, tokens += double(b.rows * b.length);
       }
       if (!out.stopped.empty()) break;
-      if (s.accumulate > 1) std::for_each(dw_.data(), dw_.data() + dw_.size(), [&](R& g) { g /= R(s.accumulate); });
+      if (s.accumulate > 1) tape_.elements(1, dw_.size(), detail::divided<R>{dw_.data(), R(s.accumulate)});
       if (!math::is_finite(optimiser.step(w, dw_, s.rate(step), tape_.on))) {
         out.stopped = fault(step, step * s.accumulate, "the gradients");
         break;
@@ -171,7 +183,7 @@ class trainer {
   template <tasks::task T>
   tasks::score evaluate(const T& task, tasks::split part) {
     tasks::score score(task.outputs());
-    nn::tape<R> t(w, nullptr, s.threads);
+    nn::tape<R, On> t(w, nullptr, tape_.on);
     std::vector<std::int64_t> predicted;
     std::vector<idx> indices;
     for (idx from = 0, n = task.size(part); from < n; from += s.batch) {
@@ -182,10 +194,7 @@ class trainer {
       const nn::value<R> logits = model(t, nn::token_ids{b.inputs.data(), b.rows, b.length});
       const nn::score one = nn::cross_entropy<R>(t, logits, b.targets);
       predicted.resize(b.targets.size());
-      for (std::size_t i = 0; i < predicted.size(); ++i) {
-        const R* const row = logits.data + idx(i) * logits.stride;
-        predicted[i] = std::max_element(row, row + logits.columns) - row;
-      }
+      nn::largest_logits<R>(t, logits, predicted);
       score.add(b.targets, predicted, T::labels == tasks::labels::one_a_token ? b.length : 1);
       score.add_loss(one.loss * double(one.counted));
     }
@@ -207,13 +216,14 @@ class trainer {
   /// Adds the gradients of a batch's mean loss.
   nn::score learn(const tasks::batch& b, long number) {
     tape_.begin(nn::dropout_draws{s.seed, std::uint64_t(number)});
-    const nn::score score = nn::cross_entropy<R>(tape_, model(tape_, nn::token_ids{b.inputs.data(), b.rows, b.length}), b.targets);
+    const auto score = nn::queue_cross_entropy<R>(tape_, model(tape_, nn::token_ids{b.inputs.data(), b.rows, b.length}), b.targets);
     tape_.backward();
-    return score;
+    return score.read(tape_);
   }
   /// The sentence about a number that is none; the weights are those of before the step.
   std::string fault(long step, long batch, const std::string& what) const {
-    const auto first_of = [&](const nn::weights<R>& of, const std::string& kind) -> std::string {
+    const auto first_of = [&](const nn::weights<R, On>& there, const std::string& kind) -> std::string {
+      const nn::weights<R>& of = nn::on_host(there);
       for (const auto& e : of.parameters()->entries())
         for (const R x : of(e.name))
           if (!math::is_finite(x)) return ", first in " + kind + e.name;
@@ -224,8 +234,12 @@ class trainer {
     return "step " + std::to_string(step) + ", batch " + std::to_string(batch) + ": " + what + " is not finite" + where;
   }
 
-  nn::weights<R> dw_;
-  nn::tape<R> tape_;
+  static On device_of(const settings& s) {
+    if constexpr (std::is_same_v<On, device::cpu<openmp>>) return {openmp{s.threads}};
+    else return {};
+  }
+  nn::weights<R, On> dw_;
+  nn::tape<R, On> tape_;
 };
 
 }  // namespace coefdyn::train

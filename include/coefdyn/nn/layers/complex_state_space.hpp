@@ -11,67 +11,94 @@ namespace coefdyn::nn {
 namespace detail {
 struct exponential {
   template <class X>
-  X operator()(X x) const {
+  COEFDYN_HD X operator()(X x) const {
     return math::exp(x);
   }
 };
 struct minus_exponential {
   template <class X>
-  X operator()(X x) const {
+  COEFDYN_HD X operator()(X x) const {
     return -math::exp(x);
   }
 };
 struct scaled_by_exponential {
   template <class X>
-  X operator()(X x, X log_scale) const {
+  COEFDYN_HD X operator()(X x, X log_scale) const {
     return x * math::exp(log_scale);
   }
 };
 /// a - b + D u.
 struct real_part_and_skip {
   template <class X>
-  X operator()(X a, X b, X u, X D) const {
+  COEFDYN_HD X operator()(X a, X b, X u, X D) const {
     return a - b + D * u;
   }
 };
 struct and_skip {
   template <class X>
-  X operator()(X y, X u, X D) const {
+  COEFDYN_HD X operator()(X y, X u, X D) const {
     return y + D * u;
   }
 };
+template <class R>
+struct interleaved {
+  value<R> a, b, y;
+  COEFDYN_HD void operator()(idx i, idx first, idx last) const {
+    for (idx c = first; c < last; ++c) {
+      y.data[i * y.stride + 2 * c] = a.data[i * a.stride + c];
+      y.data[i * y.stride + 2 * c + 1] = b.data[i * b.stride + c];
+    }
+  }
+};
+template <class R>
+struct interleaved_back {
+  value<R> a, b, y;
+  COEFDYN_HD void operator()(idx i, idx first, idx last) const {
+    for (idx c = first; c < last; ++c) {
+      a.gradient[i * a.stride + c] += y.gradient[i * y.stride + 2 * c];
+      b.gradient[i * b.stride + c] += y.gradient[i * y.stride + 2 * c + 1];
+    }
+  }
+};
 /// Columns a_0 b_0 a_1 b_1 ..: complex numbers from their parts.
-template <class R>
-value<R> interleave(tape<R>& t, const value<R>& a, const value<R>& b) {
+template <class R, class On>
+value<R> interleave(tape<R, On>& t, const value<R>& a, const value<R>& b) {
   const value<R> y = t.make(a.batch, a.time, 2 * a.columns);
-  const auto both = [=](auto f) {
-    return [=](idx begin, idx end) {
-      for (idx i = begin; i < end; ++i)
-        for (idx c = 0; c < a.columns; ++c) f(i * a.stride + c, i * b.stride + c, i * y.stride + 2 * c);
-    };
-  };
-  t.by_rows(a.rows(), both([=](idx p, idx q, idx at) { y.data[at] = a.data[p], y.data[at + 1] = b.data[q]; }));
-  t.record([=](tape<R>& back) {
-    back.by_rows(a.rows(), both([=](idx p, idx q, idx at) { a.gradient[p] += y.gradient[at], b.gradient[q] += y.gradient[at + 1]; }));
-  });
+  t.elements(a.rows(), a.columns, interleaved<R>{a, b, y});
+  t.record([=](tape<R, On>& back) { back.elements(a.rows(), a.columns, interleaved_back<R>{a, b, y}); });
   return y;
 }
-/// Columns first, first + 2, ..
 template <class R>
-value<R> every_second(tape<R>& t, const value<R>& x, idx first) {
+struct half_of_columns {
+  value<R> x, y;
+  idx first_column;
+  COEFDYN_HD void operator()(idx i, idx first, idx last) const {
+    for (idx c = first; c < last; ++c) y.data[i * y.stride + c] = x.data[i * x.stride + 2 * c + first_column];
+  }
+};
+template <class R>
+struct half_of_columns_back {
+  half_of_columns<R> of;
+  COEFDYN_HD void operator()(idx i, idx first, idx last) const {
+    for (idx c = first; c < last; ++c) of.x.gradient[i * of.x.stride + 2 * c + of.first_column] += of.y.gradient[i * of.y.stride + c];
+  }
+};
+/// Columns first, first + 2, ..
+template <class R, class On>
+value<R> every_second(tape<R, On>& t, const value<R>& x, idx first) {
   const value<R> y = t.make(x.batch, x.time, x.columns / 2);
-  t.by_rows(x.rows(), [&](idx begin, idx end) {
-    for (idx i = begin; i < end; ++i)
-      for (idx c = 0; c < y.columns; ++c) y.data[i * y.stride + c] = x.data[i * x.stride + 2 * c + first];
-  });
-  t.record([=](tape<R>& back) {
-    back.by_rows(x.rows(), [&](idx begin, idx end) {
-      for (idx i = begin; i < end; ++i)
-        for (idx c = 0; c < y.columns; ++c) x.gradient[i * x.stride + 2 * c + first] += y.gradient[i * y.stride + c];
-    });
-  });
+  const half_of_columns<R> one{x, y, first};
+  t.elements(y.rows(), y.columns, one);
+  t.record([=](tape<R, On>& back) { back.elements(y.rows(), y.columns, half_of_columns_back<R>{one}); });
   return y;
 }
+/// 1 and -i in turns.
+struct one_and_minus_i {
+  COEFDYN_HD double operator()(idx c) const { return c % 4 == 0 ? 1 : c % 4 == 3 ? -1 : 0; }
+};
+struct one_everywhere {
+  COEFDYN_HD double operator()(idx) const { return 1; }
+};
 }  // namespace detail
 
 /// Orvieto et al., arXiv:2303.06349, names of minimal-LRU: lambda = exp(-exp(nu_log) + i exp(theta_log)), h = lambda h + exp(gamma_log) B
@@ -101,15 +128,17 @@ class lru {
     C_im_ = s.matrix("C_im", D, N, start::normal(1 / std::sqrt(double(N))));
     D_ = s.vector("D", D, start::normal(1));
   }
-  template <class R>
-  value<R> operator()(tape<R>& t, const value<R>& u, across_layers<R>&) const {
+  template <class R, class On>
+  value<R> operator()(tape<R, On>& t, const value<R>& u, across_layers<R>&) const {
     const idx N = size.n;
     const value<R> gamma = t.shared(gamma_log_);
     mixed_streams<mixer_type, R, field::complex> streams;
-    streams.of = {readers(t),
+    streams.of = {constants(t, 4 * N, detail::one_and_minus_i{}),  // head 2 j reads Re h_j, head 2 j + 1 Im h_j
+
                   detail::interleave(t, map(t, detail::scaled_by_exponential{}, linear(t, u, B_re_), gamma),
                                      map(t, detail::scaled_by_exponential{}, linear(t, u, B_im_), gamma)),
-                  ones(t), map(t, detail::minus_exponential{}, t.shared(nu_log_)), map(t, detail::exponential{}, t.shared(theta_log_))};
+                  constants(t, N, detail::one_everywhere{}), map(t, detail::minus_exponential{}, t.shared(nu_log_)),
+                  map(t, detail::exponential{}, t.shared(theta_log_))};
     extents e;
     e.batch = e.sequences = u.batch, e.time = u.time;
     e.readers = e.queries = int(2 * N), e.keys = e.states = int(N);
@@ -126,20 +155,6 @@ class lru {
     if (z.width < 1 || z.n < 1)
       throw invalid_input("sizes of an LRU", "width and n of at least 1", std::to_string(z.width) + " and " + std::to_string(z.n));
     return z;
-  }
-  /// q: 1 and -i in turns, so that head 2 j reads Re h_j and head 2 j + 1 reads Im h_j.
-  template <class R>
-  value<R> readers(tape<R>& t) const {
-    const idx numbers = 4 * idx(size.n);
-    R* const x = t.template take<R>(numbers);
-    for (idx i = 0; i < numbers; ++i) x[i] = i % 4 == 0 ? R(1) : i % 4 == 3 ? R(-1) : R(0);
-    return {x, nullptr, 1, 1, numbers, 0};
-  }
-  template <class R>
-  value<R> ones(tape<R>& t) const {
-    R* const x = t.template take<R>(size.n);
-    std::fill_n(x, size.n, R(1));
-    return {x, nullptr, 1, 1, size.n, 0};
   }
   parameter theta_log_, nu_log_, gamma_log_, B_re_, B_im_, C_re_, C_im_, D_;
 };
@@ -162,8 +177,8 @@ class s4 {
     C_ = s.tensor("C", {D, N, 2}, start::normal(std::sqrt(0.5)), true);
     D_ = s.vector("D", D, start::constant(1)), p_.log_step = s.vector("log_step", D, start::uniform(std::log(1e-3), std::log(1e-1)));
   }
-  template <class R>
-  value<R> operator()(tape<R>& t, const value<R>& u, across_layers<R>&) const {
+  template <class R, class On>
+  value<R> operator()(tape<R, On>& t, const value<R>& u, across_layers<R>&) const {
     const auto [A, B] = discretise_dplr(t, p_, size.width, size.n);
     mixed_streams<mixer_type, R, field::complex> streams;
     streams.of = {t.shared(C_), B, u, A};

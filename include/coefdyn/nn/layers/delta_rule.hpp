@@ -9,15 +9,15 @@
 namespace coefdyn::nn {
 
 namespace detail {
-/// A projection, a short convolution with silu, each head divided by its length.
-template <label Name, label Convolution>
-using unit_key = unit_heads<convolved<Convolution, projection<Name>>>;
 template <per Bias>
 using mamba_decay = give<stream::log_decay, mapped<range::decay_by<parameterisation::mamba2>, projection<"a_proj">,
                                                    number<"dt_bias", Bias, starts::step>, number<"A_log", Bias, starts::rate>>>;
 using learned_strength = give<stream::beta, mapped<range::strength, projection<"b_proj">>>;
+/// q, k and v from a projection and a short convolution with silu, each head of q and k divided by its length. (The names stand here: nvcc
+/// 13.0 loses those that one alias template passes to another.)
 template <class M, class... Part>
-using delta_layer = layer<M, give<stream::q, unit_key<"q_proj", "q_conv1d">>, give<stream::k, unit_key<"k_proj", "k_conv1d">>,
+using delta_layer = layer<M, give<stream::q, unit_heads<convolved<"q_conv1d", projection<"q_proj">>>>,
+                          give<stream::k, unit_heads<convolved<"k_conv1d", projection<"k_proj">>>>,
                           give<stream::v, convolved<"v_conv1d", projection<"v_proj">>>, learned_strength, Part...>;
 template <class F, class Gate = projection<"g_proj">>
 using norm_then_gate = after<normed<"o_norm">, gated<F, Gate>, projected<"o_proj">>;

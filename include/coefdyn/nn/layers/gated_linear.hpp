@@ -44,8 +44,10 @@ using hgrn2_lower_bound = detail::hgrn2_with<mapped<range::decay_by<parameterisa
 
 namespace detail {
 template <label Name, class BiasStart>
-using gate_preact = projection<Name, bias::yes, layer_input, starts::zero, BiasStart>;
-}
+struct gate_preact : projection<Name, bias::yes, layer_input, starts::zero, BiasStart> {
+  using projection<Name, bias::yes, layer_input, starts::zero, BiasStart>::projection;
+};
+}  // namespace detail
 /// Beck et al. (xLSTM), arXiv:2405.04517: gates capped at 15, layer norm of each head, a sigmoid gate. Published with n = width / (2
 /// heads).
 using mlstm = layer<mixers::mlstm, give<stream::q, projection<"q">>, give<stream::k, projection<"k">>, give<stream::v, projection<"v">>,

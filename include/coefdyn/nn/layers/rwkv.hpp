@@ -11,14 +11,14 @@ namespace coefdyn::nn {
 namespace detail {
 /// u_{t-1} - u_t, once a layer.
 struct before_minus_now {
-  template <class R>
-  value<R> operator()(context<R>& c) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c) const {
     return token_shift(c.t, c.u);
   }
 };
 struct blend {
   template <class X>
-  X operator()(X u, X delta, X mu) const {
+  COEFDYN_HD X operator()(X u, X delta, X mu) const {
     return u + delta * mu;
   }
 };
@@ -37,8 +37,8 @@ struct lora {
     up.weight = s.matrix(Name + ".lora.2.weight", want.columns, r, usual ? start::fan_in(r) : start::orthogonal(want.columns, gain));
     if (Bias == bias::yes) up.bias = s.vector(Name + ".lora.2.bias", want.columns, BiasStart::of(z));
   }
-  template <class R>
-  value<R> operator()(context<R>& c) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c) const {
     const value<R> narrow = down(c.t, c(from));
     if constexpr (std::is_same_v<F, unchanged>) return up(c.t, narrow);
     else return up(c.t, map(c.t, F{}, narrow));
@@ -54,8 +54,8 @@ struct rwkv6_mix {
   projection_parameters p;
   rwkv6_mix(const scope& s, const sizes& z, const stream_shape&)
       : mu(s.vector("x_proj.0.mu", z.width, start::constant(0))), p(s, "x_proj.0.linear", z.width, 5 * idx(z.rank), false) {}
-  template <class R>
-  value<R> operator()(context<R>& c) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c) const {
     return map(c.t, tanh{}, p(c.t, map(c.t, blend{}, c.u, c(before_minus_now{}), c.t.shared(mu))));
   }
 };
@@ -68,8 +68,8 @@ struct rwkv6_blend {
       : mix(s, z, want),
         weight(s.matrix("x_proj.2.weight", z.width, 5 * idx(z.rank), start::fan_in(5 * idx(z.rank)))),
         x_bias(s.matrix("x_bias", 5, z.width, start::constant(0), false)) {}
-  template <class R>
-  value<R> operator()(context<R>& c) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c) const {
     const idx r = c.size.rank;
     const value<R> mu = linear(c.t, c(mix).part(I * r, r), weight.column_block(I * r, r), x_bias.row_block(I, 1));
     return map(c.t, blend{}, c.u, c(before_minus_now{}), mu);
@@ -79,13 +79,15 @@ struct rwkv6_blend {
 struct rwkv6_bonus {
   parameter p;
   rwkv6_bonus(const scope& s, const sizes& z, const stream_shape&) : p(s.matrix("bonus", z.heads, z.n, start::constant(0), false)) {}
-  template <class R>
-  value<R> operator()(context<R>& c) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c) const {
     return c.t.shared(p);
   }
 };
 template <label Name, int I>
-using rwkv6_projection = projection<Name, bias::no, rwkv6_blend<I>>;
+struct rwkv6_projection : projection<Name, bias::no, rwkv6_blend<I>> {  // a type: nvcc 13.0 loses names that an alias passes on
+  using projection<Name, bias::no, rwkv6_blend<I>>::projection;
+};
 }  // namespace detail
 
 /// Peng et al., arXiv:2404.05892: log_decay = -exp(w). Published with n = width / (2 heads); rank is that of the blends, decay_rank of w.
@@ -123,8 +125,8 @@ struct rwkv7_blend {
             by_channel(z, [](double i, double width,
                              const sizes& at) { return 1 - std::pow(i / width, Tenths / 10.0 * (1 - double(at.layer) / at.layers)); }),
             false)) {}
-  template <class R>
-  value<R> operator()(context<R>& c) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c) const {
     return map(c.t, blend{}, c.u, c(before_minus_now{}), c.t.shared(mu));
   }
 };
@@ -136,7 +138,9 @@ struct orthogonal_start {
   }
 };
 template <label Name, bias Bias, middle Middle, class F, class From, class BiasStart = starts::zero>
-using rwkv7_lora = lora<Name, Bias, Middle, F, From, BiasStart, lora_start::orthogonal>;
+struct rwkv7_lora : lora<Name, Bias, Middle, F, From, BiasStart, lora_start::orthogonal> {
+  using lora<Name, Bias, Middle, F, From, BiasStart, lora_start::orthogonal>::lora;
+};
 using rwkv7_k = projection<"k_proj", bias::no, rwkv7_blend<"x_k", 7>, orthogonal_start<10>>;
 struct rate_start {
   static law of(const sizes& z) {
@@ -171,27 +175,27 @@ struct rwkv7_removal {
   rwkv7_k k;
   number<"k_k", per::channel, removal_start> k_k;
   rwkv7_removal(const scope& s, const sizes& z, const stream_shape& want) : k(s, z, want), k_k(s, z, want) {}
-  template <class R>
-  value<R> operator()(context<R>& c) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c) const {
     return normalise<norm::length>(c.t, map(c.t, product_of{}, c(k), c(k_k)), c.size.n, 1e-12);
   }
 };
 struct replaced {
   explicit replaced(const sizes&) {}
   template <class X>
-  X operator()(X k, X rate, X k_a) const {
+  COEFDYN_HD X operator()(X k, X rate, X k_a) const {
     return k * (X(1) + (rate - X(1)) * k_a);
   }
 };
 struct negative {
   template <class X>
-  X operator()(X x) const {
+  COEFDYN_HD X operator()(X x) const {
     return -x;
   }
 };
 struct towards {
   template <class X>
-  X operator()(X v, X first, X gate) const {
+  COEFDYN_HD X operator()(X v, X first, X gate) const {
     return v + (first - v) * math::sigmoid(gate);
   }
 };
@@ -204,8 +208,8 @@ struct rwkv7_values {
   rwkv7_values(const scope& s, const sizes& z, const stream_shape& want) : own(s, z, want) {
     if (z.layer > 0) later.emplace_back(s, z, want);
   }
-  template <class R>
-  value<R> operator()(context<R>& c) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c) const {
     const value<R> v = c(own);
     if (later.empty()) return c.across.first_values = v;
     if (!c.across.first_values.data)
@@ -226,18 +230,18 @@ struct rwkv7_bonus {
         r_k(s.matrix("r_k", z.heads, z.n, start::constant(-0.04), false)) {}
   struct product {
     template <class X>
-    X operator()(X a, X b, X w) const {
+    COEFDYN_HD X operator()(X a, X b, X w) const {
       return a * b * w;
     }
   };
   struct add_product {
     template <class X>
-    X operator()(X y, X s, X v) const {
+    COEFDYN_HD X operator()(X y, X s, X v) const {
       return y + s * v;
     }
   };
-  template <class R>
-  value<R> operator()(context<R>& c, const value<R>& y) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c, const value<R>& y) const {
     const value<R> along = sum_groups(c.t, map(c.t, product{}, c(r), c(k), c.t.shared(r_k)), c.size.n);
     return map(c.t, add_product{}, y, along, c.values);
   }
@@ -252,8 +256,8 @@ struct rwkv7_norm {
         group(z.d),
         weight(s.vector("g_norm.weight", idx(z.heads) * z.d, start::constant(std::pow((z.layer + 1.0) / z.layers, 0.7)))),
         bias_(s.vector("g_norm.bias", idx(z.heads) * z.d, start::constant(0))) {}
-  template <class R>
-  value<R> operator()(context<R>& c, const value<R>& y) const {
+  template <class R, class On>
+  value<R> operator()(context<R, On>& c, const value<R>& y) const {
     return normalise<norm::layer>(c.t, y, group, eps, weight, bias_);
   }
 };

@@ -39,7 +39,7 @@ using lti_in = fused<"in_proj", bias::no, rows_of::values, rows_of::keys, rows_o
 struct stepped_keys {
   explicit stepped_keys(const sizes&) {}
   template <class X>
-  X operator()(X k, X raw, X bias_) const {
+  COEFDYN_HD X operator()(X k, X raw, X bias_) const {
     return math::softplus(raw + bias_) * k;
   }
 };

@@ -23,13 +23,14 @@ class autoencoder : public detail::named_model {
     norm_ = norm_parameters(root, "unembed.0", z.width, true);
     head_ = projection_parameters(root, "unembed.1", z.width, z.logits(), true);
   }
-  template <class R>
-  value<R> operator()(tape<R>& t, const input_for<R>& input) const {
+  template <class R, class On>
+  value<R> operator()(tape<R, On>& t, const input_for<R>& input) const {
     detail::expect_ids(input);
     across_layers<R> across;
     value<R> x = embed(t, input.ids, table_);
     for (const block& b : blocks_)
-      x = detail::block_of(t, size.recompute, x, across, [&b = b](tape<R>& on, value<R> u, across_layers<R>& a) { return b(on, u, a); });
+      x = detail::block_of(t, size.recompute, x, across,
+                           [&b = b](tape<R, On>& on, value<R> u, across_layers<R>& a) { return b(on, u, a); });
     x = last_with_positions(t, x);
     for (int i = 0; i < 2; ++i) x = map(t, gelu{}, decoder_[i](t, decoder_norm_[i].layer(t, x, eps)));
     return head_(t, norm_.layer(t, x, eps));
@@ -47,8 +48,8 @@ class autoencoder : public detail::named_model {
       feed_norm = norm_parameters(at(s, z, i, 1), "0", z.width, true);
       feed_forward.emplace_back(at(s, z, i, 1).part("1"), z.width, z.hidden, z.layers);
     }
-    template <class R>
-    value<R> operator()(tape<R>& t, value<R> x, across_layers<R>& across) const {
+    template <class R, class On>
+    value<R> operator()(tape<R, On>& t, value<R> x, across_layers<R>& across) const {
       x = add(t, x, layer(t, layer_norm.layer(t, x, eps), across));
       return feed_forward.empty() ? x : add(t, x, feed_forward.front()(t, feed_norm.layer(t, x, eps)));
     }

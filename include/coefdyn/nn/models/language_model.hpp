@@ -21,13 +21,13 @@ class language_model : public detail::named_model {
     norm_ = norm_parameters(root, "norm", z.width, false);
     if (!z.tied) head_ = projection_parameters(root, "lm_head", z.width, z.logits(), false);
   }
-  template <class R>
-  value<R> operator()(tape<R>& t, const input_for<R>& input) const {
+  template <class R, class On>
+  value<R> operator()(tape<R, On>& t, const input_for<R>& input) const {
     return linear(t, hidden(t, input), head());
   }
   /// Logits of the tokens that follow those of `before`, which then has seen them: what the whole sequence gives at these places.
-  template <class R>
-  value<R> step(tape<R>& t, past& before, const input_for<R>& input) const {
+  template <class R, class On>
+  value<R> step(tape<R, On>& t, past& before, const input_for<R>& input) const {
     detail::expect_ids(input);
     t.begin(before, input.ids.batch, input.ids.time);
     const value<R> logits = (*this)(t, input);
@@ -37,13 +37,14 @@ class language_model : public detail::named_model {
   /// The matrix whose rows give the logits.
   const parameter& head() const { return size.tied ? embeddings_ : head_.weight; }
   /// rms(x), of which the logits are made: for `cross_entropy_of_linear`, which keeps no logits of all tokens.
-  template <class R>
-  value<R> hidden(tape<R>& t, const input_for<R>& input) const {
+  template <class R, class On>
+  value<R> hidden(tape<R, On>& t, const input_for<R>& input) const {
     detail::expect_ids(input);
     across_layers<R> across;
     value<R> x = embed(t, input.ids, embeddings_, positions_);
     for (const block& b : blocks_)
-      x = detail::block_of(t, size.recompute, x, across, [&b = b](tape<R>& on, value<R> u, across_layers<R>& a) { return b(on, u, a); });
+      x = detail::block_of(t, size.recompute, x, across,
+                           [&b = b](tape<R, On>& on, value<R> u, across_layers<R>& a) { return b(on, u, a); });
     return norm_.rms(t, x, eps);
   }
 
@@ -59,8 +60,8 @@ class language_model : public detail::named_model {
       feed_norm = norm_parameters(s, "mlp_norm", z.width, false);
       feed_forward.emplace_back(s.part("mlp"), z.width, z.hidden, z.layers);
     }
-    template <class R>
-    value<R> operator()(tape<R>& t, value<R> x, across_layers<R>& across) const {
+    template <class R, class On>
+    value<R> operator()(tape<R, On>& t, value<R> x, across_layers<R>& across) const {
       x = add(t, x, layer(t, layer_norm.rms(t, x, eps), across));
       return feed_forward.empty() ? x : add(t, x, feed_forward.front()(t, feed_norm.rms(t, x, eps)));
     }

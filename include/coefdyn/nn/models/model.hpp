@@ -102,17 +102,17 @@ struct encoder {
       numbers = projection_parameters(s, "encoder", z.inputs, z.width, true);
     }
   }
-  template <class R>
-  value<R> operator()(tape<R>& t, const model_input<R>& x) const {
+  template <class R, class On>
+  value<R> operator()(tape<R, On>& t, const model_input<R>& x) const {
     if (table) return embed(t, x.ids, table, positions);
     return numbers(t, x.numbers);
   }
 };
 /// f(x, across), kept or made again by backward. A layer that hands values to those after it needs them kept.
-template <class R, class F>
-value<R> block_of(tape<R>& t, bool recompute, const value<R>& x, across_layers<R>& across, F f) {
+template <class R, class On, class F>
+value<R> block_of(tape<R, On>& t, bool recompute, const value<R>& x, across_layers<R>& across, F f) {
   if (!recompute || !t.records()) return f(t, x, across);
-  return t.recomputed(x, [f](tape<R>& again, const value<R>& in) {
+  return t.recomputed(x, [f](tape<R, On>& again, const value<R>& in) {
     across_layers<R> own;
     const value<R> out = f(again, in, own);
     if (own.first_values.data) throw invalid_input("recompute", "layers that hand nothing to the next", "one whose values others take");

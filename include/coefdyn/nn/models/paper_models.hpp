@@ -22,13 +22,13 @@ class paper_transformer : public detail::named_model {
     if (z.pooled) classifier_.emplace(root.part("classifier"), "encoder", "decoder", z.width, z.head, z.logits());
     else decoder_ = projection_parameters(root, "decoder", z.width, z.logits(), false);
   }
-  template <class R>
-  value<R> operator()(tape<R>& t, const input_for<R>& input) const {
+  template <class R, class On>
+  value<R> operator()(tape<R, On>& t, const input_for<R>& input) const {
     across_layers<R> across;
     value<R> x = dropout(t, encoder_(t, input), size.dropout);
     for (const block& b : blocks_)
       x = detail::block_of(t, size.recompute, x, across,
-                           [this, &b = b](tape<R>& on, value<R> u, across_layers<R>& a) { return through(on, b, u, a); });
+                           [this, &b = b](tape<R, On>& on, value<R> u, across_layers<R>& a) { return through(on, b, u, a); });
     x = norm_.layer(t, x, eps);
     return classifier_ ? (*classifier_)(t, mean_over_time(t, x)) : decoder_(t, x);
   }
@@ -48,8 +48,8 @@ class paper_transformer : public detail::named_model {
       gate.bias = s.vector("Wz.bias", z.width, start::constant(1));
     }
   };
-  template <class R>
-  value<R> through(tape<R>& t, const block& b, const value<R>& from, across_layers<R>& across) const {
+  template <class R, class On>
+  value<R> through(tape<R, On>& t, const block& b, const value<R>& from, across_layers<R>& across) const {
     const value<R> x = add(t, from, dropout(t, b.layer(t, b.norm.layer(t, from, eps), across), size.dropout));
     value<R> y = b.norm.layer(t, x, eps);
     if (b.feed_forward) y = add(t, x, (*b.feed_forward)(t, y, size.dropout));
@@ -72,13 +72,13 @@ class paper_mamba : public detail::named_model {
     for (int i = 0; i < z.layers; ++i) blocks_.emplace_back(root.part(numbered("blocks", i)), z, i);
     decoder_ = projection_parameters(root, "decoder", z.width, z.logits(), true);
   }
-  template <class R>
-  value<R> operator()(tape<R>& t, const input_for<R>& input) const {
+  template <class R, class On>
+  value<R> operator()(tape<R, On>& t, const input_for<R>& input) const {
     across_layers<R> across;
     value<R> x = encoder_(t, input);
     for (const block& b : blocks_)
       x = detail::block_of(t, size.recompute, x, across,
-                           [this, &b = b](tape<R>& on, value<R> u, across_layers<R>& a) { return through(on, b, u, a); });
+                           [this, &b = b](tape<R, On>& on, value<R> u, across_layers<R>& a) { return through(on, b, u, a); });
     return decoder_(t, size.pooled ? mean_over_time(t, x) : x);
   }
 
@@ -90,8 +90,8 @@ class paper_mamba : public detail::named_model {
     block(const scope& s, const model_sizes& z, int i)
         : layer(s.part("mamba"), z.layer_sizes(i)), glu(s, "glu.linear", z.width, 2 * z.width, true), norm(s, "norm", z.width, true) {}
   };
-  template <class R>
-  value<R> through(tape<R>& t, const block& b, const value<R>& from, across_layers<R>& across) const {
+  template <class R, class On>
+  value<R> through(tape<R, On>& t, const block& b, const value<R>& from, across_layers<R>& across) const {
     const auto norm_of = [&](const value<R>& v) { return b.norm.layer(t, v, 1e-5); };
     const value<R> mixed = map(t, gelu{}, b.layer(t, size.norm_first ? norm_of(from) : from, across));
     const value<R> y = b.glu(t, dropout(t, mixed, size.dropout));
@@ -103,6 +103,17 @@ class paper_mamba : public detail::named_model {
   std::vector<block> blocks_;
   projection_parameters decoder_;
 };
+
+namespace detail {
+template <class R>
+struct hot {
+  value<R> x;
+  const std::int64_t* ids;
+  COEFDYN_HD void operator()(idx i, idx first, idx last) const {
+    for (idx c = first; c < last; ++c) x.data[i * x.stride + c] = R(c == ids[i]);
+  }
+};
+}  // namespace detail
 
 /// x + out1(y) sigmoid(out2(y)), y = gelu(layer(x)) by its tanh approximation; a batch norm first, or after the sum. Mean over tokens if
 /// `pooled`, a Linear with bias, log softmax. All tokens of a sequence share the draws of dropout. Token ids enter one-hot, so the encoder
@@ -116,13 +127,13 @@ class paper_ssm : public detail::named_model {
     for (int i = 0; i < z.layers; ++i) blocks_.emplace_back(root.part(numbered("layers", i)), z, i);
     decoder_ = projection_parameters(root, "decoder", z.width, z.logits(), true);
   }
-  template <class R>
-  value<R> operator()(tape<R>& t, const input_for<R>& input) const {
+  template <class R, class On>
+  value<R> operator()(tape<R, On>& t, const input_for<R>& input) const {
     across_layers<R> across;
     value<R> x = encoder_(t, input.ids.data ? one_hot(t, input.ids) : input.numbers);
     for (const block& b : blocks_)
       x = detail::block_of(t, size.recompute, x, across,
-                           [this, &b = b](tape<R>& on, value<R> u, across_layers<R>& a) { return through(on, b, u, a); });
+                           [this, &b = b](tape<R, On>& on, value<R> u, across_layers<R>& a) { return through(on, b, u, a); });
     return log_softmax(t, decoder_(t, size.pooled ? mean_over_time(t, x) : x));
   }
 
@@ -137,21 +148,22 @@ class paper_ssm : public detail::named_model {
           out2(s, "out2", z.width, z.width, true),
           norm(s, "normalize", z.width, true) {}
   };
-  template <class R>
-  value<R> through(tape<R>& t, const block& b, const value<R>& from, across_layers<R>& across) const {
+  template <class R, class On>
+  value<R> through(tape<R, On>& t, const block& b, const value<R>& from, across_layers<R>& across) const {
     const auto drop = [&](const value<R>& v) { return dropout(t, v, size.dropout, shared_draws::over_time); };
     const auto norm_of = [&](const value<R>& v) { return batch_norm(t, v, 1e-5, b.norm.weight, b.norm.bias); };
     const value<R> y = drop(map(t, gelu_tanh{}, b.layer(t, size.norm_first ? norm_of(from) : from, across)));
     const value<R> x = add(t, from, drop(map(t, times<sigmoid>{}, b.out1(t, y), b.out2(t, y))));
     return size.norm_first ? x : norm_of(x);
   }
-  template <class R>
-  value<R> one_hot(tape<R>& t, const token_ids& ids) const {
+  template <class R, class On>
+  value<R> one_hot(tape<R, On>& t, const token_ids& ids) const {
     for (idx i = 0; i < ids.rows(); ++i)
       if (ids.data[i] < 0 || ids.data[i] >= size.vocabulary)
         throw invalid_input("token id", "0 .. " + std::to_string(size.vocabulary - 1), std::to_string(ids.data[i]));
-    value<R> x{t.zeros(ids.rows() * size.vocabulary), nullptr, ids.batch, ids.time, size.vocabulary, size.vocabulary};
-    for (idx i = 0; i < ids.rows(); ++i) x.data[i * size.vocabulary + ids.data[i]] = R(1);
+    const idx V = size.vocabulary;
+    const value<R> x{t.template take<R>(ids.rows() * V), nullptr, ids.batch, ids.time, V, V};
+    t.elements(ids.rows(), V, detail::hot<R>{x, t.here(ids.data, ids.rows())});
     return x;
   }
   projection_parameters encoder_, decoder_;

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "../core/arena.hpp"
+#include "../core/buffer.hpp"
+#include "../cpu/device.hpp"
+
+/// What a device does for a tape and an optimiser: its loops, and the memory of a step.
+///
+/// An operation is one text for all devices: a struct of pointers and numbers whose operator(), host and device code, does a piece of the
+/// work. Loops say which pieces there are and who does them. Those of a GPU are in nn/cuda/loops.cuh.
+namespace coefdyn::nn {
+
+/// Those who work on one group of numbers together; on the CPU one alone. Numbers first(), first() + step(), .. are its own.
+struct alone {
+  COEFDYN_HD static constexpr idx first() { return 0; }
+  COEFDYN_HD static constexpr idx step() { return 1; }
+  /// Of what each of them has; all get it.
+  template <class X>
+  COEFDYN_HD constexpr X sum(X x) const {
+    return x;
+  }
+  template <class X>
+  COEFDYN_HD constexpr X max(X x) const {
+    return x;
+  }
+  /// What one wrote before, all see after.
+  COEFDYN_HD constexpr void meet() const {}
+};
+
+/// Memory that is taken piece by piece and given back at once; it grows while a first step runs, and not again for the same sizes.
+class step_memory {
+ public:
+  void* take(std::size_t bytes) {
+    bytes = (bytes + line - 1) / line * line;
+    while (at_ < blocks_.size() && used_ + bytes > blocks_[at_].size()) ++at_, used_ = 0;
+    if (at_ == blocks_.size()) blocks_.emplace_back(bytes > least ? bytes : least);
+    std::byte* const p = blocks_[at_].data() + used_;
+    used_ += bytes;
+    taken_ += bytes;
+    most_ = std::max(most_, taken_);
+    return p;
+  }
+  void* take_zeros(std::size_t bytes) { return std::memset(take(bytes), 0, bytes); }
+  /// Memory of one operation; what was there before is lost.
+  std::byte* scratch(std::size_t bytes) {
+    if (scratch_.size() < bytes) scratch_ = buffer<std::byte>(bytes);
+    return scratch_.data();
+  }
+  void reset() { at_ = used_ = taken_ = most_ = 0; }
+  /// Where the next piece comes from; all that was taken since is given back by going there.
+  struct place {
+    std::size_t at, used, taken;
+  };
+  place here() const { return {at_, used_, taken_}; }
+  void go_back(const place& p) { at_ = p.at, used_ = p.used, taken_ = p.taken; }
+  /// The most bytes that were out at once since the last reset.
+  std::size_t most() const { return most_; }
+
+ private:
+  static constexpr std::size_t line = 64, least = std::size_t(1) << 20;
+  std::vector<buffer<std::byte>> blocks_;
+  buffer<std::byte> scratch_;
+  std::size_t at_ = 0, used_ = 0, taken_ = 0, most_ = 0;
+};
+
+/// The loops of a device, and the types of its memory.
+template <class On>
+struct loops {
+  static_assert(sizeof(On) == 0, "coefdyn: layers on a GPU come with their header, nn/cuda/linear.cuh, in a file that nvcc compiles.");
+};
+template <class Executor>
+struct loops<device::cpu<Executor>> {
+  using step_memory_type = step_memory;
+  /// What its matrix products keep between calls.
+  struct products {
+    explicit products(const device::cpu<Executor>&) {}
+  };
+  /// The device's memory is the host's.
+  static constexpr bool is_host = true;
+  static constexpr idx rows_together = 64;
+
+  device::cpu<Executor> on;
+
+  /// Where its arrays lie.
+  memory::host space() const { return {}; }
+  /// f(item, worker) for all items, each of which owns what it writes; one alone starts no threads.
+  template <class F>
+  void each(idx count, F f) const {
+    if (count == 1) f(idx(0), 0);
+    else on.executor(count, f);
+  }
+  /// f(begin, end) for blocks of rows whose boundaries depend on nothing but their number.
+  template <class F>
+  void by_rows(idx rows, F f, idx together = rows_together) const {
+    each((rows + together - 1) / together, [&](idx i, int) { f(i * together, std::min(rows, (i + 1) * together)); });
+  }
+  /// f(i, first, last) does columns first .. last - 1 of row i. `together`: rows of one thread, on the CPU.
+  template <class F>
+  void elements(idx rows, idx columns, F f, idx together = rows_together) const {
+    const auto some = [&](idx begin, idx end) {
+      const F own = f;  // so that the compiler knows that nothing else writes it
+      for (idx i = begin; i < end; ++i) own(i, idx(0), columns);
+    };
+    by_rows(rows, some, together);
+  }
+  /// f(team, i, g) does group g of row i.
+  template <class F>
+  void groups(idx rows, idx count, F f, idx together = rows_together) const {
+    const auto some = [&](idx begin, idx end) {
+      const F own = f;
+      for (idx i = begin; i < end; ++i)
+        for (idx g = 0; g < count; ++g) own(alone{}, i, g);
+    };
+    by_rows(rows, some, together);
+  }
+  /// total[c] += the sum of what f(part, first, last, sum) adds to sum[first .. last - 1], part after part; `partial` has room for
+  /// columns numbers of each part.
+  template <class T, class F>
+  void sums(idx parts, idx columns, T* partial, T* total, F f) const {
+    std::memset(partial, 0, sizeof(T) * static_cast<std::size_t>(parts * columns));
+    each(parts, [&](idx part, int) { f(part, idx(0), columns, partial + part * columns); });
+    for (idx p = 0; p < parts; ++p)
+      for (idx c = 0; c < columns; ++c) total[c] += partial[p * columns + c];
+  }
+  /// The host's numbers where the device reads them.
+  template <class T>
+  const T* here(const T* host, idx, step_memory&) const {
+    return host;
+  }
+  /// The device's numbers in the host's memory, once all that was queued is done.
+  template <class T>
+  void read(const T* from, idx count, T* host) const {
+    std::copy_n(from, count, host);
+  }
+};
+
+}  // namespace coefdyn::nn

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// The pieces of layers and models on a GPU, without mixers: embeddings, projections, norms, convolutions, maps, pools, dropout, losses,
+// AdamW.
+#include "../support/nn_pieces.hpp"
+#include "nn.cuh"
+
+namespace gpu_test {
+namespace {
+using namespace pieces;
+
+void expect(bool good, const char* what) {
+  ++(good ? total.passed : total.failed);
+  if (!good) std::printf("    FAILED nn: %s\n", what);
+}
+/// A gradient that is not a number stops AdamW on the device until it is read; then it goes on.
+void adamw_stops() {
+  const pieces_of_a_classifier model;
+  instance<pieces_of_a_classifier, float, device::cuda> one(model);
+  nn::weights<float> start(model.parameters()), after(model.parameters()), slopes(model.parameters());
+  start.initialise(1);
+  one.w.copy_from(start);
+  for (const auto& e : slopes.parameters()->entries())
+    for (float& x : slopes(e.name)) x = 1;
+  nn::weights<float> bad(slopes);
+  bad("table")[3] = NAN;
+  train::adamw<float, device::cuda> adam(one.w, {});
+  one.dw.copy_from(bad);
+  adam.queue(one.w, one.dw, 0.1, one.tape.on);
+  one.dw.copy_from(slopes);
+  adam.queue(one.w, one.dw, 0.1, one.tape.on);
+  expect(!math::is_finite(adam.read(one.tape.on)) && adam.steps() == 0, "a norm that is NaN is read, and the steps are none");
+  one.w.copy_to(after);
+  expect(std::memcmp(start.data(), after.data(), sizeof(float) * std::size_t(start.size())) == 0, "weights stay behind it");
+  const double norm = adam.step(one.w, one.dw, 0.1), numbers = double(model.parameters()->count());
+  expect(std::fabs(norm - std::sqrt(numbers)) < 1e-6 * norm && adam.steps() == 1, "the norm of ones, and one step");
+  one.w.copy_to(after);
+  expect(std::fabs(after("table")[5] - (start("table")[5] * 0.99f - 0.1f)) < 1e-5, "weights move by the rate");
+}
+/// Shapes of products: odd ones, blocks of a matrix, one row; against sums in double.
+void products() {
+  bool good = true;
+  nn::gpu::products multiply(device::cuda{});
+  random_stream r(9, 9, 9, 9);
+  const idx shapes[][3] = {{1, 1, 1}, {3, 5, 7}, {64, 64, 64}, {129, 33, 17}, {1, 40, 24}, {300, 4, 50}, {16, 1, 9}};
+  for (const auto& [m, n, k] : shapes)
+    for (int kind = 0; kind < 8; ++kind) {
+      const bool swap_a = kind & 1, swap_b = kind & 2, add = kind & 4;
+      const idx ra = swap_a ? k : m, ca = swap_a ? m : k, rb = swap_b ? n : k, cb = swap_b ? k : n, gap = 3;
+      both<float> A(ra * (ca + gap)), B(rb * (cb + gap)), C(m * (n + gap));
+      for (auto* x : {&A, &B, &C}) {
+        for (float& v : x->host) v = float(r.normal());
+        x->up();
+      }
+      const std::vector<float> before = C.host;
+      multiply(nn::gpu::matrix<const float>{A.device, ra, ca, ca + gap}, swap_a, nn::gpu::matrix<const float>{B.device, rb, cb, cb + gap},
+               swap_b, nn::gpu::matrix<float>{C.device, m, n, n + gap}, add);
+      C.down();
+      for (idx i = 0; i < m; ++i)
+        for (idx j = 0; j < n + gap; ++j) {
+          double sum = add || j >= n ? before[std::size_t(i * (n + gap) + j)] : 0;
+          for (idx c = 0; c < k && j < n; ++c)
+            sum += double(A.host[std::size_t(swap_a ? c * (ca + gap) + i : i * (ca + gap) + c)]) *
+                   double(B.host[std::size_t(swap_b ? j * (cb + gap) + c : c * (cb + gap) + j)]);
+          good = good && std::fabs(sum - C.host[std::size_t(i * (n + gap) + j)]) < 1e-4 * std::sqrt(double(k));
+        }
+    }
+  expect(good, "products of odd shapes, transposed or not, added or not");
+}
+}  // namespace
+
+void nn_pieces() {
+  std::printf("nn: pieces\n");
+  products();
+  adamw_stops();
+  devices_agree("pieces of a layer", pieces_of_a_layer{}, batch_of_ids(3, 29, 37, 29));
+  devices_agree("pieces of a layer, one token", pieces_of_a_layer{}, batch_of_ids(5, 1, 37, 1));
+  devices_agree("pieces of a classifier", pieces_of_a_classifier{}, batch_of_ids(70, 6, 11, 1));
+}
+
+}  // namespace gpu_test
+
+void nn_pieces() { gpu_test::nn_pieces(); }
