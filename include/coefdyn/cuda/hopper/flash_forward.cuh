@@ -149,7 +149,7 @@ struct forward_rows {
       : b(block),
         own(group, lane),
         row0(64 * own.group + own.row0),
-        q(b.q() + own.group * 8192),
+        q(b.q() + own.group * half_panel),
         fade{b.gates ? b.gates + b.at.tile * tile : nullptr, row0, own.column0, {1.f, 1.f}} {
 #pragma unroll
     for (int e = 0; e < n / 2; ++e) o[e] = 0.f;
@@ -231,6 +231,7 @@ template <int n, class chosen>
 __global__ __launch_bounds__(threads, 1) void forward_kernel(const __grid_constant__ forward_params p) {
 #if COEFDYN_HOPPER
   extern __shared__ unsigned char raw[];
+  constexpr int more = chosen::decay ? 16 : 0;  // registers of the one copying warpgroup, taken from the two that compute
   forward_block<n, chosen> b(p, raw);
   if (chosen::packed && b.at.empty()) return;
   const int group = threadIdx.x / 128, lane = threadIdx.x % 32;
@@ -238,11 +239,11 @@ __global__ __launch_bounds__(threads, 1) void forward_kernel(const __grid_consta
   __syncthreads();
   if (chosen::decay) b.gates = p.gate + b.at.first_tile(p) * tile;
   if (group == copying_group) {
-    ptx::registers_lower<chosen::decay ? 40 : 24>();
+    ptx::registers_lower<copying_registers + more>();
     if (threadIdx.x < copying_end) fetch(b, lane);
     return;
   }
-  ptx::registers_raise<chosen::decay ? 232 : 240>();
+  ptx::registers_raise<computing_registers - more / 2>();
   forward_rows<n, chosen> w(b, group, lane);
   w.first_weights();
   for (int j = b.at.tile - 1; j >= 0; --j) w.next_weights(j);

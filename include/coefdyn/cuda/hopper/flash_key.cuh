@@ -132,8 +132,8 @@ struct key_rows {
   __device__ __forceinline__ key_rows(const key_block<n, chosen>& block, int group, int lane)
       : b(block),
         own(group, lane),
-        k(b.k() + own.group * 8192),
-        v(b.v() + own.group * 8192),
+        k(b.k() + own.group * half_panel),
+        v(b.v() + own.group * half_panel),
         pair{b.p.scale, b.p.constant},
         fade{b.gates ? b.gates + b.at.tile * tile : nullptr, own.row0, own.column0, {1.f, 1.f}} {
 #pragma unroll
@@ -270,11 +270,11 @@ __global__ __launch_bounds__(threads, 1) void key_kernel(const __grid_constant__
   b.line = b.at.line(p);
   if (chosen::decay) b.gates = p.gate + b.at.first_tile(p) * tile;
   if (group == copying_group) {
-    ptx::registers_lower<24>();
+    ptx::registers_lower<copying_registers>();
     if (threadIdx.x < copying_end) fetch(b, lane);
     return;
   }
-  ptx::registers_raise<240>();
+  ptx::registers_raise<computing_registers>();
   key_rows<n, chosen> w(b, group, lane);
   ptx::barrier_wait(b.k_full(), 0);
   w.add_steps();

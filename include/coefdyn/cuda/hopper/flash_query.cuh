@@ -112,8 +112,8 @@ struct query_rows {
       : b(block),
         own(group, lane),
         row0(64 * own.group + own.row0),
-        q(b.q() + own.group * 8192),
-        dy(b.dy() + own.group * 8192),
+        q(b.q() + own.group * half_panel),
+        dy(b.dy() + own.group * half_panel),
         line(b.at.line(b.p)),
         pair{b.p.scale, b.p.constant},
         fade{b.gates ? b.gates + b.at.tile * tile : nullptr, row0, own.column0, {1.f, 1.f}} {
@@ -199,11 +199,11 @@ __global__ __launch_bounds__(threads, 1) void query_kernel(const __grid_constant
   __syncthreads();
   if (chosen::decay) b.gates = p.gate + b.at.first_tile(p) * tile;
   if (group == copying_group) {
-    ptx::registers_lower<24>();
+    ptx::registers_lower<copying_registers>();
     if (threadIdx.x < copying_end) fetch(b, lane);
     return;
   }
-  ptx::registers_raise<240>();
+  ptx::registers_raise<computing_registers>();
   query_rows<n, chosen> w(b, group, lane);
   ptx::barrier_wait(b.q_full(), 0);
   w.template add_tile<true>(b.at.tile);

@@ -22,6 +22,9 @@ inline constexpr float log2_e = 1.4426950408889634f;
 // Warpgroups 0 and 1 compute; of the third only the first warp works, and copies.
 inline constexpr int threads = 384, copying_group = 2, copying_end = 128 * copying_group + 32;
 inline constexpr int computing_warps = 8;  // each says once that a slot is empty
+// Registers of a thread of theirs.
+inline constexpr int copying_registers = 24, computing_registers = 240;
+inline constexpr uint32_t half_panel = 64 * hopper::row_bytes;  // a warpgroup's rows in a panel of 64 columns
 // Barriers by number, one for each computing warpgroup.
 inline constexpr int turn_barrier = 2, out_barrier = 4;
 
@@ -136,7 +139,7 @@ __device__ __forceinline__ void copy_out(const float (&x)[n / 2], uint32_t throu
   if (own.thread == 0) {
 #pragma unroll
     for (int panel = 0; panel < n / 64; ++panel)
-      ptx::tensor_store(&to.map, through + panel * (tile * 128) + own.group * 8192, 0, row, panel, at.head, at.batch);
+      ptx::tensor_store(&to.map, through + panel * (tile * hopper::row_bytes) + own.group * half_panel, 0, row, panel, at.head, at.batch);
     ptx::bulk_commit();
     ptx::bulk_wait<0>();
   }
