@@ -99,6 +99,32 @@ TEST_CASE("a step allocates nothing after the first, and takes the bytes that it
   CHECK(t.tape.bytes() == bytes);
 }
 
+TEST_CASE("a tape shows the tokens of every layer's mixer, and of no other type") {
+  nn::model_sizes z = recall_sizes();
+  z.layers = 3;
+  recall t(z, 1);
+  const batch b(1);
+  nn::tape<float> seen(t.w, nullptr, 1);
+  const auto pass = [&] { seen.begin(), t.model(seen, b.tokens_in()); };
+  std::vector<float> first_decays;
+  using shown = tokens<unnamed, float>;
+  seen.watch<shown>([&](const shown& x) {
+    const extents e = check(x);
+    CHECK(e.batch == batch::B);
+    CHECK(e.time == batch::T);
+    CHECK(e.readers == 2);
+    first_decays.push_back(x.haste(1, 2, 1, 3));
+  });
+  pass();
+  CHECK(first_decays.size() == 3);
+  CHECK(first_decays[0] != first_decays[1]);
+  seen.watch<tokens<mixers::mamba2, float>>([&](const auto&) { CHECK(false); });
+  pass();
+  seen.watch<shown>({});
+  pass();
+  CHECK(first_decays.size() == 3);
+}
+
 TEST_CASE("the same bits for any number of threads, and from run to run") {
   recall one(recall_sizes(), 1), two(recall_sizes(), 2), again(recall_sizes(), 2);
   for (std::uint64_t s = 0; s < 5; ++s) {
