@@ -18,14 +18,15 @@ namespace {
 namespace fs = std::filesystem;
 using namespace golden_nn;
 
-/// Largest errors allowed, relative to the largest number of a tensor: of layers, and of models' logits and parameters after the steps. A
-/// model's gradients are compared in double only: in float each is rounded as the largest that it is a sum of, which the files do not hold;
-/// the parameters after the steps have them all.
+/// Largest errors allowed, relative to the largest number of a tensor: of layers, and of models' logits, gradients and parameters after the
+/// steps. In float the gradients of a decay's parameters are left out in models: sums over all tokens of numbers of both signs, each
+/// rounded as the largest of them, which the files do not hold (seen 1.1e-4 off in gated_deltanet); the parameters after the steps have
+/// them.
 struct bars {
-  double layer, logits, after;
-  bool model_gradients;
+  double layer, logits, gradients, after;
+  bool gradients_of_decays;
 };
-constexpr bars of_double{1e-10, 1e-10, 1e-9, true}, of_float{2e-5, 2e-5, 1e-4, false};
+constexpr bars of_double{1e-10, 1e-10, 1e-10, 1e-9, true}, of_float{2e-5, 2e-5, 2e-5, 1e-4, false};
 
 struct report {
   double worst = 0;  // error / bar
@@ -89,7 +90,8 @@ void check_model(const job& j, const tensors& out, const bars& b, const std::str
     const tensor& want = j.in.at(name);
     if (name.starts_with("after.")) compare(r, in + " " + name, t, want, b.after, 0, free_rows(j, name, t));
     else if (name.starts_with("grad.")) {
-      if (b.model_gradients) compare(r, in + " " + name, t, want, b.logits, floor);
+      const bool of_a_decay = name.ends_with(".A_log") || name.ends_with(".dt_bias");
+      if (b.gradients_of_decays || !of_a_decay) compare(r, in + " " + name, t, want, b.gradients, floor);
     } else compare(r, in + " " + name, t, want, name == "logits" ? b.logits : b.after, 0);
   }
 }

@@ -29,7 +29,7 @@ refused 'width: expected a multiple of the 3 heads, given 64' mqar deltanet --he
 refused 'steps: expected at least 1, given 0' mqar deltanet --steps 0
 refused 'vocabulary: expected twice the pairs and 2 at least, given 64' mqar deltanet --pairs 40
 refused '--device cuda: layers are trained on the CPU alone so far' mqar deltanet --device cuda
-refused 'is not a member of' mqar 'mixer<readout::linear, evolution::paw, scaling::one, normalization::one>'
+refused 'does not compile: ' mqar 'mixer<readout::linear, evolution::paw, scaling::one, normalization::one>'
 
 cat > mine.hpp << 'END'
 namespace mine {
