@@ -96,9 +96,9 @@ int run(int argc, char** argv) {
   table.set("tasks-check", given);
   const std::vector<line> all = all_lines();
   std::string known;
+  std::string_view last;
   for (const line& l : all)
-    if (known.find(l.task) == std::string::npos || l.task == "in_context_recall")
-      known += (known.empty() ? "" : ", ") + std::string(l.task);
+    if (l.task != last) known += (known.empty() ? "" : ", ") + std::string(last = l.task);
   tally sum;
   for (const line& l : all)
     if (given.words.empty() || l.task == given.words[0]) check(l, c, sum);
