@@ -5,6 +5,7 @@
 
 #include <array>
 #include <barrier>
+#include <coefdyn/nn/discretise.hpp>
 #include <coefdyn/nn/loss.hpp>
 #include <coefdyn/train/adamw.hpp>
 #include <thread>
@@ -195,6 +196,38 @@ void agree(const Model& model, idx rows, idx length, idx words, idx labels_a_row
   }
 }
 
+/// A and B of all channels, and the parameters' gradients from fixed ones of A and B.
+template <class On>
+std::vector<double> discretised(const nn::parameter_list& names, const nn::dplr_parameters& p, const nn::weights<double>& from, idx D,
+                                idx n) {
+  const auto list = std::make_shared<const nn::parameter_list>(names);
+  nn::weights<double, On> w(list), dw(list);
+  w.copy_from(from);
+  nn::tape<double, On> t(w, &dw, On{});
+  t.begin();
+  const auto system = nn::discretise_dplr(t, p, D, n);
+  std::vector<double> out(system.A.data, system.A.data + system.A.columns);
+  out.insert(out.end(), system.B.data, system.B.data + system.B.columns);
+  for (idx i = 0; i < system.A.columns; ++i) system.A.gradient[i] = std::sin(double(i));
+  for (idx i = 0; i < system.B.columns; ++i) system.B.gradient[i] = std::cos(double(i));
+  t.backward();
+  out.insert(out.end(), dw.data(), dw.data() + dw.size());
+  return out;
+}
+TEST_CASE("another device: the state matrix of S4") {
+  const idx D = 5, n = 7;
+  nn::parameter_list names;
+  const nn::scope s(names);
+  nn::dplr_parameters p;
+  p.Lambda_re = s.matrix("Lambda_re", D, n, nn::start::uniform(-1, 0.1)), p.Lambda_im = s.matrix("Lambda_im", D, n, nn::start::normal(2));
+  p.P = s.tensor("P", {D, n, 2}, nn::start::normal(1), true), p.B = s.tensor("B", {D, n, 2}, nn::start::normal(1), true);
+  p.log_step = s.vector("log_step", D, nn::start::uniform(-3, 1));
+  nn::weights<double> w(std::make_shared<const nn::parameter_list>(names));
+  w.initialise(3);
+  const auto want = discretised<device::cpu<openmp>>(names, p, w, D, n), got = discretised<apart>(names, p, w, D, n);
+  REQUIRE(want.size() == got.size());
+  for (std::size_t i = 0; i < want.size(); ++i) CHECK(std::abs(got[i] - want[i]) < 1e-9 * (1 + std::abs(want[i])));
+}
 TEST_CASE("another device: the pieces of a layer") {
   agree(pieces::pieces_of_a_layer{}, 3, 29, 37, 29);
   agree(pieces::pieces_of_a_layer{}, 5, 1, 37, 1);

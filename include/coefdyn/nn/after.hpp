@@ -36,21 +36,23 @@ struct gated {
     return map(c.t, times<F>{}, y, c(source));
   }
 };
+namespace detail {
+/// y + D v; not within `skip`, since nvcc 13.0 cannot name a kernel after a type with a label.
+struct sum_with_part {
+  template <class X>
+  COEFDYN_HD X operator()(X y, X v, X D) const {
+    return y + D * v;
+  }
+};
+}  // namespace detail
 /// y + D v: the mixer's values pass by it, weighted by one number a head.
 template <label Name>
 struct skip {
   parameter p;
   skip(const scope& s, const sizes& z) : p(s.vector(std::string(Name.text()), z.heads, start::constant(1))) {}
-  /// y + p v.
-  struct sum {
-    template <class X>
-    COEFDYN_HD X operator()(X y, X v, X D) const {
-      return y + D * v;
-    }
-  };
   template <class R, class On>
   value<R> operator()(context<R, On>& c, const value<R>& y) const {
-    return map(c.t, sum{}, y, c.values, c.t.shared(p));
+    return map(c.t, detail::sum_with_part{}, y, c.values, c.t.shared(p));
   }
 };
 /// y / sqrt(n).

@@ -135,17 +135,8 @@ struct dplr_channels_back {
                           *const Xb = half + n * n;
     s.make(team, A, inverse, dX);
     const double h = s.half_step();
-    const R* const dA = of.out.A.gradient + 2 * channel * n * n;
     const R* const dB = of.out.B.gradient + 2 * channel * n;
-    // X = (I - hA)^{-1}: dX = 2 d(discrete) + 2 h d(input) B^*; dM = d(I - hA) = -X^* dX X^*; dA = h X^* dX X^*
-    for (idx r = team.first(); r < n; r += team.step()) {
-      complex_number sum;
-      for (idx c = 0; c < n; ++c) {
-        dX[r * n + c] = 2.0 * complex_at(dA, r * n + c) + 2 * h * (complex_at(dB, r) * conj(complex_at(s.B, c)));
-        sum += inverse[r * n + c] * complex_at(s.B, c);
-      }
-      Xb[r] = sum;
-    }
+    gather(team, s, channel, inverse, dX, Xb);
     team.meet();
     product(team, n, half, [&](idx r, idx k, idx c) { return conj(inverse[k * n + r]) * dX[k * n + c]; });
     complex_number* const dM = dX;
@@ -174,6 +165,23 @@ struct dplr_channels_back {
   }
 
  private:
+  template <class Team>
+  COEFDYN_HD void gather(Team team, const dplr_channel<R>& s, idx channel, const complex_number* inverse, complex_number* dX,
+                         complex_number* Xb) const {
+    const idx n = s.n;
+    const double h = s.half_step();
+    const R* const dA = of.out.A.gradient + 2 * channel * n * n;
+    const R* const dB = of.out.B.gradient + 2 * channel * n;
+    // X = (I - hA)^{-1}: dX = 2 d(discrete) + 2 h d(input) B^*; dM = d(I - hA) = -X^* dX X^*; dA = h X^* dX X^*
+    for (idx r = team.first(); r < n; r += team.step()) {
+      complex_number sum;
+      for (idx c = 0; c < n; ++c) {
+        dX[r * n + c] = 2.0 * complex_at(dA, r * n + c) + 2 * h * (complex_at(dB, r) * conj(complex_at(s.B, c)));
+        sum += inverse[r * n + c] * complex_at(s.B, c);
+      }
+      Xb[r] = sum;
+    }
+  }
   /// C = sum_k term(r, k, c), each a row.
   template <class Team, class Term>
   COEFDYN_HD static void product(Team team, idx n, complex_number* C, Term term) {
