@@ -5,8 +5,11 @@
 #include "coefdyn/train/adamw.hpp"
 #include "coefdyn/train/schedule.hpp"
 #include "unit.hpp"
+#if defined(__CUDACC__)
+#include "coefdyn/nn/cuda/layers.cuh"
+#endif
 
-/// What a unit is made of: a layer or a model under the runner's interface.
+/// What a unit is made of: a layer or a model under the runner's interface. A unit that nvcc compiles runs on the GPU, in float alone.
 namespace golden_nn {
 
 using namespace coefdyn;
@@ -17,8 +20,9 @@ inline const tensor& find(const tensors& all, const std::string& name) {
   return t->second;
 }
 /// Every parameter from param.name, of the shape that the file has.
-template <class R>
-void load(nn::weights<R>& w, const tensors& in) {
+template <class R, class On>
+void load(nn::weights<R, On>& there, const tensors& in) {
+  nn::weights<R> w(there.parameters());
   std::size_t used = 0;
   for (const auto& e : w.parameters()->entries()) {
     const tensor& t = find(in, "param." + e.name);
@@ -31,9 +35,11 @@ void load(nn::weights<R>& w, const tensors& in) {
   }
   for (const auto& [name, t] : in) used -= name.starts_with("param.");
   if (used != 0) throw std::runtime_error("the file has parameters that the layer does not name");
+  there.copy_from(w);
 }
-template <class R>
-void store(tensors& out, const std::string& prefix, const nn::weights<R>& w) {
+template <class R, class On>
+void store(tensors& out, const std::string& prefix, const nn::weights<R, On>& there) {
+  const nn::weights<R>& w = nn::on_host(there);
   for (const auto& e : w.parameters()->entries()) {
     const auto from = w(e.name);
     out[prefix + e.name] = {e.shape, {from.begin(), from.end()}};
@@ -44,36 +50,47 @@ std::vector<R> numbers(const tensor& t) {
   return {t.values.begin(), t.values.end()};
 }
 
-template <class L, class R>
+/// Numbers of the tape's memory.
+template <class R, class On>
+std::vector<double> read(const nn::tape<R, On>& t, const R* from, std::size_t count) {
+  std::vector<R> host(count);
+  t.read(from, idx(count), host.data());
+  return {host.begin(), host.end()};
+}
+
+template <class L, class R, class On = device::cpu<openmp>>
 tensors run_layer(const layer_call& call) {
   const auto list = std::make_shared<nn::parameter_list>();
   const L layer(nn::scope(*list), call.size);
-  nn::weights<R> w(list), dw(list);
+  nn::weights<R, On> w(list), dw(list);
   load(w, *call.in);
   const tensor &u = find(*call.in, "u"), &d = find(*call.in, "grad_o");
-  nn::tape<R> t(w, &dw);
+  nn::tape<R, On> t(w, &dw);
   tensors out;
   for (int step = 0; step < 2; ++step) {  // the second in the memory of the first
     dw.clear();
     t.begin();
-    nn::value<R> x = t.make(u.shape[0], u.shape[1], u.shape[2]);
+    const nn::value<R> x = t.make(u.shape[0], u.shape[1], u.shape[2]);
     const auto from = numbers<R>(u), slope = numbers<R>(d);
-    std::copy(from.begin(), from.end(), x.data);
+    const auto given = nn::input_of(t.here(from.data(), idx(from.size())), x.batch, x.time, x.columns);
+    t.elements(x.rows(), x.columns, nn::detail::copied_row<R>{given, x});
     nn::across_layers<R> across;
     const nn::value<R> o = layer(t, x, across);
-    std::copy(slope.begin(), slope.end(), o.gradient);
+    nn::value<R> slopes = o;
+    slopes.gradient = const_cast<R*>(t.here(slope.data(), idx(slope.size())));
+    t.elements(o.rows(), o.columns, nn::detail::added_gradients<R>{slopes, o});
     t.backward();
-    out["o"] = {d.shape, {o.data, o.data + slope.size()}};
-    out["grad.u"] = {u.shape, {x.gradient, x.gradient + from.size()}};
+    out["o"] = {d.shape, read(t, o.data, slope.size())};
+    out["grad.u"] = {u.shape, read(t, x.gradient, from.size())};
   }
   store(out, "grad.", dw);
   return out;
 }
 
-template <class M, class R>
+template <class M, class R, class On = device::cpu<openmp>>
 tensors run_model(const model_call& call) {
   const M model(call.size);
-  nn::weights<R> w(model.parameters()), dw(model.parameters());
+  nn::weights<R, On> w(model.parameters()), dw(model.parameters());
   load(w, *call.in);
   const std::set<std::string> no_decay(call.no_decay.begin(), call.no_decay.end());
   for (const auto& e : model.parameters()->entries())
@@ -86,25 +103,25 @@ tensors run_model(const model_call& call) {
   if (tokens_in)
     for (const double v : input.values) ids.push_back(std::int64_t(v));
   else x = numbers<R>(input);
-  const auto given = [&] {
+  nn::tape<R, On> t(w, &dw);
+  const auto given = [&] {  // of a step that has begun
     const idx B = input.shape[0], T = input.shape[1];
     if (tokens_in) return nn::model_input<R>(nn::token_ids{ids.data(), B, T});
-    return nn::model_input<R>(nn::input_of<R>(x.data(), B, T, input.shape[2]));
-  }();
-  train::adamw<R> optimiser(w, {call.beta1, call.beta2, call.eps, call.decay, call.clip});
+    return nn::model_input<R>(nn::input_of<R>(t.here(x.data(), idx(x.size())), B, T, input.shape[2]));
+  };
+  train::adamw<R, On> optimiser(w, {call.beta1, call.beta2, call.eps, call.decay, call.clip});
   const train::schedule rate{call.rate, call.least, call.warmup, call.total};
-  nn::tape<R> t(w, &dw);
   tensors out;
   auto &loss = out["loss"].values, &norm = out["norm"].values, &lr = out["lr"].values;
   for (long step = 0; step <= call.steps; ++step) {
     dw.clear();
     t.begin();
-    const nn::value<R> logits = model(t, given);
+    const nn::value<R> logits = model(t, given());
     loss.push_back(nn::cross_entropy<R>(t, logits, labels).loss);
     if (step == call.steps) break;
     t.backward();
     if (step == 0) {
-      out["logits"].values.assign(logits.data, logits.data + logits.rows() * logits.columns);
+      out["logits"].values = read(t, logits.data, std::size_t(logits.rows() * logits.columns));
       store(out, "grad.", dw);
     }
     lr.push_back(rate(step));
@@ -114,6 +131,16 @@ tensors run_model(const model_call& call) {
   return out;
 }
 
+#if defined(__CUDACC__)
+template <class L>
+in_both<layer_call> layer_functions() {
+  return {nullptr, &run_layer<L, float, device::cuda>};
+}
+template <class M>
+in_both<model_call> model_functions() {
+  return {nullptr, &run_model<M, float, device::cuda>};
+}
+#else
 template <class L>
 in_both<layer_call> layer_functions() {
   return {&run_layer<L, double>, &run_layer<L, float>};
@@ -122,5 +149,6 @@ template <class M>
 in_both<model_call> model_functions() {
   return {&run_model<M, double>, &run_model<M, float>};
 }
+#endif
 
 }  // namespace golden_nn

@@ -12,7 +12,8 @@
 #include "case.hpp"
 
 /// golden_nn_runner CASES UNITS: every layer_* and model_* case of a folder against the library, in double and in float, through the units
-/// compiled in UNITS. The last line is `N passed, N failed`; exit code 0 iff none failed.
+/// compiled in UNITS; or one case of a file. Units of a GPU have no functions in double. The last line is `N passed, N failed`; exit code 0
+/// iff none failed.
 namespace {
 
 namespace fs = std::filesystem;
@@ -121,11 +122,11 @@ report check(const fs::path& path, const fs::path& units) {
     const unit& u = load(units, j);
     j.as_layer.in = j.as_model.in = &j.in;
     if (j.model.empty()) {
-      check_layer(j, u.layer.in_double(j.as_layer), of_double, "float64", r);
+      if (u.layer.in_double) check_layer(j, u.layer.in_double(j.as_layer), of_double, "float64", r);
       check_layer(j, u.layer.in_float(j.as_layer), of_float, "float32", r);
     } else {
       const auto& m = u.models.at(j.model);
-      check_model(j, m.in_double(j.as_model), of_double, "float64", r);
+      if (m.in_double) check_model(j, m.in_double(j.as_model), of_double, "float64", r);
       check_model(j, m.in_float(j.as_model), of_float, "float32", r);
     }
   } catch (const std::exception& e) {
@@ -165,12 +166,14 @@ bool equal_tasks(const fs::path& path) {
 int main(int argc, char** argv) {
   if (argc != 3) return std::fprintf(stderr, "usage: golden_nn_runner CASES UNITS\n"), 2;
   std::set<fs::path> files, tasks;
-  for (const auto& entry : fs::directory_iterator(argv[1])) {
-    const std::string name = entry.path().stem().string();
-    if (entry.path().extension() == ".safetensors" && name.starts_with("tasks")) tasks.insert(entry.path());
-    if (entry.path().extension() == ".safetensors" && (name.starts_with("layer_") || name.starts_with("model_")))
-      files.insert(entry.path());
-  }
+  if (fs::is_regular_file(argv[1])) files.insert(argv[1]);
+  else
+    for (const auto& entry : fs::directory_iterator(argv[1])) {
+      const std::string name = entry.path().stem().string();
+      if (entry.path().extension() == ".safetensors" && name.starts_with("tasks")) tasks.insert(entry.path());
+      if (entry.path().extension() == ".safetensors" && (name.starts_with("layer_") || name.starts_with("model_")))
+        files.insert(entry.path());
+    }
   int passed = 0, failed = 0;
   for (const fs::path& path : tasks) ++(equal_tasks(path) ? passed : failed);
   for (const fs::path& path : files) {
