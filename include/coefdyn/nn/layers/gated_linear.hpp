@@ -14,7 +14,9 @@ namespace detail {
 /// rms of each head, then a silu gate: the output of RetNet and GLA.
 using swish_gated = after<normed<"g_norm_swish_gate">, gated<silu, projection<"g_proj">>, projected<"o_proj">>;
 template <label Name, label Convolution>
-using convolved_projection = convolved<Convolution, projection<Name>>;
+struct convolved_projection : convolved<Convolution, projection<Name>> {  // a type: nvcc 13.0 loses names that an alias passes on
+  using convolved<Convolution, projection<Name>>::convolved;
+};
 }  // namespace detail
 
 /// Sun et al., arXiv:2307.08621: RoPE on q and k, decays 1 - 2^(-5-h). Published with d = 2 width / heads.
