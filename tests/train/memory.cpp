@@ -31,7 +31,7 @@ idx bytes_of(const nn::model_sizes& z, idx rows, const columns& layer) {
   const idx D = z.width, block = 4 * D + 3 * z.hidden + layer.made;  // without its result
   const idx blocks = z.recompute ? 1 : z.layers;                     // whose activations are there at once
   const idx made = D + z.layers * D + blocks * (block + z.recompute * D) + D + z.vocabulary, kept = 2 + blocks * (4 + layer.kept);
-  return idx(sizeof(R)) * rows * (2 * made + kept) + 24 * rows + 8 * z.vocabulary;
+  return idx(sizeof(R)) * rows * (2 * made + kept) + 24 * rows + 8 * (z.vocabulary + std::min(z.vocabulary, rows));
 }
 template <class Layer, class R>
 void check_bytes(const nn::model_sizes& z, columns (*of)(const nn::sizes&)) {

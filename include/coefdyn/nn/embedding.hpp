@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <algorithm>
+#include <utility>
 
 #include "tape.hpp"
 
@@ -24,19 +25,19 @@ struct embedded {
     for (idx c = begin; c < end; ++c) y.data[i * D + c] = table[ids[i] * D + c] + (positions ? positions[i % y.time * D + c] : R(0));
   }
 };
-/// Row v of a table takes the gradients of places begin[v] .. begin[v + 1] - 1 of the list; column c of it.
+/// Row words[w] of a table takes the gradients of places begin[w] .. begin[w + 1] - 1 of the list; column c of it.
 template <class R>
 struct embedded_to_table {
   value<R> y;
-  R* to;
-  const idx *begin, *places;
+  R* table;
+  const idx *begin, *words, *places;
   template <class Team>
-  COEFDYN_HD void operator()(Team team, idx v, idx c) const {
-    if (begin[v] == begin[v + 1]) return;
-    R sum = team.first() == 0 ? to[v * y.columns + c] : R(0);
-    for (idx p = begin[v] + team.first(); p < begin[v + 1]; p += team.step()) sum += y.gradient[places[p] * y.columns + c];
+  COEFDYN_HD void operator()(Team team, idx w, idx c) const {
+    R* const to = table + words[w] * y.columns + c;
+    R sum = team.first() == 0 ? *to : R(0);
+    for (idx p = begin[w] + team.first(); p < begin[w + 1]; p += team.step()) sum += y.gradient[places[p] * y.columns + c];
     sum = team.sum(sum);
-    if (team.first() == 0) to[v * y.columns + c] = sum;
+    if (team.first() == 0) *to = sum;
   }
 };
 template <class R>
@@ -48,14 +49,20 @@ struct embedded_to_positions {
       for (idx c = first; c < last; ++c) to[s * y.columns + c] += y.gradient[(b * y.time + s) * y.columns + c];
   }
 };
-/// begin[v] of all words v < words, and the end; behind it the places of each word's tokens, word after word.
-inline void sort_places(const token_ids& ids, idx words, idx* begin, idx* places) {
-  std::fill_n(begin, words + 1, idx(0));
+/// The words that occur, in order, and the places of each word's tokens, one word after the other; begin[w] is where those of words[w]
+/// start, and behind the last the end. `begin` has room for all words and one. Returns how many occur.
+inline idx sort_places(const token_ids& ids, idx all_words, idx* begin, idx* words, idx* places) {
+  std::fill_n(begin, all_words + 1, idx(0));
   for (idx i = 0; i < ids.rows(); ++i) ++begin[ids.data[i] + 1];
-  for (idx v = 0; v < words; ++v) begin[v + 1] += begin[v];
-  for (idx i = 0; i < ids.rows(); ++i) places[begin[ids.data[i]]++] = i;
-  for (idx v = words; v > 0; --v) begin[v] = begin[v - 1];  // each has moved to its end
-  begin[0] = 0;
+  for (idx v = 0; v < all_words; ++v) begin[v + 1] += begin[v];
+  for (idx i = 0; i < ids.rows(); ++i) places[begin[ids.data[i]]++] = i;  // each ends where it began plus its tokens
+  idx count = 0, end = 0;
+  for (idx v = 0; v < all_words; ++v) {
+    const idx first = std::exchange(end, begin[v]);
+    if (first < end) words[count] = v, begin[count++] = first;
+  }
+  begin[count] = end;
+  return count;
 }
 }  // namespace detail
 
@@ -78,11 +85,14 @@ value<R> embed(tape<R, On>& t, const token_ids& ids, const parameter& table, con
       ids.rows(), D,
       detail::embedded<R>{y, t.here(ids.data, ids.rows()), t.weights(table), positions ? t.weights(positions) + first * D : nullptr});
   if (!t.records()) return y;
-  idx* const list = t.template take_host<idx>(words + 1 + ids.rows());
-  detail::sort_places(ids, words, list, list + words + 1);
-  const idx* const begin = t.here(list, words + 1 + ids.rows());
+  idx* const begin = t.template take_host<idx>(words + 1);
+  idx* const occurring = t.template take_host<idx>(std::min(words, ids.rows()));
+  idx* const places = t.template take_host<idx>(ids.rows());
+  const idx count = detail::sort_places(ids, words, begin, occurring, places);
+  const detail::embedded_to_table<R> pull{y, t.gradients(table), t.here(begin, count + 1), t.here(occurring, count),
+                                          t.here(places, ids.rows())};
   t.record([=](tape<R, On>& back) {
-    back.groups(words, D, detail::embedded_to_table<R>{y, back.gradients(table), begin, begin + words + 1});
+    back.groups(count, D, pull);
     if (positions) back.elements(y.time, D, detail::embedded_to_positions<R>{y, back.gradients(positions)});
   });
   return y;
