@@ -97,11 +97,11 @@ bool go_on(Report& report, const progress& p) {
 /// ```
 /// with C the columns of all activations (numbers and gradients: twice), S those that operations keep beside them (a convolution's
 /// channels before silu, two numbers for each group of a norm), 16 bytes for a token's loss and verdict, and 8 for each token, each
-/// word and each that occurs in the embeddings' list of who has which. A mixer keeps nothing but its streams and y, whatever its form. A language model has C = D + L (5
-/// D + 3 hidden + layer) + D + V and S = 2 + L (4 + layer); a layer has a column for each output of a source, of the mixer and of a stage:
-/// attention H n + G (n + d) + H d + D with G key heads, and gated_deltanet 6 G n + 6 H d + 4 H + D, S = 2 G n + H d + 4 G + 2 H. With
-/// model_sizes::recompute, C = D + blocks D + (one block's) + D + V: a block keeps its result alone. On a GPU ids and labels are copied
-/// too.
+/// word and each that occurs in the embeddings' list of who has which. A mixer keeps nothing but its streams and y, whatever its form. A
+/// language model has C = D + L (5 D + 3 hidden + layer) + D + V and S = 2 + L (4 + layer); a layer has a column for each output of a
+/// source, of the mixer and of a stage: attention H n + G (n + d) + H d + D with G key heads, and gated_deltanet 6 G n + 6 H d + 4 H + D, S
+/// = 2 G n + H d + 4 G + 2 H. With model_sizes::recompute, C = D + blocks D + (one block's) + D + V: a block keeps its result alone. On a
+/// GPU ids and labels are copied too.
 ///
 /// error   invalid_input for settings out of range, and for a task whose ids or targets the model has no place for
 template <class Model, class R = float, class On = device::cpu<openmp>>

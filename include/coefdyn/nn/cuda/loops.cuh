@@ -131,6 +131,7 @@ class step_memory {
     return scratch_.data();
   }
   void reset() { plain_.reset(), zeros_.reset(); }
+  /// As the host's.
   struct place {
     nn::step_memory::place plain, zeros;
   };
