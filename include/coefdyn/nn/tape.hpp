@@ -17,9 +17,9 @@ struct value {
   R* data = nullptr;
   R* gradient = nullptr;
   idx batch = 1, time = 1, columns = 0, stride = 0;
-  constexpr idx rows() const { return batch * time; }
+  COEFDYN_HD constexpr idx rows() const { return batch * time; }
   /// Some of its columns, in the same memory.
-  constexpr value part(idx first, idx count) const {
+  COEFDYN_HD constexpr value part(idx first, idx count) const {
     return {data + first, gradient ? gradient + first : nullptr, batch, time, count, stride};
   }
 };
