@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "../../cpu/stages/scatter.hpp"
 #include "../engine/frame.cuh"
 #include "tensor_map.cuh"
 

@@ -2,6 +2,7 @@
 #pragma once
 #include <span>
 
+#include "../../core/math.hpp"
 #include "../../cuda/memory.cuh"
 #include "../loops.hpp"
 #include "products.cuh"
