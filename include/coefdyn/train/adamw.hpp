@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "../core/floating.hpp"
+#include "../core/math.hpp"
 #include "../cpu/device.hpp"
 #include "../nn/weights.hpp"
 

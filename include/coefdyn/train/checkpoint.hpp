@@ -5,6 +5,7 @@
 
 #include "../files/save_safetensors.hpp"
 #include "../names.hpp"
+#include "../nn/models/model.hpp"
 #include "interrupt.hpp"
 #include "trainer.hpp"
 
