@@ -33,10 +33,8 @@ std::string text_of(const unit_source& s) {
          ">();\n}\n";
 }
 std::string hash_of(const std::string& text) {
-  std::size_t h = 14695981039346656037u;
-  for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 1099511628211u;
   char name[20];
-  std::snprintf(name, sizeof name, "%016zx", h);
+  std::snprintf(name, sizeof name, "%016zx", std::hash<std::string>{}(text));
   return name;
 }
 /// ninja in a folder, its words into a file; true if it built all.

@@ -29,10 +29,8 @@ void read_constructor(const arguments& metadata, job& j) {
 }  // namespace
 
 std::string job::unit() const {
-  std::size_t h = 14695981039346656037u;
-  for (const char c : layer) h = (h ^ static_cast<unsigned char>(c)) * 1099511628211u;
   char text[20];
-  std::snprintf(text, sizeof text, "u%016zx", h);
+  std::snprintf(text, sizeof text, "u%016zx", std::hash<std::string>{}(layer));
   return text;
 }
 

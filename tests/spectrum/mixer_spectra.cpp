@@ -9,6 +9,7 @@
 #include <coefdyn/evolution/fixed_complex_diagonal.hpp>
 #include <coefdyn/evolution/gated_householder.hpp>
 #include <coefdyn/evolution/householder_product.hpp>
+#include <coefdyn/evolution/identity.hpp>
 #include <coefdyn/evolution/read_before.hpp>
 #include <coefdyn/evolution/rotation_decay.hpp>
 #include <coefdyn/evolution/writes.hpp>

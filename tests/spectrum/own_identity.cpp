@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 
+#include <coefdyn/evolution/identity.hpp>
 #include <coefdyn/evolution/read_before.hpp>
 #include <coefdyn/evolution/scalar.hpp>
 #include <coefdyn/normalization/sum.hpp>

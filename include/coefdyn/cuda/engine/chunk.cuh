@@ -174,13 +174,7 @@ struct chunk {
             dp[i] = o.b[w] * dot;
           });
     }
-    if constexpr (O::turns)
-      each_unsynced(n / 2, [&](int k) {
-        for (int i = 0; i < o.tokens; ++i) {
-          const int r = cpu::read_row<M>(i), seen_row = O::before ? r - 1 : r;
-          if (seen_row >= 0) o.turn_back_pair(seen_row, k, Q + r * ln, dQ + r * ln, d.co + seen_row * (n / 2));
-        }
-      });
+    if constexpr (O::turns) each_unsynced(n / 2, [&](int p) { o.turn_reads_back(p, Q, dQ, d.co); });
     __syncthreads();
   }
   /// The corrections, writes and gates; dS becomes the gradient at the chunk's start (dS_start: what the reads gave).
@@ -272,21 +266,7 @@ struct chunk {
   }
   // operands' gradients out of the turned frame, and the angles' gradients as sums over the rows after
   __device__ void unturn(const O& o, const O& d) const {
-    if constexpr (O::turns) {
-      const int half = n / 2;
-      constexpr bool undecayed = T::structure.row_sees == sees::undecayed;
-      each(half, [&](int p) {
-        for (int r = 0; r < rows; ++r) {
-          o.turn_back_pair(r, p, o.K + r * ln, d.K + r * ln, d.co + r * half);
-          if constexpr (corrects) {
-            const int seen_row = undecayed ? r - 1 : r;
-            if (seen_row >= 0) o.turn_back_pair(seen_row, p, o.row + r * ln, d.row + r * ln, d.co + seen_row * half);
-            if constexpr (untied) o.turn_back_pair(r, p, o.col + r * ln, d.col + r * ln, d.co + r * half);
-          }
-        }
-        for (int r = rows - 2; r >= 0; --r) d.co[r * half + p] += d.co[(r + 1) * half + p];
-      });
-    }
+    if constexpr (O::turns) each(n / 2, [&](int p) { o.turn_writes_back(rows, p, d); });
   }
 };
 

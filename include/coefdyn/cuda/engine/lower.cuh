@@ -96,6 +96,28 @@ struct operands : turning_operands<R, cpu::operands<M, R>::turns> {
     dP[p] += dx[i.x] * turned[i.y] - dx[i.y] * turned[i.x];
     turn_pair(r, p, +1, dx);
   }
+  /// The same for pair p of all rows that read, by the angle of the row that a read has seen; the angles' gradients are added to `angle`
+  /// (rows, n / 2).
+  __device__ void turn_reads_back(int p, const R* Q, R* dQ, R* angle) const {
+    for (int i = 0; i < tokens; ++i) {
+      const int r = cpu::read_row<M>(i), seen_row = before ? r - 1 : r;
+      if (seen_row >= 0) turn_back_pair(seen_row, p, Q + r * ln, dQ + r * ln, angle + seen_row * (n / 2));
+    }
+  }
+  /// The same for pair p of the rows that write, and of the corrections; angles' gradients become sums over the `count` rows from theirs
+  /// on.
+  __device__ void turn_writes_back(int count, int p, const operands& d) const {
+    const int half = n / 2;
+    for (int r = 0; r < count; ++r) {
+      turn_back_pair(r, p, K + r * ln, d.K + r * ln, d.co + r * half);
+      if constexpr (corrects) {
+        const int seen_row = T::structure.row_sees == sees::undecayed ? r - 1 : r;
+        if (seen_row >= 0) turn_back_pair(seen_row, p, row + r * ln, d.row + r * ln, d.co + seen_row * half);
+        if constexpr (!tied) turn_back_pair(r, p, col + r * ln, d.col + r * ln, d.co + r * half);
+      }
+    }
+    for (int r = count - 2; r >= 0; --r) d.co[r * half + p] += d.co[(r + 1) * half + p];
+  }
 
  private:
   COEFDYN_HD R* turning_rows(memory& a) const {

@@ -54,13 +54,7 @@ struct tile_backward {
     }
     t.decays.gram_backward(o, how, Q, t.bK, dZ, dQ, dbK);
     if constexpr (O::has_gates) gate_dots(o, how, Q, dQ, R(1), d);
-    if constexpr (O::turns)
-      each_unsynced(n / 2, [&](int p) {
-        for (int i = 0; i < o.tokens; ++i) {
-          const int r = cpu::read_row<M>(i), seen_row = O::before ? r - 1 : r;
-          if (seen_row >= 0) o.turn_back_pair(seen_row, p, Q + r * ln, dQ + r * ln, d.co + seen_row * (n / 2));
-        }
-      });
+    if constexpr (O::turns) each_unsynced(n / 2, [&](int p) { o.turn_reads_back(p, Q, dQ, d.co); });
     __syncthreads();
   }
   /// Queries on their way through an earlier tile: Q (count, n) as they came to its end, in its frame; dQ: at its start in, at
@@ -149,24 +143,11 @@ struct tile_backward {
     }
     P::row_dots(rows, n, dbK, ln, o.K, ln, d.b);
     each2(rows, n, [&](int r, int c) { d.K[r * ln + c] += o.b[r] * dbK[r * ln + c]; });
-    if constexpr (O::turns) {
-      const int half = n / 2;
-      constexpr bool undecayed = T::row_seen == seen::exclusive;
-      each(half, [&](int p) {
-        d.co[(rows - 1) * half + p] += ds.angle[p];
-        for (int r = 0; r < rows; ++r) {
-          o.turn_back_pair(r, p, o.K + r * ln, d.K + r * ln, d.co + r * half);
-          if constexpr (O::corrects) {
-            const int seen_row = undecayed ? r - 1 : r;
-            if (seen_row >= 0) o.turn_back_pair(seen_row, p, o.row + r * ln, d.row + r * ln, d.co + seen_row * half);
-            if constexpr (!O::tied) {
-              o.turn_back_pair(r, p, o.col + r * ln, d.col + r * ln, d.co + r * half);
-            }
-          }
-        }
-        for (int r = rows - 2; r >= 0; --r) d.co[r * half + p] += d.co[(r + 1) * half + p];
+    if constexpr (O::turns)
+      each(n / 2, [&](int p) {
+        d.co[(rows - 1) * (n / 2) + p] += ds.angle[p];
+        o.turn_writes_back(rows, p, d);
       });
-    }
   }
 
  private:
