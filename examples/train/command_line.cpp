@@ -210,10 +210,9 @@ void command_line::settle(const known_task& known) {
   if (!asked.resume.empty()) asked.out = asked.resume;
   else if (asked.out.empty()) asked.out = std::string(TRAIN_OUT) + "/" + asked.task + "-" + file_name(asked.layer);
 }
-void command_line::settle_device() const {
-  if (asked.device == "cpu") return;
-  if (asked.device != "cuda") throw usage_error("--device: expected cpu or cuda, given '" + asked.device + "'.");
-  throw usage_error("--device cuda: layers are trained on the CPU alone so far; leave it out.");
+void command_line::settle_device() {
+  if (asked.device == "cuda") card = find_gpu();
+  else if (asked.device != "cpu") throw usage_error("--device: expected cpu or cuda, given '" + asked.device + "'.");
 }
 void command_line::settle_model(const known_task& known) {
   if (asked.model.empty()) asked.model = known.model;

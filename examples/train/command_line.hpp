@@ -4,6 +4,7 @@
 #include <map>
 #include <stdexcept>
 
+#include "gpu.hpp"
 #include "layers.hpp"
 #include "task_table.hpp"
 
@@ -45,6 +46,7 @@ class command_line {
   request asked;
   std::unique_ptr<task_to_make> task;
   known_layer layer;
+  gpu card;  // with --device cuda
 
  private:
   std::string value_of(const std::string& option) const;
@@ -55,7 +57,7 @@ class command_line {
   void add_training_options(CLI::App& app);
   void add_command_options(CLI::App& app);
   void settle(const known_task& known);
-  void settle_device() const;
+  void settle_device();
   void settle_model(const known_task& known);
   void settle_sizes();
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include "gpu.hpp"
 #include "layers.hpp"
 #include "unit.hpp"
 
@@ -11,6 +12,7 @@ struct unit_source {
   std::string model;     // "language_model"
   tasks::labels labels;  // of the tasks that it learns
   std::string include;   // a header of the user's, or none
+  gpu card;              // that it trains on; without a compiler the CPU
 };
 /// Compiles it, unless that has been done since the headers changed, and loads it.
 ///

@@ -50,7 +50,8 @@ struct layer_from<T> {
   using type = T;
 };
 
-template <class Model, tasks::labels Labels>
+/// `On`: the device that trains; spectra are the CPU's.
+template <class Model, tasks::labels Labels, class On>
 class training_of final : public training {
  public:
   using streams = typename streams_of<typename Model::layer_type>::type;
@@ -67,7 +68,8 @@ class training_of final : public training {
   notes load(const std::string& checkpoint) override { return load_checkpoint(checkpoint, trainer_); }
   std::vector<layer_spectrum> spectra(const tasks::batch& b) override {
     std::vector<layer_spectrum> out;
-    nn::tape<float> t(trainer_.w, nullptr, trainer_.s.threads);
+    const nn::weights<float>& w = nn::on_host(trainer_.w);
+    nn::tape<float> t(w, nullptr, trainer_.s.threads);
     t.watch<streams>([&](const streams& x) { out.push_back(spectrum_of(x)); });
     t.begin();
     trainer_.model(t, nn::token_ids{b.inputs.data(), b.rows, b.length});
@@ -75,13 +77,13 @@ class training_of final : public training {
   }
 
  private:
-  train::trainer<Model> trainer_;
+  train::trainer<Model, float, On> trainer_;
 };
-template <class Model, tasks::labels Labels>
+template <class Model, tasks::labels Labels, class On = coefdyn::device::cpu<coefdyn::openmp>>
 const unit& unit_of() {
   static const unit u{coefdyn::name_of<typename Model::layer_type::mixer_type>(),
                       [](const nn::model_sizes& z, const train::settings& s) -> std::unique_ptr<training> {
-                        return std::make_unique<training_of<Model, Labels>>(z, s);
+                        return std::make_unique<training_of<Model, Labels, On>>(z, s);
                       }};
   return u;
 }

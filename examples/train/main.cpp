@@ -4,6 +4,7 @@
 //   train                                           a small recall task, in a minute
 //   train mqar mamba2 --dim 64 --steps 1500
 //   train mqar 'mixer<readout::linear, evolution::identity, scaling::one, normalization::one>' --positions 1
+//   train mqar gated_deltanet --device cuda         on a GPU: the layer is compiled by nvcc
 //   train --resume FOLDER                           goes on where Ctrl-C stopped it
 #include <unistd.h>
 
@@ -116,7 +117,7 @@ class session {
     std::fflush(stdout);
     const auto begun = std::chrono::steady_clock::now();
     const auto since = [](auto from) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - from).count(); };
-    unit_ = &compiled({line_.layer, asked_.model, task_.labels, asked_.include});
+    unit_ = &compiled({line_.layer, asked_.model, task_.labels, asked_.include, line_.card});
     compiling_ = since(begun);
     const auto model = unit_->make(sizes_, asked_.training);
     parameters_ = model->parameters();

@@ -28,7 +28,14 @@ refused 'there is no option --stesp; did you mean --steps?' mqar deltanet --stes
 refused 'width: expected a multiple of the 3 heads, given 64' mqar deltanet --heads 3
 refused 'steps: expected at least 1, given 0' mqar deltanet --steps 0
 refused 'vocabulary: expected twice the pairs and 2 at least, given 64' mqar deltanet --pairs 40
-refused '--device cuda: layers are trained on the CPU alone so far' mqar deltanet --device cuda
+export CUDACXX=/absent/nvcc
+refused '--device cuda: expected nvcc at CUDACXX, and no program is at /absent/nvcc.' mqar deltanet --device cuda
+if ! nvidia-smi -L > /dev/null 2>&1; then
+  export CUDACXX="$train" # any program, for it is not reached
+  refused '--device cuda: expected an NVIDIA GPU, and ' mqar deltanet --device cuda
+fi
+unset CUDACXX
+refused "--device: expected cpu or cuda, given 'gpu'." mqar deltanet --device gpu
 refused 'does not compile: ' mqar 'mixer<readout::linear, evolution::paw, scaling::one, normalization::one>'
 
 cat > mine.hpp << 'END'
