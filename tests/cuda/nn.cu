@@ -2,6 +2,7 @@
 // The pieces of layers and models on a GPU, without mixers: embeddings, projections, norms, convolutions, maps, pools, dropout, losses,
 // AdamW.
 #include "../support/nn_pieces.hpp"
+#include "coefdyn/nn/cuda/large_vocabulary.cuh"
 #include "nn.cuh"
 
 namespace gpu_test {
@@ -66,11 +67,57 @@ void products() {
     }
   expect(good, "products of odd shapes, transposed or not, added or not");
 }
+/// The loss and its gradients without logits of all rows, beside the CPU's in double; rows of several chunks.
+template <class R, class On>
+std::pair<nn::score, nn::weights<R>> large_vocabulary_of(const nn::weights<double>& from, const std::vector<std::int64_t>& labels,
+                                                         const On& on = {}) {
+  const auto& list = from.parameters();
+  nn::weights<R> host(list), slopes(list);
+  for (idx i = 0; i < from.size(); ++i) host.data()[i] = R(from.data()[i]);
+  nn::weights<R, On> w(list, on), dw(list, on);
+  w.copy_from(host);
+  nn::tape<R, On> t(w, &dw, on);
+  t.begin();
+  const auto place = [&](const char* name) {
+    const auto* e = list->find(name);
+    return e ? e->place : nn::parameter{};
+  };
+  const nn::parameter x = place("x");
+  const nn::value<R> rows{w.data() + x.offset, dw.data() + x.offset, 1, x.rows, x.columns, x.stride};
+  const nn::score s = nn::cross_entropy_of_linear(t, rows, place("W"), place("b"), std::span<const std::int64_t>(labels));
+  dw.copy_to(slopes);
+  return {s, std::move(slopes)};
+}
+void large_vocabularies() {
+  for (const auto& [rows, words] : {std::pair<idx, idx>{1, 5}, {1025, 333}, {2100, 77}}) {
+    nn::parameter_list names;
+    const nn::scope scope(names);
+    scope.matrix("x", rows, 12, nn::start::normal(1)), scope.matrix("W", words, 12, nn::start::normal(0.5));
+    if (rows != 2100) scope.vector("b", words, nn::start::normal(1));
+    nn::weights<double> w(std::make_shared<const nn::parameter_list>(names));
+    w.initialise(3);
+    for (idx i = 0; i < w.size(); ++i) w.data()[i] = double(float(w.data()[i]));
+    random_stream r(8, 8, 8, 8);
+    std::vector<std::int64_t> labels{2};
+    while (idx(labels.size()) < rows) labels.push_back(r.coin(0.2) ? nn::ignored : std::int64_t(r.below(std::uint64_t(words))));
+    const auto want = large_vocabulary_of<double, device::cpu<openmp>>(w, labels);
+    const auto got = large_vocabulary_of<float, device::cuda>(w, labels), again = large_vocabulary_of<float, device::cuda>(w, labels);
+    double worst = 0;
+    for (const auto& e : names.entries())
+      worst = std::fmax(worst, relative_rms(got.second(e.name).data(), want.second(e.name).data(), e.place.size(), 1e-9));
+    std::printf("  cross entropy of %lld rows, %lld words: loss %.1e gradients %.1e\n", static_cast<long long>(rows),
+                static_cast<long long>(words), std::fabs(got.first.loss - want.first.loss) / want.first.loss, worst);
+    expect(std::fabs(got.first.loss - want.first.loss) < 1e-5 * want.first.loss && worst < 1e-4, "cross entropy in chunks");
+    expect(got.first.counted == want.first.counted && std::abs(got.first.correct - want.first.correct) <= 1, "its counts");
+    expect(std::memcmp(got.second.data(), again.second.data(), sizeof(float) * std::size_t(w.size())) == 0, "its bits twice");
+  }
+}
 }  // namespace
 
 void nn_pieces() {
   std::printf("nn: pieces\n");
   products();
+  large_vocabularies();
   adamw_stops();
   devices_agree("pieces of a layer", pieces_of_a_layer{}, batch_of_ids(3, 29, 37, 29));
   devices_agree("pieces of a layer, one token", pieces_of_a_layer{}, batch_of_ids(5, 1, 37, 1));

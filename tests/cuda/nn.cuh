@@ -8,7 +8,8 @@
 #include "law.cuh"
 
 /// One law: a model gives the same numbers on a GPU in float32 as on the CPU in float64, from the same weights: logits, loss, all
-/// gradients, and weights after 20 steps of AdamW; the same bits twice, in memory that was full of NaN.
+/// gradients, and weights after 20 steps of AdamW; the same bits twice, in memory that was full of NaN. A model that decodes gives token by
+/// token the logits of the whole.
 namespace gpu_test {
 
 struct batch_of_ids {
@@ -95,6 +96,39 @@ struct instance {
   }
 };
 
+/// The largest distance of logits, tokens in pieces each after the past of those before it, from those of the whole sequence, over the
+/// largest logit; twice, the second time with a past that was cleared.
+template <class Model>
+double distance_of_steps(const Model& model, const nn::weights<float, device::cuda>& w, const batch_of_ids& b) {
+  nn::tape<float, device::cuda> tape(w);
+  const auto logits_of = [&](const nn::value<float>& v) {
+    std::vector<float> out(std::size_t(v.rows() * v.columns));
+    tape.read(v.data, idx(out.size()), out.data());
+    return out;
+  };
+  tape.begin();
+  const std::vector<float> whole = logits_of(model(tape, nn::token_ids{b.inputs.data(), b.rows, b.length}));
+  double worst = 0, size = 0;
+  for (const float x : whole) size = std::fmax(size, std::fabs(x));
+  const idx words = idx(whole.size()) / (b.rows * b.length);
+  nn::past before(b.rows, b.length);
+  for (int twice = 0; twice < 2; ++twice, before.clear())
+    for (idx from = 0, count = 1; from < b.length; from += count) {
+      count = std::min(b.length - from, from == 0 ? (b.length + 1) / 2 : from % 3 == 0 ? idx(2) : idx(1));
+      std::vector<std::int64_t> some;
+      for (idx r = 0; r < b.rows; ++r)
+        some.insert(some.end(), b.inputs.begin() + r * b.length + from, b.inputs.begin() + r * b.length + from + count);
+      const auto got = logits_of(model.step(tape, before, nn::token_ids{some.data(), b.rows, count}));
+      for (idx r = 0; r < b.rows; ++r)
+        for (idx i = 0; i < count * words; ++i) {
+          const double d =
+              std::fabs(double(got[std::size_t(r * count * words + i)]) - double(whole[std::size_t((r * b.length + from) * words + i)]));
+          worst = d <= worst ? worst : d;  // NaN stays
+        }
+    }
+  return worst / size;
+}
+
 struct nn_bars {
   double logits = 1e-5, gradients = 1e-4, after = 1e-3;
 };
@@ -141,6 +175,8 @@ void devices_agree(const char* name, const Model& model, const batch_of_ids& b, 
                     std::memcmp(got.gradients.data(), again.gradients.data(), sizeof(float) * std::size_t(got.gradients.size())) == 0;
   within(double(!same), 0, "the same bits twice");
 
+  if constexpr (requires(nn::past& p) { model.step(tested.tape, p, nn::token_ids{}); })
+    within(distance_of_steps(model, tested.w, b), 3e-5, "a prompt, then token by token");
   const auto far = wanted.train(b, 20, 3e-3);
   const auto near = tested.train(b, 20, 3e-3);
   double moved = 0;

@@ -76,25 +76,40 @@ struct convolved_to_bias {
       for (idx c = first; c < last; ++c) sum[c] += of.before[i * of.x.columns + c];
   }
 };
+/// Rows of `all`: of each sequence those that were kept, then those of x.
+template <class R>
+struct kept_then_new {
+  value<R> x, all;
+  const R* kept;
+  COEFDYN_HD void operator()(idx i, idx begin, idx end) const {
+    const idx back = all.time - x.time, b = i / all.time, s = i % all.time;
+    const R* const from = s < back ? kept + (b * back + s) * x.columns : x.data + (b * x.time + s - back) * x.stride;
+    for (idx c = begin; c < end; ++c) all.data[i * all.stride + c] = from[c];
+  }
+};
+/// Row i of what is kept: of each sequence the last `back` rows.
+template <class R>
+struct last_rows {
+  value<R> all;
+  R* kept;
+  idx back;
+  COEFDYN_HD void operator()(idx i, idx begin, idx end) const {
+    const R* const from = all.data + ((i / back + 1) * all.time - back + i % back) * all.stride;
+    for (idx c = begin; c < end; ++c) kept[i * all.columns + c] = from[c];
+  }
+};
 /// x behind the `back` tokens before it (zeros at the start), of which the past keeps the last; x alone where there is no past.
 template <class R, class On>
 value<R> behind_its_past(tape<R, On>& t, const value<R>& x, idx back) {
-  if constexpr (tape<R, On>::is_host) {
-    if (!t.before()) return x;
-    const idx C = x.columns;
-    auto& kept = t.before()->template next<std::vector<R>>([&] { return std::vector<R>(static_cast<std::size_t>(x.batch * back * C)); });
-    if (idx(kept.size()) != x.batch * back * C) throw invalid_input("past", "one of this model", "one of another");
-    const value<R> all = t.make(x.batch, back + x.time, C);
-    for (idx b = 0; b < x.batch; ++b) {
-      R *const to = all.data + b * all.time * C, *const tail = kept.data() + b * back * C;
-      std::copy_n(tail, back * C, to);
-      for (idx s = 0; s < x.time; ++s) std::copy_n(x.data + (b * x.time + s) * x.stride, C, to + (back + s) * C);
-      std::copy_n(to + x.time * C, back * C, tail);
-    }
-    return all;
-  } else {
-    return x;
-  }
+  if (!t.before() || back == 0) return x;
+  const auto numbers = static_cast<std::size_t>(x.batch * back * x.columns);
+  using kept_rows = buffer<R, memory_of<On>>;
+  kept_rows& kept = t.before()->template next<kept_rows>([&] { return kept_rows(numbers, t.space()); });
+  if (kept.size() != numbers) throw invalid_input("past", "one of this model", "one of another");
+  const value<R> all = t.make(x.batch, back + x.time, x.columns);
+  t.elements(all.rows(), x.columns, kept_then_new<R>{x, all, kept.data()});
+  t.elements(x.batch * back, x.columns, last_rows<R>{all, kept.data(), back});
+  return all;
 }
 }  // namespace detail
 

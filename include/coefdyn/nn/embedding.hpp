@@ -75,8 +75,7 @@ value<R> embed(tape<R, On>& t, const token_ids& ids, const parameter& table, con
   for (idx i = 0; i < ids.rows(); ++i)
     if (ids.data[i] < 0 || ids.data[i] >= table.rows)
       throw invalid_input("token id", "0 .. " + std::to_string(table.rows - 1), std::to_string(ids.data[i]) + " at " + std::to_string(i));
-  idx first = 0;
-  if constexpr (tape<R, On>::is_host) first = t.before() ? t.before()->length() : 0;
+  const idx first = t.before() ? t.before()->length() : 0;
   if (positions && first + ids.time > positions.rows)
     throw invalid_input("ids", "at most " + std::to_string(positions.rows) + " tokens, one a position", std::to_string(first + ids.time));
   const idx D = table.columns, words = table.rows;

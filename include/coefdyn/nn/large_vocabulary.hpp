@@ -6,7 +6,7 @@
 namespace coefdyn::nn {
 
 namespace detail {
-/// Logits of a chunk of rows against a whole vocabulary, and what becomes of them; W [V, D].
+/// Logits of a chunk of rows against a whole vocabulary, and what becomes of them; W [V, D]. A GPU's is in nn/cuda/large_vocabulary.cuh.
 template <class R, class On = device::cpu<openmp>>
 struct vocabulary_chunk {
   static constexpr idx rows = 128, rows_together = 16;
@@ -26,13 +26,6 @@ struct vocabulary_chunk {
            logits + begin, V);
     });
   }
-  /// f(row of the chunk), each worker some rows.
-  template <class F>
-  void each_row(idx count, F f) const {
-    t.each((count + rows_together - 1) / rows_together, [&](idx block, int) {
-      for (idx i = block * rows_together; i < std::min(count, (block + 1) * rows_together); ++i) f(i);
-    });
-  }
   /// dx += dlogits W; dW += dlogits' x; db += the rows' sum.
   void pull(idx first, idx count) const {
     if (x.gradient)
@@ -49,60 +42,79 @@ struct vocabulary_chunk {
     });
   }
 };
+/// The same as scored_row; the gradient takes the logits' place, and all of an ignored row is 0.
+template <class R>
+struct scored_in_place {
+  R* logits;
+  idx V;
+  const std::int64_t* labels;
+  R share;
+  double* loss;
+  bool slopes;
+  template <class Team>
+  COEFDYN_HD void operator()(Team team, idx i, idx) const {
+    const std::int64_t label = labels[i];
+    R* const x = logits + i * V;
+    if (label == ignored) {
+      for (idx c = team.first(); c < V; c += team.step()) x[c] = R(0);
+      if (team.first() == 0) loss[2 * i] = loss[2 * i + 1] = 0;
+      return;
+    }
+    const R sum = log_of_sum(team, x, V), own = x[label];
+    const R larger = logits_before(team, x, V, label);
+    team.meet();  // all have read x[label]
+    if (team.first() == 0) loss[2 * i] = double(sum - own), loss[2 * i + 1] = larger == R(0);
+    for (idx c = team.first(); c < V && slopes; c += team.step()) x[c] = share * (std::exp(x[c] - sum) - R(c == label));
+  }
+};
 }  // namespace detail
 
-/// Bytes of the step's memory that `cross_entropy_of_linear` takes for N rows and V words, beyond x: logits of 128 rows at most, and a
-/// loss and a verdict for each row. Logits of all rows and their gradient, as `linear` and `cross_entropy` keep them, are 2 N V numbers.
+/// Bytes of the step's memory that `cross_entropy_of_linear` takes on the CPU for N rows and V words, beyond x: logits of 128 rows at most,
+/// a loss and a verdict for each row, and their sums; on a GPU logits of 1024 rows, and the labels. Logits of all rows and their gradient,
+/// as `linear` and `cross_entropy` keep them, are 2 N V numbers.
 template <class R>
 constexpr std::size_t cross_entropy_of_linear_bytes(idx rows, idx words) {
   const auto lines = [](std::size_t bytes) { return (bytes + 63) / 64 * 64; };
   return lines(sizeof(R) * static_cast<std::size_t>(std::min(rows, detail::vocabulary_chunk<R>::rows) * words)) +
-         lines(sizeof(double) * static_cast<std::size_t>(rows)) + lines(static_cast<std::size_t>(rows));
+         lines(2 * sizeof(double) * static_cast<std::size_t>(rows)) + lines(2 * sizeof(double));
 }
 
 /// Mean cross entropy of the logits W x + b without logits of all rows in memory: rows pass in chunks, forward and backward at once. The
 /// same numbers as cross_entropy(t, linear(t, x, W, b), labels), to rounding. Where the tape records, the gradient of W, b and x is added
-/// at once: call it last, `backward` of the tape follows.
+/// at once: call it last, `backward` of the tape follows. What it scored is read by `read`, until the next step begins.
 ///
-/// shape   x (rows, D), W [V, D], b [V] or none, labels (rows)
+/// shape   x (rows, D), W [V, D], b [V] or none, labels (rows), the host's on every device
 /// memory  cross_entropy_of_linear_bytes<R>(rows, V)
 /// error   invalid_input where x has another width than W; for labels of another number, or outside 0 .. V - 1
 template <class R, class On>
-score cross_entropy_of_linear(tape<R, On>& t, const value<R>& x, const parameter& W, const parameter& b,
-                              std::span<const std::int64_t> labels) {
+pending_score<On> queue_cross_entropy_of_linear(tape<R, On>& t, const value<R>& x, const parameter& W, const parameter& b,
+                                                std::span<const std::int64_t> labels) {
   if (x.columns != W.columns) throw invalid_input("x of a projection", std::to_string(W.columns) + " columns", std::to_string(x.columns));
-  score s;
+  pending_score<On> s;
   s.counted = detail::count_labels(labels, x.rows(), W.rows);
+  if (s.counted == 0) return s;
   const idx N = x.rows(), V = W.rows;
-  static_assert(tape<R, On>::is_host, "coefdyn: cross_entropy_of_linear runs on the CPU.");
   using chunk = detail::vocabulary_chunk<R, On>;
   const chunk c{t, x, W, b, t.template take<R>(std::min(N, chunk::rows) * V)};
-  double* const loss = t.template take<double>(N);
-  bool* const right = t.template take<bool>(N);
-  const R share = s.counted ? R(1) / R(s.counted) : R(0);
+  double* const loss = t.template take<double>(2 * N);
+  const std::int64_t* const there = t.here(labels.data(), N);
   for (idx first = 0; first < N; first += chunk::rows) {
     const idx count = std::min(chunk::rows, N - first);
     c.make_logits(first, count);
-    c.each_row(count, [&](idx i) {
-      R* const row = c.logits + i * V;
-      const std::int64_t label = labels[static_cast<std::size_t>(first + i)];
-      loss[first + i] = 0, right[first + i] = false;
-      if (label == ignored) {
-        std::fill_n(row, V, R(0));
-        return;
-      }
-      const R sum = detail::log_of_sum(row, V);
-      loss[first + i] = double(sum - row[label]);
-      right[first + i] = std::max_element(row, row + V) == row + label;
-      for (idx v = 0; v < V && t.records(); ++v) row[v] = share * (std::exp(row[v] - sum) - R(v == label));
-    });
-    if (t.records() && s.counted) c.pull(first, count);
+    t.groups(count, 1, detail::scored_in_place<R>{c.logits, V, there + first, R(1) / R(s.counted), loss + 2 * first, t.records()},
+             chunk::rows_together);
+    if (t.records()) c.pull(first, count);
   }
-  for (idx i = 0; i < N; ++i) {
-    if (labels[static_cast<std::size_t>(i)] == ignored) continue;
-    s.loss += loss[i] / double(s.counted), s.correct += right[i];
-  }
+  double* const sums = t.template zeros<double>(2);
+  t.sum_by_rows(N, 2, sums, detail::summed_scores{loss, double(s.counted)});
+  s.sums = sums;
   return s;
+}
+/// The same, read at once.
+template <class R, class On>
+score cross_entropy_of_linear(tape<R, On>& t, const value<R>& x, const parameter& W, const parameter& b,
+                              std::span<const std::int64_t> labels) {
+  return queue_cross_entropy_of_linear(t, x, W, b, labels).read(t);
 }
 
 }  // namespace coefdyn::nn

@@ -78,6 +78,13 @@ struct score {
 };
 
 namespace detail {
+/// How many logits come before the label's in size, of equal ones the first.
+template <class Team, class R>
+COEFDYN_HD R logits_before(Team team, const R* x, idx n, idx label) {
+  R larger = R(0);
+  for (idx c = team.first(); c < n; c += team.step()) larger += c < label ? R(!(x[c] < x[label])) : R(x[label] < x[c]);
+  return team.sum(larger);
+}
 /// Loss and verdict of a row, and the gradient of its logits.
 template <class R>
 struct scored_row {
@@ -95,9 +102,7 @@ struct scored_row {
       return;
     }
     const R sum = log_of_sum(team, x, n), own = x[label];
-    R larger = R(0);  // logits that come before the label's in size, of equal ones the first
-    for (idx c = team.first(); c < n; c += team.step()) larger += c < label ? R(!(x[c] < own)) : R(own < x[c]);
-    larger = team.sum(larger);
+    const R larger = logits_before(team, x, n, label);
     if (team.first() == 0) loss[2 * i] = double(sum - own), loss[2 * i + 1] = larger == R(0);
     if (!logits.gradient) return;
     R* const to = logits.gradient + i * logits.stride;

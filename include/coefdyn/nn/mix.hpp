@@ -95,13 +95,14 @@ X with_time(X x, idx time) {
 template <class M, class R, class On, class Heads, field Over>
 void mix_after(tape<R, On>& t, past& before, const tokens<M, R, Heads, Over>& x, const view<R, 4>& y, const extents& e) {
   const form::automatic form_{};
+  using space = memory_of<On>;
   if constexpr (traits<M>::linear) {
-    auto& s = before.next<state<M, R>>([&] { return state<M, R>(e); });
+    auto& s = before.next<state<M, R, space>>([&] { return state<M, R, space>(e, t.space()); });
     run(t.on, form_, x, y, {s, s}, aligned(t.scratch(workspace_bytes(t.on, form_, x) + 64)));
   } else {
     before.keeps_tokens();
-    auto& kept = before.next<cache<M, R, Heads, Over>>(
-        [&] { return cache<M, R, Heads, Over>(e.batch, e.states, e.keys, e.n, e.d, before.capacity()); });
+    using kept_tokens = cache<M, R, Heads, Over, space>;
+    auto& kept = before.next<kept_tokens>([&] { return kept_tokens(e.batch, e.states, e.keys, e.n, e.d, before.capacity(), t.space()); });
     const std::size_t most = workspace_bytes(t.on, form_, with_time(x, before.capacity()));
     const auto all = kept.extend(x);
     run(t.on, form_, all, y, {}, aligned(t.scratch(std::max(most, workspace_bytes(t.on, form_, all)) + 64)));
@@ -120,11 +121,10 @@ value<R> mix(tape<R, On>& t, const mixed_streams<M, R, Over>& streams, const ext
   const auto x = detail::tokens_of<M, Heads, Over>(streams, e);
   const view<R, 4> out(y.data, e.batch, e.time, e.readers, e.d);
   t.show(x);
-  if constexpr (tape<R, On>::is_host)
-    if (t.before()) {
-      detail::mix_after(t, *t.before(), x, out, e);
-      return y;
-    }
+  if (t.before()) {
+    detail::mix_after(t, *t.before(), x, out, e);
+    return y;
+  }
   run(t.on, form_, x, out, {}, detail::aligned(t.scratch(workspace_bytes(t.on, form_, x) + 64)));
   t.record([=](tape<R, On>& back) {
     const auto again = detail::tokens_of<M, Heads, Over>(streams, e);

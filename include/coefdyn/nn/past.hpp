@@ -12,7 +12,7 @@ namespace coefdyn::nn {
 /// What a model keeps of the tokens that it has seen, for decoding: a place for each operation that looks back, in the order in which they
 /// run. A mixer keeps its state, one whose readout is not linear its cache; a short convolution its last W - 1 inputs.
 ///
-/// The first pass makes the places; passes after it allocate nothing.
+/// The first pass makes the places, in the memory of the tape's device; passes after it allocate nothing.
 ///
 /// ```cpp statements
 /// #include <coefdyn/nn/layers/attention.hpp>
@@ -85,8 +85,8 @@ class past {
     explicit place(T&& first) : any_place(&type_of<T>), held(std::move(first)) {}
     void clear() override {
       if constexpr (requires { held.truncate(0); }) held.truncate(0);
-      else if constexpr (requires { held.sequences; }) held = T(held.sequences, held.heads, held.n, held.d);
-      else held.assign(held.size(), {});
+      else if constexpr (requires { held.sequences; }) held = T(held.sequences, held.heads, held.n, held.d, held.S.where());
+      else held.where().clear(held.data(), held.size() * sizeof *held.data());
     }
   };
   std::vector<std::unique_ptr<any_place>> places_;

@@ -90,7 +90,7 @@ template <class R, class On = device::cpu<openmp>>
 class tape {
  public:
   const On on;
-  /// Memory of activations is the host's: operations may read and write it, and keep a past.
+  /// Memory of activations is the host's: operations may read and write it.
   static constexpr bool is_host = loops<On>::is_host;
 
   /// `w` and `dw` are in the memory of that device.
@@ -113,7 +113,6 @@ class tape {
   }
   /// Starts a step that goes on after the tokens of `before` with `tokens` more of each sequence.
   void begin(past& before, idx batch, idx tokens) {
-    static_assert(is_host, "coefdyn: a tape decodes on the CPU.");
     if (records()) throw invalid_input("tape of a decoding step", "one without gradients", "one with");
     begin();
     before.begin(batch, tokens);
@@ -207,6 +206,8 @@ class tape {
   }
   /// Scratch memory of one operation, `bytes` at least; what was there before is lost.
   workspace scratch(std::size_t bytes) { return workspace(memory_.scratch(bytes), bytes); }
+  /// Where its arrays lie.
+  auto space() const { return with().space(); }
   /// What the device's matrix products keep between calls.
   typename loops<On>::products& products() { return products_; }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "../../cuda/backward.cuh"
-#include "linear.cuh"
+#include "large_vocabulary.cuh"
 
 /// Layers and models on an NVIDIA GPU: the same types, with weights and a tape of device::cuda.
 ///
@@ -22,4 +22,5 @@
 /// ```
 ///
 /// Work is queued on the one stream; a step waits where its loss and the gradients' norm are read. Token ids and labels are the host's.
-/// Results are the same bits from run to run for a shape and a model of GPU. Decoding and `cross_entropy_of_linear` are the CPU's.
+/// Results are the same bits from run to run for a shape and a model of GPU. `model.step` decodes with an nn::past that it fills in the
+/// GPU's memory.

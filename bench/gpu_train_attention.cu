@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT
+// A step of training: softmax attention with RoPE.
+#include "coefdyn/nn/layers/attention.hpp"
+#include "train_step.cuh"
+
+int main() { bench::train_step<coefdyn::nn::attention<>>("attention"); }

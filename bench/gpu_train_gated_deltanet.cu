@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT
+// A step of training: gated DeltaNet.
+#include "coefdyn/nn/layers/delta_rule.hpp"
+#include "train_step.cuh"
+
+int main() { bench::train_step<coefdyn::nn::gated_deltanet>("gated_deltanet"); }
