@@ -38,8 +38,8 @@ std::string kernels() {
 /// A named mixer a row: its policies, the forms that it has, and what runs them.
 std::string forms_table() {
   std::ostringstream s;
-  s << "| `mixers::` | φ | A_t | b_j | η_i | ψ | definition | parallel | recurrent | chunkwise | step | CPU | CUDA |\n"
-    << "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
+  s << "| `mixers::` | φ | A_t | b_j | η_i | ψ | definition | parallel | recurrent | chunkwise | convolution | step | CPU | CUDA |\n"
+    << "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
   mixers::for_each(mixers::all{}, [&]<class Named>(Named) {
     using M = typename Named::mixer_type;
     const auto code = [](const std::string& name) { return name.find('<') == std::string::npos ? name : "`" + name + "`"; };
@@ -48,8 +48,8 @@ std::string forms_table() {
       << code(name_of<typename M::scaling>()) << " | " << code(name_of<typename M::normalization>()) << " | "
       << (traits<M>::has_feature ? code(name_of<typename M::feature_map>()) : "") << " |" << mark(form_exists<form::definition, M>)
       << mark(form_exists<form::parallel, M>) << mark(form_exists<form::recurrent, M>) << mark(form_exists<form::chunkwise, M>)
-      << (traits<M>::linear ? " state |" : " cache |") << " " << name_of(cpu::chosen<M>(idx(1) << 30, 128, 128)) << " | " << kernels<M>()
-      << " |\n";
+      << mark(form_exists<form::convolution, M>) << (traits<M>::linear ? " state |" : " cache |") << " "
+      << name_of(cpu::chosen<M>(idx(1) << 30, 128, 128)) << " | " << kernels<M>() << " |\n";
   });
   return s.str();
 }

@@ -19,3 +19,6 @@ pkg-config --print-errors --exists "coefdyn-spectrum >= 0.1"
 # shellcheck disable=SC2046
 $compiler -std=c++20 $(pkg-config --cflags coefdyn-spectrum) -o "$out/spectrum" "$here/spectrum.cpp" $(pkg-config --libs coefdyn-spectrum)
 "$out/spectrum"
+# shellcheck disable=SC2046
+$compiler -std=c++20 $(pkg-config --cflags coefdyn-convolution) -o "$out/convolution" "$here/convolution.cpp" $(pkg-config --libs coefdyn-convolution)
+"$out/convolution"

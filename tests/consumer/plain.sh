@@ -27,4 +27,6 @@ $compiler "$out/with_line.o" "$out/shared.o" -o "$out/with_line"
 if [ $# -gt 3 ]; then # where Eigen is
   $compiler -std=c++20 -Wall -Wextra -Werror "-I$headers" -isystem "$4" "$here/spectrum.cpp" -o "$out/spectrum"
   "$out/spectrum"
+  $compiler -std=c++20 -DCOEFDYN_TARGETS=0 "-I$headers" -isystem "$4" "$here/convolution.cpp" -o "$out/convolution"
+  "$out/convolution"
 fi

@@ -11,7 +11,9 @@
 /// evolution acts on nothing. Not exact, since a form collects it over all rows of a chunk or tile: under NaN in q, k, v or gates, the
 /// parallel and chunkwise gradients of gates, angles, rank-one parts and of tokens behind a NaN angle, at other tokens of the tile; all
 /// that these forms give of a mixer that corrects behind its read (read_before of a correction); a dense map that holds NaN, at token 0 in
-/// the chunkwise form; and on CUDA, what is 0 within a tile or chunk by order of time.
+/// the chunkwise form; and on CUDA, what is 0 within a tile or chunk by order of time. The convolution transforms whole sequences: NaN or
+/// an infinity in one of a sequence's values is NaN at all its tokens, and what a token's value adds to tokens before it is rounding, not
+/// 0.
 namespace coefdyn::form {
 
 /// What a backward pass keeps of the forward states: one every `save_every` chunks, the others are computed again. With
@@ -29,6 +31,9 @@ struct chunkwise {
   int length = 0;          // tokens per chunk; 0 takes the tuned one
   memory_policy memory{};  // of its backward pass
 };
+/// One causal convolution of the values with the kernel K_t = q' A^t b k / eta, by Fourier transforms: phi linear; A, b and eta do not
+/// depend on time, and q and k have the same row at every token. On the CPU, with cpu/convolution.hpp.
+struct convolution {};
 struct step {};       // few tokens, state in and out: recurrent, or one read of the cache for a nonlinear phi
 struct automatic {};  // picked by the cost table in tuning.hpp; `chosen` says which
 
@@ -54,5 +59,5 @@ inline constexpr bool is_one_of = (std::is_same_v<T, Form> || ...);
 /// Whether T is a form's tag.
 template <class T>
 inline constexpr bool is_form =
-    is_one_of<T, form::definition, form::parallel, form::recurrent, form::chunkwise, form::step, form::automatic>;
+    is_one_of<T, form::definition, form::parallel, form::recurrent, form::chunkwise, form::convolution, form::step, form::automatic>;
 }  // namespace coefdyn

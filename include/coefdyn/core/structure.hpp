@@ -66,10 +66,11 @@ COEFDYN_HD constexpr channel_pair pair_of(turning how, int p, int n) {
   return how == turning::adjacent_pairs ? channel_pair{2 * p, 2 * p + 1} : channel_pair{p, p + n / 2};
 }
 
-/// What a policy's numbers are computed from: n and d alone; or also the token's position and its streams in the gates' precision;
-/// or anything in the token, which is taken where `static constexpr basis depends_on` is not said. Numbers that need no row of q, k,
-/// v or the like can be made ahead of the kernels that read the rows.
-enum class basis { sizes, numbers, token };
+/// What a policy's numbers are computed from: n and d alone; or also its streams in the gates' precision; or also the token's position; or
+/// anything in the token, which is taken where `static constexpr basis depends_on` is not said. Numbers that need no row of q, k, v or the
+/// like can be made ahead of the kernels that read the rows; those of `sizes`, or of `streams` without a time axis, are the same at every
+/// token.
+enum class basis { sizes, streams, numbers, token };
 /// What the numbers of policy P depend on; a whole token where P does not say.
 template <class P>
 constexpr basis basis_of = basis::token;

@@ -46,6 +46,11 @@ auto chosen(const device::cpu<Executor>&, Form form_, [[maybe_unused]] const Pas
                                                                                                              : any(step{});
   } else if constexpr (is_one_of<Form, form::automatic, form::step>) {
     return step{};
+  } else if constexpr (std::is_same_v<Form, form::convolution>) {
+    static_assert(sizeof(M) == 0,
+                  "coefdyn: form::convolution is in a header of its own, since it takes Fourier transforms from a library: include "
+                  "<coefdyn/cpu/convolution.hpp> and link coefdyn::convolution, or have Eigen's headers.");
+    return step{};
   } else {
     return form_;
   }

@@ -64,6 +64,9 @@ auto chosen(const device::cuda&, Form form_, [[maybe_unused]] const Pass& pass) 
     return pass.longest >= coefdyn::cuda::generic::shortest_chunkwise && !wide ? any(form::chunkwise{}) : any(step{});
   } else if constexpr (is_one_of<Form, form::automatic, form::step>) {
     return step{};
+  } else if constexpr (std::is_same_v<Form, form::convolution>) {
+    static_assert(sizeof(M) == 0, "coefdyn: form::convolution runs on device::cpu; on device::cuda use form::automatic.");
+    return step{};
   } else if constexpr (std::is_same_v<Form, form::chunkwise> && chunks) {
     using any = form::one_of<form::chunkwise, form::recurrent>;
     return wide ? any(form::recurrent{}) : any(form_);

@@ -34,6 +34,17 @@ struct dense {
       for (int c = 0; c < at.n; ++c) d.A(r, c) += p[r] * x[c];
   }
 
+  /// Entry (r, c), where a form takes the map as a matrix.
+  template <class At>
+  COEFDYN_HD static auto entry(const At& at, int r, int c) {
+    return at.A(r, c);
+  }
+  /// dA += p in entry (r, c) for the loss p entry(r, c).
+  template <class At, class P, class D>
+  COEFDYN_HD static void pull_back_entry(const At&, int r, int c, const P& p, D& d) {
+    d.A(r, c) += p;
+  }
+
  private:
   template <class X, class M>
   COEFDYN_HD static void product(int n, X x, M entry) {

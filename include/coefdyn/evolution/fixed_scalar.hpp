@@ -20,7 +20,7 @@ struct fixed_scalar {
   }
 
   // facts that kernels and principles may use
-  static constexpr basis depends_on = basis::numbers;
+  static constexpr basis depends_on = basis::streams;
   static constexpr contraction contractive = contraction::yes;
 };
 

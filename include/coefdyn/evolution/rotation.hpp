@@ -26,7 +26,7 @@ struct rotation {
   }
 
   // facts that kernels and principles may use
-  static constexpr basis depends_on = basis::numbers;
+  static constexpr basis depends_on = basis::streams;
   static constexpr contraction contractive = contraction::yes;
 };
 

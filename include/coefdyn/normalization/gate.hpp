@@ -65,7 +65,7 @@ struct gate {
   }
 
   // facts that kernels may use
-  static constexpr basis depends_on = basis::numbers;
+  static constexpr basis depends_on = basis::streams;
 };
 
 }  // namespace coefdyn::normalization

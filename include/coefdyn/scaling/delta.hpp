@@ -18,7 +18,7 @@ struct delta {
   }
 
   // facts that kernels may use
-  static constexpr basis depends_on = basis::numbers;
+  static constexpr basis depends_on = basis::streams;
 };
 
 }  // namespace coefdyn::scaling

@@ -24,7 +24,7 @@ struct one_minus_lambda {
   }
 
   // facts that kernels may use
-  static constexpr basis depends_on = basis::numbers;  // with a scalar lambda; per channel lambda is a vector
+  static constexpr basis depends_on = basis::streams;  // with a scalar lambda; per channel lambda is a vector
 };
 
 }  // namespace coefdyn::scaling

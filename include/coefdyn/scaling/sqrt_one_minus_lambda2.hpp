@@ -25,7 +25,7 @@ struct sqrt_one_minus_lambda2 {
   }
 
   // facts that kernels may use
-  static constexpr basis depends_on = basis::numbers;  // with a scalar lambda; per channel lambda is a vector
+  static constexpr basis depends_on = basis::streams;  // with a scalar lambda; per channel lambda is a vector
 
  private:
   template <class R>

@@ -21,7 +21,7 @@ struct step {
   }
 
   // facts that kernels may use
-  static constexpr basis depends_on = basis::numbers;
+  static constexpr basis depends_on = basis::streams;
 };
 
 }  // namespace coefdyn::scaling

@@ -188,6 +188,18 @@ COEFDYN_HD void raise_query(idx i, const R* dQ, Frame& d) {
 template <class M>
 constexpr bool eta_sees_reads = traits<M>::needs_sum || !std::is_same_v<coefdyn::detail::streams_t<typename M::normalization>, list<>>;
 
+/// Gradients of the normalization's own streams, added to row `to` of `d`, from that of the factor 1 / eta of the read of row i of `f`.
+template <class M, class R, class Frame>
+COEFDYN_HD void factor_backward(const Frame& f, int i, idx position, R sum, R m, [[maybe_unused]] R dfactor, [[maybe_unused]] Frame& d,
+                                [[maybe_unused]] idx to) {
+  using Eta = typename M::normalization;
+  for_each_need(coefdyn::detail::streams_t<Eta>{}, [&]<class N>(N) {
+    static_assert(N::inner == width::scalar,
+                  "coefdyn: a normalization's streams hold one number per head; a vector stream is not offered there.");
+    const auto seeded = f.template lifted<typename N::tag, seed::every>(i, 0, position, 0);
+    put<N>(d, to, 0, 0, passed(dfactor, dual<R>(inverse_eta<Eta>(dual<R>(sum), dual<R>(m), seeded)).d));
+  });
+}
 /// Backward of finish_row for the read of row i of `f` at `position`: dnumerator (d, and the sum's at d) is overwritten, gradients of the
 /// normalization's own streams are added to row `to` of `d`.
 template <class M, class R, class Frame, class DY>
@@ -206,12 +218,7 @@ COEFDYN_HD void finish_row_backward(const Frame& f, int i, idx position, const R
     if constexpr (traits<M>::needs_sum)
       dnumerator[at.d] = inverse_slope<Eta>(sum, m, f.template lifted<void, seed::none>(i, 0, position, 0), dfactor);
   }
-  for_each_need(coefdyn::detail::streams_t<Eta>{}, [&]<class N>(N) {
-    static_assert(N::inner == width::scalar,
-                  "coefdyn: a normalization's streams hold one number per head; a vector stream is not offered there.");
-    const auto seeded = f.template lifted<typename N::tag, seed::every>(i, 0, position, 0);
-    put<N>(d, to, 0, 0, passed(dfactor, dual<R>(inverse_eta<Eta>(dual<R>(sum), dual<R>(m), seeded)).d));
-  });
+  factor_backward<M>(f, i, position, sum, m, dfactor, d, to);
 }
 
 /// The lowered gradients of one row.

@@ -64,13 +64,18 @@ template <class R, class Needs>
 struct writers;
 template <class R, class... Need>
 struct writers<R, list<Need...>> : Need::tag::template field<writer<element_of<Need, R>>>... {};
+/// The streams of a map of n x n in row `to` of the gradients `d`.
+template <class R, class Frame, class... Need>
+writers<R, list<Need...>> writers_of(Frame& d, idx to, int n, list<Need...>) {
+  return {{writer<element_of<Need, R>>{d.template where<Need>(to, 0), n}}...};
+}
 
 template <class M, class R, class Frame, class X, class... Need>
 void map_parameters(const Frame& f, idx i, idx position, const state_matrix<X>& x, const state_matrix<X>& p, X* work, Frame& d, idx to,
                     list<Need...>) {
   using A = typename M::evolution;
   const auto at = f.at(i, 0, position);
-  writers<R, list<Need...>> out{{writer<element_of<Need, R>>{d.template where<Need>(to, 0), at.n}}...};
+  auto out = writers_of<R>(d, to, at.n, list<Need...>{});
   for (int v = 0; v < x.columns; ++v) {
     const column_view<X> xv{x.p + v, x.stride}, pv{p.p + v, p.stride};
     if constexpr (requires { A::pull_back(at, pv, xv, out); }) {
