@@ -6,20 +6,22 @@
 /// form::convolution on the host.
 ///
 /// ```cpp
+/// #include <coefdyn/coefdyn.hpp>
 /// #include <coefdyn/cpu/convolution.hpp>
+///
+/// using namespace coefdyn;
 ///
 /// void long_sequence(const tokens<mixers::s4d, float, heads::grouped_queries, field::complex>& x, const view<float, 4>& y) {
 ///   run(device::cpu{}, form::convolution{}, x, y);  // x.q and x.k: views with a stride of 0 along time
 /// }
 /// ```
 ///
-/// Linear in T up to a logarithm, whatever n is: by n T numbers of a kernel a head, then transforms of length 2 T for each value column. It
-/// carries no state. Heads run on the executor's workers; sequences of a head share its kernel where q and k have a stride of 0 along the
+/// Cost: T log T a value column, whatever n is, and for the kernel of a head n T, or n^2 (n log T + sqrt T) where A is not diagonal. It carries
+/// no state. Heads run on the executor's workers; sequences of a head share its kernel where q and k have a stride of 0 along the
 /// batch too. Sequences that are packed into one row are transformed in the length of the longest.
 ///
 /// error   invalid_input, before anything is written, for a q or k that differs between tokens, a gradient of theirs that is not one row
-/// for
-///         all tokens, and states
+///         for all tokens, and states
 /// source  Gu et al., arXiv:2111.00396 and 2206.11893
 namespace coefdyn {
 
