@@ -16,8 +16,8 @@
 /// }
 /// ```
 ///
-/// Cost: T log T a value column, whatever n is, and for the kernel of a head n T, or n^2 (n log T + sqrt T) where A is not diagonal. It carries
-/// no state. Heads run on the executor's workers; sequences of a head share its kernel where q and k have a stride of 0 along the
+/// Cost: T log T a value column, whatever n is, and for the kernel of a head n T, or n^2 (n log T + sqrt T) where A is not diagonal. It
+/// carries no state. Heads run on the executor's workers; sequences of a head share its kernel where q and k have a stride of 0 along the
 /// batch too. Sequences that are packed into one row are transformed in the length of the longest.
 ///
 /// error   invalid_input, before anything is written, for a q or k that differs between tokens, a gradient of theirs that is not one row
