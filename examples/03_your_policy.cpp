@@ -25,7 +25,7 @@ struct softsign {
 /// chunkwise and the parallel form.
 struct forget_along {
   using streams = list<per_head<stream::log_decay>, per_write_channel<stream::z>>;
-  static constexpr structure_of structure{.decay = gate::scalar, .correction = rank_one::free};
+  static constexpr structure_of structure{.decay = decaying::scalar, .correction = rank_one::free};
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at) { return at.log_decay; }
   template <class At>

@@ -34,7 +34,7 @@ struct rate {
 /// A = e^(-softplus(rate)) I, one rate per head: a stream of class constant, so it has a gradient like any other.
 struct leak {
   using streams = list<fixed_per_head<rate>>;
-  static constexpr structure_of structure{.decay = gate::scalar, .constant = true};
+  static constexpr structure_of structure{.decay = decaying::scalar, .constant = true};
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at) {
     return -math::softplus(at.rate);

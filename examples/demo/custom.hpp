@@ -13,7 +13,7 @@ namespace demo {
 /// A_t = lambda_t (I - 2 z_t z_t'): forgets, and mirrors along the unit vector z_t.
 struct damped_mirror {
   using streams = coefdyn::list<coefdyn::per_head<coefdyn::stream::log_decay>, coefdyn::per_write_channel<coefdyn::stream::z>>;
-  static constexpr coefdyn::structure_of structure{.decay = coefdyn::gate::scalar, .correction = coefdyn::rank_one::free};
+  static constexpr coefdyn::structure_of structure{.decay = coefdyn::decaying::scalar, .correction = coefdyn::rank_one::free};
   template <class At>
   static auto log_decay(const At& at) { return at.log_decay; }
   template <class At>

@@ -115,12 +115,12 @@ void check_evolution(const At& at, idx batch, idx row, int state, int key) {
   using A = typename M::evolution;
   constexpr structure_of s = structure_v<A>;
   const idx there[] = {batch, row, state, 0};
-  if constexpr (s.decay != gate::none && !names<stream::log_decay>(needs_of<M>{}))
-    for (int c = 0; at.micro_step == 0 && c < (s.decay == gate::channel ? at.n : 1); ++c) {
+  if constexpr (s.decay != decaying::none && !names<stream::log_decay>(needs_of<M>{}))
+    for (int c = 0; at.micro_step == 0 && c < (s.decay == decaying::channel ? at.n : 1); ++c) {
       const idx channel[] = {batch, row, state, c};
       const double g = plain(log_decay_of<A>(at, c));
       if (!is_log_decay(g))
-        refuse_value("", "evolution", "a logarithm of a decay, in [-inf, 0]", "", g, "", channel, s.decay == gate::channel ? 4 : 3);
+        refuse_value("", "evolution", "a logarithm of a decay, in [-inf, 0]", "", g, "", channel, s.decay == decaying::channel ? 4 : 3);
     }
   if constexpr (s.correction != rank_one::none) {
     constexpr double slack = rounding_of<Storage>;
@@ -179,7 +179,7 @@ void check_values(const X& x) {
   using T = traits<M>;
   const extents e = check(x);
   detail::check_numbers_of(x, typename X::needs{});
-  constexpr bool computes = T::structure.decay != gate::none && !detail::names<stream::log_decay>(needs_of<M>{});
+  constexpr bool computes = T::structure.decay != decaying::none && !detail::names<stream::log_decay>(needs_of<M>{});
   if constexpr (T::structured && (computes || T::structure.correction != rank_one::none)) detail::check_evolutions<M>(x, e);
 }
 /// The same with the state that comes in.

@@ -46,7 +46,7 @@ constexpr motion motion_of() {
   if (!declares_structure<E>) return motion::any;
   if (s.correction != rank_one::none) return motion::reflects;
   if (s.turns != turning::none) return motion::turns;
-  return s.decay == gate::channel ? motion::scales_axes : s.decay == gate::scalar ? motion::scales : motion::none;
+  return s.decay == decaying::channel ? motion::scales_axes : s.decay == decaying::scalar ? motion::scales : motion::none;
 }
 /// Non-negative features stay so under a decay, not under rotations, reflections or what is not known.
 template <class M>

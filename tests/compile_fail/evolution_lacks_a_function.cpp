@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// expects: coefdyn: the evolution (second policy) lacks `log_decay(at, c)`, which its structure's decay = gate::channel names
+// expects: coefdyn: the evolution (second policy) lacks `log_decay(at, c)`, which its structure's decay = decaying::channel names
 // expects: coefdyn: the evolution (second policy) lacks `angle(at, c)`, which its structure's turns name
 // expects: coefdyn: the evolution (second policy) lacks `strength(at)`, which its structure's rank-one correction names
 // expects: coefdyn: the evolution (second policy) lacks `row(at, c)`, which its structure's rank-one correction names
 // expects: coefdyn: the evolution (second policy) lacks `column(at, c)`, which its structure's correction = rank_one::free names
 // expects: coefdyn: the evolution (second policy) lacks `bonus(at, c)`, which its structure's order = reads::before_write names
 // expects: coefdyn: the evolution (second policy) needs `static constexpr structure_of structure` and the functions that it names, or apply
-// expects: coefdyn: the evolution (second policy) lacks `log_decay(at)`, which its structure's decay = gate::scalar names
+// expects: coefdyn: the evolution (second policy) lacks `log_decay(at)`, which its structure's decay = decaying::scalar names
 #include <coefdyn/cpu/run.hpp>
 #include <coefdyn/normalization/one.hpp>
 #include <coefdyn/readout/linear.hpp>
@@ -20,7 +20,7 @@ struct everything {
   using streams = list<per_channel<stream::log_decay>, need<stream::theta, ticks::token, width::pairs>, per_write<stream::beta>,
                        per_write_channel<stream::z>, fixed_per_channel<stream::u>>;
 #if COEFDYN_MUST_FAIL != 7
-  static constexpr structure_of structure{.decay = COEFDYN_MUST_FAIL == 8 ? gate::scalar : gate::channel,
+  static constexpr structure_of structure{.decay = COEFDYN_MUST_FAIL == 8 ? decaying::scalar : decaying::channel,
                                           .correction = COEFDYN_MUST_FAIL == 2 ? rank_one::none : rank_one::free,
                                           .order = COEFDYN_MUST_FAIL == 6 ? reads::before_write : reads::after_write,
                                           .turns = COEFDYN_MUST_FAIL == 2 ? turning::half_pairs : turning::none};

@@ -10,7 +10,7 @@ struct forget {
 #ifndef COEFDYN_MUST_FAIL
   using streams = list<per_head<stream::log_decay>>;
 #endif
-  static constexpr structure_of structure{.decay = gate::scalar};
+  static constexpr structure_of structure{.decay = decaying::scalar};
   template <class At>
   static auto log_decay(const At& at) {
     return math::min(at.log_decay, typename At::real(0));

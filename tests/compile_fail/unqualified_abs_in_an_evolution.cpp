@@ -9,7 +9,7 @@
 using namespace coefdyn;
 struct forget {
   using streams = list<per_head<stream::log_decay>>;
-  static constexpr structure_of structure{.decay = gate::scalar};
+  static constexpr structure_of structure{.decay = decaying::scalar};
   template <class At>
   static typename At::real log_decay(const At& at) {
 #ifdef COEFDYN_MUST_FAIL

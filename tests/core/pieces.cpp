@@ -83,8 +83,7 @@ TEST_CASE("a mixer's streams are named once, whoever asks for them") {
   CHECK(names_of(needs{}) == "q k v beta z eta_gate eta_offset ");
   CHECK(names_of(reader_needs<needs>{}) == "q eta_gate eta_offset ");
   CHECK(names_of(state_needs<needs>{}) == "k v beta z ");
-  using product =
-      mixer<readout::linear, evolution::householder_product<3, evolution::product_gate::scalar>, scaling::one, normalization::sqrt_dim>;
+  using product = mixer<readout::linear, evolution::householder_product<3, decaying::scalar>, scaling::one, normalization::sqrt_dim>;
   CHECK(names_of(needs_of<product>{}) == "q k v log_decay beta z ");
   CHECK(traits<product>::micro == 3);
   CHECK(traits<product>::writes == 1);

@@ -23,7 +23,7 @@ struct turning_rank_one {
   using streams = list<need<stream::theta, ticks::constant, width::pairs, owner::shared>, per_head<stream::log_decay>,
                        per_write_channel<stream::a>, per_write_channel<stream::c>>;
   static constexpr structure_of structure{
-      .decay = gate::scalar, .correction = rank_one::free, .row_sees = Sees, .turns = turning::half_pairs};
+      .decay = decaying::scalar, .correction = rank_one::free, .row_sees = Sees, .turns = turning::half_pairs};
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at) {
     return at.log_decay;

@@ -74,7 +74,7 @@ COEFDYN_SUBJECT(20, "kda product 2, exp, floor", grouped_queries, real, false, r
 COEFDYN_SUBJECT(21, "product of 2, floor", grouped_queries, real, false, r::linear, ev::householder_product<2>, sc::inverse_sqrt_dim,
                 no::floored_sum);
 COEFDYN_SUBJECT(22, "gated product of 2, before", grouped_queries, real, false, r::linear,
-                ev::read_before<ev::householder_product<2, ev::product_gate::scalar>>, sc::inverse_sqrt_dim, no::sqrt_dim);
+                ev::read_before<ev::householder_product<2, decaying::scalar>>, sc::inverse_sqrt_dim, no::sqrt_dim);
 COEFDYN_SUBJECT(23, "xpos", grouped_queries, real, false, r::linear, ev::rotation_decay<>, sc::one, no::sqrt_dim);
 COEFDYN_SUBJECT(24, "rope, linear", grouped_queries, real, false, r::linear, ev::rotation<>, sc::one, no::sqrt_dim);
 COEFDYN_SUBJECT(25, "lru", grouped_queries, complex, false, r::linear, ev::fixed_complex_diagonal, sc::sqrt_one_minus_lambda2, no::one);

@@ -11,7 +11,7 @@ using namespace std;
 
 struct my_decay {
   using streams = coefdyn::list<per_head<stream::log_decay>>;
-  static constexpr structure_of structure{.decay = gate::scalar};
+  static constexpr structure_of structure{.decay = decaying::scalar};
   template <class At>
   static auto log_decay(const At& at) {
     return at.log_decay;

@@ -41,8 +41,7 @@ inline constexpr name evolutions[] = {
      "evolution/diagonal_householder.hpp"},
     {"diag_plus_rank_one", "evolution::diagonal_plus_rank_one", "evolution/diagonal_plus_rank_one.hpp"},
     {"scalar_plus_rank_one", "evolution::scalar_plus_rank_one", "evolution/scalar_plus_rank_one.hpp"},
-    {"householder_product", "evolution::householder_product<{factors}, evolution::product_gate::{gate}>",
-     "evolution/householder_product.hpp"},
+    {"householder_product", "evolution::householder_product<{factors}, decaying::{gate}>", "evolution/householder_product.hpp"},
     {"dense", "evolution::dense<field::real>", "evolution/dense.hpp"},
     {"dense_complex", "evolution::dense<field::complex>", "evolution/dense.hpp"},
 };

@@ -28,7 +28,7 @@ struct haste {
 /// lambda = 1 / (1 + haste^2) per channel.
 struct hasty {
   using streams = list<per_channel<haste>>;
-  static constexpr structure_of structure{.decay = gate::channel};
+  static constexpr structure_of structure{.decay = decaying::channel};
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at, int c) {
     return -math::log1p(at.haste[c] * at.haste[c]);

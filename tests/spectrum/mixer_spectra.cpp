@@ -56,7 +56,7 @@ struct mixer_case {
       mixer_case<mixer<r::linear, e::diagonal_householder<>, b::beta, eta::floored_sum>>,                                         \
       mixer_case<mixer<r::linear, e::diagonal_plus_rank_one, b::one, eta::one>>,                                                  \
       mixer_case<mixer<r::linear, e::writes<3, e::gated_householder<>>, b::beta, eta::sqrt_dim>>,                                 \
-      mixer_case<mixer<r::linear, e::householder_product<2, e::product_gate::scalar>, b::inverse_sqrt_dim, eta::floored_sum>>,    \
+      mixer_case<mixer<r::linear, e::householder_product<2, decaying::scalar>, b::inverse_sqrt_dim, eta::floored_sum>>,           \
       mixer_case<mixer<r::linear, e::read_before<e::diagonal>, b::product<b::exp_input, b::inverse_sqrt_dim>, eta::floored_sum>>, \
       mixer_case<mixer<r::linear, e::diagonal, b::one, eta::sum, feature::elu_plus_one>>,                                         \
       mixer_case<mixer<r::linear, e::rotation_decay<>, b::one, eta::gate<eta::psi::softplus>>>,                                   \

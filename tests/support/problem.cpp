@@ -173,7 +173,7 @@ void fill_rank_one(const mixer_info& m, const sizes& z, const recipe& r, problem
   const tensor &c = p.x.at("c"), &g = p.x.at("log_decay");
   const std::size_t n = std::size_t(z.n), rows = a.value.size() / std::max<std::size_t>(n, 1);
   const std::size_t states = std::size_t(z.states), writes = std::size_t(m.writes);
-  const bool channel = m.structure.decay == gate::channel;
+  const bool channel = m.structure.decay == decaying::channel;
   for (std::size_t i = 0; i < rows; ++i) {  // (b, t, write, head)
     const std::size_t head = i % states, write = i / states % writes, token = i / states / writes, gate_row = token * states + head;
     const double beta = r.beta >= 0 ? r.beta : random.uniform();

@@ -42,7 +42,7 @@ cat > mine.hpp << 'END'
 namespace mine {
 struct forget {  // lambda = sigmoid(raw)
   using streams = coefdyn::list<coefdyn::per_head<coefdyn::stream::raw>>;
-  static constexpr coefdyn::structure_of structure{.decay = coefdyn::gate::scalar};
+  static constexpr coefdyn::structure_of structure{.decay = coefdyn::decaying::scalar};
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at) {
     return -coefdyn::math::softplus(-at.raw);

@@ -65,11 +65,12 @@ concept evolves_readout =
     declares_structure<P> || requires(detail::own_token<P> at, column_view<detail::own_state_element<P>> x) { P::apply_transposed(at, x); };
 /// log lambda_t where the structure decays: `log_decay(at)` or, per channel, `log_decay(at, c)`.
 template <class P>
-concept gives_log_decay = structure_v<P>.decay == gate::none || (structure_v<P>.decay == gate::scalar && requires(detail::own_trial<P> at) {
-                            { P::log_decay(at) } -> std::convertible_to<detail::trial>;
-                          }) || (structure_v<P>.decay == gate::channel && requires(detail::own_trial<P> at) {
-                            { P::log_decay(at, 0) } -> std::convertible_to<detail::trial>;
-                          });
+concept gives_log_decay =
+    structure_v<P>.decay == decaying::none || (structure_v<P>.decay == decaying::scalar && requires(detail::own_trial<P> at) {
+      { P::log_decay(at) } -> std::convertible_to<detail::trial>;
+    }) || (structure_v<P>.decay == decaying::channel && requires(detail::own_trial<P> at) {
+      { P::log_decay(at, 0) } -> std::convertible_to<detail::trial>;
+    });
 /// The angle of a pair or channel where the structure turns: `angle(at, p)`.
 template <class P>
 concept gives_angle = structure_v<P>.turns == turning::none || requires(detail::own_trial<P> at) {

@@ -27,8 +27,8 @@ struct column_view {
 template <class E, class At>
 COEFDYN_HD auto log_decay_of(const At& at, int c) {
   using R = typename At::real;
-  if constexpr (structure_v<E>.decay == gate::none) return R(0);
-  else if constexpr (structure_v<E>.decay == gate::scalar) return R(E::log_decay(at));
+  if constexpr (structure_v<E>.decay == decaying::none) return R(0);
+  else if constexpr (structure_v<E>.decay == decaying::scalar) return R(E::log_decay(at));
   else return R(E::log_decay(at, c));
 }
 /// Channel c of the column of A_t's rank-one part: k_t, or the policy's own.
@@ -50,12 +50,12 @@ COEFDYN_HD void decay(const At& at, const state_matrix<X>& x, bool transposed, t
       for (int v = 0; v < x.columns; ++v) x(c, v) = lambda * x(c, v);
     }
   } else {
-    if (s.decay == gate::scalar || (s.decay == gate::none && extra != R(0))) {
+    if (s.decay == decaying::scalar || (s.decay == decaying::none && extra != R(0))) {
       const R lambda = math::exp(log_decay_of<E>(at, 0) + extra);
       for (int c = 0; c < at.n; ++c)
         for (int v = 0; v < x.columns; ++v) x(c, v) = lambda * x(c, v);
     }
-    if constexpr (s.decay == gate::channel) {
+    if constexpr (s.decay == decaying::channel) {
       for (int c = 0; c < at.n; ++c) {
         const R lambda = math::exp(R(E::log_decay(at, c)) + extra);
         for (int v = 0; v < x.columns; ++v) x(c, v) = lambda * x(c, v);

@@ -127,11 +127,12 @@ consteval void blame_evolution() {
                   "coefdyn: the evolution (second policy) has apply_transposed and lacks `apply(at, x)`, which makes A_t x of x.");
     static_assert(structured || !has_apply<P> || has_apply_transposed<P>,
                   "coefdyn: the evolution (second policy) has apply and lacks `apply_transposed(at, x)`, which makes A_t' x of x.");
-    constexpr gate decay = structure_v<P>.decay;
-    static_assert(decay != gate::scalar || gives_log_decay<P>,
-                  "coefdyn: the evolution (second policy) lacks `log_decay(at)`, which its structure's decay = gate::scalar names.");
-    static_assert(decay != gate::channel || gives_log_decay<P>,
-                  "coefdyn: the evolution (second policy) lacks `log_decay(at, c)`, which its structure's decay = gate::channel names.");
+    constexpr decaying decay = structure_v<P>.decay;
+    static_assert(decay != decaying::scalar || gives_log_decay<P>,
+                  "coefdyn: the evolution (second policy) lacks `log_decay(at)`, which its structure's decay = decaying::scalar names.");
+    static_assert(
+        decay != decaying::channel || gives_log_decay<P>,
+        "coefdyn: the evolution (second policy) lacks `log_decay(at, c)`, which its structure's decay = decaying::channel names.");
     constexpr bool decays = gives_log_decay<P>;
     static_assert(!decays || gives_angle<P>,
                   "coefdyn: the evolution (second policy) lacks `angle(at, c)`, which its structure's turns name.");
@@ -177,8 +178,8 @@ consteval void blame_feature() {
 template <class Phi, class A, class B, class Eta, class AtWrite, class AtRead>
 void tried(trial s, const own_trial<A>& at, const AtWrite& write, const AtRead& read) {
   s = Phi::apply(s);
-  if constexpr (structure_v<A>.decay == gate::scalar) s = A::log_decay(at);
-  if constexpr (structure_v<A>.decay == gate::channel) s = A::log_decay(at, 0);
+  if constexpr (structure_v<A>.decay == decaying::scalar) s = A::log_decay(at);
+  if constexpr (structure_v<A>.decay == decaying::channel) s = A::log_decay(at, 0);
   if constexpr (structure_v<A>.turns != turning::none) s = A::angle(at, 0);
   if constexpr (structure_v<A>.correction != rank_one::none) s = A::strength(at), s = A::row(at, 0);
   if constexpr (structure_v<A>.correction == rank_one::free) s = A::column(at, 0);

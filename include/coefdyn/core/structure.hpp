@@ -10,7 +10,7 @@
 namespace coefdyn {
 
 /// D_t without its angles: 1, lambda_t, diag(lambda_t).
-enum class gate { none, scalar, channel };
+enum class decaying { none, scalar, channel };
 /// col_t of a rank-one part: k_t, or the policy's column(at, c).
 enum class rank_one { none, along_key, free };
 /// What row_t' multiplies: the state after D_t, or before.
@@ -22,7 +22,7 @@ enum class turning { none, half_pairs, adjacent_pairs, channels };
 
 /// What A_t is made of, as one value: the key of the forms' loops.
 struct structure_of {
-  gate decay = gate::none;
+  decaying decay = decaying::none;
   rank_one correction = rank_one::none;
   sees row_sees = sees::decayed;
   reads order = reads::after_write;
@@ -35,12 +35,12 @@ struct structure_of {
 
 /// Whether A_t = I: nothing decays, turns or is corrected.
 constexpr bool is_identity(const structure_of& s) {
-  return s.decay == gate::none && s.correction == rank_one::none && s.turns == turning::none;
+  return s.decay == decaying::none && s.correction == rank_one::none && s.turns == turning::none;
 }
 
 /// An evolution that says what it is made of.
 template <class E>
-concept declares_structure = requires { typename std::integral_constant<gate, E::structure.decay>; };
+concept declares_structure = requires { typename std::integral_constant<decaying, E::structure.decay>; };
 
 /// The structure that an evolution declares; that of the identity where it declares none.
 template <class E>

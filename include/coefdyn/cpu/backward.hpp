@@ -12,7 +12,7 @@ namespace coefdyn {
 template <class M, class Form>
 constexpr bool gradients_by_differences =
     std::is_same_v<Form, form::parallel>
-        ? traits<M>::structure.turns != turning::none || traits<M>::stabilised || traits<M>::structure.decay != gate::none
+        ? traits<M>::structure.turns != turning::none || traits<M>::stabilised || traits<M>::structure.decay != decaying::none
         : std::is_same_v<Form, form::chunkwise> && traits<M>::structure.turns != turning::none;
 /// Real number of a backward pass.
 template <class M, class Form, class R>

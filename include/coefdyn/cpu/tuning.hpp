@@ -64,8 +64,8 @@ constexpr const char* name_of(chosen_form f) {
 template <class M>
 constexpr idx shortest_long_sum(int n, int d) {
   using T = traits<M>;
-  if (T::structure.correction != rank_one::none || T::structure.decay == gate::channel) return idx(1) << 40;
-  if (T::structure.decay == gate::none) return 8192;
+  if (T::structure.correction != rank_one::none || T::structure.decay == decaying::channel) return idx(1) << 40;
+  if (T::structure.decay == decaying::none) return 8192;
   return n * d >= 256 ? 32768 : idx(1) << 40;
 }
 /// The cost table of form::automatic, measured on AVX-512 (float, H = 8): the least T from which chunks beat the token loop,
@@ -76,7 +76,7 @@ constexpr idx shortest_chunkwise(int n, int d) {
   using T = traits<M>;
   constexpr bool corrects = T::structure.correction != rank_one::none;
   if (!T::structured) return 8;
-  if (n * d <= (corrects || T::structure.decay == gate::channel ? 128 * 128 : 64 * 64)) return shortest_long_sum<M>(n, d);
+  if (n * d <= (corrects || T::structure.decay == decaying::channel ? 128 * 128 : 64 * 64)) return shortest_long_sum<M>(n, d);
   return corrects ? 16 : 32;
 }
 

@@ -10,13 +10,13 @@ namespace numbers {
 /// Which numbers of a mixer differ from token to token.
 template <class M>
 struct kinds {
-  static constexpr bool gate = traits<M>::structure.decay != coefdyn::gate::none;
+  static constexpr bool gate = traits<M>::structure.decay != coefdyn::decaying::none;
   static constexpr bool scale = basis_of<typename M::scaling> != basis::sizes;
   static constexpr bool read = !traits<M>::needs_sum && basis_of<typename M::normalization> != basis::sizes;
   static constexpr bool turn = traits<M>::structure.turns != turning::none;
   static constexpr bool any = gate || scale || read;
   /// Whether they see no vector, so that they can be made ahead of the rows.
-  static constexpr bool ahead = traits<M>::structure.decay != coefdyn::gate::channel && traits<M>::scale_is_scalar &&
+  static constexpr bool ahead = traits<M>::structure.decay != coefdyn::decaying::channel && traits<M>::scale_is_scalar &&
                                 !traits<M>::exponential && (!(gate || turn) || basis_of<typename M::evolution> != basis::token) &&
                                 basis_of<typename M::scaling> != basis::token &&
                                 (traits<M>::needs_sum || basis_of<typename M::normalization> != basis::token);
@@ -44,7 +44,7 @@ constexpr bool has_step = traits<M>::linear && traits<M>::structured;
 /// scan.cuh: diagonal evolutions over states of few columns; float arithmetic.
 template <class M>
 constexpr bool has_scan =
-    traits<M>::linear && traits<M>::structured && traits<M>::micro == 1 && traits<M>::structure.decay == gate::channel &&
+    traits<M>::linear && traits<M>::structured && traits<M>::micro == 1 && traits<M>::structure.decay == decaying::channel &&
     traits<M>::structure.correction == rank_one::none && !traits<M>::needs_sum && !traits<M>::stabilised &&
     (traits<M>::structure.turns == turning::none || traits<M>::complex_state) && !traits<M>::has_feature;
 /// bf16 rows, float gates and arithmetic, real q and k.

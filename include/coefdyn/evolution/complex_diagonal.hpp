@@ -14,7 +14,8 @@ namespace coefdyn::evolution {
 /// source  Mamba-3 (data-dependent rotation)
 struct complex_diagonal {
   using streams = list<per_channel<stream::log_decay>, per_channel<stream::theta>>;
-  static constexpr structure_of structure{.decay = gate::channel, .turns = turning::channels, .over = field::complex, .constant = false};
+  static constexpr structure_of structure{
+      .decay = decaying::channel, .turns = turning::channels, .over = field::complex, .constant = false};
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at, int c) {
     return at.log_decay[c];

@@ -13,7 +13,7 @@ namespace coefdyn::evolution {
 /// source  GLA, arXiv:2312.06635; HGRN2, arXiv:2404.07904; RWKV-6, arXiv:2404.05892
 struct diagonal {
   using streams = list<per_channel<stream::log_decay>>;
-  static constexpr structure_of structure{.decay = gate::channel};
+  static constexpr structure_of structure{.decay = decaying::channel};
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at, int c) {
     return at.log_decay[c];

@@ -16,7 +16,7 @@ template <along Vector = along::key, strength From = strength::per_write>
 struct diagonal_householder : reflection<Vector> {
   using streams = std::conditional_t<Vector == along::key, list<per_channel<stream::log_decay>, beta_need<From>>,
                                      list<per_channel<stream::log_decay>, beta_need<From>, z_need>>;
-  static constexpr structure_of structure{.decay = gate::channel,
+  static constexpr structure_of structure{.decay = decaying::channel,
                                           .correction = Vector == along::key ? rank_one::along_key : rank_one::free};
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at, int c) {

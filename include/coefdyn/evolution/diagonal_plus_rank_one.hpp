@@ -13,7 +13,7 @@ namespace coefdyn::evolution {
 /// source  RWKV-7, arXiv:2503.14456
 struct diagonal_plus_rank_one {
   using streams = list<per_channel<stream::log_decay>, per_write_channel<stream::a>, per_write_channel<stream::c>>;
-  static constexpr structure_of structure{.decay = gate::channel, .correction = rank_one::free, .row_sees = sees::undecayed};
+  static constexpr structure_of structure{.decay = decaying::channel, .correction = rank_one::free, .row_sees = sees::undecayed};
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at, int c) {
     return at.log_decay[c];

@@ -14,7 +14,7 @@ namespace coefdyn::evolution {
 /// source  LRU, arXiv:2303.06349; S5, arXiv:2208.04933; S4D, arXiv:2206.11893
 struct fixed_complex_diagonal {
   using streams = list<fixed_per_channel<stream::log_decay>, fixed_per_channel<stream::theta>>;
-  static constexpr structure_of structure{.decay = gate::channel, .turns = turning::channels, .over = field::complex, .constant = true};
+  static constexpr structure_of structure{.decay = decaying::channel, .turns = turning::channels, .over = field::complex, .constant = true};
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at, int c) {
     return at.log_decay[c];

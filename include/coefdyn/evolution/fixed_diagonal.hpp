@@ -13,7 +13,7 @@ namespace coefdyn::evolution {
 /// source  S4D-real, arXiv:2206.11893
 struct fixed_diagonal {
   using streams = list<fixed_per_channel<stream::log_decay>>;
-  static constexpr structure_of structure{.decay = gate::channel, .constant = true};
+  static constexpr structure_of structure{.decay = decaying::channel, .constant = true};
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at, int c) {
     return at.log_decay[c];

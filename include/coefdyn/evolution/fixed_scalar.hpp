@@ -13,7 +13,7 @@ namespace coefdyn::evolution {
 /// source  RetNet, arXiv:2307.08621; Lightning attention, arXiv:2401.04658
 struct fixed_scalar {
   using streams = list<fixed_per_head<stream::log_decay>>;
-  static constexpr structure_of structure{.decay = gate::scalar, .constant = true};
+  static constexpr structure_of structure{.decay = decaying::scalar, .constant = true};
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at) {
     return at.log_decay;

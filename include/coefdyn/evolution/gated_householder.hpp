@@ -16,7 +16,8 @@ template <along Vector = along::key, strength From = strength::per_write>
 struct gated_householder : reflection<Vector> {
   using streams = std::conditional_t<Vector == along::key, list<per_head<stream::log_decay>, beta_need<From>>,
                                      list<per_head<stream::log_decay>, beta_need<From>, z_need>>;
-  static constexpr structure_of structure{.decay = gate::scalar, .correction = Vector == along::key ? rank_one::along_key : rank_one::free};
+  static constexpr structure_of structure{.decay = decaying::scalar,
+                                          .correction = Vector == along::key ? rank_one::along_key : rank_one::free};
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at) {
     return at.log_decay;

@@ -69,19 +69,19 @@ namespace evolution {
 ///         `log_decay(raw, parameters..)`, generic over the real type, and `using parameters = list<tags..>`
 template <class A, class P>
 struct parameterised : A {
-  static_assert(structure_v<A>.decay != gate::none,
+  static_assert(structure_v<A>.decay != decaying::none,
                 "coefdyn: evolution::parameterised<A, P> needs an A with a log_decay, scalar or per channel; this one has none.");
   using parameterisation = P;
   using streams = typename detail::raw_streams<typename A::streams, typename detail::parameters_of<P>::type>::type;
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at)
-    requires(structure_v<A>.decay == gate::scalar)
+    requires(structure_v<A>.decay == decaying::scalar)
   {
     return detail::log_decay_of<P>(at, 0, typename detail::parameters_of<P>::type{});
   }
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at, int c)
-    requires(structure_v<A>.decay == gate::channel)
+    requires(structure_v<A>.decay == decaying::channel)
   {
     return detail::log_decay_of<P>(at, c, typename detail::parameters_of<P>::type{});
   }

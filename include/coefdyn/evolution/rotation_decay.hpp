@@ -16,7 +16,7 @@ template <pairing Pairs = pairing::interleaved>
 struct rotation_decay {
   using streams = list<need<stream::theta, ticks::constant, width::pairs, owner::shared>, fixed_per_head<stream::log_decay>>;
   static constexpr structure_of structure{
-      .decay = gate::scalar, .turns = Pairs == pairing::half ? turning::half_pairs : turning::adjacent_pairs, .constant = true};
+      .decay = decaying::scalar, .turns = Pairs == pairing::half ? turning::half_pairs : turning::adjacent_pairs, .constant = true};
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at) {
     return at.log_decay;

@@ -13,7 +13,7 @@ namespace coefdyn::evolution {
 /// source  Mamba-2 (SSD), arXiv:2405.21060; mLSTM, arXiv:2405.04517
 struct scalar {
   using streams = list<per_head<stream::log_decay>>;
-  static constexpr structure_of structure{.decay = gate::scalar};
+  static constexpr structure_of structure{.decay = decaying::scalar};
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at) {
     return at.log_decay;

@@ -13,7 +13,7 @@ namespace coefdyn::evolution {
 /// source  Comba, arXiv:2506.02475 (a = -lambda beta k, c = p)
 struct scalar_plus_rank_one {
   using streams = list<per_head<stream::log_decay>, per_write_channel<stream::a>, per_write_channel<stream::c>>;
-  static constexpr structure_of structure{.decay = gate::scalar, .correction = rank_one::free, .row_sees = sees::undecayed};
+  static constexpr structure_of structure{.decay = decaying::scalar, .correction = rank_one::free, .row_sees = sees::undecayed};
   template <class At>
   COEFDYN_HD static auto log_decay(const At& at) {
     return at.log_decay;

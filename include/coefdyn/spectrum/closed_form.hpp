@@ -27,9 +27,9 @@ constexpr formula formula_of = [] {
   if (!declares_structure<A>) return formula::none;
   if (s.correction == rank_one::none) {
     if (s.turns == turning::none || s.turns == turning::channels) return formula::channels;
-    return s.decay == gate::channel ? formula::none : formula::pairs;
+    return s.decay == decaying::channel ? formula::none : formula::pairs;
   }
-  if (s.turns != turning::none || s.decay == gate::channel) return formula::none;
+  if (s.turns != turning::none || s.decay == decaying::channel) return formula::none;
   if (s.micro_steps == 1) return formula::rank_one;
   return s.micro_steps == 2 && s.row_sees == sees::decayed ? formula::two_factors : formula::none;
 }();
@@ -49,8 +49,8 @@ template <class A>
 struct closed_form {
   static constexpr structure_of structure = structure_v<A>;
   static constexpr formula kind = formula_of<A>;
-  double gate = 1;  // of a scalar decay
-  int rank = 0;     // of the corrections
+  double decay = 1;  // a scalar one
+  int rank = 0;      // of the corrections
   complex<double> moved[2];
 
   COEFDYN_HD static constexpr std::size_t work_size(int n) {
@@ -59,12 +59,12 @@ struct closed_form {
   template <class Frame>
   COEFDYN_HD closed_form(const Frame& f, idx i, idx position, double* work) {
     const auto at = f.at(i, 0, position);
-    if constexpr (structure.decay == coefdyn::gate::scalar) gate = math::exp(log_decay_of<A>(at, 0));
+    if constexpr (structure.decay == decaying::scalar) decay = math::exp(log_decay_of<A>(at, 0));
     if constexpr (kind == formula::rank_one) {
       double total = 0;
-      for (int c = 0; c < at.n; ++c) total += correction_weight<A>(at, c, gate);
+      for (int c = 0; c < at.n; ++c) total += correction_weight<A>(at, c, decay);
       rank = at.n > 0;
-      moved[0] = gate + total;
+      moved[0] = decay + total;
     } else if constexpr (kind == formula::two_factors) {
       const auto second = f.at(i, 1, position);
       const auto z = [&](std::size_t l, std::size_t c) { return double(A::row(l ? second : at, int(c))); };
@@ -75,7 +75,7 @@ struct closed_form {
       bool symmetric = true;
       for (int c = 0; c < at.n; ++c)
         symmetric = symmetric && A::row(at, c) == column_of<A>(at, c) && A::row(second, c) == column_of<A>(second, c);
-      const double factor = symmetric ? gate : math::not_a_number<double>();
+      const double factor = symmetric ? decay : math::not_a_number<double>();
       for (auto& m : moved) m = factor * m;
     }
   }
@@ -85,12 +85,12 @@ struct closed_form {
       return math::polar_exp(double(log_decay_of<A>(at, c)), double(A::angle(at, c)));
     } else if constexpr (kind == formula::pairs) {
       const double angle = A::angle(at, c / 2);
-      const complex<double> first{gate * math::cos(angle), gate * math::sin(angle)};
+      const complex<double> first{decay * math::cos(angle), decay * math::sin(angle)};
       return c % 2 ? conj(first) : first;
-    } else if constexpr (structure.decay == coefdyn::gate::channel) {
+    } else if constexpr (structure.decay == decaying::channel) {
       return math::exp(double(log_decay_of<A>(at, c)));
     } else {
-      return c < at.n - rank ? complex<double>(gate) : moved[c - (at.n - rank)];
+      return c < at.n - rank ? complex<double>(decay) : moved[c - (at.n - rank)];
     }
   }
 };

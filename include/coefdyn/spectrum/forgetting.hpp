@@ -78,7 +78,8 @@ std::vector<double> horizons_of(const X& x, const log_eta_values& eta, idx seque
   const auto tokens = static_cast<std::size_t>(lambda.tokens());
   std::vector<double> out(tokens, never);
   if constexpr (state_matrix_sequence<X>::by_decay) {
-    const std::size_t n = traits<typename X::mixer_type>::structure.decay == gate::channel ? static_cast<std::size_t>(x.q.extents[3]) : 1;
+    const std::size_t n =
+        traits<typename X::mixer_type>::structure.decay == decaying::channel ? static_cast<std::size_t>(x.q.extents[3]) : 1;
     std::vector<double> logs(tokens * n, 0.0);
     for (std::size_t t = 1; t < tokens; ++t)
       for (std::size_t c = 0; c < n; ++c) logs[t * n + c] = lambda.log_decay(idx(t), int(c));
@@ -109,7 +110,7 @@ std::vector<double> norms_of(const X& x, const log_eta_values& eta, idx sequence
   for (idx t = 1; t < lambda.tokens(); ++t) {
     if constexpr (state_matrix_sequence<X>::by_decay) {
       double largest = math::minus_infinity<double>();
-      for (int c = 0; c < (traits<typename X::mixer_type>::structure.decay == gate::channel ? int(x.q.extents[3]) : 1); ++c)
+      for (int c = 0; c < (traits<typename X::mixer_type>::structure.decay == decaying::channel ? int(x.q.extents[3]) : 1); ++c)
         largest = std::fmax(largest, lambda.log_decay(t, c));
       out.push_back(std::exp(largest));
     } else {

@@ -17,7 +17,7 @@ namespace coefdyn::spectrum {
 /// How the eigenvalues of a product of Householders were found.
 struct householder_product_report {
   how path = how::read_off;
-  std::size_t rank = 0;  // of z_1 .. z_m; out[0 .. n - rank) is the gate itself
+  std::size_t rank = 0;  // of z_1 .. z_m; out[0 .. n - rank) is the decay itself
 };
 
 /// Room that householder_product_eigenvalues needs for m factors of dimension n.
@@ -124,15 +124,15 @@ inline void solve_small(const double* matrix, std::size_t k, std::complex<double
 
 }  // namespace detail
 
-/// Eigenvalues of gate * (I - beta_1 z_1 z_1') ... (I - beta_m z_m z_m'), in either order of the factors (the reverse is
-/// the transpose): the gate itself on the complement of the z, and a problem of the rank of the z on their span.
+/// Eigenvalues of decay * (I - beta_1 z_1 z_1') ... (I - beta_m z_m z_m'), in either order of the factors (the reverse is
+/// the transpose): the decay itself on the complement of the z, and a problem of the rank of the z on their span.
 ///
 /// shape   beta m; z m x n row-major; out n; work at least householder_product_work_size(n, m). m may exceed n.
 ///         Nothing is allocated for rank <= 2, the dense solver does for more
 /// range   finite; beta and the length of z unrestricted
 /// error   std::invalid_argument naming the entry that is not finite, or the wrong size
-/// source  a product of m reflections moves m directions at most, so the eigenvalue of the gate has multiplicity n - m at least
-inline householder_product_report householder_product_eigenvalues(double gate, std::span<const double> beta, std::span<const double> z,
+/// source  a product of m reflections moves m directions at most, so the eigenvalue of the decay has multiplicity n - m at least
+inline householder_product_report householder_product_eigenvalues(double decay, std::span<const double> beta, std::span<const double> z,
                                                                   std::size_t n, std::span<std::complex<double>> out,
                                                                   std::span<double> work, dense_solver solver) {
   constexpr auto name = "householder_product_eigenvalues";
@@ -140,7 +140,7 @@ inline householder_product_report householder_product_eigenvalues(double gate, s
   detail::expect_size(name, "z", m * n, z.size());
   detail::expect_size(name, "out", n, out.size());
   detail::expect_room(name, "work", householder_product_work_size(n, m), work.size());
-  detail::expect_finite(name, "gate", &gate, 1);
+  detail::expect_finite(name, "decay", &decay, 1);
   detail::expect_finite(name, "beta", beta.data(), m);
   detail::expect_finite_rows(name, "z", z.data(), m, n);
 
@@ -149,10 +149,10 @@ inline householder_product_report householder_product_eigenvalues(double gate, s
   const std::size_t k = product.rank;
   householder_product_report report;
   report.rank = k;
-  std::fill(out.begin(), out.end() - static_cast<std::ptrdiff_t>(k), gate);
+  std::fill(out.begin(), out.end() - static_cast<std::ptrdiff_t>(k), decay);
   std::complex<double>* small = out.data() + (n - k);
   detail::solve_small(product.matrix, k, small, solver, report.path);
-  for (std::size_t i = 0; i < k; ++i) small[i] *= gate;
+  for (std::size_t i = 0; i < k; ++i) small[i] *= decay;
   return report;
 }
 

@@ -77,7 +77,7 @@ class token_solver {
     return rank_one_eigenvalues(w_, p_, values, work_, dense_eigenvalues).path;
   }
   how several(const evolution_frame<M, Over>& f, idx i, idx position) {
-    if constexpr (structure.decay == gate::channel || structure.row_sees == sees::undecayed) {
+    if constexpr (structure.decay == decaying::channel || structure.row_sees == sees::undecayed) {
       return dense(f, i, position);
     } else {
       bool symmetric = true;

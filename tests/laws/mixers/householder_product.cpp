@@ -17,7 +17,7 @@ namespace b = scaling;
 namespace eta = normalization;
 
 using product_floored = mixer<r::linear, e::householder_product<2>, b::inverse_sqrt_dim, eta::floored_sum>;
-using product_gated = mixer<r::linear, e::householder_product<3, e::product_gate::scalar>, b::one, eta::one>;
+using product_gated = mixer<r::linear, e::householder_product<3, decaying::scalar>, b::one, eta::one>;
 
 const mixer_group group{
     one<product_floored>("product of 2 Householders, floored sum"),

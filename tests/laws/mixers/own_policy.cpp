@@ -40,7 +40,7 @@ struct decayed_shift {
 /// A_t = diag(lambda_t) (I - tanh(beta_t) z_t z_t'), declared as a structure: every form.
 struct soft_projection {
   using streams = list<per_channel<stream::log_decay>, per_write<stream::beta>, per_write_channel<stream::z>>;
-  static constexpr structure_of structure{.decay = gate::channel, .correction = rank_one::free, .row_sees = sees::decayed};
+  static constexpr structure_of structure{.decay = decaying::channel, .correction = rank_one::free, .row_sees = sees::decayed};
   template <class At>
   static auto log_decay(const At& at, int c) {
     return at.log_decay[c];

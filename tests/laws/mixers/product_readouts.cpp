@@ -22,8 +22,7 @@ namespace b = scaling;
 namespace eta = normalization;
 
 using sigmoid_product = mixer<r::sigmoid, e::writes<2, e::gated_householder<>>, b::beta, eta::sum>;
-using product_before =
-    mixer<r::linear, e::read_before<e::householder_product<2, e::product_gate::scalar>>, b::inverse_sqrt_dim, eta::sqrt_dim>;
+using product_before = mixer<r::linear, e::read_before<e::householder_product<2, decaying::scalar>>, b::inverse_sqrt_dim, eta::sqrt_dim>;
 using product_sigmoid = mixer<r::sigmoid, e::householder_product<2>, b::inverse_sqrt_dim, eta::count>;
 
 const mixer_group group{

@@ -38,11 +38,11 @@ COEFDYN_HD R largest_log_decay(const Frame& f, idx i, idx position) {
   using A = typename M::evolution;
   using T = traits<M>;
   R largest(0);
-  if constexpr (T::structure.decay != gate::none &&
+  if constexpr (T::structure.decay != decaying::none &&
                 !(T::structure.correction != rank_one::none && T::structure.row_sees == sees::undecayed)) {
     const auto first = f.at(i, 0, position);
     largest = log_decay_of<A>(first, 0);
-    for (int c = 1; c < (T::structure.decay == gate::channel ? first.n : 1); ++c)
+    for (int c = 1; c < (T::structure.decay == decaying::channel ? first.n : 1); ++c)
       largest = math::max(largest, R(log_decay_of<A>(first, c)));
   }
   return largest;

@@ -17,8 +17,8 @@ COEFDYN_HD void turn_pair(R co, R si, R& x, R& y) {
 template <class M, class R>
 struct operands {
   using T = traits<M>;
-  static constexpr bool gated = T::structure.decay != gate::none;
-  static constexpr bool channel = T::structure.decay == gate::channel;
+  static constexpr bool gated = T::structure.decay != decaying::none;
+  static constexpr bool channel = T::structure.decay == decaying::channel;
   static constexpr bool corrects = T::structure.correction != rank_one::none;
   static constexpr bool tied = T::structure.correction == rank_one::along_key && T::scale_is_scalar;
   static constexpr bool turns = T::structure.turns != turning::none;

@@ -13,7 +13,7 @@ struct chunk_tuning {
 };
 template <class M, class R>
 constexpr chunk_tuning tuning_for(int n, int) {
-  const bool heavy = traits<M>::structure.decay == gate::channel || sizeof(R) == 8 || traits<M>::lowered(n) > 128;
+  const bool heavy = traits<M>::structure.decay == decaying::channel || sizeof(R) == 8 || traits<M>::lowered(n) > 128;
   const int tokens = (heavy ? 32 : 64) / traits<M>::micro;
   return {tokens > 0 ? tokens : 1, 64};
 }

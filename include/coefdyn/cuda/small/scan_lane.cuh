@@ -83,7 +83,7 @@ template <class M, class R, class At>
 __device__ __forceinline__ state_element<M, R> channel_decay(const At& at, int c) {
   using A = typename M::evolution;
   if constexpr (traits<M>::complex_state) return math::polar_exp(R(log_decay_of<A>(at, c)), R(A::angle(at, c)));
-  else if constexpr (traits<M>::structure.decay == gate::none) return R(1);
+  else if constexpr (traits<M>::structure.decay == decaying::none) return R(1);
   else return math::exp(R(log_decay_of<A>(at, c)));
 }
 
