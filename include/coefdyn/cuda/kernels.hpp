@@ -10,14 +10,14 @@ namespace numbers {
 /// Which numbers of a mixer differ from token to token.
 template <class M>
 struct kinds {
-  static constexpr bool gate = traits<M>::structure.decay != coefdyn::decaying::none;
+  static constexpr bool decay = traits<M>::structure.decay != decaying::none;
   static constexpr bool scale = basis_of<typename M::scaling> != basis::sizes;
   static constexpr bool read = !traits<M>::needs_sum && basis_of<typename M::normalization> != basis::sizes;
   static constexpr bool turn = traits<M>::structure.turns != turning::none;
-  static constexpr bool any = gate || scale || read;
+  static constexpr bool any = decay || scale || read;
   /// Whether they see no vector, so that they can be made ahead of the rows.
-  static constexpr bool ahead = traits<M>::structure.decay != coefdyn::decaying::channel && traits<M>::scale_is_scalar &&
-                                !traits<M>::exponential && (!(gate || turn) || basis_of<typename M::evolution> != basis::token) &&
+  static constexpr bool ahead = traits<M>::structure.decay != decaying::channel && traits<M>::scale_is_scalar && !traits<M>::exponential &&
+                                (!(decay || turn) || basis_of<typename M::evolution> != basis::token) &&
                                 basis_of<typename M::scaling> != basis::token &&
                                 (traits<M>::needs_sum || basis_of<typename M::normalization> != basis::token);
 };

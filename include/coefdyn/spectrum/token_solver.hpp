@@ -90,8 +90,8 @@ class token_solver {
         }
       }
       if (!symmetric) return dense(f, i, position);
-      const double gate_value = std::exp(log_decay_of<A>(f.at(i, 0, position), 0));
-      return householder_product_eigenvalues(gate_value, strengths_, factors_, n_, values, work_, dense_eigenvalues).path;
+      const double decay_value = std::exp(log_decay_of<A>(f.at(i, 0, position), 0));
+      return householder_product_eigenvalues(decay_value, strengths_, factors_, n_, values, work_, dense_eigenvalues).path;
     }
   }
   how dense(const evolution_frame<M, Over>& f, idx i, idx position) {

@@ -188,7 +188,7 @@ void through_tile(parallel_head<M, R, X>& w, const tile_summary<M, R>& s, int ro
     clear(w.Y, idx(rows) * width);
     w.t.machine.nn(rows, width, w.n, s.U, w.n, S, width, w.Y, width);
   }
-  if constexpr (O::has_gates)
+  if constexpr (O::has_decays)
     for (int r = 0; r < w.n; ++r)
       for (int v = 0; v < width; ++v) S[idx(r) * width + v] = s.all[O::channel ? r : 0] * S[idx(r) * width + v];
   if constexpr (O::corrects) w.t.machine.tn(w.n, width, rows, s.ends, w.n, w.Y, width, S, width);

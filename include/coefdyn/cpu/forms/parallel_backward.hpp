@@ -99,7 +99,7 @@ void state_through_tile_backward(parallel_head<M, R, X>& f, const tile_summary<M
     machine.nn(rows, e, n, s.ends, n, dS, e, w.du, e);
     machine.nt(rows, n, e, w.du, e, S, e, ds.U, n);
   }
-  if constexpr (O::has_gates)
+  if constexpr (O::has_decays)
     for (int c = 0; c < n; ++c)
       for (int v = 0; v < e; ++v) {
         R& g = dS[idx(c) * e + v];

@@ -160,7 +160,7 @@ struct decayed_gram_backward {
           if (j < mid - 1) decay *= f[j + 1];
           w[j] = decay, x[j] = decay * b[j];
         }
-        for (int i = end - 1; i >= mid; --i) {  // a gate is passed by the rows from its own on
+        for (int i = end - 1; i >= mid; --i) {  // a decay is passed by the rows from its own on
           V dx{};
           for (int j = mid - h; j < mid; ++j) P::multiply_add(dx, o.d[i * o.ldd + j], x[j]);
           P::multiply_add(da[i], w[i], dx);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "gates.hpp"
+#include "decays.hpp"
 
 /// One chunk of the linear recurrence in matrix form: reads, corrections and writes of its rows against the state at its start.
-/// With E, F the decays from the start and to the end (gates.hpp) and (.)_D a decayed Gram matrix:
+/// With E, F the decays from the start and to the end (decays.hpp) and (.)_D a decayed Gram matrix:
 ///
 ///   u = s (E row S + (row K')_D W + (row col')_D u),   W = b V          (tied: col = K, W = b V + u)
 ///   y = E Q S + (Q K')_D W + (Q col')_D u + bonus
@@ -16,12 +16,12 @@ template <class M, class R>
 struct chunk {
   using O = operands<M, R>;
   static constexpr bool corrects = O::corrects, untied = O::corrects && !O::tied;
-  static constexpr bool one_gate = O::has_gates && !O::channel;
+  static constexpr bool one_decay = O::has_decays && !O::channel;
   static constexpr seen read_seen = O::before ? seen::exclusive : seen::inclusive;
   static constexpr seen row_seen = traits<M>::structure.row_sees == sees::undecayed ? seen::exclusive : seen::inclusive;
 
   products<R> machine;
-  gates<M, R> decays;
+  decays_of<M, R> decays;
   int rows = 0, n = 0, e = 0;
   R* W = nullptr;         // rows x e: b V, and if tied + u
   R* u = nullptr;         // rows x e: the corrections, if not tied
@@ -37,7 +37,7 @@ struct chunk {
   R* dM = nullptr;                          // rows x rows: of the Gram matrix at hand
   R* dR = nullptr;                          // rows x n: of row
   R* flux = nullptr;                        // n: what passes the whole chunk of each channel
-  R* pairs = nullptr;                       // rows x rows: what one gate's gradient adds up of scores,
+  R* pairs = nullptr;                       // rows x rows: what one log decay's gradient adds up of scores,
   R *inflow = nullptr, *outflow = nullptr;  // rows: of reads of the start, of writes to the end
 
   chunk() = default;
@@ -50,7 +50,7 @@ struct chunk {
     if (backward) {
       dW = a.take<R>(tall), dM = a.take<R>(square), dR = a.take<R>(idx(rows) * n), flux = a.take<R>(n);
       if (untied) du = a.take<R>(tall);
-      if (one_gate) pairs = a.take<R>(square), inflow = a.take<R>(rows), outflow = a.take<R>(rows);
+      if (one_decay) pairs = a.take<R>(square), inflow = a.take<R>(rows), outflow = a.take<R>(rows);
     }
   }
   chunk(const chunk&) = delete;
@@ -107,7 +107,7 @@ struct chunk {
   // ---- backward: begin, then read_backward for every reader, then finish ------------------------------------------------
   /// S_end: state at the end; dS (n, e): gradient there, turned into the chunk's frame here.
   void begin_backward(const O& o, const R* S_end, R* dS, O& d) {
-    if constexpr (one_gate) clear(pairs, idx(rows) * rows), clear(inflow, rows), clear(outflow, rows);
+    if constexpr (one_decay) clear(pairs, idx(rows) * rows), clear(inflow, rows), clear(outflow, rows);
     if constexpr (O::turns) {  // d(angle of the whole chunk), from the state at its end
       R* dP = d.co + idx(rows - 1) * (n / 2);
       for (int p = 0; p < n / 2; ++p) {
@@ -159,7 +159,7 @@ struct chunk {
         if (seen_row >= 0) o.turn_back(seen_row, Q + idx(r) * n, dQ + idx(r) * n, d.co + idx(seen_row) * (n / 2));
       }
   }
-  /// The corrections, writes and gates; dS becomes the gradient at the chunk's start (dS_start: what the reads gave).
+  /// The corrections, writes and decays; dS becomes the gradient at the chunk's start (dS_start: what the reads gave).
   void finish_backward(const O& o, const R* S, R* dS, R* dS_start, O& d) {
     if constexpr (corrects) {
       R* t = untied ? du : dW;  // (I - L)^-T of it: the gradient of the system's right-hand side
@@ -186,12 +186,12 @@ struct chunk {
     }
     write_gradient(W, dS, o.K, d.K, d);
     if constexpr (untied) write_gradient(u, dS, o.col, d.col, d);
-    // dK is complete: its dots with K reach the gates; V and b take what the writes got
+    // dK is complete: its dots with K reach the decays; V and b take what the writes got
     const R* dW0 = dW;
     machine.row_dots(rows, e, dW0, e, o.V, e, d.b);
     machine.add_scaled_rows(rows, e, o.b, dW0, e, d.V, e);
     decays.whole(e, dS);
-    if constexpr (O::has_gates) clear(flux, n), machine.row_dots(n, e, S, e, dS, e, flux), sum_gates(d);
+    if constexpr (O::has_decays) clear(flux, n), machine.row_dots(n, e, S, e, dS, e, flux), sum_decays(d);
     machine.add(n, e, dS_start, e, dS, e);
     turn_rows_back(o, d);
   }
@@ -212,22 +212,22 @@ struct chunk {
     clear(weighted, idx(rows) * n);
     machine.nt(rows, n, e, w, e, dS, e, weighted, n);
     decays.to_end(weighted, weighted);
-    if constexpr (one_gate) machine.row_dots(rows, n, K, n, weighted, n, outflow);
+    if constexpr (one_decay) machine.row_dots(rows, n, K, n, weighted, n, outflow);
     if constexpr (O::channel) machine.running_dots(rows - 1, n, K, n, weighted, n, d.g + n, n);
     machine.add(rows, n, weighted, n, dK, n);
   }
-  // A gate's gradient is what passes it, added up without differences, which would cost float its digits:
+  // A log decay's gradient is what passes it, added up without differences, which would cost float its digits:
   // dg_t = sum_{j < t <= i} G_ij dG_ij + sum_{i >= t} (reads of the start) + sum_{j < t} (writes to the end) + <S, e^Gamma dS>
   void add_pairs(seen how, const R* G) const {
     const idx skip = how == seen::exclusive ? rows : 0;
-    if constexpr (one_gate) machine.multiply_add(rows - (skip ? 1 : 0), rows, dM + skip, rows, G + skip, rows, pairs, rows);
+    if constexpr (one_decay) machine.multiply_add(rows - (skip ? 1 : 0), rows, dM + skip, rows, G + skip, rows, pairs, rows);
   }
   void add_inflow(seen how, const R* x, const R* dx, [[maybe_unused]] O& d) const {
     const idx skip = how == seen::exclusive ? 1 : 0, last = (rows - 1) * idx(n);
-    if constexpr (one_gate) machine.row_dots(rows - int(skip), n, x + skip * n, n, dx + skip * n, n, inflow);
+    if constexpr (one_decay) machine.row_dots(rows - int(skip), n, x + skip * n, n, dx + skip * n, n, inflow);
     if constexpr (O::channel) machine.running_dots(rows - int(skip), n, x + last, -n, dx + last, -n, d.g + last - skip * n, -n);
   }
-  void sum_gates(O& d) const {
+  void sum_decays(O& d) const {
     if constexpr (O::channel) {
       machine.add(rows, n, flux, 0, d.g, n);
     } else {

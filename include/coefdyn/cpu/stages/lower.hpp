@@ -90,8 +90,8 @@ struct lowered_row {
   }
   void decay() const {
     const int n = at.n;
-    R* g = o.g + r * o.gate_width();
-    if (l > 0 || !o.acts(r)) clear(g, o.gate_width());
+    R* g = o.g + r * o.decay_width();
+    if (l > 0 || !o.acts(r)) clear(g, o.decay_width());
     else if constexpr (!O::channel) g[0] = log_decay_of<A>(at, 0) + shift;
     else
       for (int part = 0; part < o.n; part += n) by_channel(n, g + part, [&](int c) { return log_decay_of<A>(at, c) + shift; });
@@ -146,7 +146,7 @@ void lower(const Frame& f, idx position, R& m, operands<M, R>& o) {
       const auto at = f.at(i, l, position + i);
       const lowered_row<M, R, decltype(at)> row{.at = at, .o = o, .i = i, .l = l, .r = idx(i) * O::micro + l, .shift = shift, .m = m};
       row.write();
-      if constexpr (O::has_gates) row.decay();
+      if constexpr (O::has_decays) row.decay();
       if constexpr (O::corrects) row.correction();
       if constexpr (O::before) row.bonus();
       if constexpr (O::turns) row.turn();

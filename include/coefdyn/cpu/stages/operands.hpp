@@ -17,7 +17,7 @@ COEFDYN_HD void turn_pair(R co, R si, R& x, R& y) {
 template <class M, class R>
 struct operands {
   using T = traits<M>;
-  static constexpr bool gated = T::structure.decay != decaying::none;
+  static constexpr bool evolution_decays = T::structure.decay != decaying::none;
   static constexpr bool channel = T::structure.decay == decaying::channel;
   static constexpr bool corrects = T::structure.correction != rank_one::none;
   static constexpr bool tied = T::structure.correction == rank_one::along_key && T::scale_is_scalar;
@@ -51,7 +51,7 @@ struct operands {
     if (corrects) row = a.take<R>(idx(rows) * n), s = a.take<R>(rows);
     if (corrects && !tied) col = a.take<R>(idx(rows) * n);
     if (expanded) V = a.take<R>(idx(rows) * e);
-    if (gated || T::stabilised) g = a.take<R>(idx(rows) * gate_width());
+    if (evolution_decays || T::stabilised) g = a.take<R>(idx(rows) * decay_width());
     b = a.take<R>(rows);
     if (before) bonus = a.take<R>(idx(tokens) * n);
     if (turns)
@@ -68,13 +68,13 @@ struct operands {
   /// As gradients of operands `o`: nothing reaches the rows that do not act.
   void clear_idle(const operands& o) {
     const int idle = !o.from_nothing ? 0 : rows < first_acting ? rows : first_acting;
-    if (has_gates) cpu::clear(g, idx(idle) * gate_width());
+    if (has_decays) cpu::clear(g, idx(idle) * decay_width());
     if (corrects) cpu::clear(s, idle), cpu::clear(row, idx(idle) * n);
     if (corrects && !tied) cpu::clear(col, idx(idle) * n);
     if (turns) cpu::clear(co, idx(idle) * (n / 2));
   }
-  COEFDYN_HD int gate_width() const { return channel ? n : 1; }
-  static constexpr bool has_gates = gated || T::stabilised;
+  COEFDYN_HD int decay_width() const { return channel ? n : 1; }
+  static constexpr bool has_decays = evolution_decays || T::stabilised;
   static constexpr turning pairs = T::structure.turns == turning::adjacent_pairs ? turning::adjacent_pairs : turning::half_pairs;
   COEFDYN_HD const R* columns() const { return tied ? K : col; }
   void clear() {
@@ -82,7 +82,7 @@ struct operands {
       if (p) cpu::clear(p, count);
     };
     zero(K, idx(rows) * n), zero(row, idx(rows) * n), zero(col, idx(rows) * n), zero(V, idx(rows) * e), zero(s, rows), zero(b, rows);
-    zero(g, idx(rows) * gate_width()), zero(bonus, idx(tokens) * n), zero(co, idx(rows) * (n / 2)), zero(m, tokens);
+    zero(g, idx(rows) * decay_width()), zero(bonus, idx(tokens) * n), zero(co, idx(rows) * (n / 2)), zero(m, tokens);
   }
   /// The forward pass of a sequence begins: P = 0.
   void begin_sequence() {

@@ -96,7 +96,7 @@ struct raised_row {
       if constexpr (per_channel) by_channel(count < held ? count : held, p, [&](int c) { return p[c] + given(c); });
       else whole += sum_over<R>(count, given);
     };
-    if constexpr (O::gated)
+    if constexpr (O::evolution_decays)
       if (l == 0) each(O::channel ? n : 1, [&](int c) { return by_decay(at, c); });
     if constexpr (O::turns)
       if (l == 0) each(T::complex_state ? n : n / 2, [&](int c) { return passed(g.angle[c], D(A::angle(at, c)).d); });
@@ -230,7 +230,7 @@ row_gradient<R> gradient_of(const operands<M, R>& d, int i, int l) {
           .row = O::corrects ? d.row + r * d.n : nullptr,
           .col = O::corrects && !O::tied ? d.col + r * d.n : nullptr,
           .V = d.V + r * d.e,
-          .g = O::has_gates ? d.g + r * d.gate_width() : nullptr,
+          .g = O::has_decays ? d.g + r * d.decay_width() : nullptr,
           .angle = O::turns ? d.co + r * (d.n / 2) : nullptr,
           .s = O::corrects ? d.s[r] : R(0),
           .b = d.b[r],

@@ -48,7 +48,7 @@ struct state_rows_head {
     own = a.take<R>(idx(n) * d), z = a.take<R>(n), row = a.take<R>(2 * n);
     if (O::turns) turned = a.take<R>(idx(n) * d + n);
     if (O::corrects) ahead = a.take<R>(d);
-    if (O::has_gates) w = a.take<R>(rows * (O::channel ? n : 1));
+    if (O::has_decays) w = a.take<R>(rows * (O::channel ? n : 1));
     Q = a.take<R>(readers * rows * n), p = a.take<R>(readers * length), Y = a.take<R>(readers * length * width()),
     scratch = a.take<R>(3 * idx(size.n)), queries = a.take<const R*>(readers);
     if (readers > 1) nothing = a.take<R>(n > d ? n : d), sink = a.take<R>(idx(n) * d);
@@ -73,7 +73,7 @@ struct state_rows_head {
     R decay(1), strength(0);
     if constexpr (O::channel) {
       if (l == 0) decays = w + idx(r) * n;
-    } else if constexpr (O::has_gates) {
+    } else if constexpr (O::has_decays) {
       if (l == 0) decay = w[r];
     }
     if constexpr (O::corrects) {
@@ -270,7 +270,7 @@ void state_rows_forward(const X& x, const extents& size, const head& hd, const Y
     gather<M>(w.machine.where(), x, size, hd.s, hd.at(0), t, count, t == 0, w.in, w.scratch);
     w.o.tokens = count, w.o.rows = count * O::micro, w.o.from_nothing = !c.initial && t == 0;
     lower<M>(w.machine.where(), w.in, start + t, m, w.o);
-    if constexpr (O::has_gates) w.machine.exp(idx(w.o.rows) * w.o.gate_width(), w.o.g, w.w);
+    if constexpr (O::has_decays) w.machine.exp(idx(w.o.rows) * w.o.decay_width(), w.o.g, w.w);
     const int from = unread(size, t, count), readers = from < count ? hd.readers : 0;
     load_window_reads(x, size, hd, y, t, count, from, readers, w);
     for (int i = 0; i < count; ++i) {

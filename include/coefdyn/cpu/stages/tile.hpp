@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "gates.hpp"
+#include "decays.hpp"
 
 /// A tile of the parallel form: the scores of its own rows, and what an earlier tile is to later queries. A query enters
 /// at the tile's end and leaves at its start, transported by the tile's evolutions (PaTH):
@@ -21,7 +21,7 @@ struct tile_summary {
   R *co = nullptr, *si = nullptr;                     // (n / 2): the tile's whole angle
 
   static idx numbers(int rows, int n) {
-    return idx(rows) * n * (O::corrects ? 3 : 1) + (O::has_gates ? (O::channel ? n : 1) : 0) + (O::turns ? n : 0);
+    return idx(rows) * n * (O::corrects ? 3 : 1) + (O::has_decays ? (O::channel ? n : 1) : 0) + (O::turns ? n : 0);
   }
   tile_summary(R* base, int rows_, int n_) : rows(rows_), n(n_) {
     const auto take = [&](idx count) {
@@ -31,7 +31,7 @@ struct tile_summary {
     };
     moved = take(idx(rows) * n);
     if (O::corrects) ends = take(idx(rows) * n), U = take(idx(rows) * n);
-    if (O::has_gates) all = take(O::channel ? n : 1);
+    if (O::has_decays) all = take(O::channel ? n : 1);
     if (O::turns) co = take(n / 2), si = take(n / 2);
   }
   /// Queries at the tile's end, in its frame of turning.
@@ -45,7 +45,7 @@ struct tile_summary {
       clear(dots, idx(count) * rows);
       machine.nt(count, rows, n, Q, n, ends, n, dots, rows);
     }
-    if constexpr (O::has_gates)
+    if constexpr (O::has_decays)
       for (int i = 0; i < count; ++i)
         for (int c = 0; c < n; ++c) Q[idx(i) * n + c] = all[O::channel ? c : 0] * Q[idx(i) * n + c];
     if constexpr (O::corrects) machine.nn(count, n, rows, dots, rows, U, n, Q, n);
@@ -59,7 +59,7 @@ struct tile {
   static constexpr seen row_seen = traits<M>::structure.row_sees == sees::undecayed ? seen::exclusive : seen::inclusive;
 
   products<R> machine;
-  gates<M, R> decays;
+  decays_of<M, R> decays;
   int n = 0;
   R *w = nullptr, *L = nullptr, *Aqc = nullptr;  // (rows, rows): w_rj moves key j through correction r
   R* bK = nullptr;                               // (rows, n)
@@ -89,8 +89,8 @@ struct tile {
       decays.to_end(o.columns(), s.ends);
       machine.tn_lower_left(rows, n, w, rows, s.ends, n, s.moved, n);
     }
-    if constexpr (O::has_gates)
-      for (int c = 0; c < o.gate_width(); ++c) s.all[c] = decays.all[c];
+    if constexpr (O::has_decays)
+      for (int c = 0; c < o.decay_width(); ++c) s.all[c] = decays.all[c];
     if constexpr (O::turns)
       for (int p = 0; p < n / 2; ++p) s.co[p] = o.co[idx(rows - 1) * (n / 2) + p], s.si[p] = o.si[idx(rows - 1) * (n / 2) + p];
   }

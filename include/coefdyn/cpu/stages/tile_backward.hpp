@@ -50,7 +50,7 @@ struct tile_backward {
       t.decays.gram_backward(how, Q, o.columns(), dA, dQ, O::tied ? d.K : d.col);
     }
     t.decays.gram_backward(how, Q, t.bK, dZ, dQ, dbK);
-    if constexpr (O::has_gates) gate_dots(o, how, Q, dQ, R(1), d);
+    if constexpr (O::has_decays) decay_dots(o, how, Q, dQ, R(1), d);
     if constexpr (O::turns)
       for (int i = 0; i < o.tokens; ++i) {
         const int r = read_row<M>(i), seen_row = O::before ? r - 1 : r;
@@ -68,7 +68,7 @@ struct tile_backward {
       t.machine.tn(rows, n, count, dots, rows, dQ, n, ds.U, n);
       t.machine.tn(rows, n, count, more, rows, Q, n, ds.ends, n);
     }
-    if constexpr (O::has_gates)
+    if constexpr (O::has_decays)
       for (int i = 0; i < count; ++i)
         for (int c = 0; c < n; ++c) {
           R& g = dQ[idx(i) * n + c];
@@ -95,7 +95,7 @@ struct tile_backward {
   /// The summary's and the keys' gradients to the tile's operands; t has been prepared for it.
   void finish(const O& o, const tile_summary<M, R>& s, tile_summary_gradient<M, R>& ds, R* flux, O& d) {
     const int rows = o.rows, n = t.n;
-    const int width = O::has_gates ? o.gate_width() : 0;
+    const int width = O::has_decays ? o.decay_width() : 0;
     for (int c = 0; c < width; ++c) flux[c] = ds.all[c] * s.all[c];
     if constexpr (O::corrects) {  // moved = F bK + w' ends
       clear(dA, idx(rows) * rows);
@@ -109,10 +109,10 @@ struct tile_backward {
     if constexpr (O::corrects) {
       end_weighted(o, o.columns(), ds.ends, O::tied ? d.K : d.col, flux);
       corrections_backward(o, s, ds, d);
-      if constexpr (O::has_gates) gate_dots(o, seen::inclusive, o.columns(), O::tied ? d.K : d.col, R(-1), d);
+      if constexpr (O::has_decays) decay_dots(o, seen::inclusive, o.columns(), O::tied ? d.K : d.col, R(-1), d);
     }
-    if constexpr (O::has_gates) {
-      gate_dots(o, seen::inclusive, t.bK, dbK, R(-1), d);
+    if constexpr (O::has_decays) {
+      decay_dots(o, seen::inclusive, t.bK, dbK, R(-1), d);
       for (int r = rows - 1; r >= 0; --r)
         for (int c = 0; c < width; ++c) d.g[idx(r) * width + c] = flux[c] += d.g[idx(r) * width + c];
     }
@@ -149,7 +149,7 @@ struct tile_backward {
     t.decays.from_start(T::row_seen, ds.U, dR);
     t.decays.gram_backward(T::row_seen, o.row, o.columns(), dL, dR, O::tied ? d.K : d.col);
     t.decays.gram_backward(T::row_seen, o.row, t.bK, dw, dR, dbK);
-    if constexpr (O::has_gates) gate_dots(o, T::row_seen, o.row, dR, R(1), d);
+    if constexpr (O::has_decays) decay_dots(o, T::row_seen, o.row, dR, R(1), d);
     t.machine.add(rows, n, dR, n, d.row, n);
   }
   // y = F x: dx += F dy, and what F's exponent adds to the flux
@@ -157,12 +157,12 @@ struct tile_backward {
     const int rows = o.rows, n = t.n;
     t.decays.to_end(dy, weighted);
     t.machine.add(rows, n, weighted, n, dx, n);
-    if constexpr (O::has_gates)
+    if constexpr (O::has_decays)
       for (int r = 0; r < rows; ++r)
         for (int c = 0; c < n; ++c) flux[O::channel ? c : 0] += x[idx(r) * n + c] * weighted[idx(r) * n + c];
   }
-  void gate_dots(const O& o, seen how, const R* x, const R* dx, R sign, O& d) const {
-    const int w = o.gate_width(), skip = how == seen::exclusive ? 1 : 0;
+  void decay_dots(const O& o, seen how, const R* x, const R* dx, R sign, O& d) const {
+    const int w = o.decay_width(), skip = how == seen::exclusive ? 1 : 0;
     for (int r = skip; r < o.rows; ++r)
       for (int c = 0; c < t.n; ++c) d.g[idx(r - skip) * w + (w == 1 ? 0 : c)] += sign * x[idx(r) * t.n + c] * dx[idx(r) * t.n + c];
   }

@@ -112,7 +112,7 @@ template <class M, class R, class X>
   using O = operands<M, R>;
   constexpr turning turns = traits<M>::structure.turns;
   const int columns = p.columns;
-  if constexpr (O::gated) {  // braces: nvcc loses its place in a discarded loop without them
+  if constexpr (O::evolution_decays) {  // braces: nvcc loses its place in a discarded loop without them
     R* out = g.g + r * g.width;
     for (int c = 0; c < n; ++c) {
       R t(0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "gates.cuh"
+#include "decays.cuh"
 
 /// One chunk of the linear recurrence in matrix form by a team, as cpu/stages/chunk.hpp writes it:
 ///
@@ -25,7 +25,7 @@ struct chunk {
   R *Ark = nullptr, *Arc = nullptr, *Aqk = nullptr, *Aqc = nullptr, *L = nullptr;  // (rows, rows)
   R* weighted = nullptr;                                                           // (rows, n)
   R *dW = nullptr, *du = nullptr, *dM = nullptr, *dR = nullptr, *flux = nullptr;  // backward: (rows, e) twice, (rows, rows), (rows, n), (n)
-  gates<M, R, Passes> decays;
+  decays_of<M, R, Passes> decays;
 
   /// A forward chunk needs its Gram matrices one after the other; a backward one keeps them.
   COEFDYN_HD chunk(memory& a, int rows_, int n_, int e_, bool backward)
@@ -41,7 +41,7 @@ struct chunk {
       if (untied) du = a.take<R>(wide);
       if (corrects) dR = a.take<R>(idx(rows) * ln);
     }
-    decays = gates<M, R, Passes>(a, rows, n);
+    decays = decays_of<M, R, Passes>(a, rows, n);
   }
 
   /// Decays and corrected writes of a chunk whose start has the state S (n, le); value(r, u): element u of row r of the values.
@@ -105,7 +105,7 @@ struct chunk {
     here.advance_here(o, S);
   }
   __device__ __forceinline__ void advance_here(const O& o, R* S) {
-    if constexpr (O::has_gates) each2(n, e, [&](int c, int v) { S[c * le + v] = decays.whole(c) * S[c * le + v]; });
+    if constexpr (O::has_decays) each2(n, e, [&](int c, int v) { S[c * le + v] = decays.whole(c) * S[c * le + v]; });
     decays.to_end(o.K, weighted);
     P::tn(n, e, rows, weighted, ln, W, le, S, le);
     if constexpr (untied) {
@@ -160,7 +160,7 @@ struct chunk {
       pair_gradient(read_seen, dY, u);
       decays.gram_backward(o, read_seen, Q, o.col, dM, dQ, d.col);
     }
-    if constexpr (O::has_gates) gate_dots(o, read_seen, Q, dQ, R(1), d);
+    if constexpr (O::has_decays) decay_dots(o, read_seen, Q, dQ, R(1), d);
     if constexpr (O::before) {
       each2(o.tokens, e, [&](int i, int v) {
         const int w = (i + 1) * O::micro - 1;
@@ -177,7 +177,7 @@ struct chunk {
     if constexpr (O::turns) each_unsynced(n / 2, [&](int p) { o.turn_reads_back(p, Q, dQ, d.co); });
     __syncthreads();
   }
-  /// The corrections, writes and gates; dS becomes the gradient at the chunk's start (dS_start: what the reads gave).
+  /// The corrections, writes and decays; dS becomes the gradient at the chunk's start (dS_start: what the reads gave).
   template <class Value>
   __device__ void finish_backward(const O& o, const R* S, R* dS, R* dS_start, const O& d, Value value) {
     if constexpr (corrects) {
@@ -199,20 +199,20 @@ struct chunk {
         pair_gradient(seen::exclusive, X, u);
         decays.gram_backward(o, row_seen, o.row, o.col, dM, dR, d.col);
       }
-      if constexpr (O::has_gates) gate_dots(o, row_seen, o.row, dR, R(1), d);
+      if constexpr (O::has_decays) decay_dots(o, row_seen, o.row, dR, R(1), d);
       each2(rows, n, [&](int r, int c) { d.row[r * ln + c] += dR[r * ln + c]; });
     }
     write_gradient(W, dS, d.K);
     if constexpr (untied) write_gradient(u, dS, d.col);
-    // dK is complete: its dots with K reach the gates; V and b take what the writes got
-    if constexpr (O::has_gates) gate_dots(o, seen::inclusive, o.K, d.K, R(-1), d);
-    if constexpr (O::has_gates && untied) gate_dots(o, seen::inclusive, o.col, d.col, R(-1), d);
+    // dK is complete: its dots with K reach the decays; V and b take what the writes got
+    if constexpr (O::has_decays) decay_dots(o, seen::inclusive, o.K, d.K, R(-1), d);
+    if constexpr (O::has_decays && untied) decay_dots(o, seen::inclusive, o.col, d.col, R(-1), d);
     each_sum(
         rows, e, [&](int r, int v) { return dW[r * le + v] * value(r, v); },
         [&](int r, R sum) { d.b[r] = T::writes_at(r % T::micro) ? d.b[r] + sum : R(0); });
     each2(rows, e, [&](int r, int v) { d.V[r * le + v] += o.b[r] * dW[r * le + v]; });
-    if constexpr (O::has_gates) {  // dg_t = sum_{r >= t} dG_r + <S_end, dS_end>
-      const int w = o.gate_width();
+    if constexpr (O::has_decays) {  // dg_t = sum_{r >= t} dG_r + <S_end, dS_end>
+      const int w = o.decay_width();
       if (w == 1)
         each(1, [&](int) {
           for (int c = 1; c < n; ++c) flux[0] += flux[c];
@@ -246,7 +246,7 @@ struct chunk {
     each2(rows, n, [&](int r, int c) { dK[r * ln + c] += decays.end(r, c) * weighted[r * ln + c]; });
   }
   // dG of the row whose decay the operand has seen += sign <x, dx>
-  __device__ __noinline__ void gate_dots(const O& o, seen how, const R* x, const R* dx, R sign, const O& d) const {
+  __device__ __noinline__ void decay_dots(const O& o, seen how, const R* x, const R* dx, R sign, const O& d) const {
     const int skip = how == seen::exclusive ? 1 : 0;
     if constexpr (O::channel) {
       each2(rows - skip, n, [&](int r, int c) { d.g[r * ln + c] += sign * x[(r + skip) * ln + c] * dx[(r + skip) * ln + c]; });

@@ -32,7 +32,7 @@ __device__ __noinline__ void raise_chunk(const chunk_source<M, R, X>& f, const o
                            O::corrects ? d.row + r * d.ln : nullptr,
                            O::corrects && !O::tied ? d.col + r * d.ln : nullptr,
                            d.V + r * d.le,
-                           O::has_gates ? d.g + r * d.gate_width() : nullptr,
+                           O::has_decays ? d.g + r * d.decay_width() : nullptr,
                            O::turns ? d.co + r * (d.n / 2) : nullptr,
                            O::corrects ? d.s[r] : R(0),
                            d.b[r],

@@ -30,8 +30,8 @@ template <class M, class R>
 struct operands : turning_operands<R, cpu::operands<M, R>::turns> {
   using T = traits<M>;
   using O = cpu::operands<M, R>;
-  static constexpr bool gated = O::gated, channel = O::channel, corrects = O::corrects, tied = O::tied, turns = O::turns,
-                        before = O::before, has_gates = O::has_gates;
+  static constexpr bool evolution_decays = O::evolution_decays, channel = O::channel, corrects = O::corrects, tied = O::tied,
+                        turns = O::turns, before = O::before, has_decays = O::has_decays;
   static constexpr int micro = T::micro;
   static constexpr turning pairs = O::pairs;
   static constexpr bool goes_onward = turns && T::structure.constant;
@@ -51,7 +51,7 @@ struct operands : turning_operands<R, cpu::operands<M, R>::turns> {
     if (corrects) row = a.take<R>(idx(rows) * ln), s = a.take<R>(rows);
     if (corrects && !tied) col = a.take<R>(idx(rows) * ln);
     if (gradient) V = a.take<R>(idx(rows) * le);
-    if (has_gates) g = a.take<R>(idx(rows) * gate_width());
+    if (has_decays) g = a.take<R>(idx(rows) * decay_width());
     b = a.take<R>(rows);
     if (before) bonus = a.take<R>(idx(tokens) * ln);
     if (turns && gradient) co = a.take<R>(idx(rows) * (n / 2));
@@ -64,14 +64,14 @@ struct operands : turning_operands<R, cpu::operands<M, R>::turns> {
   COEFDYN_HD void begin_forward() {
     if constexpr (goes_onward) this->onward = true;
   }
-  COEFDYN_HD int gate_width() const { return channel ? ln : 1; }
+  COEFDYN_HD int decay_width() const { return channel ? ln : 1; }
   COEFDYN_HD const R* columns() const { return tied ? K : col; }
   __device__ void clear() const {
     const auto zero = [](R* p, int count) {
       if (p) each_unsynced(count, [&](int i) { p[i] = R(0); });
     };
     zero(K, rows * ln), zero(row, rows * ln), zero(col, rows * ln), zero(V, rows * le), zero(s, rows), zero(b, rows);
-    zero(g, rows * gate_width()), zero(bonus, tokens * ln), zero(co, rows * (n / 2));
+    zero(g, rows * decay_width()), zero(bonus, tokens * ln), zero(co, rows * (n / 2));
     __syncthreads();
   }
   /// Pair p of x turned by `sign` times the angle of row r.
@@ -221,7 +221,7 @@ __device__ __forceinline__ R lower_inline(const Frame& f, idx position, R m, con
       o.s[r] = R(A::strength(at));
       if constexpr (T::stabilised && T::structure.row_sees == sees::undecayed) o.s[r] = o.s[r] * (l == 0 ? math::exp(o.shift[i]) : R(1));
     }
-    if constexpr (O::has_gates && !O::channel) o.g[r] = l == 0 ? R(log_decay_of<A>(at, 0)) + (T::stabilised ? o.shift[i] : R(0)) : R(0);
+    if constexpr (O::has_decays && !O::channel) o.g[r] = l == 0 ? R(log_decay_of<A>(at, 0)) + (T::stabilised ? o.shift[i] : R(0)) : R(0);
   });
   each2(o.rows, o.n, [&](int r, int c) {
     const int i = r / T::micro, l = r % T::micro;
@@ -229,7 +229,7 @@ __device__ __forceinline__ R lower_inline(const Frame& f, idx position, R m, con
     R k = lowered_element<M, R>(at.k, n, c, +1);
     if constexpr (!T::scale_is_scalar) k = k * R(B::scale(at, c % n));
     o.K[r * o.ln + c] = k;
-    if constexpr (O::has_gates && O::channel)
+    if constexpr (O::has_decays && O::channel)
       o.g[r * o.ln + c] = l == 0 ? R(log_decay_of<A>(at, c % n)) + (T::stabilised ? o.shift[i] : R(0)) : R(0);
     if constexpr (O::corrects) {
       o.row[r * o.ln + c] = R(A::row(at, c));

@@ -143,7 +143,7 @@ __device__ void through_tile(P, const tile_summary<M, R>& s, bool onward, int ro
     clear(u, rows * le);
     P::nn(rows, e, s.n, s.U, s.ln, S, le, u, le);
   }
-  if constexpr (O::has_gates) each2(s.n, e, [&](int c, int v) { S[c * le + v] = s.through(c) * S[c * le + v]; });
+  if constexpr (O::has_decays) each2(s.n, e, [&](int c, int v) { S[c * le + v] = s.through(c) * S[c * le + v]; });
   if constexpr (O::corrects) P::tn(s.n, e, rows, s.ends, s.ln, u, le, S, le);
   P::tn(s.n, e, rows, s.moved, s.ln, V, le, S, le);
   if constexpr (O::turns) {

@@ -226,7 +226,7 @@ struct parallel_backward_block {
       P::nn(rows, e, n, s.ends, ln, dS, le, du, le);
       P::nt(rows, n, e, du, le, S, le, ds.U, ln);
     }
-    if constexpr (O::has_gates) {
+    if constexpr (O::has_decays) {
       if constexpr (O::channel) {
         each_sum(n, e, [&](int c, int v) { return S[c * le + v] * dS[c * le + v]; }, [&](int c, R sum) { ds.all[c] += sum; });
       } else {

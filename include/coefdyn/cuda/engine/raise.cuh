@@ -30,7 +30,7 @@ __device__ R channel_gradient(const At& at, int n, int l, int c, const row_gradi
   using O = cpu::operands<M, R>;
   using D = dual<R>;
   R sum(0);
-  if constexpr (O::gated) {
+  if constexpr (O::evolution_decays) {
     if (l == 0 && c < (O::channel ? n : 1)) {
       R total = g.g[c];
       if constexpr (T::complex_state && O::channel) {

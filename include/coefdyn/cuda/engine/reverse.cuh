@@ -104,9 +104,9 @@ struct reverse_block {
         for (int c = 0; c < n; ++c) decayed[c * e + u] = x[c * e + u];
         if (l == 0) coefdyn::detail::decay<A>(at, state_matrix<E>{decayed + u, e, 1}, false, grow);
       });
-      const auto gates_and_decay = [&] {
+      const auto decay_back = [&] {
         if (l != 0) return;
-        if constexpr (O::gated) {
+        if constexpr (O::evolution_decays) {
           each_sum(
               n, e, [&](int c, int u) { return real_part(p[c * e + u] * decayed[c * e + u]); },
               [&](int c, R sum) {
@@ -145,11 +145,11 @@ struct reverse_block {
             n, e, [&](int c, int u) { return real_part(p[c * e + u] * dot[u]); },
             [&](int c, R sum) { rows.col[r * rows.n + c] += strength * sum; });
         each_sum(1, e, [&](int, int u) { return real_part(pc[u] * dot[u]); }, [&](int, R sum) { rows.s[r] += sum; });
-        if constexpr (K.row_sees == sees::undecayed) gates_and_decay();
+        if constexpr (K.row_sees == sees::undecayed) decay_back();
         each2(n, e, [&](int c, int u) { p[c * e + u] += (strength * R(A::row(at, c))) * pc[u]; });
-        if constexpr (K.row_sees == sees::decayed) gates_and_decay();
+        if constexpr (K.row_sees == sees::decayed) decay_back();
       } else {
-        gates_and_decay();
+        decay_back();
       }
     }
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "gates.cuh"
+#include "decays.cuh"
 
 /// A tile of the parallel form by a team, as cpu/stages/tile.hpp writes it: the scores of its own rows, and what it is to later
 /// queries, which enter at its end and leave at its start:
@@ -18,17 +18,17 @@ struct tile_summary {
 
   /// Numbers for tiles of up to `rows` rows; a shorter last tile uses their first part.
   static COEFDYN_HD idx numbers(int rows, int n) {
-    return (idx(rows) * padded(n) * (O::corrects ? 3 : 1) + (O::has_gates ? (O::channel ? n : 1) : 0) + (O::turns ? n : 0) + 3) / 4 * 4;
+    return (idx(rows) * padded(n) * (O::corrects ? 3 : 1) + (O::has_decays ? (O::channel ? n : 1) : 0) + (O::turns ? n : 0) + 3) / 4 * 4;
   }
   COEFDYN_HD tile_summary(R* base, int full, int rows_, int n_) : rows(rows_), n(n_), ln(padded(n_)) {
     moved = base;
     base += idx(full) * ln;
     if (O::corrects) ends = base, U = base + idx(full) * ln, base += 2 * idx(full) * ln;
-    if (O::has_gates) all = base, base += O::channel ? n : 1;
+    if (O::has_decays) all = base, base += O::channel ? n : 1;
     if (O::turns) co = base, si = base + n / 2;
   }
   __device__ R through(int c) const {
-    if constexpr (!O::has_gates) {
+    if constexpr (!O::has_decays) {
       return R(1);
     } else {
       return all[O::channel ? c : 0];
@@ -52,7 +52,7 @@ struct tile_summary {
       clear(dots, count * lr);
       P::nt(count, rows, n, Q, ln, ends, ln, dots, lr);
     }
-    if constexpr (O::has_gates) each2(count, n, [&](int i, int c) { Q[i * ln + c] = through(c) * Q[i * ln + c]; });
+    if constexpr (O::has_decays) each2(count, n, [&](int i, int c) { Q[i * ln + c] = through(c) * Q[i * ln + c]; });
     if constexpr (O::corrects) P::nn(count, n, rows, dots, lr, U, ln, Q, ln);
   }
 };
@@ -66,13 +66,13 @@ struct tile {
   int n = 0, ln = 0, lr = 0;
   R *w = nullptr, *L = nullptr, *Aqc = nullptr;  // (rows, rows): w_rj moves key j through correction r
   R* bK = nullptr;                               // (rows, n)
-  gates<M, R, Passes> decays;
+  decays_of<M, R, Passes> decays;
 
   COEFDYN_HD tile(memory& a, int rows, int n_) : n(n_), ln(padded(n_)), lr(padded(rows)) {
     const idx square = idx(rows) * lr;
     bK = a.take<R>(idx(rows) * ln);
     if (O::corrects) w = a.take<R>(square), L = a.take<R>(square), Aqc = a.take<R>(square);
-    decays = gates<M, R, Passes>(a, rows, n);
+    decays = decays_of<M, R, Passes>(a, rows, n);
   }
   __device__ __noinline__ void prepare(const O& o, const tile_summary<M, R>& s) {
     decays.prepare(o);
@@ -91,7 +91,7 @@ struct tile {
       decays.to_end(o.columns(), s.ends);
       P::tn(rows, n, rows, w, lr, s.ends, ln, s.moved, ln, part::upper_left);
     }
-    if constexpr (O::has_gates) each(O::channel ? n : 1, [&](int c) { s.all[c] = decays.all[c]; });
+    if constexpr (O::has_decays) each(O::channel ? n : 1, [&](int c) { s.all[c] = decays.all[c]; });
     if constexpr (O::turns) each(n / 2, [&](int p) { s.co[p] = o.co[(rows - 1) * (n / 2) + p], s.si[p] = o.si[(rows - 1) * (n / 2) + p]; });
   }
   /// Scores Z (rows, lr) of the tile's own queries (0 where a row does not see), and the queries moved to its start, in place.

@@ -53,7 +53,7 @@ struct tile_backward {
       t.decays.gram_backward(o, how, Q, o.columns(), dA, dQ, O::tied ? d.K : d.col);
     }
     t.decays.gram_backward(o, how, Q, t.bK, dZ, dQ, dbK);
-    if constexpr (O::has_gates) gate_dots(o, how, Q, dQ, R(1), d);
+    if constexpr (O::has_decays) decay_dots(o, how, Q, dQ, R(1), d);
     if constexpr (O::turns) each_unsynced(n / 2, [&](int p) { o.turn_reads_back(p, Q, dQ, d.co); });
     __syncthreads();
   }
@@ -69,7 +69,7 @@ struct tile_backward {
       P::tn(rows, n, count, dots, lr, dQ, ln, ds.U, ln);
       P::tn(rows, n, count, more, lr, Q, ln, ds.ends, ln);
     }
-    if constexpr (O::has_gates) {
+    if constexpr (O::has_decays) {
       if constexpr (O::channel) {
         each_sum(n, count, [&](int c, int i) { return Q[i * ln + c] * dQ[i * ln + c]; }, [&](int c, R sum) { ds.all[c] += sum; });
       } else {
@@ -99,7 +99,7 @@ struct tile_backward {
   /// The summary's and the keys' gradients to the tile's operands; t has been prepared for it.
   __device__ __noinline__ void finish(const T& t, const O& o, const tile_summary<M, R>& s, const tile_summary_gradient<M, R>& ds,
                                       const O& d) const {
-    const int rows = o.rows, width = O::has_gates ? (O::channel ? n : 1) : 0;
+    const int rows = o.rows, width = O::has_decays ? (O::channel ? n : 1) : 0;
     each(width, [&](int c) { flux[c] = ds.all[c] * s.all[c]; });
     if constexpr (O::corrects) {  // moved = F bK + w' ends
       clear(dA, rows * lr);
@@ -129,13 +129,13 @@ struct tile_backward {
       t.decays.from_start(T::row_seen, ds.U, dR);
       t.decays.gram_backward(o, T::row_seen, o.row, o.columns(), dL, dR, O::tied ? d.K : d.col);
       t.decays.gram_backward(o, T::row_seen, o.row, t.bK, dw, dR, dbK);
-      if constexpr (O::has_gates) gate_dots(o, T::row_seen, o.row, dR, R(1), d);
+      if constexpr (O::has_decays) decay_dots(o, T::row_seen, o.row, dR, R(1), d);
       each2(rows, n, [&](int r, int c) { d.row[r * ln + c] += dR[r * ln + c]; });
-      if constexpr (O::has_gates) gate_dots(o, seen::inclusive, o.columns(), O::tied ? d.K : d.col, R(-1), d);
+      if constexpr (O::has_decays) decay_dots(o, seen::inclusive, o.columns(), O::tied ? d.K : d.col, R(-1), d);
     }
-    if constexpr (O::has_gates) {
-      gate_dots(o, seen::inclusive, t.bK, dbK, R(-1), d);
-      const int w = o.gate_width();
+    if constexpr (O::has_decays) {
+      decay_dots(o, seen::inclusive, t.bK, dbK, R(-1), d);
+      const int w = o.decay_width();
       each(width, [&](int c) {
         R sum = flux[c];
         for (int r = rows - 1; r >= 0; --r) d.g[r * w + c] = sum += d.g[r * w + c];
@@ -164,14 +164,14 @@ struct tile_backward {
     const int rows = o.rows;
     t.decays.to_end(dy, weighted);
     each2(rows, n, [&](int r, int c) { dx[r * ln + c] += weighted[r * ln + c]; });
-    if constexpr (O::has_gates && O::channel)
+    if constexpr (O::has_decays && O::channel)
       each_sum(n, rows, [&](int c, int r) { return x[r * ln + c] * weighted[r * ln + c]; }, [&](int c, R sum) { flux[c] += sum; });
-    if constexpr (O::has_gates && !O::channel)
+    if constexpr (O::has_decays && !O::channel)
       each_sum(
           1, rows * n, [&](int, int k) { return x[k / n * ln + k % n] * weighted[k / n * ln + k % n]; },
           [&](int, R sum) { flux[0] += sum; });
   }
-  __device__ __noinline__ void gate_dots(const O& o, seen how, const R* x, const R* dx, R sign, const O& d) const {
+  __device__ __noinline__ void decay_dots(const O& o, seen how, const R* x, const R* dx, R sign, const O& d) const {
     const int skip = how == seen::exclusive ? 1 : 0, rows = o.rows;
     if constexpr (O::channel) {
       each2(rows - skip, n, [&](int r, int c) { d.g[r * ln + c] += sign * x[(r + skip) * ln + c] * dx[(r + skip) * ln + c]; });

@@ -18,7 +18,7 @@ struct tile_map {
 
 template <class M, class R, class X>
 struct flash_plan {
-  static constexpr bool sums = traits<M>::needs_sum, decays = numbers::kinds<M>::gate;
+  static constexpr bool sums = traits<M>::needs_sum, decays = numbers::kinds<M>::decay;
   static constexpr bool gives_gradients = true, exists = has_flash<M> && has_rows_of_bf16<R, X>;
   static constexpr normaliser norm = sums ? normaliser::sum : normaliser::constant;
   using phi = tile_map<M>;
@@ -105,7 +105,7 @@ struct flash_plan {
     if (sums && !kept) forward(stream, shape(x), in, g.y, w.sums);
     g.dy = hopper::raw(call.dy);
     g.dq = w.q.place(call.g.q, e), g.dk = w.k.place(call.g.k, e), g.dv = w.v.place(call.g.v, e);
-    if (decays) g.d_log_decay = hopper::dense(w.gradients.gate, e, 1);
+    if (decays) g.d_log_decay = hopper::dense(w.gradients.log_decay, e, 1);
     with_size([&]<int n>() { flash_backward<n, phi, norm, decays>(shape(x), in, g, w.rest, stream); });
     w.v.out(stream, call.g.v, e, call.g.accumulate);
     hopper::prepared_rows<M>::give_back(stream, x, e, w.q, w.k, call.g);
@@ -121,7 +121,7 @@ struct flash_plan {
     in.scale = numbers::constant_scale<M>(e), in.constant = numbers::constant_read<M>(e);
     if (decays) {
       numbers::make<M>(stream, x, e, {}, w.numbers);
-      flash_decay(shape(x), hopper::dense(w.numbers.gate, e, 1), w.decay, stream);
+      flash_decay(shape(x), hopper::dense(w.numbers.log_decay, e, 1), w.decay, stream);
       in.decay = w.decay;
     }
     return in;

@@ -7,18 +7,18 @@
 /// Hopper kernels, which take arrays, and their gradients given back to the streams by dual numbers. Constant rotations turn the
 /// rows of q and k ahead: q_i' R(P_i - P_j) k_j = (R(-P_i) q_i)' (R(-P_j) k_j), P_i = i times the angle.
 ///
-/// Arrays are fp32 [B, T, P], P processed heads: one for each reading head, which has its state head's gate and scaling.
+/// Arrays are fp32 [B, T, P], P processed heads: one for each reading head, which has its state head's log decay and scaling.
 namespace coefdyn::cuda::numbers {
 
 /// Log decay g, scaling b, factor r = 1 / eta on the read. Null: not wanted, or a constant.
 struct arrays {
-  float *gate = nullptr, *scale = nullptr, *read = nullptr;
+  float *log_decay = nullptr, *scale = nullptr, *read = nullptr;
 };
 template <class M>
 arrays take(generic::memory& a, const extents& e) {
   const idx count = e.batch * e.time * e.readers;
   arrays x;
-  if (kinds<M>::gate) x.gate = a.template take<float>(count);
+  if (kinds<M>::decay) x.log_decay = a.template take<float>(count);
   if (kinds<M>::scale) x.scale = a.template take<float>(count);
   if (kinds<M>::read) x.read = a.template take<float>(count);
   return x;
@@ -107,9 +107,9 @@ __global__ void number_kernel(const __grid_constant__ X x, const __grid_constant
   const idx count = e.batch * e.time * e.readers;
   for (idx i = idx(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += idx(gridDim.x) * blockDim.x) {
     const spot s = spot_at(x, e, start, i);
-    if constexpr (kinds<M>::gate || kinds<M>::scale) {
+    if constexpr (kinds<M>::decay || kinds<M>::scale) {
       const auto at = token_at(x, e, s, state_numbers<X>{});
-      if constexpr (kinds<M>::gate) out.gate[i] = float(log_decay_of<typename M::evolution>(at, 0));
+      if constexpr (kinds<M>::decay) out.log_decay[i] = float(log_decay_of<typename M::evolution>(at, 0));
       if constexpr (kinds<M>::scale) out.scale[i] = float(M::scaling::scale(at));
     }
     if constexpr (kinds<M>::read) out.read[i] = inverse_eta<typename M::normalization>(0.f, 0.f, token_at(x, e, s, reader_numbers<X>{}));
@@ -130,9 +130,9 @@ __device__ float gradient_at(const X& x, const extents& e, const view<const idx,
   if constexpr (Reading) {
     if constexpr (kinds<M>::read)
       sum += passed(d.read[index], inverse_eta<typename M::normalization>(D(0.f), D(0.f), lifted_at<Tag>(x, e, s, reader_numbers<X>{})).d);
-  } else if constexpr (kinds<M>::gate || kinds<M>::scale) {
+  } else if constexpr (kinds<M>::decay || kinds<M>::scale) {
     const auto at = lifted_at<Tag>(x, e, s, state_numbers<X>{});
-    if constexpr (kinds<M>::gate) sum += passed(d.gate[index], D(log_decay_of<typename M::evolution>(at, 0)).d);
+    if constexpr (kinds<M>::decay) sum += passed(d.log_decay[index], D(log_decay_of<typename M::evolution>(at, 0)).d);
     if constexpr (kinds<M>::scale) sum += passed(d.scale[index], D(M::scaling::scale(at)).d);
   }
   return sum;
@@ -202,7 +202,7 @@ bool any_given(const G& g, list<Need...>) {
   return ((Need::inner == width::scalar && bool(g.template of<Need>().data)) || ...);
 }
 /// Whether the gradient of an evolution's stream without time is asked for. A sum over tokens makes the differences that a token's
-/// gate gradient is taken from noisy (in bf16 a hundred times), so the Hopper plans leave it to the generic engine; but not that of
+/// log decay's gradient is taken from noisy (in bf16 a hundred times), so the Hopper plans leave it to the generic engine; but not that of
 /// a parameterisation's numbers per head (dt_bias, A_log), whose decays are a token's own and vary: it is the sum over the tokens
 /// that a layer would make of the same d log_decay.
 template <class... Need>

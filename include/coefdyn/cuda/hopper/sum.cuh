@@ -93,8 +93,8 @@ struct sum_gradients {
       units.make<n, true>(stream, s, in, slope, behind);
       launch(stream, query_kernel<n>, "query_kernel", units.owners, n / 2, 0, in, row_gradients{forward.factor, d_factor, slope},
              forward.units.states, units.states, dq, flux);
-      launch(stream, key_kernel<n>, "key_kernel", units.owners, n / 2, 0, in, forward.sums, slope, units.states, flux, dk, d.scale, d.gate,
-             initial.place(first));
+      launch(stream, key_kernel<n>, "key_kernel", units.owners, n / 2, 0, in, forward.sums, slope, units.states, flux, dk, d.scale,
+             d.log_decay, initial.place(first));
     });
     initial.out(stream, first, one_column(e), true);
   }

@@ -26,8 +26,8 @@ struct inputs {
   tensor q, k;  // bf16 [B, T, P / group, n], k less `origin` in every channel
   int q_group, k_group;
   float origin;
-  const float *gate, *scale;  // log decay and b, or null: 0 and 1
-  float scale_constant;       // multiplies b
+  const float *log_decay, *scale;  // log decay and b, or null: 0 and 1
+  float scale_constant;            // multiplies b
   __device__ int64_t at(const unit_span& s, int head, int token) const { return (s.batch * size.rows + s.row + token) * size.heads + head; }
 };
 
@@ -58,7 +58,7 @@ struct numbers_of_round {
     const int t = threadIdx.x;
     if (t < count) {
       const int64_t i = x.at(s, head, first + t);
-      decay[t] = x.gate ? expf(x.gate[i]) : 1.f;
+      decay[t] = x.log_decay ? expf(x.log_decay[i]) : 1.f;
       b[t] = (x.scale ? x.scale[i] : 1.f) * x.scale_constant;
       slope[t] = slopes ? slopes[i] : 0.f;
     }

@@ -91,8 +91,8 @@ struct sweep_plan {
   bool takes_gradients(const Call& call, bool repeats) const {
     const auto& g = call.g;
     if (numbers::constant_wanted<X>(g) || (rows_type::made && g.accumulate) || (turns && call.final_gradient.S.data)) return false;
-    // mapped rows that no sum normalises leave a gate's gradient too small beside what it is the difference of (bf16 checkpoints)
-    if (rows_type::maps && numbers::kinds<M>::gate && !traits<M>::needs_sum && numbers::wanted<X>(g)) return false;
+    // mapped rows that no sum normalises leave a log decay's gradient too small beside what it is the difference of (bf16 checkpoints)
+    if (rows_type::maps && numbers::kinds<M>::decay && !traits<M>::needs_sum && numbers::wanted<X>(g)) return false;
     if (rows_type::maps && !(hopper::copyable(g.q) && hopper::copyable(g.k))) return false;  // written eight numbers at once
     return !repeats && hopper::copyable(call.dy) && hopper::row_gradient::serves(g.q, e, g.accumulate) &&
            hopper::row_gradient::serves(g.k, e, g.accumulate) && hopper::row_gradient::serves(g.v, e, g.accumulate) &&
@@ -152,7 +152,7 @@ struct sweep_plan {
     g.d_state = w.initial.place(call.initial_gradient);
     const bool numbers_too = numbers::kinds<M>::any && numbers::wanted<X>(call.g);
     if (numbers_too)
-      g.d_log_decay = array(w.gradients.gate), g.d_scaling = array(w.gradients.scale), g.d_read_factor = array(w.gradients.read);
+      g.d_log_decay = array(w.gradients.log_decay), g.d_scaling = array(w.gradients.scale), g.d_read_factor = array(w.gradients.read);
     if constexpr (normalises) g.d_read_factor = array(w.sums->d_factor);
     with_sizes([&]<int n, int d>() {
       constexpr bool probe = numbers::kinds<M>::any || normalises;
@@ -182,7 +182,7 @@ struct sweep_plan {
     sweep_inputs in;
     in.q = w.rows.query(x), in.k = w.rows.key(x), in.v = hopper::raw(x.v);
     in.q_group = e.readers / e.queries, in.k_group = e.readers / e.keys, in.v_group = e.readers / e.states;
-    in.log_decay = array(a.gate), in.scaling = array(a.scale), in.read_factor = array(w.sums ? w.sums->factor : a.read);
+    in.log_decay = array(a.log_decay), in.scaling = array(a.scale), in.read_factor = array(w.sums ? w.sums->factor : a.read);
     in.write_scale = numbers::constant_scale<M>(e), in.scale = numbers::constant_read<M>(e);
     in.state = state;
     return in;
@@ -194,7 +194,7 @@ struct sweep_plan {
             e.readers / e.queries,
             e.readers / e.keys,
             less,
-            w.numbers.gate,
+            w.numbers.log_decay,
             w.numbers.scale,
             numbers::constant_scale<M>(e)};
   }

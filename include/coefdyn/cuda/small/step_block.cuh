@@ -73,7 +73,7 @@ struct step_block {
     move(w.S, w.Q, w.p, w.part, w.raw, w.numerator, w.o.K, w.o.b, w.o.m, w.o.shift, w.o.lift);
     if constexpr (O::corrects) move(w.o.row, w.o.s);
     if constexpr (O::corrects && !O::tied) move(w.o.col);
-    if constexpr (O::has_gates) move(w.o.g);
+    if constexpr (O::has_decays) move(w.o.g);
     if constexpr (O::before) move(w.o.bonus);
     if constexpr (O::turns) move(w.o.co, w.o.si, w.o.whole);
     if constexpr (T::stabilised && O::before) move(w.o.read_scale, w.o.bonus_scale);

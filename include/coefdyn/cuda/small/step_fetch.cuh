@@ -183,9 +183,9 @@ __device__ __forceinline__ R step_prepare(const X& x, const extents& e, const Ca
     O o = w.o;
     o.tokens = count, o.rows = count * T::micro;
     m = lower_inline<M>(w.in, start + t, m, o);
-    if constexpr (O::has_gates)
+    if constexpr (O::has_decays)
       each2(o.rows, O::channel ? o.n : 1, [&](int r, int c) {
-        R& g = o.g[r * o.gate_width() + c];
+        R& g = o.g[r * o.decay_width() + c];
         g = math::exp(g);
       });
     for (int r = 0; r < w.readers; ++r) lower_reads_inline<M>(w.reader(r), o, from, w.queries(r), w.p + r * w.window);

@@ -54,8 +54,8 @@ struct lowered_window {
     const int r = i * T::micro + l;
     R corrected[W], written[W];
     if constexpr (undecayed) held.contract(w.o.row + r * w.o.ln, corrected);
-    if constexpr (O::has_gates) {
-      if (l == 0) held.decay(w.o.g + r * w.o.gate_width());
+    if constexpr (O::has_decays) {
+      if (l == 0) held.decay(w.o.g + r * w.o.decay_width());
     }
     if constexpr (O::corrects && !undecayed) held.contract(w.o.row + r * w.o.ln, corrected);
     const bool writes = T::structure.writes_each || l == T::micro - 1;

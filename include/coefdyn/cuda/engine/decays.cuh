@@ -3,14 +3,14 @@
 #include "lower.cuh"
 
 /// Decays within a chunk and the Gram matrices they weight, by a team. Exponents are sums of log decays taken directly over
-/// their range, as in cpu/stages/gates.hpp: never positive, and exact for log decays of any sizes mixed.
+/// their range, as in cpu/stages/decays.hpp: never positive, and exact for log decays of any sizes mixed.
 namespace coefdyn::cuda::generic {
 
 /// Which rows of decay a row operand has seen: its own too, or only those before it.
 enum class seen { inclusive, exclusive };
 
 template <class M, class R, int Passes>
-struct gates {
+struct decays_of {
   using O = operands<M, R>;
   using P = products<R, Passes>;
   static constexpr int block = 16;
@@ -28,9 +28,9 @@ struct gates {
     }
   }
 
-  gates() = default;
-  COEFDYN_HD gates(memory& a, int rows_, int n_) : rows(rows_), n(n_), ln(padded(n_)), lr(padded(rows_)) {
-    if (!O::has_gates) return;
+  decays_of() = default;
+  COEFDYN_HD decays_of(memory& a, int rows_, int n_) : rows(rows_), n(n_), ln(padded(n_)), lr(padded(rows_)) {
+    if (!O::has_decays) return;
     const int w = O::channel ? ln : 1;
     all = a.take<R>(w), prefix = a.take<R>(idx(rows) * w), suffix = a.take<R>(idx(rows) * w);
     if (!O::channel) D = a.take<R>(idx(rows) * lr);
@@ -42,11 +42,11 @@ struct gates {
   __device__ __noinline__ void prepare(const O& o) {
     rows = o.rows;
     const O mine = o;
-    const gates here = *this;
+    const decays_of here = *this;
     here.prepare_here(mine);
   }
   __device__ __forceinline__ void prepare_here(const O& o) const {
-    if constexpr (O::has_gates) {
+    if constexpr (O::has_decays) {
       if constexpr (O::channel) {
         each_unsynced(2 * n, [&](int k) {
           const int c = k % n;
@@ -82,31 +82,31 @@ struct gates {
   }
   /// What a row operand has seen from the chunk's start; what is left to its end.
   __device__ R start(seen how, int r, int c) const {
-    if constexpr (!O::has_gates) return R(1);
+    if constexpr (!O::has_decays) return R(1);
     else if (how == seen::inclusive) return prefix[O::channel ? r * ln + c : r];
     else return r ? prefix[O::channel ? (r - 1) * ln + c : r - 1] : R(1);
   }
   __device__ R end(int r, int c) const {
-    if constexpr (!O::has_gates) return R(1);
+    if constexpr (!O::has_decays) return R(1);
     else return suffix[O::channel ? r * ln + c : r];
   }
   __device__ R whole(int c) const {
-    if constexpr (!O::has_gates) return R(1);
+    if constexpr (!O::has_decays) return R(1);
     else return all[O::channel ? c : 0];
   }
   __device__ __noinline__ void from_start(seen how, const R* X, R* Y) const {
-    const gates here = *this;
+    const decays_of here = *this;
     each2(here.rows, here.n, [&](int r, int c) { Y[r * here.ln + c] = here.start(how, r, c) * X[r * here.ln + c]; });
   }
   __device__ __noinline__ void to_end(const R* X, R* Y) const {
-    const gates here = *this;
+    const decays_of here = *this;
     each2(here.rows, here.n, [&](int r, int c) { Y[r * here.ln + c] = here.end(r, c) * X[r * here.ln + c]; });
   }
 
   /// G_ij = sum_c A_ic B_jc e^(decay between), for j <= i (inclusive) or j < i (exclusive, decay up to row i - 1); 0 elsewhere.
   __device__ __noinline__ void gram(const O& o, seen how, const R* A, const R* B, R* G) const {
     const O mine = o;
-    const gates here = *this;
+    const decays_of here = *this;
     here.gram_here(mine, how, A, B, G);
   }
   __device__ __forceinline__ void gram_here(const O& o, seen how, const R* A, const R* B, R* G) const {
@@ -117,7 +117,7 @@ struct gates {
       P::nt(rows - skip, rows - skip, n, A + skip * ln, ln, B, ln, G + skip * lr, lr, part::lower_out);
       each2(rows, rows, [&](int i, int j) {
         if (j > i - skip) G[i * lr + j] = R(0);
-        else if constexpr (O::has_gates) G[i * lr + j] = D[(i - skip) * lr + j] * G[i * lr + j];
+        else if constexpr (O::has_decays) G[i * lr + j] = D[(i - skip) * lr + j] * G[i * lr + j];
       });
     } else {
       for_each_block(o, how, A, B, [&](int i0, int m) { P::nt(m, i0, n, left, ln, anchored, ln, G + i0 * lr, lr); });
@@ -158,7 +158,7 @@ struct gates {
   /// dA, dB += from dG, which is 0 where G is.
   __device__ __noinline__ void gram_backward(const O& o, seen how, const R* A, const R* B, R* dG, R* dA, R* dB) const {
     const O mine = o;
-    const gates here = *this;
+    const decays_of here = *this;
     here.gram_backward_here(mine, how, A, B, dG, dA, dB);
   }
   __device__ __forceinline__ void gram_backward_here(const O& o, seen how, const R* A, const R* B, R* dG, R* dA, R* dB) const {
@@ -166,7 +166,7 @@ struct gates {
     if (rows <= skip) return;
     if constexpr (!O::channel) {
       R* d = dG + skip * lr;
-      if constexpr (O::has_gates) each2(rows - skip, rows, [&](int i, int j) { d[i * lr + j] = D[i * lr + j] * d[i * lr + j]; });
+      if constexpr (O::has_decays) each2(rows - skip, rows, [&](int i, int j) { d[i * lr + j] = D[i * lr + j] * d[i * lr + j]; });
       P::nn(rows - skip, n, rows - skip, d, lr, B, ln, dA + skip * ln, ln, part::lower_left);
       P::tn(rows - skip, n, rows - skip, d, lr, A + skip * ln, ln, dB, ln, part::upper_left);
     } else {

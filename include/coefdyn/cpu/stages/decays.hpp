@@ -11,13 +11,14 @@ namespace coefdyn::cpu {
 /// Which rows of decay a row operand has seen: its own too, or only those before it.
 enum class seen { inclusive, exclusive };
 
+/// The decays of one chunk's rows.
 template <class M, class R>
-struct gates {
+struct decays_of {
   using O = operands<M, R>;
-  static constexpr int block = 16;  // rows that a channel-gated Gram matrix treats element by element
+  static constexpr int block = 16;  // rows that a Gram matrix treats element by element
   const products<R>* machine = nullptr;
   int rows = 0, n = 0;
-  // one gate a row
+  // one decay a row
   R* D = nullptr;      // rows x rows: D_ij = e^(g_{j+1} + .. + g_i) for j <= i, 0 above
   R* reach = nullptr;  // rows: scratch of D
   // rows x 1, or by channel rows x n
@@ -37,10 +38,10 @@ struct gates {
   R* product = nullptr;       // rows x n: scratch
   R* left = nullptr;          // block x n: rows of A decayed from their block's start
 
-  gates() = default;
-  gates(arena& a, int rows_, int n_, const products<R>& p) : machine(&p), rows(rows_), n(n_) {
+  decays_of() = default;
+  decays_of(arena& a, int rows_, int n_, const products<R>& p) : machine(&p), rows(rows_), n(n_) {
     const idx w = O::channel ? n : 1;
-    if (!O::has_gates) return;
+    if (!O::has_decays) return;
     before = a.take<R>((rows + 1) * w), prefix = before ? before + w : nullptr, suffix = a.take<R>(rows * w), whole_decay = a.take<R>(n);
     if (O::channel)
       each = a.take<R>(idx(rows) * n), anchored = a.take<R>(idx(rows) * n), factor = a.take<R>(idx(rows) * n),
@@ -69,7 +70,7 @@ struct gates {
         machine->multiply(m - 1, n, each + first + n, n, in_block + first, n, in_block + first + n, n);
         machine->multiply(m, n, to_block + idx(b) * n, 0, in_block + first, n, prefix + first, n);
       }
-    } else if constexpr (O::has_gates) {
+    } else if constexpr (O::has_decays) {
       before[0] = R(0), suffix[rows - 1] = R(0);
       for (int r = 0; r < rows; ++r) prefix[r] = before[r] + o.g[r];  // prefix is before, one row later
       for (int r = rows - 1; r > 0; --r) suffix[r - 1] = suffix[r] + o.g[r];
@@ -86,18 +87,18 @@ struct gates {
   void to_end(const R* X, R* Y) const { weight(suffix, X, Y); }
   /// The same in `scratch`, or X itself where nothing decays.
   const R* seen_from_start(seen how, const R* X, R* scratch) const {
-    if (!O::has_gates) return X;
+    if (!O::has_decays) return X;
     from_start(how, X, scratch);
     return scratch;
   }
   const R* seen_to_end(const R* X, R* scratch) const {
-    if (!O::has_gates) return X;
+    if (!O::has_decays) return X;
     to_end(X, scratch);
     return scratch;
   }
   /// S (n, e) times the decay of the whole chunk.
   void whole(int e, R* S) const {
-    if constexpr (O::has_gates) machine->scale_rows(n, e, O::channel ? all : whole_decay, S, e, S, e);
+    if constexpr (O::has_decays) machine->scale_rows(n, e, O::channel ? all : whole_decay, S, e, S, e);
   }
 
   /// G_ij = sum_c A_ic B_jc e^(decay between), for j <= i (inclusive) or j < i (exclusive, decay up to row i - 1); 0 elsewhere.
@@ -109,7 +110,7 @@ struct gates {
     const R* a = A + skip * idx(n);
     if constexpr (!O::channel) {
       machine->nt_lower(rows - skip, n, a, n, B, n, out, rows);
-      if constexpr (O::has_gates) machine->multiply(rows - skip, rows, D, rows, out, rows, out, rows);
+      if constexpr (O::has_decays) machine->multiply(rows - skip, rows, D, rows, out, rows, out, rows);
       else clear_above(rows, skip == 1, G);
     } else {
       for_each_block(how, A, B, [&](int i0, int m, const R* left_rows) {
@@ -128,7 +129,7 @@ struct gates {
     if (rows <= skip) return;
     if constexpr (!O::channel) {
       R* d = dG + skip * idx(rows);
-      if constexpr (O::has_gates) machine->multiply(rows - skip, rows, D, rows, d, rows, d, rows);
+      if constexpr (O::has_decays) machine->multiply(rows - skip, rows, D, rows, d, rows, d, rows);
       machine->nn_lower_left(rows - skip, n, d, rows, B, n, dA + skip * idx(n), n);
       machine->tn_lower_left(rows - skip, n, d, rows, A + skip * idx(n), n, dB, n);
     } else {
@@ -137,7 +138,7 @@ struct gates {
         clear(product, idx(i0) * n);  // dB_j += factor_j o sum_i dG_ij left_i
         machine->tn(i0, n, m, d, rows, left_rows, n, product, n);
         machine->multiply_add(i0, n, factor, n, product, n, dB, n);
-        if (dg) machine->running_dots(i0 - 1, n, anchored, n, product, n, dg + n, n);  // a gate is passed by the columns before it
+        if (dg) machine->running_dots(i0 - 1, n, anchored, n, product, n, dg + n, n);  // a decay is passed by the columns before it
         clear(product, idx(m) * n);
         machine->nn(m, n, i0, d, rows, anchored, n, product, n);
         weight_in_block(how, i0, m, product, product);
@@ -164,7 +165,7 @@ struct gates {
 
  private:
   void weight(const R* w, const R* X, R* Y) const {
-    if constexpr (!O::has_gates) {
+    if constexpr (!O::has_decays) {
       if (X != Y) copy(X, idx(rows) * n, Y);
     } else if constexpr (O::channel) {
       machine->multiply(rows, n, w, n, X, n, Y, n);
@@ -177,7 +178,7 @@ struct gates {
   }
   int blocks() const { return (rows + block - 1) / block; }
   int rows_at(int i0) const { return rows - i0 < block ? rows - i0 : block; }  // of the block that starts there
-  // to_block, from_block: e^(sums of all the gates before and after each block)
+  // to_block, from_block: e^(sums of all log decays before and after each block)
   void pass_blocks(const O& o) {
     const int last = blocks() - 1;
     clear(to_block, n), clear(from_block + idx(last) * n, n);
@@ -189,7 +190,7 @@ struct gates {
     for (int b = last; b > 0; --b) add_block(b, from_block + idx(b) * n, from_block + idx(b - 1) * n);
     machine->exp(idx(last + 2) * n, to_block, to_block), machine->exp(idx(last + 1) * n, from_block, from_block);
   }
-  // D: within a block of rows e^(sums of the gates), before it those of the block's start times what reached that
+  // D: within a block of rows e^(sums of the log decays), before it those of the block's start times what reached that
   void square(const O& o) {
     clear(D, idx(rows) * rows);
     for (int i0 = 0; i0 < rows; i0 += block) {
