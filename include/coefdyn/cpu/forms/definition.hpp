@@ -95,7 +95,7 @@ struct definition_head {
     const auto& v = in.template of<need<stream::v, ticks::write, width::value>>();
     return v.p + j * v.stride;
   }
-  /// Carries every impulse through the sequence; read(i, alive) sees h_{i, 0..alive}, after(seen, alive) the state between tokens.
+  /// Carries every impulse through the sequence; read(i, alive) sees h_{i, 0..alive}, after(done, alive) the state between tokens.
   template <class Read, class After>
   void over_tokens(idx tokens, idx position, Read read, After after) {
     idx alive = 0;
@@ -178,14 +178,14 @@ void definition_forward(const X& x, const extents& size, const head& hd, const Y
     }
   };
   auto captured = captures_of(c, hd, size);
-  w.over_tokens(tokens, position, read, [&](idx seen, idx alive) {
+  w.over_tokens(tokens, position, read, [&](idx done, idx alive) {
     if constexpr (traits<M>::linear) {
       const auto keep = [&](const auto& out, idx slot) {
         w.state_now(alive, w.h.now);
         store_state<M>(out, slot, hd.state, size, w.h.e, w.h.now, w.top);
       };
-      captured.after(seen, keep);
-      if (seen == tokens && c.final) keep(c.final, hd.index);
+      captured.after(done, keep);
+      if (done == tokens && c.final) keep(c.final, hd.index);
     }
   });
 }

@@ -197,9 +197,9 @@ void definition_backward(const X& x, const extents& size, const head& hd, const 
   w.rows.clear(tokens * T::micro);
   f.over_tokens(
       tokens, position, [&](idx i, idx alive) { definition_reads_backward<M, R>(x, size, hd, call, i, alive, position, w); },
-      [&](idx seen, idx alive) {
+      [&](idx done, idx alive) {
         if constexpr (T::linear)
-          if (seen == tokens && call.s.final) definition_state_backward<M, R>(size, hd, call, alive, position, w);
+          if (done == tokens && call.s.final) definition_state_backward<M, R>(size, hd, call, alive, position, w);
       });
   for (idx i = 0; i < tokens; ++i)
     for (int l = 0; l < T::micro; ++l) {

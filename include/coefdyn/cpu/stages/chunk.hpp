@@ -17,8 +17,8 @@ struct chunk {
   using O = operands<M, R>;
   static constexpr bool corrects = O::corrects, untied = O::corrects && !O::tied;
   static constexpr bool one_decay = O::has_decays && !O::channel;
-  static constexpr seen read_seen = O::before ? seen::exclusive : seen::inclusive;
-  static constexpr seen row_seen = traits<M>::structure.row_sees == sees::undecayed ? seen::exclusive : seen::inclusive;
+  static constexpr up_to read_up_to = O::before ? up_to::row_before : up_to::own_row;
+  static constexpr up_to row_up_to = traits<M>::structure.row_sees == sees::undecayed ? up_to::row_before : up_to::own_row;
 
   products<R> machine;
   decays_of<M, R> decays;
@@ -64,7 +64,7 @@ struct chunk {
     machine.scale_rows(rows, e, o.b, o.V, e, W, e);
     if constexpr (corrects) {
       clear(X, idx(rows) * e);
-      machine.nn(rows, e, n, decays.seen_from_start(row_seen, o.row, weighted), n, S, e, X, e);
+      machine.nn(rows, e, n, decays.decayed_from_start(row_up_to, o.row, weighted), n, S, e, X, e);
       strict_gram(o, o.K, Ark);
       if constexpr (untied) {
         strict_gram(o, o.col, Arc);
@@ -82,11 +82,11 @@ struct chunk {
   /// Y (rows, e) of queries Q (rows, n); p: bonus scores.
   void read(const O& o, const R* Q, const R* p, const R* S, R* Y) {
     clear(Y, idx(rows) * e);
-    machine.nn(rows, e, n, decays.seen_from_start(read_seen, Q, weighted), n, S, e, Y, e);
-    decays.gram(read_seen, Q, o.K, Aqk);
+    machine.nn(rows, e, n, decays.decayed_from_start(read_up_to, Q, weighted), n, S, e, Y, e);
+    decays.gram(read_up_to, Q, o.K, Aqk);
     machine.nn_lower_left(rows, e, Aqk, rows, W, e, Y, e);
     if constexpr (untied) {
-      decays.gram(read_seen, Q, o.col, Aqc);
+      decays.gram(read_up_to, Q, o.col, Aqc);
       machine.nn_lower_left(rows, e, Aqc, rows, u, e, Y, e);
     }
     if constexpr (O::before)
@@ -99,8 +99,8 @@ struct chunk {
   /// S at the chunk's start becomes S at its end (both in the state's own frame of turning).
   void advance(const O& o, R* S) {
     decays.whole(e, S);
-    machine.tn(n, e, rows, decays.seen_to_end(o.K, weighted), n, W, e, S, e);
-    if constexpr (untied) machine.tn(n, e, rows, decays.seen_to_end(o.col, weighted), n, u, e, S, e);
+    machine.tn(n, e, rows, decays.decayed_to_end(o.K, weighted), n, W, e, S, e);
+    if constexpr (untied) machine.tn(n, e, rows, decays.decayed_to_end(o.col, weighted), n, u, e, S, e);
     if (!o.onward) turn_state(o, +1, S, idx(e), e);
   }
 
@@ -118,30 +118,30 @@ struct chunk {
       turn_state(o, -1, dS, idx(e), e);
     }
     clear(dW, idx(rows) * e);
-    machine.nn(rows, e, n, decays.seen_to_end(o.K, weighted), n, dS, e, dW, e);
+    machine.nn(rows, e, n, decays.decayed_to_end(o.K, weighted), n, dS, e, dW, e);
     if constexpr (untied) {
       clear(du, idx(rows) * e);
-      machine.nn(rows, e, n, decays.seen_to_end(o.col, weighted), n, dS, e, du, e);
+      machine.nn(rows, e, n, decays.decayed_to_end(o.col, weighted), n, dS, e, du, e);
     }
   }
   /// dQ (rows, n) overwritten, dp added; dS_start += what this reader's reads of the start's state add.
   void read_backward(const O& o, const R* Q, const R* p, const R* S, const R* dY, R* dQ, R* dp, R* dS_start, O& d) {
     clear(dQ, idx(rows) * n);
     machine.nt(rows, n, e, dY, e, S, e, dQ, n);
-    decays.from_start(read_seen, dQ, dQ);
-    add_inflow(read_seen, Q, dQ, d);
-    machine.tn(n, e, rows, decays.seen_from_start(read_seen, Q, weighted), n, dY, e, dS_start, e);
-    decays.gram(read_seen, Q, o.K, Aqk);
+    decays.from_start(read_up_to, dQ, dQ);
+    add_inflow(read_up_to, Q, dQ, d);
+    machine.tn(n, e, rows, decays.decayed_from_start(read_up_to, Q, weighted), n, dY, e, dS_start, e);
+    decays.gram(read_up_to, Q, o.K, Aqk);
     machine.tn_lower_left(rows, e, Aqk, rows, dY, e, dW, e);
-    pair_gradient(read_seen, dY, W);
-    add_pairs(read_seen, Aqk);
-    decays.gram_backward(read_seen, Q, o.K, dM, dQ, d.K, O::channel ? d.g : nullptr);
+    pair_gradient(read_up_to, dY, W);
+    add_pairs(read_up_to, Aqk);
+    decays.gram_backward(read_up_to, Q, o.K, dM, dQ, d.K, O::channel ? d.g : nullptr);
     if constexpr (untied) {
-      decays.gram(read_seen, Q, o.col, Aqc);
+      decays.gram(read_up_to, Q, o.col, Aqc);
       machine.tn_lower_left(rows, e, Aqc, rows, dY, e, du, e);
-      pair_gradient(read_seen, dY, u);
-      add_pairs(read_seen, Aqc);
-      decays.gram_backward(read_seen, Q, o.col, dM, dQ, d.col, O::channel ? d.g : nullptr);
+      pair_gradient(read_up_to, dY, u);
+      add_pairs(read_up_to, Aqc);
+      decays.gram_backward(read_up_to, Q, o.col, dM, dQ, d.col, O::channel ? d.g : nullptr);
     }
     if constexpr (O::before)
       for (int i = 0; i < o.tokens; ++i) {
@@ -171,16 +171,16 @@ struct chunk {
       if constexpr (untied) machine.tn_lower_left(rows, e, Ark, rows, X, e, dW, e);
       clear(dR, idx(rows) * n);
       machine.nt(rows, n, e, X, e, S, e, dR, n);
-      decays.from_start(row_seen, dR, dR);
-      add_inflow(row_seen, o.row, dR, d);
-      machine.tn(n, e, rows, decays.seen_from_start(row_seen, o.row, weighted), n, X, e, dS_start, e);
-      pair_gradient(seen::exclusive, X, W);
-      add_pairs(row_seen, Ark);
-      decays.gram_backward(row_seen, o.row, o.K, dM, dR, d.K, O::channel ? d.g : nullptr);
+      decays.from_start(row_up_to, dR, dR);
+      add_inflow(row_up_to, o.row, dR, d);
+      machine.tn(n, e, rows, decays.decayed_from_start(row_up_to, o.row, weighted), n, X, e, dS_start, e);
+      pair_gradient(up_to::row_before, X, W);
+      add_pairs(row_up_to, Ark);
+      decays.gram_backward(row_up_to, o.row, o.K, dM, dR, d.K, O::channel ? d.g : nullptr);
       if constexpr (untied) {
-        pair_gradient(seen::exclusive, X, u);
-        add_pairs(row_seen, Arc);
-        decays.gram_backward(row_seen, o.row, o.col, dM, dR, d.col, O::channel ? d.g : nullptr);
+        pair_gradient(up_to::row_before, X, u);
+        add_pairs(row_up_to, Arc);
+        decays.gram_backward(row_up_to, o.row, o.col, dM, dR, d.col, O::channel ? d.g : nullptr);
       }
       machine.add(rows, n, dR, n, d.row, n);
     }
@@ -199,14 +199,14 @@ struct chunk {
  private:
   // rows against columns of earlier rows only; the decay may include the row's own
   void strict_gram(const O& o, const R* B, R* G) {
-    decays.gram(row_seen, o.row, B, G);
+    decays.gram(row_up_to, o.row, B, G);
     for (int i = 0; i < rows; ++i) G[idx(i) * rows + i] = R(0);
   }
   // dM_ij = <A_i, B_j> where the Gram matrix lives, 0 elsewhere
-  void pair_gradient(seen how, const R* A, const R* B) {
+  void pair_gradient(up_to how, const R* A, const R* B) {
     clear(dM, idx(rows) * rows);
     machine.nt_lower(rows, e, A, e, B, e, dM, rows);
-    clear_above(rows, how == seen::exclusive, dM);
+    clear_above(rows, how == up_to::row_before, dM);
   }
   void write_gradient(const R* w, const R* dS, const R* K, R* dK, O& d) {
     clear(weighted, idx(rows) * n);
@@ -218,12 +218,12 @@ struct chunk {
   }
   // A log decay's gradient is what passes it, added up without differences, which would cost float its digits:
   // dg_t = sum_{j < t <= i} G_ij dG_ij + sum_{i >= t} (reads of the start) + sum_{j < t} (writes to the end) + <S, e^Gamma dS>
-  void add_pairs(seen how, const R* G) const {
-    const idx skip = how == seen::exclusive ? rows : 0;
+  void add_pairs(up_to how, const R* G) const {
+    const idx skip = how == up_to::row_before ? rows : 0;
     if constexpr (one_decay) machine.multiply_add(rows - (skip ? 1 : 0), rows, dM + skip, rows, G + skip, rows, pairs, rows);
   }
-  void add_inflow(seen how, const R* x, const R* dx, [[maybe_unused]] O& d) const {
-    const idx skip = how == seen::exclusive ? 1 : 0, last = (rows - 1) * idx(n);
+  void add_inflow(up_to how, const R* x, const R* dx, [[maybe_unused]] O& d) const {
+    const idx skip = how == up_to::row_before ? 1 : 0, last = (rows - 1) * idx(n);
     if constexpr (one_decay) machine.row_dots(rows - int(skip), n, x + skip * n, n, dx + skip * n, n, inflow);
     if constexpr (O::channel) machine.running_dots(rows - int(skip), n, x + last, -n, dx + last, -n, d.g + last - skip * n, -n);
   }

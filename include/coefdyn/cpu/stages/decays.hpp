@@ -8,8 +8,8 @@
 /// sums, so no exponent is positive, and log decays of any size mix without loss.
 namespace coefdyn::cpu {
 
-/// Which rows of decay a row operand has seen: its own too, or only those before it.
-enum class seen { inclusive, exclusive };
+/// Up to which row decays have acted on a row operand: its own, or the one before it.
+enum class up_to { own_row, row_before };
 
 /// The decays of one chunk's rows.
 template <class M, class R>
@@ -83,15 +83,15 @@ struct decays_of {
   }
 
   /// Y = X with each row weighted by the decays from the chunk's start (what a row operand sees), or to its end.
-  void from_start(seen how, const R* X, R* Y) const { weight(how == seen::inclusive ? prefix : before, X, Y); }
+  void from_start(up_to how, const R* X, R* Y) const { weight(how == up_to::own_row ? prefix : before, X, Y); }
   void to_end(const R* X, R* Y) const { weight(suffix, X, Y); }
   /// The same in `scratch`, or X itself where nothing decays.
-  const R* seen_from_start(seen how, const R* X, R* scratch) const {
+  const R* decayed_from_start(up_to how, const R* X, R* scratch) const {
     if (!O::has_decays) return X;
     from_start(how, X, scratch);
     return scratch;
   }
-  const R* seen_to_end(const R* X, R* scratch) const {
+  const R* decayed_to_end(const R* X, R* scratch) const {
     if (!O::has_decays) return X;
     to_end(X, scratch);
     return scratch;
@@ -101,10 +101,10 @@ struct decays_of {
     if constexpr (O::has_decays) machine->scale_rows(n, e, O::channel ? all : whole_decay, S, e, S, e);
   }
 
-  /// G_ij = sum_c A_ic B_jc e^(decay between), for j <= i (inclusive) or j < i (exclusive, decay up to row i - 1); 0 elsewhere.
-  void gram(seen how, const R* A, const R* B, R* G) {
+  /// G_ij = sum_c A_ic B_jc e^(decay between), for j <= i (own_row) or j < i (row_before, decay up to row i - 1); 0 elsewhere.
+  void gram(up_to how, const R* A, const R* B, R* G) {
     clear(G, idx(rows) * rows);
-    const int skip = how == seen::exclusive ? 1 : 0;
+    const int skip = how == up_to::row_before ? 1 : 0;
     if (rows <= skip) return;
     R* out = G + skip * idx(rows);
     const R* a = A + skip * idx(n);
@@ -124,8 +124,8 @@ struct decays_of {
     }
   }
   /// dA, dB += from dG, which is 0 where G is.
-  void gram_backward(seen how, const R* A, const R* B, R* dG, R* dA, R* dB, [[maybe_unused]] R* dg = nullptr) {
-    const int skip = how == seen::exclusive ? 1 : 0;
+  void gram_backward(up_to how, const R* A, const R* B, R* dG, R* dA, R* dB, [[maybe_unused]] R* dg = nullptr) {
+    const int skip = how == up_to::row_before ? 1 : 0;
     if (rows <= skip) return;
     if constexpr (!O::channel) {
       R* d = dG + skip * idx(rows);
@@ -217,7 +217,7 @@ struct decays_of {
   }
   // For each block after the first: `anchored` = rows of B before it, decayed to its start; rows of A from its start.
   template <class F>
-  void for_each_block(seen how, const R* A, const R* B, F body) {
+  void for_each_block(up_to how, const R* A, const R* B, F body) {
     for (int i0 = block; i0 < rows; i0 += block) {
       const int last = i0 - block, m = rows_at(i0);
       copy(to_block_end + idx(last) * n, idx(block) * n, factor + idx(last) * n);
@@ -228,8 +228,8 @@ struct decays_of {
     }
   }
   // Y = X, rows of the block at i0, each weighted by the decays from the block's start
-  void weight_in_block(seen how, int i0, int m, const R* X, R* Y) const {
-    const int skip = how == seen::exclusive ? 1 : 0;
+  void weight_in_block(up_to how, int i0, int m, const R* X, R* Y) const {
+    const int skip = how == up_to::row_before ? 1 : 0;
     if (skip && X != Y) copy(X, n, Y);
     machine->multiply(m - skip, n, in_block + idx(i0) * n, n, X + skip * n, n, Y + skip * n, n);
   }

@@ -150,10 +150,10 @@ struct captures {
   const carried<M, Types>& c;
   idx sequence, sequences, tokens;
   std::size_t next = 0;
-  /// keep(c.captured, slot) for each position of at most `seen` tokens; one beyond the last token counts as that.
+  /// keep(c.captured, slot) for each position of at most `done` tokens; one beyond the last token counts as that.
   template <class Keep>
-  void after(idx seen, Keep keep) {
-    for (; next < c.positions.size() && (c.positions[next] <= seen || seen == tokens); ++next)
+  void after(idx done, Keep keep) {
+    for (; next < c.positions.size() && (c.positions[next] <= done || done == tokens); ++next)
       keep(c.captured, idx(next) * sequences + sequence);
   }
 };

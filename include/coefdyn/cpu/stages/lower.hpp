@@ -183,8 +183,8 @@ R* lower_reads(const Frame& f, const operands<M, R>& o, int from, R* Q, R* p) {
       }
     }
     if constexpr (O::turns) {
-      const int row_seen = O::before ? r - 1 : r;
-      if (row_seen >= 0 || o.onward) O::turn(o.n, o.co + idx(row_seen) * half, o.si + idx(row_seen) * half, -1, q);
+      const int turned_by = O::before ? r - 1 : r;
+      if (turned_by >= 0 || o.onward) O::turn(o.n, o.co + idx(turned_by) * half, o.si + idx(turned_by) * half, -1, q);
     }
   }
   return Q;

@@ -133,8 +133,8 @@ void turn_rows_back([[maybe_unused]] const operands<M, R>& o, [[maybe_unused]] o
     for (int r = 0; r < rows; ++r) {
       o.turn_back(r, o.K + idx(r) * n, d.K + idx(r) * n, d.co + idx(r) * half);
       if constexpr (O::corrects) {
-        const int row_seen = traits<M>::structure.row_sees == sees::undecayed ? r - 1 : r;
-        if (row_seen >= 0) o.turn_back(row_seen, o.row + idx(r) * n, d.row + idx(r) * n, d.co + idx(row_seen) * half);
+        const int turned_by = traits<M>::structure.row_sees == sees::undecayed ? r - 1 : r;
+        if (turned_by >= 0) o.turn_back(turned_by, o.row + idx(r) * n, d.row + idx(r) * n, d.co + idx(turned_by) * half);
         if constexpr (!O::tied) o.turn_back(r, o.col + idx(r) * n, d.col + idx(r) * n, d.co + idx(r) * half);
       }
     }

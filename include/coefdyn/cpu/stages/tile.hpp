@@ -55,8 +55,8 @@ struct tile_summary {
 template <class M, class R>
 struct tile {
   using O = operands<M, R>;
-  static constexpr seen read_seen = O::before ? seen::exclusive : seen::inclusive;
-  static constexpr seen row_seen = traits<M>::structure.row_sees == sees::undecayed ? seen::exclusive : seen::inclusive;
+  static constexpr up_to read_up_to = O::before ? up_to::row_before : up_to::own_row;
+  static constexpr up_to row_up_to = traits<M>::structure.row_sees == sees::undecayed ? up_to::row_before : up_to::own_row;
 
   products<R> machine;
   decays_of<M, R> decays;
@@ -83,7 +83,7 @@ struct tile {
       strict_gram(o, bK, w);
       machine.scale_rows(rows, rows, o.s, w, rows, w, rows);
       machine.solve_lower(rows, rows, L, rows, w, rows);
-      decays.from_start(row_seen, o.row, s.U);
+      decays.from_start(row_up_to, o.row, s.U);
       machine.scale_rows(rows, n, o.s, s.U, n, s.U, n);
       machine.solve_lower(rows, n, L, rows, s.U, n);
       decays.to_end(o.columns(), s.ends);
@@ -97,18 +97,18 @@ struct tile {
   /// Scores Z (rows, rows) of the tile's own queries (0 where a row does not see), and the queries moved to its start, in place.
   void own(const O& o, const tile_summary<M, R>& s, R* Q, R* Z) {
     const int rows = o.rows;
-    decays.gram(read_seen, Q, bK, Z);
+    decays.gram(read_up_to, Q, bK, Z);
     if constexpr (O::corrects) {
-      decays.gram(read_seen, Q, o.columns(), Aqc);
+      decays.gram(read_up_to, Q, o.columns(), Aqc);
       machine.nn_lower_left(rows, rows, Aqc, rows, w, rows, Z, rows);
     }
-    decays.from_start(read_seen, Q, Q);
+    decays.from_start(read_up_to, Q, Q);
     if constexpr (O::corrects) machine.nn_lower_left(rows, n, Aqc, rows, s.U, n, Q, n);
   }
 
  private:
   void strict_gram(const O& o, const R* B, R* G) {
-    decays.gram(row_seen, o.row, B, G);
+    decays.gram(row_up_to, o.row, B, G);
     for (int i = 0; i < o.rows; ++i) G[idx(i) * o.rows + i] = R(0);
   }
 };

@@ -37,14 +37,14 @@ struct tile_backward {
   /// tile's start. dQ is overwritten; sums go to dbK, dw, d and the summary's gradient.
   void own(const O& o, const tile_summary<M, R>& s, const R* Q, R* dZ, const R* dQ_start, R* dQ, O& d, tile_summary_gradient<M, R>& ds) {
     const int rows = o.rows, n = t.n;
-    constexpr seen how = T::read_seen;
+    constexpr up_to how = T::read_up_to;
     t.decays.from_start(how, dQ_start, dQ);
     if constexpr (O::corrects) {
       t.decays.gram(how, Q, o.columns(), t.Aqc);
       clear(dA, idx(rows) * rows);
       t.machine.nt(rows, rows, n, dQ_start, n, s.U, n, dA, rows);
       t.machine.nt(rows, rows, rows, dZ, rows, t.w, rows, dA, rows);
-      clear_above(rows, how == seen::exclusive, dA);
+      clear_above(rows, how == up_to::row_before, dA);
       t.machine.tn_lower_left(rows, n, t.Aqc, rows, dQ_start, n, ds.U, n);
       t.machine.tn_lower_left(rows, rows, t.Aqc, rows, dZ, rows, dw, rows);
       t.decays.gram_backward(how, Q, o.columns(), dA, dQ, O::tied ? d.K : d.col);
@@ -109,10 +109,10 @@ struct tile_backward {
     if constexpr (O::corrects) {
       end_weighted(o, o.columns(), ds.ends, O::tied ? d.K : d.col, flux);
       corrections_backward(o, s, ds, d);
-      if constexpr (O::has_decays) decay_dots(o, seen::inclusive, o.columns(), O::tied ? d.K : d.col, R(-1), d);
+      if constexpr (O::has_decays) decay_dots(o, up_to::own_row, o.columns(), O::tied ? d.K : d.col, R(-1), d);
     }
     if constexpr (O::has_decays) {
-      decay_dots(o, seen::inclusive, t.bK, dbK, R(-1), d);
+      decay_dots(o, up_to::own_row, t.bK, dbK, R(-1), d);
       for (int r = rows - 1; r >= 0; --r)
         for (int c = 0; c < width; ++c) d.g[idx(r) * width + c] = flux[c] += d.g[idx(r) * width + c];
     }
@@ -135,21 +135,21 @@ struct tile_backward {
     t.machine.nt(rows, rows, n, ds.U, n, s.U, n, dL, rows);
     t.machine.nt(rows, rows, rows, dw, rows, t.w, rows, dL, rows);
     clear_above(rows, true, dL), clear_above(rows, true, dw);
-    t.decays.gram(T::row_seen, o.row, o.columns(), Ark);
+    t.decays.gram(T::row_up_to, o.row, o.columns(), Ark);
     clear_above(rows, true, Ark);
     t.machine.row_dots(rows, rows, dL, rows, Ark, rows, d.s);
     t.machine.scale_rows(rows, rows, o.s, dL, rows, dL, rows);
-    t.decays.gram(T::row_seen, o.row, t.bK, Ark);
+    t.decays.gram(T::row_up_to, o.row, t.bK, Ark);
     clear_above(rows, true, Ark);
     t.machine.row_dots(rows, rows, dw, rows, Ark, rows, d.s);
     t.machine.scale_rows(rows, rows, o.s, dw, rows, dw, rows);
-    t.decays.from_start(T::row_seen, o.row, weighted);
+    t.decays.from_start(T::row_up_to, o.row, weighted);
     t.machine.row_dots(rows, n, ds.U, n, weighted, n, d.s);
     t.machine.scale_rows(rows, n, o.s, ds.U, n, ds.U, n);
-    t.decays.from_start(T::row_seen, ds.U, dR);
-    t.decays.gram_backward(T::row_seen, o.row, o.columns(), dL, dR, O::tied ? d.K : d.col);
-    t.decays.gram_backward(T::row_seen, o.row, t.bK, dw, dR, dbK);
-    if constexpr (O::has_decays) decay_dots(o, T::row_seen, o.row, dR, R(1), d);
+    t.decays.from_start(T::row_up_to, ds.U, dR);
+    t.decays.gram_backward(T::row_up_to, o.row, o.columns(), dL, dR, O::tied ? d.K : d.col);
+    t.decays.gram_backward(T::row_up_to, o.row, t.bK, dw, dR, dbK);
+    if constexpr (O::has_decays) decay_dots(o, T::row_up_to, o.row, dR, R(1), d);
     t.machine.add(rows, n, dR, n, d.row, n);
   }
   // y = F x: dx += F dy, and what F's exponent adds to the flux
@@ -161,8 +161,8 @@ struct tile_backward {
       for (int r = 0; r < rows; ++r)
         for (int c = 0; c < n; ++c) flux[O::channel ? c : 0] += x[idx(r) * n + c] * weighted[idx(r) * n + c];
   }
-  void decay_dots(const O& o, seen how, const R* x, const R* dx, R sign, O& d) const {
-    const int w = o.decay_width(), skip = how == seen::exclusive ? 1 : 0;
+  void decay_dots(const O& o, up_to how, const R* x, const R* dx, R sign, O& d) const {
+    const int w = o.decay_width(), skip = how == up_to::row_before ? 1 : 0;
     for (int r = skip; r < o.rows; ++r)
       for (int c = 0; c < t.n; ++c) d.g[idx(r - skip) * w + (w == 1 ? 0 : c)] += sign * x[idx(r) * t.n + c] * dx[idx(r) * t.n + c];
   }

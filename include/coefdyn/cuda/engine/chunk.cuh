@@ -17,8 +17,8 @@ struct chunk {
   using P = products<R, Passes>;
   using T = traits<M>;
   static constexpr bool corrects = O::corrects, untied = O::corrects && !O::tied;
-  static constexpr seen read_seen = O::before ? seen::exclusive : seen::inclusive;
-  static constexpr seen row_seen = T::structure.row_sees == sees::undecayed ? seen::exclusive : seen::inclusive;
+  static constexpr up_to read_up_to = O::before ? up_to::row_before : up_to::own_row;
+  static constexpr up_to row_up_to = T::structure.row_sees == sees::undecayed ? up_to::row_before : up_to::own_row;
 
   int rows = 0, n = 0, e = 0, ln = 0, le = 0, lr = 0;
   R *W = nullptr, *u = nullptr, *X = nullptr;                                      // (rows, e)
@@ -58,7 +58,7 @@ struct chunk {
     each2(rows, e, [&](int r, int v) { W[r * le + v] = o.b[r] * value(r, v); });
     if constexpr (corrects) {
       clear(X, rows * le);
-      decays.from_start(row_seen, o.row, weighted);
+      decays.from_start(row_up_to, o.row, weighted);
       P::nn(rows, e, n, weighted, ln, S, le, X, le);
       strict_gram(o, o.K, Ark);
       if constexpr (untied) {
@@ -84,12 +84,12 @@ struct chunk {
   template <class Value>
   __device__ __forceinline__ void read_here(const O& o, const R* Q, const R* p, const R* S, R* Y, Value value) {
     clear(Y, rows * le);
-    decays.from_start(read_seen, Q, weighted);
+    decays.from_start(read_up_to, Q, weighted);
     P::nn(rows, e, n, weighted, ln, S, le, Y, le);
-    decays.gram(o, read_seen, Q, o.K, Aqk);
+    decays.gram(o, read_up_to, Q, o.K, Aqk);
     P::nn(rows, e, rows, Aqk, lr, W, le, Y, le, part::lower_left);
     if constexpr (untied) {
-      decays.gram(o, read_seen, Q, o.col, Aqc);
+      decays.gram(o, read_up_to, Q, o.col, Aqc);
       P::nn(rows, e, rows, Aqc, lr, u, le, Y, le, part::lower_left);
     }
     if constexpr (O::before)
@@ -147,20 +147,20 @@ struct chunk {
                                 Value value) {
     clear(dQ, rows * ln);
     P::nt(rows, n, e, dY, le, S, le, dQ, ln);
-    decays.from_start(read_seen, dQ, dQ);
-    decays.from_start(read_seen, Q, weighted);
+    decays.from_start(read_up_to, dQ, dQ);
+    decays.from_start(read_up_to, Q, weighted);
     P::tn(n, e, rows, weighted, ln, dY, le, dS_start, le);
-    decays.gram(o, read_seen, Q, o.K, Aqk);
+    decays.gram(o, read_up_to, Q, o.K, Aqk);
     P::tn(rows, e, rows, Aqk, lr, dY, le, dW, le, part::upper_left);
-    pair_gradient(read_seen, dY, W);
-    decays.gram_backward(o, read_seen, Q, o.K, dM, dQ, d.K);
+    pair_gradient(read_up_to, dY, W);
+    decays.gram_backward(o, read_up_to, Q, o.K, dM, dQ, d.K);
     if constexpr (untied) {
-      decays.gram(o, read_seen, Q, o.col, Aqc);
+      decays.gram(o, read_up_to, Q, o.col, Aqc);
       P::tn(rows, e, rows, Aqc, lr, dY, le, du, le, part::upper_left);
-      pair_gradient(read_seen, dY, u);
-      decays.gram_backward(o, read_seen, Q, o.col, dM, dQ, d.col);
+      pair_gradient(read_up_to, dY, u);
+      decays.gram_backward(o, read_up_to, Q, o.col, dM, dQ, d.col);
     }
-    if constexpr (O::has_decays) decay_dots(o, read_seen, Q, dQ, R(1), d);
+    if constexpr (O::has_decays) decay_dots(o, read_up_to, Q, dQ, R(1), d);
     if constexpr (O::before) {
       each2(o.tokens, e, [&](int i, int v) {
         const int w = (i + 1) * O::micro - 1;
@@ -190,23 +190,23 @@ struct chunk {
       if constexpr (untied) P::tn(rows, e, rows, Ark, lr, X, le, dW, le, part::upper_left);
       clear(dR, rows * ln);
       P::nt(rows, n, e, X, le, S, le, dR, ln);
-      decays.from_start(row_seen, dR, dR);
-      decays.from_start(row_seen, o.row, weighted);
+      decays.from_start(row_up_to, dR, dR);
+      decays.from_start(row_up_to, o.row, weighted);
       P::tn(n, e, rows, weighted, ln, X, le, dS_start, le);
-      pair_gradient(seen::exclusive, X, W);
-      decays.gram_backward(o, row_seen, o.row, o.K, dM, dR, d.K);
+      pair_gradient(up_to::row_before, X, W);
+      decays.gram_backward(o, row_up_to, o.row, o.K, dM, dR, d.K);
       if constexpr (untied) {
-        pair_gradient(seen::exclusive, X, u);
-        decays.gram_backward(o, row_seen, o.row, o.col, dM, dR, d.col);
+        pair_gradient(up_to::row_before, X, u);
+        decays.gram_backward(o, row_up_to, o.row, o.col, dM, dR, d.col);
       }
-      if constexpr (O::has_decays) decay_dots(o, row_seen, o.row, dR, R(1), d);
+      if constexpr (O::has_decays) decay_dots(o, row_up_to, o.row, dR, R(1), d);
       each2(rows, n, [&](int r, int c) { d.row[r * ln + c] += dR[r * ln + c]; });
     }
     write_gradient(W, dS, d.K);
     if constexpr (untied) write_gradient(u, dS, d.col);
     // dK is complete: its dots with K reach the decays; V and b take what the writes got
-    if constexpr (O::has_decays) decay_dots(o, seen::inclusive, o.K, d.K, R(-1), d);
-    if constexpr (O::has_decays && untied) decay_dots(o, seen::inclusive, o.col, d.col, R(-1), d);
+    if constexpr (O::has_decays) decay_dots(o, up_to::own_row, o.K, d.K, R(-1), d);
+    if constexpr (O::has_decays && untied) decay_dots(o, up_to::own_row, o.col, d.col, R(-1), d);
     each_sum(
         rows, e, [&](int r, int v) { return dW[r * le + v] * value(r, v); },
         [&](int r, R sum) { d.b[r] = T::writes_at(r % T::micro) ? d.b[r] + sum : R(0); });
@@ -229,15 +229,15 @@ struct chunk {
  private:
   // rows against columns of earlier rows only; the decay may include the row's own
   __device__ __noinline__ void strict_gram(const O& o, const R* B, R* G) {
-    decays.gram(o, row_seen, o.row, B, G);
+    decays.gram(o, row_up_to, o.row, B, G);
     each(rows, [&](int i) { G[i * lr + i] = R(0); });
   }
   // dM_ij = <A_i, B_j> where the Gram matrix lives, 0 elsewhere
-  __device__ __noinline__ void pair_gradient(seen how, const R* A, const R* B) {
+  __device__ __noinline__ void pair_gradient(up_to how, const R* A, const R* B) {
     clear(dM, rows * lr);
     P::nt(rows, rows, e, A, le, B, le, dM, lr, part::lower_out);
     each2(rows, rows, [&](int i, int j) {
-      if (j >= i + (how == seen::exclusive ? 0 : 1)) dM[i * lr + j] = R(0);
+      if (j >= i + (how == up_to::row_before ? 0 : 1)) dM[i * lr + j] = R(0);
     });
   }
   __device__ __noinline__ void write_gradient(const R* w, const R* dS, R* dK) {
@@ -246,8 +246,8 @@ struct chunk {
     each2(rows, n, [&](int r, int c) { dK[r * ln + c] += decays.end(r, c) * weighted[r * ln + c]; });
   }
   // dG of the row whose decay the operand has seen += sign <x, dx>
-  __device__ __noinline__ void decay_dots(const O& o, seen how, const R* x, const R* dx, R sign, const O& d) const {
-    const int skip = how == seen::exclusive ? 1 : 0;
+  __device__ __noinline__ void decay_dots(const O& o, up_to how, const R* x, const R* dx, R sign, const O& d) const {
+    const int skip = how == up_to::row_before ? 1 : 0;
     if constexpr (O::channel) {
       each2(rows - skip, n, [&](int r, int c) { d.g[r * ln + c] += sign * x[(r + skip) * ln + c] * dx[(r + skip) * ln + c]; });
     } else {

@@ -114,14 +114,14 @@ __global__ void __launch_bounds__(chunk_threads)
     load_state<M>(carry.initial, hd.index, hd.state, e.n, s, le, w.S);
     R m = initial_maximum_of<M, R>(carry.initial, hd.index, hd.state);
     int next = 0;
-    const auto store = [&](const auto& out, idx slot, idx seen) {
-      each_unsynced(s.width, [&](int u) { leave_column<M, R>(f.o, seen > 0, out, slot, hd.state, e.n, s, u, le, w.S); });
-      if (threadIdx.x == 0 && s.first == 0) store_marks<M>(out, slot, hd.state, m, start + seen);
+    const auto store = [&](const auto& out, idx slot, idx done) {
+      each_unsynced(s.width, [&](int u) { leave_column<M, R>(f.o, done > 0, out, slot, hd.state, e.n, s, u, le, w.S); });
+      if (threadIdx.x == 0 && s.first == 0) store_marks<M>(out, slot, hd.state, m, start + done);
       __syncthreads();
     };
-    const auto capture = [&](idx seen) {
-      for (; next < carry.captures && (carry.positions[next] <= seen || seen == tokens); ++next)
-        store(carry.captured, idx(next) * e.sequences + hd.index, seen);
+    const auto capture = [&](idx done) {
+      for (; next < carry.captures && (carry.positions[next] <= done || done == tokens); ++next)
+        store(carry.captured, idx(next) * e.sequences + hd.index, done);
     };
     capture(0);
     for (idx t = 0; t < tokens;) {

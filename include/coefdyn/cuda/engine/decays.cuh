@@ -6,8 +6,8 @@
 /// their range, as in cpu/stages/decays.hpp: never positive, and exact for log decays of any sizes mixed.
 namespace coefdyn::cuda::generic {
 
-/// Which rows of decay a row operand has seen: its own too, or only those before it.
-enum class seen { inclusive, exclusive };
+/// Up to which row decays have acted on a row operand: its own, or the one before it.
+enum class up_to { own_row, row_before };
 
 template <class M, class R, int Passes>
 struct decays_of {
@@ -81,9 +81,9 @@ struct decays_of {
     }
   }
   /// What a row operand has seen from the chunk's start; what is left to its end.
-  __device__ R start(seen how, int r, int c) const {
+  __device__ R start(up_to how, int r, int c) const {
     if constexpr (!O::has_decays) return R(1);
-    else if (how == seen::inclusive) return prefix[O::channel ? r * ln + c : r];
+    else if (how == up_to::own_row) return prefix[O::channel ? r * ln + c : r];
     else return r ? prefix[O::channel ? (r - 1) * ln + c : r - 1] : R(1);
   }
   __device__ R end(int r, int c) const {
@@ -94,7 +94,7 @@ struct decays_of {
     if constexpr (!O::has_decays) return R(1);
     else return all[O::channel ? c : 0];
   }
-  __device__ __noinline__ void from_start(seen how, const R* X, R* Y) const {
+  __device__ __noinline__ void from_start(up_to how, const R* X, R* Y) const {
     const decays_of here = *this;
     each2(here.rows, here.n, [&](int r, int c) { Y[r * here.ln + c] = here.start(how, r, c) * X[r * here.ln + c]; });
   }
@@ -103,14 +103,14 @@ struct decays_of {
     each2(here.rows, here.n, [&](int r, int c) { Y[r * here.ln + c] = here.end(r, c) * X[r * here.ln + c]; });
   }
 
-  /// G_ij = sum_c A_ic B_jc e^(decay between), for j <= i (inclusive) or j < i (exclusive, decay up to row i - 1); 0 elsewhere.
-  __device__ __noinline__ void gram(const O& o, seen how, const R* A, const R* B, R* G) const {
+  /// G_ij = sum_c A_ic B_jc e^(decay between), for j <= i (own_row) or j < i (row_before, decay up to row i - 1); 0 elsewhere.
+  __device__ __noinline__ void gram(const O& o, up_to how, const R* A, const R* B, R* G) const {
     const O mine = o;
     const decays_of here = *this;
     here.gram_here(mine, how, A, B, G);
   }
-  __device__ __forceinline__ void gram_here(const O& o, seen how, const R* A, const R* B, R* G) const {
-    const int skip = how == seen::exclusive ? 1 : 0;
+  __device__ __forceinline__ void gram_here(const O& o, up_to how, const R* A, const R* B, R* G) const {
+    const int skip = how == up_to::row_before ? 1 : 0;
     each2(rows, rows, [&](int i, int j) { G[i * lr + j] = R(0); });
     if (rows <= skip) return;
     if constexpr (!O::channel) {
@@ -156,13 +156,13 @@ struct decays_of {
     }
   }
   /// dA, dB += from dG, which is 0 where G is.
-  __device__ __noinline__ void gram_backward(const O& o, seen how, const R* A, const R* B, R* dG, R* dA, R* dB) const {
+  __device__ __noinline__ void gram_backward(const O& o, up_to how, const R* A, const R* B, R* dG, R* dA, R* dB) const {
     const O mine = o;
     const decays_of here = *this;
     here.gram_backward_here(mine, how, A, B, dG, dA, dB);
   }
-  __device__ __forceinline__ void gram_backward_here(const O& o, seen how, const R* A, const R* B, R* dG, R* dA, R* dB) const {
-    const int skip = how == seen::exclusive ? 1 : 0;
+  __device__ __forceinline__ void gram_backward_here(const O& o, up_to how, const R* A, const R* B, R* dG, R* dA, R* dB) const {
+    const int skip = how == up_to::row_before ? 1 : 0;
     if (rows <= skip) return;
     if constexpr (!O::channel) {
       R* d = dG + skip * lr;
@@ -209,8 +209,8 @@ struct decays_of {
   }
   // For each block after the first: `anchored` = rows of B before it, decayed to its start; `left` = rows of A from its start.
   template <class F>
-  __device__ void for_each_block(const O& o, seen how, const R* A, const R* B, F body) const {
-    const int skip = how == seen::exclusive ? 1 : 0;
+  __device__ void for_each_block(const O& o, up_to how, const R* A, const R* B, F body) const {
+    const int skip = how == up_to::row_before ? 1 : 0;
     for (int i0 = block; i0 < rows; i0 += block) {
       const int last = i0 - block, m = rows - i0 < block ? rows - i0 : block;
       each(n, [&](int c) {

@@ -50,7 +50,7 @@ struct definition_block {
       evolve<A, false>(at, x, &work);
     });
   }
-  /// Carries every impulse through the sequence; read(i, alive) and after(seen, alive) as on the CPU. m0: the initial state's
+  /// Carries every impulse through the sequence; read(i, alive) and after(done, alive) as on the CPU. m0: the initial state's
   /// maximum, and that of nothing where none of it is left.
   template <class Load, class Read, class After>
   __device__ void over_tokens(idx tokens, idx position, R& m0, Load load, Read read, After after) const {
@@ -147,7 +147,7 @@ __global__ void __launch_bounds__(256)
     R m0 = initial_maximum_of<M, R>(carry.initial, hd.index, hd.state);
     const value_reader<M, R, X> value{x, e, hd};
     int next = 0;
-    const auto keep = [&](const auto& out, idx slot, idx seen, idx alive) {
+    const auto keep = [&](const auto& out, idx slot, idx done, idx alive) {
       if constexpr (T::linear) {
         const R m = T::stabilised ? w.top_exponent(m0, alive) : m0;
         const R past = T::stabilised ? math::exp(m0 - m) : R(1);
@@ -159,7 +159,7 @@ __global__ void __launch_bounds__(256)
           if (u < e.d) out.S(slot, hd.state, c, u) = cpu::converted<Stored>(s);
           else if constexpr (T::needs_sum) out.z(slot, hd.state, c) = cpu::converted<Stored>(s);
         });
-        if (threadIdx.x == 0) store_marks<M>(out, slot, hd.state, m, start + seen);
+        if (threadIdx.x == 0) store_marks<M>(out, slot, hd.state, m, start + done);
       }
     };
     w.over_tokens(
@@ -176,10 +176,10 @@ __global__ void __launch_bounds__(256)
             });
           }
         },
-        [&](idx seen, idx alive) {
-          for (; next < carry.captures && (carry.positions[next] <= seen || seen == tokens); ++next)
-            keep(carry.captured, idx(next) * e.sequences + hd.index, seen, alive);
-          if (seen == tokens && carry.final.S.data) keep(carry.final, hd.index, seen, alive);
+        [&](idx done, idx alive) {
+          for (; next < carry.captures && (carry.positions[next] <= done || done == tokens); ++next)
+            keep(carry.captured, idx(next) * e.sequences + hd.index, done, alive);
+          if (done == tokens && carry.final.S.data) keep(carry.final, hd.index, done, alive);
         });
   });
 }

@@ -96,12 +96,12 @@ struct operands : turning_operands<R, cpu::operands<M, R>::turns> {
     dP[p] += dx[i.x] * turned[i.y] - dx[i.y] * turned[i.x];
     turn_pair(r, p, +1, dx);
   }
-  /// The same for pair p of all rows that read, by the angle of the row that a read has seen; the angles' gradients are added to `angle`
+  /// The same for pair p of all rows that read, by the angle of the row up to which a read is turned; the angles' gradients are added to `angle`
   /// (rows, n / 2).
   __device__ void turn_reads_back(int p, const R* Q, R* dQ, R* angle) const {
     for (int i = 0; i < tokens; ++i) {
-      const int r = cpu::read_row<M>(i), seen_row = before ? r - 1 : r;
-      if (seen_row >= 0) turn_back_pair(seen_row, p, Q + r * ln, dQ + r * ln, angle + seen_row * (n / 2));
+      const int r = cpu::read_row<M>(i), turned_by = before ? r - 1 : r;
+      if (turned_by >= 0) turn_back_pair(turned_by, p, Q + r * ln, dQ + r * ln, angle + turned_by * (n / 2));
     }
   }
   /// The same for pair p of the rows that write, and of the corrections; angles' gradients become sums over the `count` rows from theirs
@@ -111,8 +111,8 @@ struct operands : turning_operands<R, cpu::operands<M, R>::turns> {
     for (int r = 0; r < count; ++r) {
       turn_back_pair(r, p, K + r * ln, d.K + r * ln, d.co + r * half);
       if constexpr (corrects) {
-        const int seen_row = T::structure.row_sees == sees::undecayed ? r - 1 : r;
-        if (seen_row >= 0) turn_back_pair(seen_row, p, row + r * ln, d.row + r * ln, d.co + seen_row * half);
+        const int turned_by = T::structure.row_sees == sees::undecayed ? r - 1 : r;
+        if (turned_by >= 0) turn_back_pair(turned_by, p, row + r * ln, d.row + r * ln, d.co + turned_by * half);
         if constexpr (!tied) turn_back_pair(r, p, col + r * ln, d.col + r * ln, d.co + r * half);
       }
     }
@@ -183,7 +183,7 @@ __device__ void lower_angles(const Frame& f, idx position, const operands<M, R>&
   };
   const auto put_whole = [&](int p, W angle) { o.whole[p] = math::cos(angle), o.whole[half + p] = math::sin(angle); };
   if constexpr (traits<M>::structure.constant) {
-    const auto angle = [&](idx seen, int p) { return cpu::within_a_turn(W(R(A::angle(f.at(0, 0, position), p))) * W(seen)); };
+    const auto angle = [&](idx count, int p) { return cpu::within_a_turn(W(R(A::angle(f.at(0, 0, position), p))) * W(count)); };
     each2_unsynced(o.rows + 1, half, [&](int r, int p) { put(r - 1, p, angle(o.origin + (r + O::micro - 1) / O::micro, p)); });
     each_unsynced(half, [&](int p) { put_whole(p, angle(o.origin + o.tokens, p)); });
   } else {
@@ -283,8 +283,8 @@ __device__ __forceinline__ void lower_reads_inline(const Frame& f, const operand
   }
   if constexpr (O::turns)
     each2(o.tokens, half, [&](int i, int k) {
-      const int r = cpu::read_row<M>(i), seen = O::before ? r - 1 : r;
-      if (seen >= 0 || o.onward) o.turn_pair(seen, k, -1, Q + r * o.ln);
+      const int r = cpu::read_row<M>(i), turned_by = O::before ? r - 1 : r;
+      if (turned_by >= 0 || o.onward) o.turn_pair(turned_by, k, -1, Q + r * o.ln);
     });
 }
 

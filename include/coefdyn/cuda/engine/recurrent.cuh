@@ -106,11 +106,11 @@ __global__ void __launch_bounds__(128)
     const bool mine = u < s.width;
     R m = initial_maximum_of<M, R>(carry.initial, hd.index, hd.state);
     int next = 0;
-    const auto capture = [&](idx seen) {
-      for (; next < carry.captures && (carry.positions[next] <= seen || seen == tokens); ++next) {
+    const auto capture = [&](idx done) {
+      for (; next < carry.captures && (carry.positions[next] <= done || done == tokens); ++next) {
         const idx slot = idx(next) * e.sequences + hd.index;
         if (mine) store_column<M>(carry.captured, slot, hd.state, e.n, s, u, w.width, w.S);
-        if (u == 0 && s.first == 0) store_marks<M>(carry.captured, slot, hd.state, m, start + seen);
+        if (u == 0 && s.first == 0) store_marks<M>(carry.captured, slot, hd.state, m, start + done);
       }
     };
     capture(0);

@@ -132,14 +132,14 @@ struct reverse_block {
       };
       if constexpr (O::corrects) {
         const R strength = R(A::strength(at)) * (K.row_sees == sees::undecayed && grow != R(0) ? math::exp(grow) : R(1));
-        const E* seen_by_row = K.row_sees == sees::decayed ? decayed : x;
+        const E* row_sees = K.row_sees == sees::decayed ? decayed : x;
         each(e, [&](int u) {
           E a(R(0)), b(R(0));
-          for (int c = 0; c < n; ++c) a += R(A::row(at, c)) * seen_by_row[c * e + u], b += R(column_of<A>(at, c)) * p[c * e + u];
+          for (int c = 0; c < n; ++c) a += R(A::row(at, c)) * row_sees[c * e + u], b += R(column_of<A>(at, c)) * p[c * e + u];
           dot[u] = a, pc[u] = b;
         });
         each_sum(
-            n, e, [&](int c, int u) { return real_part(pc[u] * seen_by_row[c * e + u]); },
+            n, e, [&](int c, int u) { return real_part(pc[u] * row_sees[c * e + u]); },
             [&](int c, R sum) { rows.row[r * rows.n + c] += strength * sum; });
         each_sum(
             n, e, [&](int c, int u) { return real_part(p[c * e + u] * dot[u]); },

@@ -61,8 +61,8 @@ template <class M, class R, int Passes>
 struct tile {
   using O = operands<M, R>;
   using P = products<R, Passes>;
-  static constexpr seen read_seen = O::before ? seen::exclusive : seen::inclusive;
-  static constexpr seen row_seen = traits<M>::structure.row_sees == sees::undecayed ? seen::exclusive : seen::inclusive;
+  static constexpr up_to read_up_to = O::before ? up_to::row_before : up_to::own_row;
+  static constexpr up_to row_up_to = traits<M>::structure.row_sees == sees::undecayed ? up_to::row_before : up_to::own_row;
   int n = 0, ln = 0, lr = 0;
   R *w = nullptr, *L = nullptr, *Aqc = nullptr;  // (rows, rows): w_rj moves key j through correction r
   R* bK = nullptr;                               // (rows, n)
@@ -85,7 +85,7 @@ struct tile {
       strict_gram(o, bK, w);
       each2(rows, rows, [&](int r, int j) { w[r * lr + j] = o.s[r] * w[r * lr + j]; });
       P::solve_lower(rows, rows, L, lr, w, lr);
-      decays.from_start(row_seen, o.row, s.U);
+      decays.from_start(row_up_to, o.row, s.U);
       each2(rows, n, [&](int r, int c) { s.U[r * ln + c] = o.s[r] * s.U[r * ln + c]; });
       P::solve_lower(rows, n, L, lr, s.U, ln);
       decays.to_end(o.columns(), s.ends);
@@ -97,16 +97,16 @@ struct tile {
   /// Scores Z (rows, lr) of the tile's own queries (0 where a row does not see), and the queries moved to its start, in place.
   __device__ __noinline__ void own(const O& o, const tile_summary<M, R>& s, R* Q, R* Z) const {
     const int rows = o.rows;
-    decays.gram(o, read_seen, Q, bK, Z);
+    decays.gram(o, read_up_to, Q, bK, Z);
     if constexpr (O::corrects) {
-      decays.gram(o, read_seen, Q, o.columns(), Aqc);
+      decays.gram(o, read_up_to, Q, o.columns(), Aqc);
       P::nn(rows, rows, rows, Aqc, lr, w, lr, Z, lr, part::lower_left);
     }
-    decays.from_start(read_seen, Q, Q);
+    decays.from_start(read_up_to, Q, Q);
     if constexpr (O::corrects) P::nn(rows, n, rows, Aqc, lr, s.U, ln, Q, ln, part::lower_left);
   }
   __device__ void strict_gram(const O& o, const R* B, R* G) const {
-    decays.gram(o, row_seen, o.row, B, G);
+    decays.gram(o, row_up_to, o.row, B, G);
     each(o.rows, [&](int i) { G[i * lr + i] = R(0); });
   }
 };

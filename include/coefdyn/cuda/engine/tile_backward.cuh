@@ -40,7 +40,7 @@ struct tile_backward {
   __device__ __noinline__ void own(const T& t, const O& o, const tile_summary<M, R>& s, const R* Q, R* dZ, const R* dQ_start, R* dQ,
                                    const O& d, const tile_summary_gradient<M, R>& ds) const {
     const int rows = o.rows;
-    constexpr seen how = T::read_seen;
+    constexpr up_to how = T::read_up_to;
     t.decays.from_start(how, dQ_start, dQ);
     if constexpr (O::corrects) {
       t.decays.gram(o, how, Q, o.columns(), t.Aqc);
@@ -116,25 +116,25 @@ struct tile_backward {
       clear(dL, rows * lr);
       P::nt(rows, rows, n, ds.U, ln, s.U, ln, dL, lr);
       P::nt(rows, rows, rows, dw, lr, t.w, lr, dL, lr);
-      mask(seen::exclusive, rows, dL), mask(seen::exclusive, rows, dw);
+      mask(up_to::row_before, rows, dL), mask(up_to::row_before, rows, dw);
       t.strict_gram(o, o.columns(), Ark);
       P::row_dots(rows, rows, dL, lr, Ark, lr, d.s);
       scale(o, rows, dL, lr);
       t.strict_gram(o, t.bK, Ark);
       P::row_dots(rows, rows, dw, lr, Ark, lr, d.s);
       scale(o, rows, dw, lr);
-      t.decays.from_start(T::row_seen, o.row, weighted);
+      t.decays.from_start(T::row_up_to, o.row, weighted);
       P::row_dots(rows, n, ds.U, ln, weighted, ln, d.s);
       scale(o, n, ds.U, ln);
-      t.decays.from_start(T::row_seen, ds.U, dR);
-      t.decays.gram_backward(o, T::row_seen, o.row, o.columns(), dL, dR, O::tied ? d.K : d.col);
-      t.decays.gram_backward(o, T::row_seen, o.row, t.bK, dw, dR, dbK);
-      if constexpr (O::has_decays) decay_dots(o, T::row_seen, o.row, dR, R(1), d);
+      t.decays.from_start(T::row_up_to, ds.U, dR);
+      t.decays.gram_backward(o, T::row_up_to, o.row, o.columns(), dL, dR, O::tied ? d.K : d.col);
+      t.decays.gram_backward(o, T::row_up_to, o.row, t.bK, dw, dR, dbK);
+      if constexpr (O::has_decays) decay_dots(o, T::row_up_to, o.row, dR, R(1), d);
       each2(rows, n, [&](int r, int c) { d.row[r * ln + c] += dR[r * ln + c]; });
-      if constexpr (O::has_decays) decay_dots(o, seen::inclusive, o.columns(), O::tied ? d.K : d.col, R(-1), d);
+      if constexpr (O::has_decays) decay_dots(o, up_to::own_row, o.columns(), O::tied ? d.K : d.col, R(-1), d);
     }
     if constexpr (O::has_decays) {
-      decay_dots(o, seen::inclusive, t.bK, dbK, R(-1), d);
+      decay_dots(o, up_to::own_row, t.bK, dbK, R(-1), d);
       const int w = o.decay_width();
       each(width, [&](int c) {
         R sum = flux[c];
@@ -151,9 +151,9 @@ struct tile_backward {
   }
 
  private:
-  __device__ void mask(seen how, int rows, R* G) const {
+  __device__ void mask(up_to how, int rows, R* G) const {
     each2(rows, rows, [&](int i, int j) {
-      if (j >= i + (how == seen::exclusive ? 0 : 1)) G[i * lr + j] = R(0);
+      if (j >= i + (how == up_to::row_before ? 0 : 1)) G[i * lr + j] = R(0);
     });
   }
   __device__ void scale(const O& o, int columns, R* X, int ldx) const {
@@ -171,8 +171,8 @@ struct tile_backward {
           1, rows * n, [&](int, int k) { return x[k / n * ln + k % n] * weighted[k / n * ln + k % n]; },
           [&](int, R sum) { flux[0] += sum; });
   }
-  __device__ __noinline__ void decay_dots(const O& o, seen how, const R* x, const R* dx, R sign, const O& d) const {
-    const int skip = how == seen::exclusive ? 1 : 0, rows = o.rows;
+  __device__ __noinline__ void decay_dots(const O& o, up_to how, const R* x, const R* dx, R sign, const O& d) const {
+    const int skip = how == up_to::row_before ? 1 : 0, rows = o.rows;
     if constexpr (O::channel) {
       each2(rows - skip, n, [&](int r, int c) { d.g[r * ln + c] += sign * x[(r + skip) * ln + c] * dx[(r + skip) * ln + c]; });
     } else {

@@ -16,9 +16,9 @@ template <class phi, normaliser norm>
 struct row_weights {
   float top[2] = {-INFINITY, -INFINITY}, sum[2] = {0.f, 0.f}, rescale[2] = {1.f, 1.f};
 
-  /// Scores to weights, in place. Masked scores are -inf for maps with a maximum; otherwise `seen` decides.
+  /// Scores to weights, in place. Masked scores are -inf for maps with a maximum; otherwise `unmasked` decides.
   template <bool first, class mask>
-  __device__ __forceinline__ void weigh(float (&s)[64], float scale, mask&& seen) {
+  __device__ __forceinline__ void weigh(float (&s)[64], float scale, mask&& unmasked) {
     if constexpr (phi::needs_max) {
       const float c = scale * log2_e;
 #pragma unroll
@@ -27,7 +27,7 @@ struct row_weights {
 #pragma unroll
         for (int e = 0; e < 32; ++e) {
           float& x = s[4 * (e / 2) + 2 * r + (e & 1)];
-          if constexpr (first) x = seen(4 * (e / 2) + 2 * r + (e & 1)) ? x : -INFINITY;
+          if constexpr (first) x = unmasked(4 * (e / 2) + 2 * r + (e & 1)) ? x : -INFINITY;
           m = fmaxf(m, x);
         }
         m = max_row(m);
@@ -46,7 +46,7 @@ struct row_weights {
 #pragma unroll
       for (int e = 0; e < 64; ++e) {
         s[e] = phi::apply(s[e] * scale);
-        if constexpr (first) s[e] = seen(e) ? s[e] : 0.f;
+        if constexpr (first) s[e] = unmasked(e) ? s[e] : 0.f;
         if constexpr (norm == normaliser::sum) sum[(e >> 1) & 1] += s[e];
       }
     }
@@ -155,7 +155,7 @@ struct forward_rows {
     for (int e = 0; e < n / 2; ++e) o[e] = 0.f;
   }
   /// Whether the row of element e of a diagonal tile sees its key.
-  __device__ __forceinline__ bool sees(int e) const { return 8 * (e / 4) + own.column0 + (e & 1) <= row0 + ((e & 2) ? 8 : 0); }
+  __device__ __forceinline__ bool unmasked(int e) const { return 8 * (e / 4) + own.column0 + (e & 1) <= row0 + ((e & 2) ? 8 : 0); }
 
   /// Weights of the diagonal tile.
   __device__ __forceinline__ void first_weights() {
@@ -168,7 +168,7 @@ struct forward_rows {
     ptx::pin(s);
     if constexpr (decay) fade.apply_diagonal(s, 0, 0, 1.f), fade.leave_diagonal();
     if (own.lane == 0) b.keys().release({});
-    rows.template weigh<true>(s, b.p.scale, [&](int e) { return sees(e); });
+    rows.template weigh<true>(s, b.p.scale, [&](int e) { return unmasked(e); });
     round_operand<64>(weights, s);
   }
   /// Adds the values of the tile before and makes weights of tile j.
@@ -188,7 +188,7 @@ struct forward_rows {
     if constexpr (decay) fade.apply(s, b.columns + slot.slot * tile), fade.pass(b.gates[j * tile + tile - 1]);
     __syncwarp();
     if (own.lane == 0) b.keys().release(slot);
-    rows.template weigh<false>(s, b.p.scale, [&](int e) { return sees(e); });
+    rows.template weigh<false>(s, b.p.scale, [&](int e) { return unmasked(e); });
     ptx::product_wait<0>();
     ptx::pin(o);
     ptx::pin(weights);

@@ -145,7 +145,7 @@ struct key_rows {
   }
 
   /// Whether the query of element e sees its key; `diagonal`: queries and keys are the same 64 tokens.
-  __device__ __forceinline__ bool seen(int e, bool diagonal) const {
+  __device__ __forceinline__ bool unmasked(int e, bool diagonal) const {
     return !diagonal || 8 * (e / 4) + own.column0 + (e & 1) >= own.row0 + ((e & 2) ? 8 : 0);
   }
   /// Pairs (key, query) of step i fade; `near`: in the same tile.
@@ -162,7 +162,7 @@ struct key_rows {
 #pragma unroll
       for (int e = 4 * b; e < 4 * b + 4; ++e) {
         const float x = pair.weight(s[e], e & 1 ? sum.y : sum.x);
-        w[e] = seen(e, diagonal) ? x : 0.f;
+        w[e] = unmasked(e, diagonal) ? x : 0.f;
       }
     }
   }
@@ -177,7 +177,7 @@ struct key_rows {
       for (int e = 4 * b; e < 4 * b + 4; ++e) {
         const float saved = e & 1 ? sum.y : sum.x, weight = decay && phi::needs_max ? pair.weight(s[e], saved) : w[e];
         const float x = pair.slope(s[e], weight, saved, dp[e], e & 1 ? delta.y : delta.x);
-        dp[e] = seen(e, diagonal) ? x : 0.f;
+        dp[e] = unmasked(e, diagonal) ? x : 0.f;
         if constexpr (decay) gate_sum[(e >> 1) & 1] += dp[e] * s[e];
       }
     }

@@ -172,9 +172,9 @@ struct query_rows {
 #pragma unroll
     for (int e = 0; e < 64; ++e) {
       const int r = (e >> 1) & 1;
-      const bool seen = !diagonal || 8 * (e / 4) + own.column0 + (e & 1) <= row0 + 8 * r;
+      const bool unmasked = !diagonal || 8 * (e / 4) + own.column0 + (e & 1) <= row0 + 8 * r;
       const float weight = decay && phi::needs_max ? pair.weight(s[e], sum[r]) : s[e];
-      dp[e] = seen ? pair.slope(s[e], weight, sum[r], dp[e], delta[r]) : 0.f;
+      dp[e] = unmasked ? pair.slope(s[e], weight, sum[r], dp[e], delta[r]) : 0.f;
       if constexpr (decay) gate_sum[r] += dp[e] * s[e];
     }
   }

@@ -31,9 +31,9 @@ __device__ __forceinline__ void weigh_scores(uint32_t (&packed)[16], const float
     for (int e = 0; e < 4; ++e) {
       const int r = e / 2, at = 8 * b + (e & 1);  // key - column0
       const float gj = e & 1 ? gate.y : gate.x, kj = e & 1 ? kappa.y : kappa.x;
-      const bool seen = reverse ? at >= diagonal + 8 * r && at < end : at <= diagonal + 8 * r;
+      const bool unmasked = reverse ? at >= diagonal + 8 * r && at < end : at <= diagonal + 8 * r;
       const float x = p[4 * b + e] * (rho[r] * kj) * ptx::exp2_fast(reverse ? gj - g[r] : g[r] - gj);
-      w[e] = seen ? x : 0.f;
+      w[e] = unmasked ? x : 0.f;
     }
     packed[2 * b] = ptx::pack_bf16(w[0], w[1]);
     packed[2 * b + 1] = ptx::pack_bf16(w[2], w[3]);

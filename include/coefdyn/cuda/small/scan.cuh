@@ -181,9 +181,9 @@ __global__ void __launch_bounds__(scan_lane::threads, Channels == 1 ? 3 : 2)
     };
     int next = 0;
     while (next < carry.captures && at.chunk > 0 && carry.positions[next] <= at.begin) ++next;
-    const auto capture = [&](idx seen) {
-      for (; next < carry.captures && (carry.positions[next] <= seen || seen == tokens); ++next)
-        store(carry.captured, idx(next) * e.sequences + at.index, start + seen);
+    const auto capture = [&](idx done) {
+      for (; next < carry.captures && (carry.positions[next] <= done || done == tokens); ++next)
+        store(carry.captured, idx(next) * e.sequences + at.index, start + done);
     };
     if (at.chunk == 0) capture(0);
     for (idx t0 = at.begin; t0 < at.end; t0 += tile) {

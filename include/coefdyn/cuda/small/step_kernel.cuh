@@ -139,9 +139,9 @@ struct step_item {
     w.held.store(out, at, hd.state, e.n, s);
     if (threadIdx.x == 0 && s.first == 0) store_marks<M>(out, at, hd.state, maximum, position);
   }
-  __device__ __forceinline__ void capture(const Window& w, idx seen, R maximum) {
-    for (; next < carry.captures && (carry.positions[next] <= seen || seen == tokens); ++next)
-      store(w, carry.captured, idx(next) * e.sequences + hd.index, maximum, start + seen);
+  __device__ __forceinline__ void capture(const Window& w, idx done, R maximum) {
+    for (; next < carry.captures && (carry.positions[next] <= done || done == tokens); ++next)
+      store(w, carry.captured, idx(next) * e.sequences + hd.index, maximum, start + done);
   }
   /// A window of tokens from t0 on; `last` and `m`: the maxima before and behind it.
   __device__ __forceinline__ void pass(Window& w, idx t0, R last, R m) {
