@@ -147,7 +147,7 @@ void check_evolution(const At& at, idx batch, idx row, int state, int key) {
 template <class M, class X>
 void check_evolutions(const X& x, const extents& e) {
   using R = cpu::wide<typename X::real>;
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using frame = cpu::state_frame<M, R, X::over>;
   constexpr idx window = 64;
   arena count;
@@ -163,10 +163,10 @@ void check_evolutions(const X& x, const extents& e) {
         const idx some = hd.tokens() - t < window ? hd.tokens() - t : window;
         cpu::gather<M>(x, e, hd.s, hd.at(0), t, some, t == 0, f, scratch);
         for (idx i = 0; i < some; ++i)
-          for (int l = 0; l < T::micro; ++l)
-            check_evolution<M, typename X::types_type::storage>(f.at(i, l, t + i), hd.s.batch,
-                                                                (hd.s.begin + t + i) * T::writes + (T::writes > 1 ? l : 0), hd.state,
-                                                                cpu::head_of<need<stream::k, ticks::write, width::key>>(hd.at(0), e));
+          for (int l = 0; l < traits_::micro; ++l)
+            check_evolution<M, typename X::types_type::storage>(
+                f.at(i, l, t + i), hd.s.batch, (hd.s.begin + t + i) * traits_::writes + (traits_::writes > 1 ? l : 0), hd.state,
+                cpu::head_of<need<stream::k, ticks::write, width::key>>(hd.at(0), e));
       }
     }
 }
@@ -176,11 +176,11 @@ void check_evolutions(const X& x, const extents& e) {
 template <class X>
 void check_values(const X& x) {
   using M = typename X::mixer_type;
-  using T = traits<M>;
+  using traits_ = traits<M>;
   const extents e = check(x);
   detail::check_numbers_of(x, typename X::needs{});
-  constexpr bool computes = T::structure.decay != decaying::none && !detail::names<stream::log_decay>(needs_of<M>{});
-  if constexpr (T::structured && (computes || T::structure.correction != rank_one::none)) detail::check_evolutions<M>(x, e);
+  constexpr bool computes = traits_::structure.decay != decaying::none && !detail::names<stream::log_decay>(needs_of<M>{});
+  if constexpr (traits_::structured && (computes || traits_::structure.correction != rank_one::none)) detail::check_evolutions<M>(x, e);
 }
 /// The same with the state that comes in.
 template <class X, class Types>

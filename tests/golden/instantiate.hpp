@@ -215,15 +215,15 @@ constexpr functions functions_of() {
 }
 template <class M, field Over>
 const unit* unit_of(const char* name) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   static const unit u{name,
                       on_gpu,
-                      T::linear,
-                      T::needs_sum,
-                      T::stabilised,
-                      T::complex_state,
+                      traits_::linear,
+                      traits_::needs_sum,
+                      traits_::stabilised,
+                      traits_::complex_state,
                       Over == field::complex,
-                      T::writes,
+                      traits_::writes,
                       {true, form_exists<form::parallel, M>, form_exists<form::recurrent, M>, form_exists<form::chunkwise, M>, true, true},
                       {true, form_exists<form::parallel, M>, form_exists<form::recurrent, M>, form_exists<form::chunkwise, M>, true, true},
                       facts_of<M, Over>(needs_of<M, Over>{}),

@@ -181,23 +181,24 @@ struct subject_of final : subject {
   using X = tokens<M, Types, Heads, Over>;
 
   explicit subject_of(const std::string& mixer_name) {
-    using T = traits<M>;
+    using traits_ = traits<M>;
     info.name = mixer_name;
     info.policies = name_of<M>();
     info.complex_queries = Over == field::complex;
     info.streams = infos<M, typename X::needs>::streams();
-    info.structure = T::structure;
-    info.linear = T::linear, info.structured = T::structured, info.chunkable = is_chunkable<M>;
-    info.needs_sum = T::needs_sum, info.floored = requires { M::normalization::floors_at_one; };
-    info.stabilised = T::stabilised, info.exponential_input = T::exponential, info.complex_state = T::complex_state;
-    info.exponential_readout = T::needs_max;
-    info.normalised = T::needs_sum || requires { M::normalization::log_inverse; };
+    info.structure = traits_::structure;
+    info.linear = traits_::linear, info.structured = traits_::structured, info.chunkable = is_chunkable<M>;
+    info.needs_sum = traits_::needs_sum, info.floored = requires { M::normalization::floors_at_one; };
+    info.stabilised = traits_::stabilised, info.exponential_input = traits_::exponential, info.complex_state = traits_::complex_state;
+    info.exponential_readout = traits_::needs_max;
+    info.normalised = traits_::needs_sum || requires { M::normalization::log_inverse; };
     info.nonnegative_features = false;
     if constexpr (requires { M::feature_map::is_nonnegative; })
-      info.nonnegative_features = M::feature_map::is_nonnegative && T::structure.correction == rank_one::none && !T::complex_state;
+      info.nonnegative_features =
+          M::feature_map::is_nonnegative && traits_::structure.correction == rank_one::none && !traits_::complex_state;
     info.normalised_features =
         std::is_same_v<typename M::feature_map, feature::l2> || std::is_same_v<typename M::feature_map, feature::softmax>;
-    info.micro = T::micro, info.writes = T::writes;
+    info.micro = traits_::micro, info.writes = traits_::writes;
     info.grouped_values = std::is_same_v<Heads, heads::grouped_values>;
     storage = kind_v<typename Types::storage>, gate = kind_v<typename Types::gate>;
     accumulate = kind_v<typename Types::accumulate>, state_kind = kind_v<typename Types::state>;

@@ -16,15 +16,15 @@ namespace coefdyn::cpu {
 /// Lays out one worker's head kernel; over an empty arena it only counts bytes.
 template <class M, class R, class X>
 struct layouts {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   static definition_head<M, R, X> lay(form::definition, arena& a, const extents& e, idx longest) { return {a, e, longest}; }
   static recurrent_head<M, R, X> lay(form::recurrent, arena& a, const extents& e, idx longest)
-    requires(!T::structured)
+    requires(!traits_::structured)
   {
     return {a, e, longest};
   }
   static state_rows_head<M, R, X> lay(form::recurrent, arena& a, const extents& e, idx longest)
-    requires(T::structured)
+    requires(traits_::structured)
   {
     const idx length = tuning_for<M, R>(e.n, e.d).window;
     return {a, e, int(length < longest ? length : longest > 0 ? longest : 1)};

@@ -19,10 +19,10 @@ struct chunk_tuning {
 /// micro-steps, so a mixer of m micro-steps takes fewer tokens.
 template <class M, class R>
 constexpr chunk_tuning tuning_for(int n, int d) {
-  using T = traits<M>;
-  constexpr bool corrects = T::structure.correction != rank_one::none;
+  using traits_ = traits<M>;
+  constexpr bool corrects = traits_::structure.correction != rank_one::none;
   const bool small = n * d < 64 * 64, large = n * d >= 128 * 128;
-  const auto tokens = [](int of) { return of / T::micro > 0 ? of / T::micro : 1; };
+  const auto tokens = [](int of) { return of / traits_::micro > 0 ? of / traits_::micro : 1; };
   return {.chunk = tokens(small ? 32 : 48),
           .backward_chunk = tokens(small   ? 32
                                    : large ? 48
@@ -38,11 +38,11 @@ inline constexpr idx cached_states = idx(16) << 20;
 /// feature map, keeps the weights from having either sign.
 template <class M>
 constexpr bool sum_may_cancel = [] {
-  using T = traits<M>;
-  if constexpr (!T::needs_sum) return false;
+  using traits_ = traits<M>;
+  if constexpr (!traits_::needs_sum) return false;
   else if constexpr (requires { requires M::readout::is_nonnegative; }) return false;
-  else if constexpr (T::linear && requires { requires M::feature_map::is_nonnegative; })
-    return T::structure.correction != rank_one::none || T::structure.turns != turning::none || T::complex_state;
+  else if constexpr (traits_::linear && requires { requires M::feature_map::is_nonnegative; })
+    return traits_::structure.correction != rank_one::none || traits_::structure.turns != turning::none || traits_::complex_state;
   else return true;
 }();
 /// Whether the forward of the chunkwise and parallel forms, and a step over a cache, which is the latter, rounds its products'
@@ -63,9 +63,9 @@ constexpr const char* name_of(chosen_form f) {
 /// chunks cost more, is left to the token loop: its error grows so only where its decays are 1 to the last digit.
 template <class M>
 constexpr idx shortest_long_sum(int n, int d) {
-  using T = traits<M>;
-  if (T::structure.correction != rank_one::none || T::structure.decay == decaying::channel) return idx(1) << 40;
-  if (T::structure.decay == decaying::none) return 8192;
+  using traits_ = traits<M>;
+  if (traits_::structure.correction != rank_one::none || traits_::structure.decay == decaying::channel) return idx(1) << 40;
+  if (traits_::structure.decay == decaying::none) return 8192;
   return n * d >= 256 ? 32768 : idx(1) << 40;
 }
 /// The cost table of form::automatic, measured on AVX-512 (float, H = 8): the least T from which chunks beat the token loop,
@@ -73,10 +73,10 @@ constexpr idx shortest_long_sum(int n, int d) {
 /// correction, which cost chunks more than tokens, the loop wins at any T and n <= 128.
 template <class M>
 constexpr idx shortest_chunkwise(int n, int d) {
-  using T = traits<M>;
-  constexpr bool corrects = T::structure.correction != rank_one::none;
-  if (!T::structured) return 8;
-  if (n * d <= (corrects || T::structure.decay == decaying::channel ? 128 * 128 : 64 * 64)) return shortest_long_sum<M>(n, d);
+  using traits_ = traits<M>;
+  constexpr bool corrects = traits_::structure.correction != rank_one::none;
+  if (!traits_::structured) return 8;
+  if (n * d <= (corrects || traits_::structure.decay == decaying::channel ? 128 * 128 : 64 * 64)) return shortest_long_sum<M>(n, d);
   return corrects ? 16 : 32;
 }
 

@@ -19,7 +19,7 @@ template <class X>
 class coefficients {
  public:
   using M = typename X::mixer_type;
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using A = typename M::evolution;
   using E = state_element<M, double>;
 
@@ -40,11 +40,11 @@ class coefficients {
   void tile(idx sequence_index, int reader, idx i0, idx i1, idx j0, idx j1, std::span<double> out) {
     const sequence s = sequence_at(x_, size_, sequence_index);
     const idx tokens = s.end - s.begin, width = j1 - j0;
-    if (i0 < 0 || i1 < i0 || i1 > tokens || j0 < 0 || j1 < j0 || j1 > tokens * T::writes || idx(out.size()) != (i1 - i0) * width)
-      COEFDYN_THROW invalid_input(
-          "tile",
-          "rows within 0.." + std::to_string(tokens) + ", columns within 0.." + std::to_string(tokens * T::writes) + " and out to match",
-          std::to_string(i0) + ".." + std::to_string(i1) + ", " + std::to_string(j0) + ".." + std::to_string(j1));
+    if (i0 < 0 || i1 < i0 || i1 > tokens || j0 < 0 || j1 < j0 || j1 > tokens * traits_::writes || idx(out.size()) != (i1 - i0) * width)
+      COEFDYN_THROW invalid_input("tile",
+                                  "rows within 0.." + std::to_string(tokens) + ", columns within 0.." +
+                                      std::to_string(tokens * traits_::writes) + " and out to match",
+                                  std::to_string(i0) + ".." + std::to_string(i1) + ", " + std::to_string(j0) + ".." + std::to_string(j1));
     std::fill(out.begin(), out.end(), 0.0);
     if (width == 0) return;
     const int h = reader / cpu::readers_per_state(size_);
@@ -52,22 +52,22 @@ class coefficients {
     work_.assign(static_cast<std::size_t>(width), E{});
     exponent_.assign(static_cast<std::size_t>(width), 0.0);
     idx alive = 0;
-    for (idx t = j0 / T::writes; t < i1; ++t) {
+    for (idx t = j0 / traits_::writes; t < i1; ++t) {
       cpu::gather<M>(x_, size_, s, {h, reader}, t, 1, true, in_, scratch_.data());
-      if constexpr (T::structure.order == reads::before_write) read(s, t, reader, i0, width, alive, out, j0);
-      for (int l = 0; l < T::micro; ++l) {
+      if constexpr (traits_::structure.order == reads::before_write) read(s, t, reader, i0, width, alive, out, j0);
+      for (int l = 0; l < traits_::micro; ++l) {
         const auto at = in_.at(0, l, t);
         if (alive > 0) evolve<A, false>(at, state_matrix<E>{h_.data(), width, int(alive)}, work_.data());
-        if (T::writes_at(l)) {
-          const idx j = T::structure.writes_each ? t * T::micro + l : t;
+        if (traits_::writes_at(l)) {
+          const idx j = traits_::structure.writes_each ? t * traits_::micro + l : t;
           if (j >= j0 && j < j1) {
             cpu::write_impulse<M>(at, h_.data() + (j - j0), width);
-            if constexpr (T::stabilised) exponent_[std::size_t(j - j0)] = M::scaling::log_scale(at);
+            if constexpr (traits_::stabilised) exponent_[std::size_t(j - j0)] = M::scaling::log_scale(at);
             alive = j - j0 + 1;
           }
         }
       }
-      if constexpr (T::structure.order == reads::after_write) read(s, t, reader, i0, width, alive, out, j0);
+      if constexpr (traits_::structure.order == reads::after_write) read(s, t, reader, i0, width, alive, out, j0);
     }
   }
 
@@ -78,11 +78,11 @@ class coefficients {
     const idx tokens = s.end - s.begin;
     std::vector<double> out;
     for (idx i0 = 0; i0 < tokens; i0 += block) {
-      const idx i1 = std::min(tokens, i0 + block), columns = i1 * T::writes;
+      const idx i1 = std::min(tokens, i0 + block), columns = i1 * traits_::writes;
       out.resize(static_cast<std::size_t>((i1 - i0) * columns));
       tile(sequence_index, reader, i0, i1, 0, columns, out);
       for (idx i = i0; i < i1; ++i)
-        body(i, std::span<const double>(out.data() + (i - i0) * columns, static_cast<std::size_t>((i + 1) * T::writes)));
+        body(i, std::span<const double>(out.data() + (i - i0) * columns, static_cast<std::size_t>((i + 1) * traits_::writes)));
     }
   }
   /// sum_j alpha_{i,j} of every row: 1 under a sum, unless the row has no weight.
@@ -129,22 +129,22 @@ class coefficients {
     double* row = out.data() + (t - i0) * width;
     const auto weigh = [&](double score, double exponent) {
       if (eta_.sign[e] == 0) return 0.0;
-      if constexpr (T::needs_max) return std::exp(score - eta_.log_abs[e]) * eta_.sign[e];
-      else return M::readout::apply(score) * eta_.sign[e] * std::exp((T::stabilised ? exponent : 0.0) - eta_.log_abs[e]);
+      if constexpr (traits_::needs_max) return std::exp(score - eta_.log_abs[e]) * eta_.sign[e];
+      else return M::readout::apply(score) * eta_.sign[e] * std::exp((traits_::stabilised ? exponent : 0.0) - eta_.log_abs[e]);
     };
     for (idx j = 0; j < alive; ++j) {
       E score{};
       for (int c = 0; c < size_.n; ++c) score += E(q.q[c]) * h_[std::size_t(c * width + j)];
       row[j] = weigh(real_part(score), exponent_[std::size_t(j)]);
     }
-    if constexpr (T::structure.order == reads::before_write)
+    if constexpr (traits_::structure.order == reads::before_write)
       if (t >= j0 && t - j0 < width) {
-        const auto at = in_.at(0, T::micro - 1, t);
+        const auto at = in_.at(0, traits_::micro - 1, t);
         std::vector<E> own(static_cast<std::size_t>(size_.n));
         cpu::write_impulse<M>(at, own.data(), 1);
         double score = 0, exponent = 0;
         for (int c = 0; c < size_.n; ++c) score += real_part(E(q.q[c]) * (double(A::bonus(at, c)) * own[std::size_t(c)]));
-        if constexpr (T::stabilised) exponent = M::scaling::log_scale(at);
+        if constexpr (traits_::stabilised) exponent = M::scaling::log_scale(at);
         row[t - j0] = weigh(score, exponent);
       }
   }

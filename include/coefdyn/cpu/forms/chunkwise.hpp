@@ -11,7 +11,7 @@ namespace coefdyn::cpu {
 
 template <class M, class R, class X>
 struct chunkwise_head {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   int length = 0;
   bool from_nothing = false;  // no state comes in
   state_frame<M, R, X::over> in;
@@ -26,9 +26,9 @@ struct chunkwise_head {
       : length(length_),
         in(a, shape(size, length_)),
         reads(a, shape(size, length_)),
-        o(a, length_, size.n, padded_width<M>(size.d), T::micro > 1 && !T::structure.writes_each),
-        k(a, length_ * T::micro, T::lowered(size.n), padded_width<M>(size.d), products_of<M, R, X>(backward), backward) {
-    const idx rows = idx(length) * T::micro, n = T::lowered(size.n), columns = padded_width<M>(size.d);
+        o(a, length_, size.n, padded_width<M>(size.d), traits_::micro > 1 && !traits_::structure.writes_each),
+        k(a, length_ * traits_::micro, traits_::lowered(size.n), padded_width<M>(size.d), products_of<M, R, X>(backward), backward) {
+    const idx rows = idx(length) * traits_::micro, n = traits_::lowered(size.n), columns = padded_width<M>(size.d);
     S = a.take<R>(n * columns), Q = a.take<R>(rows * n), p = a.take<R>(length), Y = a.take<R>(rows * columns),
     scratch = a.take<R>(3 * idx(size.n));
     if (operands<M, R>::turns && !backward) turned = a.take<R>(n * columns);
@@ -41,10 +41,10 @@ struct chunkwise_head {
   void load(const X& x, const extents& size, const head& hd, idx t, int count, idx position, R& m) {
     gather<M>(k.machine.where(), x, size, hd.s, hd.at(0), t, count, t == 0, in, scratch);
     o.tokens = count;
-    o.rows = count * T::micro;
+    o.rows = count * traits_::micro;
     o.from_nothing = from_nothing && t == 0;
     lower<M>(k.machine.where(), in, position + t, m, o);
-    if constexpr (!T::structured)
+    if constexpr (!traits_::structured)
       if (t == 0) k.take_map(in.at(0, 0, position));
   }
   /// Queries of reader r over the same tokens: where they lie.

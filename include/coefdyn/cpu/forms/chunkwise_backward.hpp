@@ -10,7 +10,7 @@ namespace coefdyn::cpu {
 
 template <class M, class R, class X>
 struct chunkwise_backward_head {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   chunkwise_head<M, R, X> f;
   operands<M, R> d;
   gradient_frames<M, R, X> grads;
@@ -24,9 +24,10 @@ struct chunkwise_backward_head {
         d(a, length, size.n, padded_width<M>(size.d), true),
         grads(a, size, tokens, length),
         save_every(save_every_),
-        n(T::lowered(size.n)),
+        n(traits_::lowered(size.n)),
         e(padded_width<M>(size.d)) {
-    const idx rows = idx(length) * T::micro, chunks = (tokens + length - 1) / length, segments = (chunks + save_every - 1) / save_every;
+    const idx rows = idx(length) * traits_::micro, chunks = (tokens + length - 1) / length,
+              segments = (chunks + save_every - 1) / save_every;
     checkpoints = a.take<R>((segments + 1) * n * e), checkpoint_m = a.take<R>(segments);
     if (save_every > 1) inner = a.take<R>((save_every + 1) * idx(n) * e), inner_m = a.take<R>(save_every);
     dS = a.take<R>(idx(n) * e), dS_start = a.take<R>(idx(n) * e), dY = a.take<R>(rows * e), dQ = a.take<R>(rows * n),
@@ -97,12 +98,12 @@ saved_states<R> states_of_segment(const X& x, const extents& size, const head& h
 template <class M, class R, class X, class Call>
 void chunk_reads_backward(const X& x, const extents& size, const head& hd, int r, const Call& call, idx start, chunk_place at, const R* S,
                           chunkwise_backward_head<M, R, X>& w) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   auto& f = w.f;
   const auto [t, count] = at;
   const R* Q = f.load_reads(x, size, hd, r, t, count, 0);
   if constexpr (eta_sees_reads<M>) f.k.read(f.o, Q, f.p, S, f.Y);
-  if (T::micro > 1 || T::needs_sum) clear(w.dY, idx(f.o.rows) * w.e);
+  if (traits_::micro > 1 || traits_::needs_sum) clear(w.dY, idx(f.o.rows) * w.e);
   for (int i = 0; i < count; ++i) {
     const idx place = idx(read_row<M>(i)) * w.e;
     const output_row row = hd.row(t + i, r);

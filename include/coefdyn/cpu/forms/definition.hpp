@@ -16,7 +16,7 @@ namespace coefdyn::cpu {
 template <class M, class R>
 struct impulses {
   using X = state_element<M, R>;
-  using T = traits<M>;
+  using traits_ = traits<M>;
   int n = 0, e = 0;
   idx columns = 0;   // writes of the whole sequence
   X* H = nullptr;    // (n, columns): h_{i,j}
@@ -27,7 +27,7 @@ struct impulses {
   R *score = nullptr, *weight = nullptr, *numerator = nullptr;  // (columns), (columns), (e)
 
   impulses() = default;
-  impulses(arena& a, idx tokens, int n_, int d) : n(n_), e(value_width<M>(d)), columns(tokens * T::writes) {
+  impulses(arena& a, idx tokens, int n_, int d) : n(n_), e(value_width<M>(d)), columns(tokens * traits_::writes) {
     H = a.take<X>(n * columns), P = a.take<X>(idx(n) * e), now = a.take<X>(idx(n) * e), work = a.take<X>(columns + e + 4 * n),
     exponent = a.take<R>(columns);
     score = a.take<R>(columns), weight = a.take<R>(columns), numerator = a.take<R>(e);
@@ -57,11 +57,11 @@ void scores_of(const Query& q, int n, const X* H, idx stride, idx count, R* scor
 /// phi of the scores, the running maximum m taken out where phi or b is an exponential; returns m.
 template <class M, class R>
 R weights_of(const R* score, const R* exponent, idx count, R m, R* weight) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   if constexpr (takes_maximum<M>) {
     for (idx j = 0; j < count; ++j) m = math::max(m, score[j]);
     for (idx j = 0; j < count; ++j) weight[j] = M::readout::apply(score[j] - m);
-  } else if constexpr (T::stabilised) {
+  } else if constexpr (traits_::stabilised) {
     for (idx j = 0; j < count; ++j) m = math::max(m, exponent[j]);
     for (idx j = 0; j < count; ++j) weight[j] = score[j] * math::exp(exponent[j] - m);
   } else {
@@ -72,7 +72,7 @@ R weights_of(const R* score, const R* exponent, idx count, R m, R* weight) {
 /// One head of the definition: its streams over the whole sequence, and all impulses.
 template <class M, class R, class X>
 struct definition_head {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using A = typename M::evolution;
   using E = state_element<M, R>;
   state_frame<M, R, X::over> in;
@@ -102,39 +102,39 @@ struct definition_head {
     top = past = m0;
     after(idx(0), alive);
     for (idx i = 0; i < tokens; ++i) {
-      if constexpr (T::stabilised) next_maximum<M, R>(in, int(i), position + i, top, !from_nothing || i > 0);
-      if constexpr (T::structure.order == reads::before_write) {
-        write(i, T::micro - 1, position, alive);  // seen by this read alone, weighted by diag(u)
-        const auto at = in.at(i, T::micro - 1, position + i);
+      if constexpr (traits_::stabilised) next_maximum<M, R>(in, int(i), position + i, top, !from_nothing || i > 0);
+      if constexpr (traits_::structure.order == reads::before_write) {
+        write(i, traits_::micro - 1, position, alive);  // seen by this read alone, weighted by diag(u)
+        const auto at = in.at(i, traits_::micro - 1, position + i);
         for (int c = 0; c < h.n; ++c) h.H[c * h.columns + alive] = R(A::bonus(at, c)) * h.H[c * h.columns + alive];
         read(i, alive + 1);
       }
-      if constexpr (T::stabilised)
+      if constexpr (traits_::stabilised)
         if (math::is_unset(largest_log_decay<M, R>(in, i, position + i))) {  // a maximum is one of what is left
           for (idx j = 0; j < alive; ++j) h.exponent[j] = math::unset_maximum<R>();
           past = starting_maximum<M, R>();
         }
-      for (int l = 0; l < T::micro; ++l) {
+      for (int l = 0; l < traits_::micro; ++l) {
         const auto at = in.at(i, l, position + i);
         evolve<A, false>(at, h.alive(alive), h.work);
         if (!from_nothing) evolve<A, false>(at, state_matrix<E>{h.P, h.e, h.e}, h.work);
-        if (T::writes_at(l)) write(i, l, position, alive++);
+        if (traits_::writes_at(l)) write(i, l, position, alive++);
       }
-      if constexpr (T::structure.order == reads::after_write) read(i, alive);
+      if constexpr (traits_::structure.order == reads::after_write) read(i, alive);
       after(i + 1, alive);
     }
   }
   void write(idx i, int l, idx position, idx column) {
     const auto at = in.at(i, l, position + i);
     write_impulse<M>(at, h.H + column, h.columns);
-    if constexpr (T::stabilised) h.exponent[column] = R(M::scaling::log_scale(at));
+    if constexpr (traits_::stabilised) h.exponent[column] = R(M::scaling::log_scale(at));
   }
   /// One read: weights of the impulses, numerator (and sum) in h.numerator; returns the maximum taken out.
   R read(idx i, idx position, idx alive) {
     const auto at = reads.at(0, 0, position + i);
     scores_of<M, R>(at.q, h.n, h.H, h.columns, alive, h.score);
-    const R m = weights_of<M, R>(h.score, h.exponent, alive, T::stabilised ? past : starting_maximum<M, R>(), h.weight);
-    const R factor = T::stabilised ? math::exp(past - m) : R(1);
+    const R m = weights_of<M, R>(h.score, h.exponent, alive, traits_::stabilised ? past : starting_maximum<M, R>(), h.weight);
+    const R factor = traits_::stabilised ? math::exp(past - m) : R(1);
     for (int u = 0; u < h.e; ++u) {
       E s{};
       for (int c = 0; c < h.n && !from_nothing; ++c) s += E(at.q[c] * h.P[c * h.e + u]);
@@ -147,14 +147,15 @@ struct definition_head {
   /// Writes S = P + sum_j h_j v_j' to `S` (n, e), scaled by e^-top. Not in place: P is still needed.
   void state_now(idx alive, E* S) const {
     R m = past;
-    if constexpr (T::stabilised)
+    if constexpr (traits_::stabilised)
       for (idx j = 0; j < alive; ++j) m = math::max(m, h.exponent[j]);
     // what is still there is small where the maximum has decayed: its factor may be large, and stays finite
-    const R rest = T::stabilised ? math::exp(math::min(m - top, R(math::deepest_exponent<R>))) : R(1);
+    const R rest = traits_::stabilised ? math::exp(math::min(m - top, R(math::deepest_exponent<R>))) : R(1);
     for (int c = 0; c < h.n; ++c)
       for (int u = 0; u < h.e; ++u) {
-        E s = (T::stabilised ? math::exp(past - m) : R(1)) * h.P[c * h.e + u];
-        for (idx j = 0; j < alive; ++j) s += ((T::stabilised ? math::exp(h.exponent[j] - m) : R(1)) * value(j)[u]) * h.H[c * h.columns + j];
+        E s = (traits_::stabilised ? math::exp(past - m) : R(1)) * h.P[c * h.e + u];
+        for (idx j = 0; j < alive; ++j)
+          s += ((traits_::stabilised ? math::exp(h.exponent[j] - m) : R(1)) * value(j)[u]) * h.H[c * h.columns + j];
         S[c * h.e + u] = rest * s;
       }
   }

@@ -13,7 +13,7 @@ namespace coefdyn::cpu {
 
 template <class M, class R, class X>
 struct definition_backward_head {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using E = state_element<M, R>;
   definition_head<M, R, X> f;
   gradient_frames<M, R, X> grads;
@@ -25,9 +25,9 @@ struct definition_backward_head {
 
   definition_backward_head() = default;
   definition_backward_head(arena& a, const extents& size, idx tokens)
-      : f(a, size, tokens), grads(a, size, tokens), rows(a, tokens * T::micro, size.n, value_width<M>(size.d)) {
+      : f(a, size, tokens), grads(a, size, tokens), rows(a, tokens * traits_::micro, size.n, value_width<M>(size.d)) {
     const idx n = size.n, e = value_width<M>(size.d);
-    G = a.take<E>((tokens * T::micro + 1) * n), p = a.take<E>(n), decayed = a.take<E>(n), work = a.take<E>(4 + 8 * n),
+    G = a.take<E>((tokens * traits_::micro + 1) * n), p = a.take<E>(n), decayed = a.take<E>(n), work = a.take<E>(4 + 8 * n),
     dS0 = a.take<E>(n * e), start = a.take<E>(n), S0 = a.take<E>(n * e);
     dZ = a.take<R>(f.h.columns + 1), dY = a.take<R>(e), q = a.take<R>(2 * n);
   }
@@ -35,14 +35,14 @@ struct definition_backward_head {
   /// A row before the first write, where no state has come in: its evolution has nothing to act on.
   bool idle(idx row) const { return f.from_nothing && row < operands<M, R>::first_acting; }
   /// Row of the timeline that makes write j.
-  static idx row_of_write(idx j) { return T::structure.writes_each ? j : j * T::micro + T::micro - 1; }
+  static idx row_of_write(idx j) { return traits_::structure.writes_each ? j : j * traits_::micro + traits_::micro - 1; }
   /// The impulse of write j without the exponential that a maximum keeps out, as b K.
   R plain_b(idx j, idx position) const {
     const idx row = row_of_write(j);
-    const auto at = f.in.at(row / T::micro, int(row % T::micro), position + row / T::micro);
+    const auto at = f.in.at(row / traits_::micro, int(row % traits_::micro), position + row / traits_::micro);
     R b(1);
-    if constexpr (T::scale_is_scalar) b = R(M::scaling::scale(at));
-    if constexpr (T::exponential && !T::stabilised) b = b * math::exp(R(M::scaling::log_scale(at)));
+    if constexpr (traits_::scale_is_scalar) b = R(M::scaling::scale(at));
+    if constexpr (traits_::exponential && !traits_::stabilised) b = b * math::exp(R(M::scaling::log_scale(at)));
     return b;
   }
   /// G over micro-steps [0, count): from `start`, adding dZ_j h_{j,j} at every write. Leaves G_count in place.
@@ -52,12 +52,12 @@ struct definition_backward_head {
     for (idx row = 0; row < count; ++row) {
       E *now = G + row * n, *next = now + n;
       for (int c = 0; c < n; ++c) next[c] = now[c];
-      const idx i = row / T::micro;
-      const int l = int(row % T::micro);
+      const idx i = row / traits_::micro;
+      const int l = int(row % traits_::micro);
       const auto at = f.in.at(i, l, position + i);
       if (!idle(row)) evolve<typename M::evolution, false>(at, state_matrix<E>{next, 1, 1}, work);
-      if (T::writes_at(l)) {
-        const idx j = T::structure.writes_each ? row : i;
+      if (traits_::writes_at(l)) {
+        const idx j = traits_::structure.writes_each ? row : i;
         const R b = dZ[j] * plain_b(j, position);
         for (int c = 0; c < n; ++c) next[c] += b * write_key<M, E>(at, c);
       }
@@ -67,11 +67,11 @@ struct definition_backward_head {
   void backward(idx count, idx position) {
     const int n = f.h.n;
     for (idx row = count - 1; row >= 0; --row) {
-      const idx i = row / T::micro;
-      const int l = int(row % T::micro);
-      if (T::writes_at(l)) {
+      const idx i = row / traits_::micro;
+      const int l = int(row % traits_::micro);
+      if (traits_::writes_at(l)) {
         const auto at = f.in.at(i, l, position + i);
-        const idx j = T::structure.writes_each ? row : i;
+        const idx j = traits_::structure.writes_each ? row : i;
         const R b = plain_b(j, position);
         for (int c = 0; c < n; ++c) {
           rows.b[row] += dZ[j] * real_part(p[c] * write_key<M, E>(at, c));
@@ -110,15 +110,15 @@ struct definition_backward_head {
         dw += dY[u] * f.value(j)[u];
         rows.V[row * e + u] += f.h.weight[j] * dY[u];
       }
-      dZ[j] = T::stabilised ? dw * math::exp(f.h.exponent[j] - m)
-                            : dw * slope<typename M::readout>(takes_maximum<M> ? f.h.score[j] - m : f.h.score[j]);
+      dZ[j] = traits_::stabilised ? dw * math::exp(f.h.exponent[j] - m)
+                                  : dw * slope<typename M::readout>(takes_maximum<M> ? f.h.score[j] - m : f.h.score[j]);
     }
   }
   /// The token's own write j, read before it is written, weighted by diag(u).
   void own_write_backward(idx i, idx j, idx position, R g) {
     const int n = f.h.n;
     const idx row = row_of_write(j);
-    const auto at = f.in.at(i, T::micro - 1, position + i);
+    const auto at = f.in.at(i, traits_::micro - 1, position + i);
     const R b = plain_b(j, position);
     for (int c = 0; c < n; ++c) {
       rows.b[row] += g * real_part((R(M::evolution::bonus(at, c)) * p[c]) * write_key<M, E>(at, c));
@@ -131,18 +131,18 @@ struct definition_backward_head {
 template <class M, class R, class X, class Call>
 void definition_reads_backward(const X& x, const extents& size, const head& hd, const Call& call, idx i, idx alive, idx position,
                                definition_backward_head<M, R, X>& w) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using E = state_element<M, R>;
-  constexpr bool before = T::structure.order == reads::before_write;
+  constexpr bool before = traits_::structure.order == reads::before_write;
   auto& f = w.f;
   const int n = size.n;
-  const idx count = before ? i * T::micro : (i + 1) * T::micro;
+  const idx count = before ? i * traits_::micro : (i + 1) * traits_::micro;
   for (int r = 0; r < hd.readers; ++r) {
     gather<M>(x, size, hd.s, hd.at(r), i, 1, true, f.reads, f.scratch);
     const R m = f.read(i, position, alive);
     finish_row_backward<M>(f.reads, 0, position + i, f.h.numerator, m, call.dy, hd.row(i, r), w.dY, w.grads.readers[r], i);
     w.scores_backward(alive, m);
-    const R past = T::stabilised ? math::exp(f.past - m) : R(1);
+    const R past = traits_::stabilised ? math::exp(f.past - m) : R(1);
     w.transport(count, position, past);
     const auto q_at = f.reads.at(0, 0, position + i);
     for (int c = 0; c < n; ++c) {
@@ -161,15 +161,15 @@ void definition_reads_backward(const X& x, const extents& size, const head& hd, 
 template <class M, class R, class X, class Call>
 void definition_state_backward(const extents& size, const head& hd, const Call& call, idx alive, idx position,
                                definition_backward_head<M, R, X>& w) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using E = state_element<M, R>;
   auto& f = w.f;
   const int n = size.n, e = f.h.e;
-  const idx count = hd.tokens() * T::micro;
+  const idx count = hd.tokens() * traits_::micro;
   E* dS = f.h.now;
   load_final_gradient(call.s, hd.index, hd.state, n, size.d, e, R(0), dS);
-  const auto scale = [&](idx j) { return T::stabilised ? math::exp(f.h.exponent[j]) : R(1); };
-  const R past = T::stabilised ? math::exp(f.m0) : R(1);
+  const auto scale = [&](idx j) { return traits_::stabilised ? math::exp(f.h.exponent[j]) : R(1); };
+  const R past = traits_::stabilised ? math::exp(f.m0) : R(1);
   for (int u = 0; u < e; ++u) {
     for (int v = 0; v < e; ++v) w.dY[v] = R(v == u);
     for (idx j = 0; j < alive; ++j) w.dZ[j] = f.value(j)[u] * scale(j);
@@ -186,7 +186,7 @@ void definition_state_backward(const extents& size, const head& hd, const Call& 
 
 template <class M, class R, class X, class Call>
 void definition_backward(const X& x, const extents& size, const head& hd, const Call& call, definition_backward_head<M, R, X>& w) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   auto& f = w.f;
   const idx tokens = hd.tokens(), position = initial_position(call.c, hd.index), numbers = idx(size.n) * f.h.e;
   gather<M>(x, size, hd.s, hd.at(0), 0, tokens, true, f.in, f.scratch);
@@ -194,20 +194,20 @@ void definition_backward(const X& x, const extents& size, const head& hd, const 
   copy(f.h.P, numbers, w.S0), clear(w.dS0, numbers);
   f.m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
   f.from_nothing = !call.c.initial && !call.s.initial;
-  w.rows.clear(tokens * T::micro);
+  w.rows.clear(tokens * traits_::micro);
   f.over_tokens(
       tokens, position, [&](idx i, idx alive) { definition_reads_backward<M, R>(x, size, hd, call, i, alive, position, w); },
       [&](idx done, idx alive) {
-        if constexpr (T::linear)
+        if constexpr (traits_::linear)
           if (done == tokens && call.s.final) definition_state_backward<M, R>(size, hd, call, alive, position, w);
       });
   for (idx i = 0; i < tokens; ++i)
-    for (int l = 0; l < T::micro; ++l) {
+    for (int l = 0; l < traits_::micro; ++l) {
       const auto at = f.in.at(i, l, position + i);
       R o_b(1);
-      if constexpr (T::scale_is_scalar) o_b = R(M::scaling::scale(at));
-      if constexpr (T::exponential && !T::stabilised) o_b = o_b * math::exp(R(M::scaling::log_scale(at)));
-      raise_row<M>(f.in, i, l, position + i, w.rows.at(i * T::micro + l), o_b, R(1), w.grads.state, i);
+      if constexpr (traits_::scale_is_scalar) o_b = R(M::scaling::scale(at));
+      if constexpr (traits_::exponential && !traits_::stabilised) o_b = o_b * math::exp(R(M::scaling::log_scale(at)));
+      raise_row<M>(f.in, i, l, position + i, w.rows.at(i * traits_::micro + l), o_b, R(1), w.grads.state, i);
     }
   store_initial_gradient(call.s, hd.index, hd.state, size.n, size.d, f.h.e, f.m0, w.dS0);
 }

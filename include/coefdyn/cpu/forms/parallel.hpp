@@ -11,7 +11,7 @@ namespace coefdyn::cpu {
 
 template <class M, class R, class X>
 struct parallel_head {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using O = operands<M, R>;
   int length = 0, n = 0, d = 0, e = 0;
   bool from_nothing = false;  // no state comes in
@@ -30,15 +30,15 @@ struct parallel_head {
   parallel_head() = default;
   parallel_head(arena& a, const extents& size, idx tokens, int length_, bool backward = false)
       : length(length_),
-        n(T::lowered(size.n)),
+        n(traits_::lowered(size.n)),
         d(size.d),
         e(padded_width<M>(size.d)),
         tiles((tokens + length_ - 1) / length_),
         in(a, {.n = size.n, .d = size.d, .e = e, .tokens = length_}),
         reads(a, {.n = size.n, .d = size.d, .e = e, .tokens = length_}),
-        o(a, length_, size.n, e, T::micro > 1 && !T::structure.writes_each),
-        t(a, length_ * T::micro, n, products_of<M, R, X>(backward)) {
-    const idx rows = idx(length) * T::micro;
+        o(a, length_, size.n, e, traits_::micro > 1 && !traits_::structure.writes_each),
+        t(a, length_ * traits_::micro, n, products_of<M, R, X>(backward)) {
+    const idx rows = idx(length) * traits_::micro;
     per_tile = tile_summary<M, R>::numbers(int(rows), n);
     summaries = a.take<R>(tiles * per_tile), values = a.take<R>(tiles * rows * e), keys = a.take<R>(tiles * rows * n);
     Q = a.take<R>(rows * n), p = a.take<R>(length), Z = a.take<R>(rows * rows), Y = a.take<R>(rows * e), m = a.take<R>(rows),
@@ -46,10 +46,10 @@ struct parallel_head {
     sums = a.take<R>(rows), ones = a.take<R>(rows);
   }
   tile_summary<M, R> summary(idx j, int rows) const { return {summaries + j * per_tile, rows, n}; }
-  R* value_rows(idx j) const { return values + j * idx(length) * T::micro * e; }
+  R* value_rows(idx j) const { return values + j * idx(length) * traits_::micro * e; }
   /// Scores Z (rows, columns) of queries Q (rows, n) at the end of tile k, all of whose rows exist.
   void score(int rows, idx k, const R* Q_there) const {
-    const int columns = length * T::micro;
+    const int columns = length * traits_::micro;
     clear(Z, idx(rows) * columns);
     t.machine.nn(rows, columns, n, Q_there, n, keys + k * columns * idx(n), columns, Z, columns);
   }
@@ -59,19 +59,19 @@ struct parallel_head {
     const idx at = j * length;
     gather<M>(t.machine.where(), x, size, hd.s, hd.at(0), at, count, j == 0, in, scratch);
     o.tokens = count;
-    o.rows = count * T::micro;
+    o.rows = count * traits_::micro;
     o.from_nothing = from_nothing && j == 0;
     lower<M>(t.machine.where(), in, position + at, running, o);
     t.prepare(o, summary(j, o.rows));
     copy(o.V, idx(o.rows) * e, value_rows(j));
-    const int columns = length * T::micro;
+    const int columns = length * traits_::micro;
     t.machine.transpose(o.rows, n, summary(j, o.rows).moved, n, keys + j * columns * idx(n), columns);
   }
   /// A token that reads before micro-steps of its own meets its bonus in a later row of its tile; else rows of a tile weigh nothing
   /// above the diagonal, and a product of the lower half keeps what is there, NaN too, out of earlier tokens.
-  static constexpr bool bonus_is_above = O::before && T::micro > 1;
+  static constexpr bool bonus_is_above = O::before && traits_::micro > 1;
   /// Whether a read row of this tile sees a row of this tile.
-  static constexpr bool sees_own(int read, int row) { return T::structure.order == reads::before_write ? row < read : row <= read; }
+  static constexpr bool sees_own(int read, int row) { return traits_::structure.order == reads::before_write ? row < read : row <= read; }
 
   /// Weights of scores against `columns` rows of values, added to Y, their sums at d; `own`: the tile's own, with its mask and
   /// bonus.
@@ -86,7 +86,7 @@ struct parallel_head {
     } else {
       apply_readout<typename M::readout>(t.machine, idx(rows_q) * columns, Z);
       hide(rows_q, columns, own, R(0));
-      if constexpr (T::needs_sum) {
+      if constexpr (traits_::needs_sum) {
         by_channel(columns, ones, [](int) { return R(1); });
         clear(sums, rows_q);
         t.machine.row_dots(rows_q, columns, Z, columns, ones, 0, sums);
@@ -94,19 +94,19 @@ struct parallel_head {
     }
     if (own && !bonus_is_above) t.machine.nn_lower_left(rows_q, d, Z, columns, V, e, Y, e);
     else t.machine.nn(rows_q, d, columns, Z, columns, V, e, Y, e);
-    if constexpr (T::needs_sum)
+    if constexpr (traits_::needs_sum)
       for (int i = 0; i < rows_q; ++i) Y[idx(i) * e + d] += sums[i];
   }
   /// The bonus's scores, where a token's read meets its own write.
   void put_bonus(int rows_q, int columns) const {
-    for (int i = 0; i < rows_q / T::micro; ++i) {
-      const int w = i * T::micro + T::micro - 1;
+    for (int i = 0; i < rows_q / traits_::micro; ++i) {
+      const int w = i * traits_::micro + traits_::micro - 1;
       Z[idx(read_row<M>(i)) * columns + w] = p[i] * o.b[w];
     }
   }
   /// `value` where row i does not weigh column j.
   void hide(int rows_q, int columns, bool own, R value) const {
-    if (T::micro == 1) {
+    if (traits_::micro == 1) {
       for (int i = 0; own && i < rows_q; ++i) by_channel(columns - i - 1, Z + idx(i) * columns + i + 1, [&](int) { return value; });
       return;
     }
@@ -116,12 +116,15 @@ struct parallel_head {
   }
   static constexpr bool weighs(int i, int j, bool own) {
     if (!is_read(i)) return false;
-    return (T::writes_at(j % T::micro) && (!own || sees_own(i, j))) || (O::before && own && j == i / T::micro * T::micro + T::micro - 1);
+    return (traits_::writes_at(j % traits_::micro) && (!own || sees_own(i, j))) ||
+           (O::before && own && j == i / traits_::micro * traits_::micro + traits_::micro - 1);
   }
-  static constexpr bool is_read(int row) { return row % T::micro == (T::structure.order == reads::before_write ? 0 : T::micro - 1); }
+  static constexpr bool is_read(int row) {
+    return row % traits_::micro == (traits_::structure.order == reads::before_write ? 0 : traits_::micro - 1);
+  }
   /// The maximum that the read of token i of the tile at hand is scaled by.
   R maximum(int i) const {
-    if constexpr (T::stabilised) return o.m[i];
+    if constexpr (traits_::stabilised) return o.m[i];
     else return takes_maximum<M> ? m[read_row<M>(i)] : R(0);
   }
   idx tiles_of(idx tokens) const { return (tokens + length - 1) / length; }
@@ -133,12 +136,12 @@ struct parallel_head {
 /// `moved(k)` is called before tile k is met.
 template <class M, class R, class X, class Moved>
 void sum_over_tiles(parallel_head<M, R, X>& w, idx j, int rows, R* Q, bool from_state, Moved moved) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   clear(w.Y, idx(rows) * w.e);
   for (int i = 0; i < rows; ++i) w.m[i] = starting_maximum<M, R>();
   w.t.own(w.o, w.summary(j, rows), Q, w.Z);
   w.weigh(rows, rows, w.o.V, true);
-  const int columns = w.length * T::micro;
+  const int columns = w.length * traits_::micro;
   for (idx k = j - 1; k >= 0; --k) {
     moved(k);
     w.score(rows, k, Q);

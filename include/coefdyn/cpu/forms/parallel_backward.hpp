@@ -12,7 +12,7 @@ namespace coefdyn::cpu {
 
 template <class M, class R, class X>
 struct parallel_backward_head {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using E = state_element<M, R>;
   parallel_head<M, R, X> f;
   operands<M, R> d;
@@ -30,29 +30,29 @@ struct parallel_backward_head {
       : f(a, size, tokens, length, true),
         d(a, length, size.n, padded_width<M>(size.d), true),
         grads(a, size, tokens, length),
-        back(a, f.t, length * T::micro, f.n) {
-    const idx rows = idx(length) * T::micro, n = f.n, e = f.e;
+        back(a, f.t, length * traits_::micro, f.n) {
+    const idx rows = idx(length) * traits_::micro, n = f.n, e = f.e;
     per_tile = tile_summary_gradient<M, R>::numbers(int(rows), f.n);
     summary_grads = a.take<R>(f.tiles * per_tile), dV = a.take<R>(f.tiles * rows * e), passing = a.take<R>(f.tiles * rows * n),
     running = a.take<R>(f.tiles + 1);
     Q0 = a.take<R>(rows * n), dQ = a.take<R>(rows * n), dQ_own = a.take<R>(rows * n), dY = a.take<R>(rows * e), dP = a.take<R>(rows * rows),
     flux = a.take<R>(n);
-    if (T::linear)
+    if (traits_::linear)
       states = a.take<R>((f.tiles + 1) * n * e), dS = a.take<R>(n * e), dS0 = a.take<R>(n * e), u = a.take<R>(rows * e),
       du = a.take<R>(rows * e);
   }
   parallel_backward_head(const parallel_backward_head&) = delete;
   tile_summary_gradient<M, R> gradient(idx j, int rows) const { return {summary_grads + j * per_tile, rows, f.n}; }
-  R* value_gradients(idx j) const { return dV + j * idx(f.length) * T::micro * f.e; }
-  R* queries_at(idx j) const { return passing + j * idx(f.length) * T::micro * f.n; }
+  R* value_gradients(idx j) const { return dV + j * idx(f.length) * traits_::micro * f.e; }
+  R* queries_at(idx j) const { return passing + j * idx(f.length) * traits_::micro * f.n; }
 };
 
 /// Scores Z (rows, columns) become weights; dP their gradients' scores. m: the rows' final maximum.
 template <class M, class R, class X>
 void weight_gradients(parallel_head<M, R, X>& f, int rows, int columns, const R* V, const R* dY, bool own, R* dP) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   for (int i = 0; i < rows; ++i) {  // every weight is one term of the sum
-    const R from_sum = T::needs_sum ? dY[idx(i) * f.e + f.d] : R(0);
+    const R from_sum = traits_::needs_sum ? dY[idx(i) * f.e + f.d] : R(0);
     by_channel(columns, dP + idx(i) * columns, [&](int) { return from_sum; });
   }
   f.t.machine.nt(rows, columns, f.d, dY, f.e, V, f.e, dP, columns);
@@ -65,7 +65,7 @@ void weight_gradients(parallel_head<M, R, X>& f, int rows, int columns, const R*
     slope_readout<typename M::readout>(f.t.machine, count, f.Z, dP);
     f.hide(rows, columns, own, R(0));
   }
-  if (own || T::micro > 1)
+  if (own || traits_::micro > 1)
     for (int i = 0; i < rows; ++i)
       for (int j = 0; j < columns; ++j)
         if (!f.weighs(i, j, own)) dP[idx(i) * columns + j] = R(0);

@@ -10,7 +10,7 @@ namespace coefdyn::cpu {
 
 template <class M, class R, class X>
 struct recurrent_head {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using A = typename M::evolution;
   using E = state_element<M, R>;
   static constexpr idx window = 64;  // tokens whose streams are gathered at once
@@ -36,13 +36,13 @@ struct recurrent_head {
   /// Token i of the window: evolve and write at each micro-step. With exp(i) scaling, S stays scaled by e^-m.
   void advance(int i, idx position) {
     R extra(0);
-    if constexpr (T::stabilised) extra = next_maximum<M>(in, i, position, m, !empty);
-    for (int l = 0; l < T::micro; ++l) advance_row(i, l, position, l == 0 ? extra : R(0), S);
+    if constexpr (traits_::stabilised) extra = next_maximum<M>(in, i, position, m, !empty);
+    for (int l = 0; l < traits_::micro; ++l) advance_row(i, l, position, l == 0 ? extra : R(0), S);
   }
   void advance_row(int i, int l, idx position, R extra, E* to) {
     const auto at = in.at(i, l, position);
     if (!empty) evolve<A, false>(at, state_matrix<E>{to, e, e}, work, extra);
-    if (T::writes_at(l)) {
+    if (traits_::writes_at(l)) {
       empty = false;
       const R b = write_b<M>(at, m);
       for (int c = 0; c < n; ++c) {
@@ -53,8 +53,8 @@ struct recurrent_head {
   }
   /// The maximum of a read of a state scaled by e^-m; reading before the write, the bonus's own exponent joins it.
   R read_maximum(int i, idx position) const {
-    if constexpr (T::stabilised && T::structure.order == reads::before_write)
-      return math::max(m, R(M::scaling::log_scale(in.at(i, T::micro - 1, position))));
+    if constexpr (traits_::stabilised && traits_::structure.order == reads::before_write)
+      return math::max(m, R(M::scaling::log_scale(in.at(i, traits_::micro - 1, position))));
     else return m;
   }
   /// numerator (and the sum) of one read of `from`, scaled by e^-top; a mixer that reads first adds diag(u) on the token's own write.
@@ -66,8 +66,8 @@ struct recurrent_head {
       const E q = past * E(q_at.q[c]);
       for (int u = 0; u < e; ++u) numerator[u] += real_part(q * from[c * e + u]);
     }
-    if constexpr (T::structure.order == reads::before_write) {
-      const auto at = in.at(i, T::micro - 1, position);
+    if constexpr (traits_::structure.order == reads::before_write) {
+      const auto at = in.at(i, traits_::micro - 1, position);
       const R own = own_score(q_at, at) * write_b<M>(at, top);
       for (int u = 0; u < e; ++u) numerator[u] += own * R(at.v[u]);
     }
@@ -84,7 +84,7 @@ struct recurrent_head {
 template <class M, class R, class X, class Y, class Types>
 void recurrent_forward(const X& x, const extents& size, const head& hd, const Y& y, const carried<M, Types>& c,
                        recurrent_head<M, R, X>& w) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   const idx tokens = hd.tokens(), start = initial_position(c, hd.index);
   load_state<M>(c, hd, size, w.e, w.S);
   w.m = initial_maximum<M, Types, R>(c, hd.index, hd.state);
@@ -106,9 +106,9 @@ void recurrent_forward(const X& x, const extents& size, const head& hd, const Y&
     const idx count = tokens - t0 < w.window ? tokens - t0 : w.window;
     gather<M>(x, size, hd.s, hd.at(0), t0, count, t0 == 0, w.in, w.scratch);
     for (int i = 0; i < count; ++i) {
-      if constexpr (T::structure.order == reads::before_write) read(i, t0 + i);
+      if constexpr (traits_::structure.order == reads::before_write) read(i, t0 + i);
       w.advance(i, start + t0 + i);
-      if constexpr (T::structure.order == reads::after_write) read(i, t0 + i);
+      if constexpr (traits_::structure.order == reads::after_write) read(i, t0 + i);
       captured.after(t0 + i + 1, keep);
     }
   }

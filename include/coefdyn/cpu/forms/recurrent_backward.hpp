@@ -10,7 +10,7 @@ namespace coefdyn::cpu {
 
 template <class M, class R, class X>
 struct recurrent_backward_head {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using E = state_element<M, R>;
   recurrent_head<M, R, X> f;
   gradient_frames<M, R, X> grads;
@@ -20,10 +20,10 @@ struct recurrent_backward_head {
 
   recurrent_backward_head() = default;
   recurrent_backward_head(arena& a, const extents& size, idx tokens)
-      : f(a, size, tokens), grads(a, size, tokens), rows(a, f.window * T::micro, size.n, value_width<M>(size.d)) {
+      : f(a, size, tokens), grads(a, size, tokens), rows(a, f.window * traits_::micro, size.n, value_width<M>(size.d)) {
     const idx numbers = idx(f.n) * f.e, windows = (tokens + f.window - 1) / f.window;
     checkpoints = a.take<E>(windows * numbers), checkpoint_m = a.take<R>(windows);
-    inner = a.take<E>((f.window * T::micro + 1) * numbers), dS = a.take<E>(numbers), decayed = a.take<E>(numbers);
+    inner = a.take<E>((f.window * traits_::micro + 1) * numbers), dS = a.take<E>(numbers), decayed = a.take<E>(numbers);
     work = a.take<E>(4 * idx(f.e) + 8 * f.n), m = a.take<R>(f.window + 1), extra = a.take<R>(f.window), dY = a.take<R>(f.e),
     q = a.take<R>(2 * idx(f.n));
   }
@@ -35,15 +35,15 @@ struct recurrent_backward_head {
 /// A token reads its own write before that is written, weighted by diag(u): gradients of that write, and of q into w.q.
 template <class M, class R, class X, class Q>
 void own_read_backward(recurrent_backward_head<M, R, X>& w, const Q& q_at, int i, idx position, R top) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using E = state_element<M, R>;
   const int n = w.f.n, e = w.f.e;
-  const idx last = idx(i) * T::micro + T::micro - 1;  // the row that writes
-  const auto at = w.f.in.at(i, T::micro - 1, position);
+  const idx last = idx(i) * traits_::micro + traits_::micro - 1;  // the row that writes
+  const auto at = w.f.in.at(i, traits_::micro - 1, position);
   const R b = write_b<M>(at, top), own = w.f.own_score(q_at, at);
   R g(0);
   for (int u = 0; u < e; ++u) g += w.dY[u] * R(at.v[u]), w.rows.V[last * e + u] += own * b * w.dY[u];
-  w.rows.b[last] += own * g * (T::stabilised ? math::exp(w.m[i + 1] - top) : R(1));  // raise multiplies by b at the token's m
+  w.rows.b[last] += own * g * (traits_::stabilised ? math::exp(w.m[i + 1] - top) : R(1));  // raise multiplies by b at the token's m
   for (int c = 0; c < n; ++c) {
     const E k = (b * g * R(M::evolution::bonus(at, c))) * write_key<M, E>(at, c);
     if constexpr (is_complex<E>) w.q[c] += k.re, w.q[n + c] += k.im;
@@ -101,14 +101,14 @@ void write_backward(recurrent_backward_head<M, R, X>& w, int i, int l, idx posit
 /// The states within a window again, one before each micro-step, with the maxima that scale them.
 template <class M, class R, class X>
 void states_of_window(recurrent_backward_head<M, R, X>& w, int count, idx position) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   auto& f = w.f;
   for (int i = 0; i < count; ++i) {
     w.extra[i] = R(0);
-    if constexpr (T::stabilised) w.extra[i] = next_maximum<M>(f.in, i, position + i, f.m, !f.empty);
+    if constexpr (traits_::stabilised) w.extra[i] = next_maximum<M>(f.in, i, position + i, f.m, !f.empty);
     w.m[i + 1] = f.m;
-    for (int l = 0; l < T::micro; ++l) {
-      const idx row = idx(i) * T::micro + l;
+    for (int l = 0; l < traits_::micro; ++l) {
+      const idx row = idx(i) * traits_::micro + l;
       copy(w.state_at(row), w.numbers(), w.state_at(row + 1));
       f.advance_row(i, l, position + i, l == 0 ? w.extra[i] : R(0), w.state_at(row + 1));
     }
@@ -118,29 +118,29 @@ void states_of_window(recurrent_backward_head<M, R, X>& w, int count, idx positi
 template <class M, class R, class X, class Call>
 void token_backward(const X& x, const extents& size, const head& hd, const Call& call, recurrent_backward_head<M, R, X>& w, int i, idx t0,
                     idx start, bool from_nothing) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using E = state_element<M, R>;
   auto& f = w.f;
   const int e = f.e;
-  const idx position = start + t0 + i, first = idx(i) * T::micro;
+  const idx position = start + t0 + i, first = idx(i) * traits_::micro;
   f.m = w.m[i + 1];
-  if constexpr (T::structure.order == reads::after_write)
-    recurrent_read_backward<M, R>(x, size, hd, call, w, i, t0 + i, position, w.state_at(first + T::micro));
-  for (int l = T::micro - 1; l >= 0; --l) {
+  if constexpr (traits_::structure.order == reads::after_write)
+    recurrent_read_backward<M, R>(x, size, hd, call, w, i, t0 + i, position, w.state_at(first + traits_::micro));
+  for (int l = traits_::micro - 1; l >= 0; --l) {
     const idx row = first + l;
-    if (T::writes_at(l)) write_backward(w, i, l, position);
+    if (traits_::writes_at(l)) write_backward(w, i, l, position);
     if (from_nothing && t0 == 0 && row < operands<M, R>::first_acting) continue;
     evolve_backward<M, R>(f.in, i, l, position, state_matrix<E>{w.state_at(row), e, e}, state_matrix<E>{w.dS, e, e},
                           state_matrix<E>{w.decayed, e, e}, w.work, w.rows, w.grads.state, t0 + i, l == 0 ? w.extra[i] : R(0));
   }
   f.m = w.m[i];
-  if constexpr (T::structure.order == reads::before_write)
+  if constexpr (traits_::structure.order == reads::before_write)
     recurrent_read_backward<M, R>(x, size, hd, call, w, i, t0 + i, position, w.state_at(first));
 }
 
 template <class M, class R, class X, class Call>
 void recurrent_backward(const X& x, const extents& size, const head& hd, const Call& call, recurrent_backward_head<M, R, X>& w) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   auto& f = w.f;
   const idx tokens = hd.tokens(), start = initial_position(call.c, hd.index), numbers = w.numbers();
   const R m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
@@ -165,12 +165,12 @@ void recurrent_backward(const X& x, const extents& size, const head& hd, const C
     f.m = w.m[0] = w.checkpoint_m[k], f.empty = from_nothing && k == 0;
     copy(w.checkpoints + k * numbers, numbers, w.inner);
     states_of_window(w, count, start + t0);
-    w.rows.clear(f.window * T::micro);
+    w.rows.clear(f.window * traits_::micro);
     for (int i = count - 1; i >= 0; --i) token_backward<M, R>(x, size, hd, call, w, i, t0, start, from_nothing);
     for (int i = 0; i < count; ++i)
-      for (int l = 0; l < T::micro; ++l)
-        raise_row<M>(f.in, i, l, start + t0 + i, w.rows.at(idx(i) * T::micro + l), write_b<M>(f.in.at(i, l, start + t0 + i), w.m[i + 1]),
-                     math::exp(w.extra[i]), w.grads.state, t0 + i);
+      for (int l = 0; l < traits_::micro; ++l)
+        raise_row<M>(f.in, i, l, start + t0 + i, w.rows.at(idx(i) * traits_::micro + l),
+                     write_b<M>(f.in.at(i, l, start + t0 + i), w.m[i + 1]), math::exp(w.extra[i]), w.grads.state, t0 + i);
   }
   store_initial_gradient(call.s, hd.index, hd.state, size.n, size.d, f.e, m0, w.dS);
 }

@@ -181,12 +181,12 @@ inline constexpr idx rows_ahead = 16;
 /// Asks for the rows of token t of one head, which gather reads soon.
 template <class X, class... Need>
 void fetch_rows(const X& x, const extents& e, const sequence& s, const head_index& h, idx t, list<Need...>) {
-  using T = traits<typename X::mixer_type>;
+  using traits_ = traits<typename X::mixer_type>;
   for_each_need(list<Need...>{}, [&]<class N>(N) {
     if constexpr (N::timed) {
       idx inner[2], size[2] = {};
-      inner_extents<N>(e.n, e.d, T::micro, size);
-      fetch<false>(row_pointer<N>(x.template of<N>(), s.batch, first_row<N>(s, e, t, T::writes), head_of<N>(h, e), inner),
+      inner_extents<N>(e.n, e.d, traits_::micro, size);
+      fetch<false>(row_pointer<N>(x.template of<N>(), s.batch, first_row<N>(s, e, t, traits_::writes), head_of<N>(h, e), inner),
                    size[0] * size[1]);
     }
   });

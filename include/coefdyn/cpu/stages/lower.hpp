@@ -30,11 +30,11 @@ COEFDYN_HD void lower_vector(const Row& x, int n, int sign, R* out) {
 /// K and V of operands from a frame: rows of their own where a token does not write at every micro-step, else the frame's.
 template <class M, class R, class Frame>
 void lower_values(const Frame& f, operands<M, R>& o) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   const auto& v = f.template of<need<stream::v, ticks::write, width::value>>();
-  if constexpr (T::micro > 1 && !T::structure.writes_each) {
+  if constexpr (traits_::micro > 1 && !traits_::structure.writes_each) {
     for (int r = 0; r < o.rows; ++r) {
-      if (r % T::micro == T::micro - 1) copy(v.p + r / T::micro * v.stride, o.e, o.V + idx(r) * o.e);
+      if (r % traits_::micro == traits_::micro - 1) copy(v.p + r / traits_::micro * v.stride, o.e, o.V + idx(r) * o.e);
       else clear(o.V + idx(r) * o.e, o.e);
     }
   } else {
@@ -66,7 +66,7 @@ template <class M, class R, class At>
 struct lowered_row {
   using A = typename M::evolution;
   using B = typename M::scaling;
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using O = operands<M, R>;
   const At& at;
   operands<M, R>& o;
@@ -77,16 +77,16 @@ struct lowered_row {
   /// K and b, and of a bonus diag(u) K.
   void write() const {
     const int n = at.n;
-    const bool writes = T::writes_at(l);
+    const bool writes = traits_::writes_at(l);
     R* k = o.K + r * o.n;
     if constexpr (!O::keys_as_given) lower_vector<M>(at.k, n, +1, k);
-    if constexpr (T::scale_is_scalar) {
+    if constexpr (traits_::scale_is_scalar) {
       o.b[r] = writes ? R(B::scale(at)) : R(0);
     } else {
       for (int part = 0; part < o.n; part += n) by_channel(n, k + part, [&](int c) { return k[part + c] * R(B::scale(at, c)); });
       o.b[r] = writes ? R(1) : R(0);
     }
-    if constexpr (T::exponential) o.b[r] = writes ? o.b[r] * math::exp(R(B::log_scale(at)) - (T::stabilised ? m : R(0))) : R(0);
+    if constexpr (traits_::exponential) o.b[r] = writes ? o.b[r] * math::exp(R(B::log_scale(at)) - (traits_::stabilised ? m : R(0))) : R(0);
   }
   void decay() const {
     const int n = at.n;
@@ -99,7 +99,7 @@ struct lowered_row {
   void correction() const {
     const int n = at.n;
     o.s[r] = R(A::strength(at));
-    if constexpr (T::stabilised && T::structure.row_sees == sees::undecayed) o.s[r] = o.s[r] * (l == 0 ? o.shift[i] : R(1));
+    if constexpr (traits_::stabilised && traits_::structure.row_sees == sees::undecayed) o.s[r] = o.s[r] * (l == 0 ? o.shift[i] : R(1));
     by_channel(n, o.row + r * o.n, [&](int c) { return R(A::row(at, c)); });
     if constexpr (!O::tied) by_channel(n, o.col + r * o.n, [&](int c) { return R(column_of<A>(at, c)); });
     if (!o.acts(r)) {
@@ -110,7 +110,7 @@ struct lowered_row {
   void bonus() const {
     const int n = at.n;
     const R* k = o.K + r * o.n;
-    if (l == T::micro - 1)
+    if (l == traits_::micro - 1)
       for (int part = 0; part < o.n; part += n)
         by_channel(n, o.bonus + idx(i) * o.n + part, [&](int c) { return R(A::bonus(at, c)) * k[part + c]; });
   }
@@ -127,7 +127,7 @@ struct lowered_row {
     O::turn(o.n, co, si, -1, o.K + r * o.n);
     if constexpr (O::corrects) {
       if constexpr (!O::tied) O::turn(o.n, co, si, -1, o.col + r * o.n);
-      if constexpr (T::structure.row_sees == sees::decayed) O::turn(o.n, co, si, -1, o.row + r * o.n);
+      if constexpr (traits_::structure.row_sees == sees::decayed) O::turn(o.n, co, si, -1, o.row + r * o.n);
       else if (r || o.onward) O::turn(o.n, co - half, si - half, -1, o.row + r * o.n);
     }
   }

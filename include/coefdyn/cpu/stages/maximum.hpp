@@ -36,13 +36,13 @@ COEFDYN_HD R starting_scale(const carried<M, Types>& c, const carried_gradients<
 template <class M, class R, class Frame>
 COEFDYN_HD R largest_log_decay(const Frame& f, idx i, idx position) {
   using A = typename M::evolution;
-  using T = traits<M>;
+  using traits_ = traits<M>;
   R largest(0);
-  if constexpr (T::structure.decay != decaying::none &&
-                !(T::structure.correction != rank_one::none && T::structure.row_sees == sees::undecayed)) {
+  if constexpr (traits_::structure.decay != decaying::none &&
+                !(traits_::structure.correction != rank_one::none && traits_::structure.row_sees == sees::undecayed)) {
     const auto first = f.at(i, 0, position);
     largest = log_decay_of<A>(first, 0);
-    for (int c = 1; c < (T::structure.decay == decaying::channel ? first.n : 1); ++c)
+    for (int c = 1; c < (traits_::structure.decay == decaying::channel ? first.n : 1); ++c)
       largest = math::max(largest, R(log_decay_of<A>(first, c)));
   }
   return largest;
@@ -52,13 +52,13 @@ COEFDYN_HD R largest_log_decay(const Frame& f, idx i, idx position) {
 /// nothing of what was written before is left. Where the token's evolution does not act, on nothing, its decay counts as 0.
 template <class M, class R, class Frame>
 COEFDYN_HD R next_maximum(const Frame& f, int i, idx position, R& m, bool acts = true) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   const R before = m, left = acts ? before + largest_log_decay<M, R>(f, i, position) : before;
   const bool none = math::is_unset(left);
   R top = none ? math::unset_maximum<R>() : left;
-  for (int l = 0; l < T::micro; ++l)
-    if (T::writes_at(l)) top = math::max(top, R(M::scaling::log_scale(f.at(i, l, position))));
-  if constexpr (T::floored) top = math::max(top, R(0));
+  for (int l = 0; l < traits_::micro; ++l)
+    if (traits_::writes_at(l)) top = math::max(top, R(M::scaling::log_scale(f.at(i, l, position))));
+  if constexpr (traits_::floored) top = math::max(top, R(0));
   m = top;
   return none ? R(0) : before - top;
 }

@@ -16,17 +16,17 @@ COEFDYN_HD void turn_pair(R co, R si, R& x, R& y) {
 /// Operands of a chunk: `rows` micro-steps of `tokens` tokens. As gradients, co holds d(angle).
 template <class M, class R>
 struct operands {
-  using T = traits<M>;
-  static constexpr bool evolution_decays = T::structure.decay != decaying::none;
-  static constexpr bool channel = T::structure.decay == decaying::channel;
-  static constexpr bool corrects = T::structure.correction != rank_one::none;
-  static constexpr bool tied = T::structure.correction == rank_one::along_key && T::scale_is_scalar;
-  static constexpr bool turns = T::structure.turns != turning::none;
-  static constexpr bool before = T::structure.order == reads::before_write;
-  static constexpr int micro = T::micro;
+  using traits_ = traits<M>;
+  static constexpr bool evolution_decays = traits_::structure.decay != decaying::none;
+  static constexpr bool channel = traits_::structure.decay == decaying::channel;
+  static constexpr bool corrects = traits_::structure.correction != rank_one::none;
+  static constexpr bool tied = traits_::structure.correction == rank_one::along_key && traits_::scale_is_scalar;
+  static constexpr bool turns = traits_::structure.turns != turning::none;
+  static constexpr bool before = traits_::structure.order == reads::before_write;
+  static constexpr int micro = traits_::micro;
   /// K is the frame's own key rows: nothing changes them.
-  static constexpr bool keys_as_given = !T::complex_state && T::scale_is_scalar && !turns && T::writes == micro;
-  static_assert(!(corrects && T::complex_state),
+  static constexpr bool keys_as_given = !traits_::complex_state && traits_::scale_is_scalar && !turns && traits_::writes == micro;
+  static_assert(!(corrects && traits_::complex_state),
                 "coefdyn: a rank-one correction over the complex numbers is not offered; use a real evolution.");
 
   int tokens = 0, rows = 0, n = 0, e = 0;
@@ -46,25 +46,25 @@ struct operands {
 
   operands() = default;
   /// `expanded`: K and V are laid out here even where they could be the frame's.
-  operands(arena& a, int tokens_, int n_, int e_, bool expanded) : tokens(tokens_), rows(tokens_ * micro), n(T::lowered(n_)), e(e_) {
+  operands(arena& a, int tokens_, int n_, int e_, bool expanded) : tokens(tokens_), rows(tokens_ * micro), n(traits_::lowered(n_)), e(e_) {
     if (expanded || !keys_as_given) K = a.take<R>(idx(rows) * n);
     if (corrects) row = a.take<R>(idx(rows) * n), s = a.take<R>(rows);
     if (corrects && !tied) col = a.take<R>(idx(rows) * n);
     if (expanded) V = a.take<R>(idx(rows) * e);
-    if (evolution_decays || T::stabilised) g = a.take<R>(idx(rows) * decay_width());
+    if (evolution_decays || traits_::stabilised) g = a.take<R>(idx(rows) * decay_width());
     b = a.take<R>(rows);
     if (before) bonus = a.take<R>(idx(tokens) * n);
     if (turns)
       co = turning_rows(a), si = turning_rows(a), angle = a.take<wide<R>>(n / 2), co_now = a.take<wide<R>>(n / 2),
       si_now = a.take<wide<R>>(n / 2);
     m = a.take<R>(tokens);
-    if (T::stabilised) shift = a.take<R>(tokens);
-    if (T::stabilised && before) read_scale = a.take<R>(tokens), bonus_scale = a.take<R>(tokens);
+    if (traits_::stabilised) shift = a.take<R>(tokens);
+    if (traits_::stabilised && before) read_scale = a.take<R>(tokens), bonus_scale = a.take<R>(tokens);
   }
   /// Whether there is something that row r's evolution acts on: not before the first write without a state, where what its streams say,
   /// NaN too, has no part in any result.
   COEFDYN_HD bool acts(idx r) const { return !from_nothing || r >= first_acting; }
-  static constexpr int first_acting = T::structure.writes_each ? 1 : micro;
+  static constexpr int first_acting = traits_::structure.writes_each ? 1 : micro;
   /// As gradients of operands `o`: nothing reaches the rows that do not act.
   void clear_idle(const operands& o) {
     const int idle = !o.from_nothing ? 0 : rows < first_acting ? rows : first_acting;
@@ -74,8 +74,8 @@ struct operands {
     if (turns) cpu::clear(co, idx(idle) * (n / 2));
   }
   COEFDYN_HD int decay_width() const { return channel ? n : 1; }
-  static constexpr bool has_decays = evolution_decays || T::stabilised;
-  static constexpr turning pairs = T::structure.turns == turning::adjacent_pairs ? turning::adjacent_pairs : turning::half_pairs;
+  static constexpr bool has_decays = evolution_decays || traits_::stabilised;
+  static constexpr turning pairs = traits_::structure.turns == turning::adjacent_pairs ? turning::adjacent_pairs : turning::half_pairs;
   COEFDYN_HD const R* columns() const { return tied ? K : col; }
   void clear() {
     const auto zero = [](R* p, idx count) {

@@ -40,7 +40,7 @@ template <class M, class R, class Frame>
 struct raised_row {
   using A = typename M::evolution;
   using B = typename M::scaling;
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using O = operands<M, R>;
   using D = dual<R>;
   const Frame& f;  // micro-step l of token i
@@ -63,17 +63,17 @@ struct raised_row {
   template <class N>
   COEFDYN_HD void value() const {
     auto* p = d.template where<N>(to, l);
-    if (T::writes_at(l)) by_channel(f.shape.d, p, [&](int c) { return p[c] + g.V[c]; });
+    if (traits_::writes_at(l)) by_channel(f.shape.d, p, [&](int c) { return p[c] + g.V[c]; });
   }
   template <class N>
   COEFDYN_HD void complex_key() const {
-    if (!T::writes_at(l)) return;
+    if (!traits_::writes_at(l)) return;
     const int n = f.shape.n;
     auto* p = d.template where<N>(to, l);
     const auto at = f.at(i, l, position);
     for (int c = 0; c < n; ++c) {
       R bc = R(1);
-      if constexpr (!T::scale_is_scalar) bc = R(B::scale(at, c));
+      if constexpr (!traits_::scale_is_scalar) bc = R(B::scale(at, c));
       p[c].re += bc * g.K[c];
       p[c].im += bc * g.K[n + c];
       if constexpr (O::before) {
@@ -99,14 +99,14 @@ struct raised_row {
     if constexpr (O::evolution_decays)
       if (l == 0) each(O::channel ? n : 1, [&](int c) { return by_decay(at, c); });
     if constexpr (O::turns)
-      if (l == 0) each(T::complex_state ? n : n / 2, [&](int c) { return passed(g.angle[c], D(A::angle(at, c)).d); });
+      if (l == 0) each(traits_::complex_state ? n : n / 2, [&](int c) { return passed(g.angle[c], D(A::angle(at, c)).d); });
     if constexpr (O::corrects) {
       if constexpr (!per_channel) whole += by_strength(at);
       each(n, [&](int c) { return by_correction(at, c); });
     }
-    if (T::writes_at(l) || O::tied) {
-      if constexpr (T::exponential && !per_channel) whole += passed(g.b * b, D(B::log_scale(at)).d);
-      if constexpr (T::scale_is_scalar && !per_channel) whole += by_scale(at);
+    if (traits_::writes_at(l) || O::tied) {
+      if constexpr (traits_::exponential && !per_channel) whole += passed(g.b * b, D(B::log_scale(at)).d);
+      if constexpr (traits_::scale_is_scalar && !per_channel) whole += by_scale(at);
       each(n, [&](int c) { return by_key(at, c); });
     }
     if constexpr (!per_channel) p[0] += whole;
@@ -114,13 +114,13 @@ struct raised_row {
   template <class At>
   COEFDYN_HD R by_decay(const At& at, int c) const {
     R total = g.g[c];
-    if constexpr (T::complex_state && O::channel) total += g.g[f.shape.n + c];
+    if constexpr (traits_::complex_state && O::channel) total += g.g[f.shape.n + c];
     return passed(total, D(log_decay_of<A>(at, c)).d);
   }
   template <class At>
   COEFDYN_HD R by_strength(const At& at) const {
     R factor = g.s;
-    if constexpr (T::stabilised && T::structure.row_sees == sees::undecayed)
+    if constexpr (traits_::stabilised && traits_::structure.row_sees == sees::undecayed)
       if (l == 0) factor = factor * shift;
     return passed(factor, D(A::strength(at)).d);
   }
@@ -133,7 +133,7 @@ struct raised_row {
   template <class At>
   COEFDYN_HD R by_scale(const At& at) const {
     const D scale = B::scale(at);
-    if constexpr (T::exponential) return scale.v == R(0) ? R(0) : passed(g.b * b / scale.v, scale.d);
+    if constexpr (traits_::exponential) return scale.v == R(0) ? R(0) : passed(g.b * b / scale.v, scale.d);
     else return passed(g.b, scale.d);
   }
   /// By K_c = b_c k_c and by the bonus diag(u) K.
@@ -143,7 +143,7 @@ struct raised_row {
     if constexpr (is_complex<std::remove_cvref_t<decltype(k)>>) {
       const int n = f.shape.n;
       R total(0);
-      if constexpr (!T::scale_is_scalar) {
+      if constexpr (!traits_::scale_is_scalar) {
         const D bc = B::scale(at, c);
         total = passed(g.K[c] * k.re.v + g.K[n + c] * k.im.v, bc.d);
         if constexpr (O::before) total += passed(g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v, (D(A::bonus(at, c)) * bc).d);
@@ -153,10 +153,10 @@ struct raised_row {
       return total;
     } else {
       D kc = k;
-      if constexpr (!T::scale_is_scalar) kc = kc * D(B::scale(at, c));
+      if constexpr (!traits_::scale_is_scalar) kc = kc * D(B::scale(at, c));
       R total = passed(g.K[c], kc.d);
       if constexpr (O::before)
-        if (l == T::micro - 1) total += passed(g.bonus[c], (D(A::bonus(at, c)) * kc).d);
+        if (l == traits_::micro - 1) total += passed(g.bonus[c], (D(A::bonus(at, c)) * kc).d);
       return total;
     }
   }
@@ -240,11 +240,12 @@ row_gradient<R> gradient_of(const operands<M, R>& d, int i, int l) {
 /// What operands' gradients d give the streams of a frame's tokens, the first of them at `position` and in row `to` of `grads`.
 template <class M, class R, class Frame>
 void raise_tokens(target t, const Frame& f, idx position, const operands<M, R>& o, const operands<M, R>& d, Frame& grads, idx to) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   run_on(t, [&] {
     for (int i = 0; i < o.tokens; ++i)
-      for (int l = 0; l < T::micro; ++l)
-        raise_row<M>(f, i, l, position + i, gradient_of(d, i, l), o.b[i * T::micro + l], T::stabilised ? o.shift[i] : R(1), grads, to + i);
+      for (int l = 0; l < traits_::micro; ++l)
+        raise_row<M>(f, i, l, position + i, gradient_of(d, i, l), o.b[i * traits_::micro + l], traits_::stabilised ? o.shift[i] : R(1),
+                     grads, to + i);
   });
 }
 

@@ -13,7 +13,7 @@ namespace coefdyn::cpu {
 
 template <class M, class R, class X>
 struct state_rows_head {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using O = operands<M, R>;
   int length = 0, n = 0, d = 0;
   state_frame<M, R, X::over> in;
@@ -38,13 +38,13 @@ struct state_rows_head {
   state_rows_head() = default;
   state_rows_head(arena& a, const extents& size, int length_)
       : length(length_),
-        n(T::lowered(size.n)),
+        n(traits_::lowered(size.n)),
         d(size.d),
         in(a, shape(size, length_)),
         reads(a, shape(size, length_)),
-        o(a, length_, size.n, value_width<M>(size.d), T::micro > 1 && !T::structure.writes_each),
+        o(a, length_, size.n, value_width<M>(size.d), traits_::micro > 1 && !traits_::structure.writes_each),
         machine(products<R>::best()) {
-    const idx rows = idx(length) * T::micro, readers = readers_per_state(size);
+    const idx rows = idx(length) * traits_::micro, readers = readers_per_state(size);
     own = a.take<R>(idx(n) * d), z = a.take<R>(n), row = a.take<R>(2 * n);
     if (O::turns) turned = a.take<R>(idx(n) * d + n);
     if (O::corrects) ahead = a.take<R>(d);
@@ -62,13 +62,13 @@ struct state_rows_head {
 
   /// Rows of a token, read by the token's queries where it reads after its write.
   void token(int i, int readers) {
-    for (int l = 0; l < T::micro; ++l) pass(i, l, !O::before && readers > 0 && l == T::micro - 1);
+    for (int l = 0; l < traits_::micro; ++l) pass(i, l, !O::before && readers > 0 && l == traits_::micro - 1);
     if (!O::before)
       for (int k = 1; k < readers; ++k) read_again(k, i);
   }
   /// One pass over the state, `is_read`: by the first reader too. It also sums what the next row of the window is corrected by.
   void pass(int i, int l, bool is_read) {
-    const int r = i * T::micro + l;
+    const int r = i * traits_::micro + l;
     const R *decays = nullptr, *left = nullptr, *col = nullptr, *known = nullptr, *row_ahead = nullptr;  // decays: per channel
     R decay(1), strength(0);
     if constexpr (O::channel) {
@@ -79,7 +79,7 @@ struct state_rows_head {
     if constexpr (O::corrects) {
       left = r ? left_ahead : left_of(r), known = r ? ahead : nullptr;
       left_ahead = row_ahead = r + 1 < o.rows ? left_of(r + 1) : nullptr;
-      strength = o.s[r] * (T::structure.row_sees == sees::decayed ? decay : R(1));
+      strength = o.s[r] * (traits_::structure.row_sees == sees::decayed ? decay : R(1));
       if constexpr (!O::tied) col = o.col + idx(r) * n;
     }
     const R* q = is_read ? queries[0] + idx(r) * n : nullptr;
@@ -103,7 +103,7 @@ struct state_rows_head {
                           .row_ahead = row_ahead,
                           .ahead = row_ahead ? ahead : nullptr});
     from = to, ld_from = ld_to;
-    if constexpr (T::needs_sum) sum_row(r, decays, decay, left, strength, col);
+    if constexpr (traits_::needs_sum) sum_row(r, decays, decay, left, strength, col);
     if (is_read) read_sum(0, i, q);
   }
   /// Another reader of the token: the same pass without a write, so that a reader's bits do not depend on the others.
@@ -136,9 +136,9 @@ struct state_rows_head {
       machine.nn(1, d, n, q, n, from, ld_from, y, d);
       read_sum(k, i, q);
       if constexpr (O::before) {
-        const int at = i * T::micro + T::micro - 1;
+        const int at = i * traits_::micro + traits_::micro - 1;
         const R f = p[idx(k) * length + i] * o.b[at];
-        machine.add_scaled_rows(1, T::needs_sum ? d + 1 : d, &f, o.V + idx(at) * o.e, o.e, y, width());
+        machine.add_scaled_rows(1, traits_::needs_sum ? d + 1 : d, &f, o.V + idx(at) * o.e, o.e, y, width());
       }
     }
   }
@@ -147,8 +147,8 @@ struct state_rows_head {
   /// Row r with the decays that it sees by channel.
   const R* left_of(int r) const {
     const R* left = o.row + idx(r) * n;
-    if (!O::channel || T::structure.row_sees != sees::decayed || r % T::micro) return left;
-    R* const row_decayed = row + idx(r / T::micro % 2) * n;
+    if (!O::channel || traits_::structure.row_sees != sees::decayed || r % traits_::micro) return left;
+    R* const row_decayed = row + idx(r / traits_::micro % 2) * n;
     by_channel(n, row_decayed, [&](int c) { return w[idx(r) * n + c] * left[c]; });
     return row_decayed;
   }
@@ -162,7 +162,7 @@ struct state_rows_head {
     if (col) by_channel(n, z, [&](int c) { return z[c] + col[c] * along; });
   }
   void read_sum(int k, int i, const R* q) const {
-    if constexpr (T::needs_sum) result(k, i)[d] = sum_over<R>(n, [&](int c) { return q[c] * z[c]; });
+    if constexpr (traits_::needs_sum) result(k, i)[d] = sum_over<R>(n, [&](int c) { return q[c] * z[c]; });
   }
 };
 
@@ -230,16 +230,16 @@ void fetch_next_head(const X& x, const extents& size, const head& hd, const Y& y
 template <class M, class R, class X, class Y>
 void load_window_reads(const X& x, const extents& size, const head& hd, const Y& y, idx t, int count, int from, int readers,
                        state_rows_head<M, R, X>& w) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   for (int k = 0; k < readers; ++k) {
     gather<M>(w.machine.where(), x, size, hd.s, hd.at(k), t + from, count - from, true, w.reads, w.scratch);
-    R* Q = w.Q + idx(k) * w.length * T::micro * w.n;
+    R* Q = w.Q + idx(k) * w.length * traits_::micro * w.n;
     R* given = lower_reads<M>(w.reads, w.o, from, Q, w.p + idx(k) * w.length);
     if (given != Q && hd.readers > 1) copy(given, idx(count) * w.n, Q), given = Q;
     w.queries[k] = given;
   }
   w.reads_to = w.Y, w.ld_reads = w.width();
-  if constexpr (!T::needs_sum && !operands<M, R>::before && std::is_same_v<std::remove_cvref_t<decltype(y(0, 0, 0, 0))>, R>)
+  if constexpr (!traits_::needs_sum && !operands<M, R>::before && std::is_same_v<std::remove_cvref_t<decltype(y(0, 0, 0, 0))>, R>)
     if (readers == 1 && from == 0 && y.strides[3] == 1) w.ld_reads = y.strides[1], w.reads_to = hd.row(t - size.first_read, 0).in(y);
 }
 /// y of those tokens.

@@ -17,13 +17,13 @@ struct tile_summary_gradient : tile_summary<M, R> {
 template <class M, class R>
 struct tile_backward {
   using O = operands<M, R>;
-  using T = tile<M, R>;
-  T& t;
+  using tile_type = tile<M, R>;
+  tile_type& t;
   R *dw = nullptr, *dL = nullptr, *dA = nullptr, *Ark = nullptr;  // (rows, rows)
   R *dbK = nullptr, *dR = nullptr, *weighted = nullptr;           // (rows, n)
   R *dots = nullptr, *more = nullptr;                             // (rows, rows) each
 
-  tile_backward(arena& a, T& tile_, int rows, int n) : t(tile_) {
+  tile_backward(arena& a, tile_type& tile_, int rows, int n) : t(tile_) {
     const idx square = idx(rows) * rows, tall = idx(rows) * n;
     dbK = a.take<R>(tall), weighted = a.take<R>(tall), dots = a.take<R>(square), more = a.take<R>(square), dA = a.take<R>(square);
     if (O::corrects) dw = a.take<R>(square), dL = a.take<R>(square), Ark = a.take<R>(square), dR = a.take<R>(tall);
@@ -37,7 +37,7 @@ struct tile_backward {
   /// tile's start. dQ is overwritten; sums go to dbK, dw, d and the summary's gradient.
   void own(const O& o, const tile_summary<M, R>& s, const R* Q, R* dZ, const R* dQ_start, R* dQ, O& d, tile_summary_gradient<M, R>& ds) {
     const int rows = o.rows, n = t.n;
-    constexpr up_to how = T::read_up_to;
+    constexpr up_to how = tile_type::read_up_to;
     t.decays.from_start(how, dQ_start, dQ);
     if constexpr (O::corrects) {
       t.decays.gram(how, Q, o.columns(), t.Aqc);
@@ -135,21 +135,21 @@ struct tile_backward {
     t.machine.nt(rows, rows, n, ds.U, n, s.U, n, dL, rows);
     t.machine.nt(rows, rows, rows, dw, rows, t.w, rows, dL, rows);
     clear_above(rows, true, dL), clear_above(rows, true, dw);
-    t.decays.gram(T::row_up_to, o.row, o.columns(), Ark);
+    t.decays.gram(tile_type::row_up_to, o.row, o.columns(), Ark);
     clear_above(rows, true, Ark);
     t.machine.row_dots(rows, rows, dL, rows, Ark, rows, d.s);
     t.machine.scale_rows(rows, rows, o.s, dL, rows, dL, rows);
-    t.decays.gram(T::row_up_to, o.row, t.bK, Ark);
+    t.decays.gram(tile_type::row_up_to, o.row, t.bK, Ark);
     clear_above(rows, true, Ark);
     t.machine.row_dots(rows, rows, dw, rows, Ark, rows, d.s);
     t.machine.scale_rows(rows, rows, o.s, dw, rows, dw, rows);
-    t.decays.from_start(T::row_up_to, o.row, weighted);
+    t.decays.from_start(tile_type::row_up_to, o.row, weighted);
     t.machine.row_dots(rows, n, ds.U, n, weighted, n, d.s);
     t.machine.scale_rows(rows, n, o.s, ds.U, n, ds.U, n);
-    t.decays.from_start(T::row_up_to, ds.U, dR);
-    t.decays.gram_backward(T::row_up_to, o.row, o.columns(), dL, dR, O::tied ? d.K : d.col);
-    t.decays.gram_backward(T::row_up_to, o.row, t.bK, dw, dR, dbK);
-    if constexpr (O::has_decays) decay_dots(o, T::row_up_to, o.row, dR, R(1), d);
+    t.decays.from_start(tile_type::row_up_to, ds.U, dR);
+    t.decays.gram_backward(tile_type::row_up_to, o.row, o.columns(), dL, dR, O::tied ? d.K : d.col);
+    t.decays.gram_backward(tile_type::row_up_to, o.row, t.bK, dw, dR, dbK);
+    if constexpr (O::has_decays) decay_dots(o, tile_type::row_up_to, o.row, dR, R(1), d);
     t.machine.add(rows, n, dR, n, d.row, n);
   }
   // y = F x: dx += F dy, and what F's exponent adds to the flux

@@ -15,10 +15,10 @@ template <class M, class R, int Passes>
 struct chunk {
   using O = operands<M, R>;
   using P = products<R, Passes>;
-  using T = traits<M>;
+  using traits_ = traits<M>;
   static constexpr bool corrects = O::corrects, untied = O::corrects && !O::tied;
   static constexpr up_to read_up_to = O::before ? up_to::row_before : up_to::own_row;
-  static constexpr up_to row_up_to = T::structure.row_sees == sees::undecayed ? up_to::row_before : up_to::own_row;
+  static constexpr up_to row_up_to = traits_::structure.row_sees == sees::undecayed ? up_to::row_before : up_to::own_row;
 
   int rows = 0, n = 0, e = 0, ln = 0, le = 0, lr = 0;
   R *W = nullptr, *u = nullptr, *X = nullptr;                                      // (rows, e)
@@ -209,7 +209,7 @@ struct chunk {
     if constexpr (O::has_decays && untied) decay_dots(o, up_to::own_row, o.col, d.col, R(-1), d);
     each_sum(
         rows, e, [&](int r, int v) { return dW[r * le + v] * value(r, v); },
-        [&](int r, R sum) { d.b[r] = T::writes_at(r % T::micro) ? d.b[r] + sum : R(0); });
+        [&](int r, R sum) { d.b[r] = traits_::writes_at(r % traits_::micro) ? d.b[r] + sum : R(0); });
     each2(rows, e, [&](int r, int v) { d.V[r * le + v] += o.b[r] * dW[r * le + v]; });
     if constexpr (O::has_decays) {  // dg_t = sum_{r >= t} dG_r + <S_end, dS_end>
       const int w = o.decay_width();

@@ -11,7 +11,7 @@ namespace coefdyn::cuda::generic {
 /// Streams, operands and reads of a chunk.
 template <class M, class R, class X>
 struct chunk_source {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   int length = 0;
   operands<M, R> o;
   R *Q = nullptr, *p = nullptr, *raw = nullptr;
@@ -23,12 +23,14 @@ struct chunk_source {
     Q = a.take<R>(idx(o.rows) * o.ln), p = a.take<R>(length);
     const frame_shape shape{e.n, e.d, value_width<M>(e.d), length};
     lay(a, in, shape), lay(a, reads, shape);
-    raw = a.take<R>(T::has_feature ? (idx(threads) * 3 > idx(length) * T::writes ? idx(threads) * 3 : idx(length) * T::writes) * e.n : 0);
+    raw = a.take<R>(traits_::has_feature
+                        ? (idx(threads) * 3 > idx(length) * traits_::writes ? idx(threads) * 3 : idx(length) * traits_::writes) * e.n
+                        : 0);
   }
   /// Streams and operands of tokens [t, t + count); returns the last maximum.
   __device__ R load(const X& x, const extents& e, const head& hd, idx t, int count, idx position, R m) {
     gather<M>(x, e, hd.s, hd.at(0), t, 0, count, in, raw);
-    o.tokens = count, o.rows = count * T::micro;
+    o.tokens = count, o.rows = count * traits_::micro;
     if constexpr (operands<M, R>::goes_onward) o.origin = o.onward ? t : 0;
     return lower<M>(in, position + t, m, o);
   }
@@ -42,7 +44,9 @@ struct chunk_source {
     const R* p;
     int stride;
     slice columns;
-    __device__ R operator()(int r, int u) const { return p[(T::structure.writes_each ? r : r / T::micro) * stride + columns.column(u)]; }
+    __device__ R operator()(int r, int u) const {
+      return p[(traits_::structure.writes_each ? r : r / traits_::micro) * stride + columns.column(u)];
+    }
   };
   __device__ value_rows values(const slice& columns) const {
     const auto& v = in.template of<need<stream::v, ticks::write, width::value>>();
@@ -98,7 +102,7 @@ template <class M, class R, class X, class Y, class Carry>
 __global__ void __launch_bounds__(chunk_threads)
     chunkwise_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, int length, int columns, const __grid_constant__ Y y,
                      const __grid_constant__ Carry carry, std::byte* slow, idx slow_bytes, idx fast_bytes, idx items) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   extern __shared__ __align__(16) std::byte fast[];
   memory a{fast, slow + idx(blockIdx.x) * slow_bytes, fast_bytes};
   chunkwise_block<M, R, X> w(a, e, length, columns);
@@ -137,7 +141,7 @@ __global__ void __launch_bounds__(chunk_threads)
         each2(count - from, s.count, [&](int k, int v) {
           const int i = from + k;
           const R* row = w.Y + cpu::read_row<M>(i) * le;
-          finish_element<M>(row[v], T::needs_sum ? row[s.count] : R(0), f.o.m[i], f.reads.at(i, 0, start + t + i), y, hd.s.batch,
+          finish_element<M>(row[v], traits_::needs_sum ? row[s.count] : R(0), f.o.m[i], f.reads.at(i, 0, start + t + i), y, hd.s.batch,
                             hd.s.begin + t + i - e.first_read, hd.first_reader + r, s.first + v);
         });
       }

@@ -56,7 +56,7 @@ __device__ __noinline__ void finish_chunk_backward(const chunk_source<M, R, X>& 
 
 template <class M, class R, class X>
 struct chunkwise_backward_block {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using O = operands<M, R>;
   static constexpr int threads = chunk_threads, save_every = 8;
   gradient_frames<M, R, X> grads;
@@ -70,17 +70,17 @@ struct chunkwise_backward_block {
   COEFDYN_HD chunkwise_backward_block(memory& a, const extents& x, idx tokens, int length_)
       : grads(a, x, tokens),
         length(length_),
-        n(T::lowered(x.n)),
+        n(traits_::lowered(x.n)),
         e(value_width<M>(x.d)),
         le(padded(e)),
         dS(a.take<R>(idx(n) * le)),
         dS_start(a.take<R>(idx(n) * le)),
-        Y(a.take<R>(idx(length) * T::micro * le)),
-        dY(a.take<R>(idx(length) * T::micro * le)),
-        dQ(a.take<R>(idx(length) * T::micro * padded(n))),
+        Y(a.take<R>(idx(length) * traits_::micro * le)),
+        dY(a.take<R>(idx(length) * traits_::micro * le)),
+        dQ(a.take<R>(idx(length) * traits_::micro * padded(n))),
         dp(a.take<R>(length)),
         df(a.take<R>(length)),
-        k(a, length * T::micro, n, e, true),
+        k(a, length * traits_::micro, n, e, true),
         d(a, length, x.n, e, true),
         f(a, x, length, threads) {
     const idx chunks = (tokens + length - 1) / length, segments = (chunks + save_every - 1) / save_every, size = idx(n) * le;

@@ -9,7 +9,7 @@ namespace coefdyn::cuda::generic {
 
 template <class M, class R, class X>
 struct definition_block {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using A = typename M::evolution;
   using E = state_element<M, R>;
   static constexpr int threads = 256;
@@ -20,10 +20,11 @@ struct definition_block {
   E *H = nullptr, *P = nullptr;  // (n, columns): h_{i,j}; (n, e): what the initial state has become
   R *exponent = nullptr, *score = nullptr, *weight = nullptr, *numerator = nullptr, *raw = nullptr;
 
-  COEFDYN_HD definition_block(memory& a, const extents& x, idx longest) : n(x.n), e(value_width<M>(x.d)), columns(longest * T::writes + 1) {
+  COEFDYN_HD definition_block(memory& a, const extents& x, idx longest)
+      : n(x.n), e(value_width<M>(x.d)), columns(longest * traits_::writes + 1) {
     const frame_shape shape{x.n, x.d, e, 1};
     lay(a, in, shape), lay(a, reads, shape);
-    raw = a.take<R>(T::has_feature ? idx(T::writes) * n : 0);
+    raw = a.take<R>(traits_::has_feature ? idx(traits_::writes) * n : 0);
     numerator = a.take<R>(e), P = a.take<E>(idx(n) * e);
     score = a.take<R>(columns), weight = a.take<R>(columns), exponent = a.take<R>(columns);
     H = a.take<E>(idx(n) * columns);
@@ -32,13 +33,13 @@ struct definition_block {
   __device__ void write(int l, idx position, idx j, bool bonus) const {
     const auto at = in.at(0, l, position);
     R f(1);
-    if constexpr (T::exponential && !T::stabilised) f = math::exp(R(M::scaling::log_scale(at)));
+    if constexpr (traits_::exponential && !traits_::stabilised) f = math::exp(R(M::scaling::log_scale(at)));
     each(n, [&](int c) {
       E h = E((f * R(scale_of<typename M::scaling>(at, c))) * at.k[c]);
-      if constexpr (T::structure.order == reads::before_write)
+      if constexpr (traits_::structure.order == reads::before_write)
         if (bonus) h = R(A::bonus(at, c)) * h;
       H[c * columns + j] = h;
-      if constexpr (T::stabilised)
+      if constexpr (traits_::stabilised)
         if (c == 0) exponent[j] = R(M::scaling::log_scale(at));
     });
   }
@@ -58,26 +59,26 @@ struct definition_block {
     after(idx(0), alive);
     for (idx i = 0; i < tokens; ++i) {
       load(i);
-      if constexpr (T::structure.order == reads::before_write) {
-        write(T::micro - 1, position + i, alive, true);
+      if constexpr (traits_::structure.order == reads::before_write) {
+        write(traits_::micro - 1, position + i, alive, true);
         read(i, alive + 1);
       }
-      if constexpr (T::stabilised)
+      if constexpr (traits_::stabilised)
         if (math::is_unset(cpu::largest_log_decay<M, R>(in, 0, position + i))) {
           each(int(alive), [&](int j) { exponent[j] = math::unset_maximum<R>(); });
           m0 = cpu::starting_maximum<M, R>();
         }
-      for (int l = 0; l < T::micro; ++l) {
+      for (int l = 0; l < traits_::micro; ++l) {
         evolve_all(l, position + i, alive);
-        if (T::writes_at(l)) write(l, position + i, alive++, false);
+        if (traits_::writes_at(l)) write(l, position + i, alive++, false);
       }
-      if constexpr (T::structure.order == reads::after_write) read(i, alive);
+      if constexpr (traits_::structure.order == reads::after_write) read(i, alive);
       after(i + 1, alive);
     }
   }
   /// The write whose value impulse j carries: a bonus stands before the token's writes but has the last one's.
   static __device__ idx value_of(idx j, idx alive) {
-    return T::structure.order == reads::before_write && j == alive - 1 ? j + T::writes - 1 : j;
+    return traits_::structure.order == reads::before_write && j == alive - 1 ? j + traits_::writes - 1 : j;
   }
   /// Largest exponent of the first `alive` impulses, at least m.
   __device__ R top_exponent(R m, idx alive) const {
@@ -93,19 +94,19 @@ struct definition_block {
       for (int c = 0; c < n; ++c) s += E(at.q[c] * H[c * columns + j]);
       score[j] = real_part(s);
     });
-    R m = T::stabilised ? m0 : cpu::starting_maximum<M, R>();
+    R m = traits_::stabilised ? m0 : cpu::starting_maximum<M, R>();
     if constexpr (cpu::takes_maximum<M>) {
       for (int j = int(threadIdx.x); j < alive; j += int(blockDim.x)) m = math::max(m, score[j]);
       m = team_max(m);
-    } else if constexpr (T::stabilised) {
+    } else if constexpr (traits_::stabilised) {
       m = top_exponent(m, alive);
     }
     each(int(alive), [&](int j) {
       if constexpr (cpu::takes_maximum<M>) weight[j] = M::readout::apply(score[j] - m);
-      else if constexpr (T::stabilised) weight[j] = score[j] * math::exp(exponent[j] - m);
+      else if constexpr (traits_::stabilised) weight[j] = score[j] * math::exp(exponent[j] - m);
       else weight[j] = M::readout::apply(score[j]);
     });
-    const R past = T::stabilised ? math::exp(m0 - m) : R(1);
+    const R past = traits_::stabilised ? math::exp(m0 - m) : R(1);
     each(e, [&](int u) {
       E s{};
       for (int c = 0; c < n; ++c) s += E(at.q[c] * P[c * e + u]);
@@ -132,7 +133,7 @@ template <class M, class R, class X, class Y, class Carry>
 __global__ void __launch_bounds__(256)
     definition_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, idx longest, const __grid_constant__ Y y,
                       const __grid_constant__ Carry carry, std::byte* slow, idx slow_bytes, idx fast_bytes, idx items) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using Block = definition_block<M, R, X>;
   using E = typename Block::E;
   extern __shared__ __align__(16) std::byte fast[];
@@ -142,22 +143,22 @@ __global__ void __launch_bounds__(256)
     const head hd = head_at(x, e, item);
     const idx tokens = hd.tokens(), start = carry.initial.S.data && carry.initial.position.data ? carry.initial.position(hd.index) : 0;
     const slice all{0, e.d, e.d, w.e};
-    if constexpr (T::linear) load_state<M>(carry.initial, hd.index, hd.state, e.n, all, w.e, w.P);
+    if constexpr (traits_::linear) load_state<M>(carry.initial, hd.index, hd.state, e.n, all, w.e, w.P);
     else clear(w.P, e.n * w.e);
     R m0 = initial_maximum_of<M, R>(carry.initial, hd.index, hd.state);
     const value_reader<M, R, X> value{x, e, hd};
     int next = 0;
     const auto keep = [&](const auto& out, idx slot, idx done, idx alive) {
-      if constexpr (T::linear) {
-        const R m = T::stabilised ? w.top_exponent(m0, alive) : m0;
-        const R past = T::stabilised ? math::exp(m0 - m) : R(1);
+      if constexpr (traits_::linear) {
+        const R m = traits_::stabilised ? w.top_exponent(m0, alive) : m0;
+        const R past = traits_::stabilised ? math::exp(m0 - m) : R(1);
         using Stored = std::remove_cvref_t<decltype(out.S(0, 0, 0, 0))>;
         each2(e.n, w.e, [&](int c, int u) {
           E s = past * w.P[c * w.e + u];
           for (idx j = 0; j < alive; ++j)
-            s += ((T::stabilised ? math::exp(w.exponent[j] - m) : R(1)) * value(j, u)) * w.H[c * w.columns + j];
+            s += ((traits_::stabilised ? math::exp(w.exponent[j] - m) : R(1)) * value(j, u)) * w.H[c * w.columns + j];
           if (u < e.d) out.S(slot, hd.state, c, u) = cpu::converted<Stored>(s);
-          else if constexpr (T::needs_sum) out.z(slot, hd.state, c) = cpu::converted<Stored>(s);
+          else if constexpr (traits_::needs_sum) out.z(slot, hd.state, c) = cpu::converted<Stored>(s);
         });
         if (threadIdx.x == 0) store_marks<M>(out, slot, hd.state, m, start + done);
       }
@@ -171,8 +172,8 @@ __global__ void __launch_bounds__(256)
             const R m = w.read(start + i, alive, m0, value);
             const auto at = w.reads.at(0, 0, start + i);
             each(e.d, [&](int v) {
-              finish_element<M>(w.numerator[v], T::needs_sum ? w.numerator[e.d] : R(0), m, at, y, hd.s.batch, hd.s.begin + i - e.first_read,
-                                hd.first_reader + r, v);
+              finish_element<M>(w.numerator[v], traits_::needs_sum ? w.numerator[e.d] : R(0), m, at, y, hd.s.batch,
+                                hd.s.begin + i - e.first_read, hd.first_reader + r, v);
             });
           }
         },

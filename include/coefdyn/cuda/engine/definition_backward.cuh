@@ -16,7 +16,7 @@ template <class M, class R, class X>
 struct definition_backward_block : reverse_block<M, R, X> {
   using base = reverse_block<M, R, X>;
   using base::dS, base::e, base::grads, base::in, base::K, base::n, base::q, base::raw, base::reads, base::rows, base::window;
-  using typename base::A, typename base::E, typename base::O, typename base::T;
+  using typename base::A, typename base::E, typename base::O, typename base::traits_;
   definition_block<M, R, X> f;
   R *dZ = nullptr, *dV = nullptr, *dY = nullptr, *one = nullptr;  // (writes, e), (writes, d), (d), (4)
   E *checkpoints = nullptr, *inner = nullptr;                     // (windows, n, e), (window m + 1, n, e)
@@ -25,23 +25,23 @@ struct definition_backward_block : reverse_block<M, R, X> {
       : base(a, x, tokens, int(tokens) * cpu::readers_per_state(x)), f(a, x, tokens) {
     const idx size = idx(n) * e, windows = (tokens + window - 1) / window, values = value_width<M>(x.d);
     dY = a.take<R>(values), one = a.take<R>(4);
-    dZ = a.take_slow<R>((tokens * T::writes + 1) * e), dV = a.take_slow<R>(tokens * T::writes * values);
-    checkpoints = a.take_slow<E>(windows * size), inner = a.take_slow<E>((idx(window) * T::micro + 1) * size);
+    dZ = a.take_slow<R>((tokens * traits_::writes + 1) * e), dV = a.take_slow<R>(tokens * traits_::writes * values);
+    checkpoints = a.take_slow<E>(windows * size), inner = a.take_slow<E>((idx(window) * traits_::micro + 1) * size);
   }
   /// b of a write without the exponential that a maximum keeps out.
   template <class At>
   static __device__ R plain_b(const At& at) {
     R b(1);
-    if constexpr (T::scale_is_scalar) {
+    if constexpr (traits_::scale_is_scalar) {
       b = R(M::scaling::scale(at));
     }
-    if constexpr (T::exponential) {
+    if constexpr (traits_::exponential) {
       b = b * math::exp(R(M::scaling::log_scale(at)));
     }
     return b;
   }
-  static __device__ bool writes_at(int l) { return T::structure.writes_each || l == T::micro - 1; }
-  static __device__ idx write_of(idx i, int l) { return T::structure.writes_each ? i * T::micro + l : i; }
+  static __device__ bool writes_at(int l) { return traits_::structure.writes_each || l == traits_::micro - 1; }
+  static __device__ idx write_of(idx i, int l) { return traits_::structure.writes_each ? i * traits_::micro + l : i; }
 
   /// One step of one column, from `now` to `next` (n numbers, stride e).
   __device__ void step(int i, int l, idx t, idx position, int u, const E* now, E* next) const {
@@ -64,7 +64,7 @@ struct definition_backward_block : reverse_block<M, R, X> {
       each(e, [&](int u) {
         for (int c = 0; c < n; ++c) checkpoints[k * size + idx(c) * e + u] = inner[idx(c) * e + u];
         for (int i = 0; i < count; ++i) {
-          for (int l = 0; l < T::micro; ++l) step(i, l, k * window + i, k * window + i, u, inner, inner);
+          for (int l = 0; l < traits_::micro; ++l) step(i, l, k * window + i, k * window + i, u, inner, inner);
         }
       });
     }
@@ -75,11 +75,11 @@ struct definition_backward_block : reverse_block<M, R, X> {
       each(e, [&](int u) {
         for (int c = 0; c < n; ++c) inner[idx(c) * e + u] = checkpoints[k * size + idx(c) * e + u];
         for (int i = 0; i < count; ++i) {
-          for (int l = 0; l < T::micro; ++l)
-            step(i, l, t0 + i, t0 + i, u, inner + (idx(i) * T::micro + l) * size, inner + (idx(i) * T::micro + l + 1) * size);
+          for (int l = 0; l < traits_::micro; ++l)
+            step(i, l, t0 + i, t0 + i, u, inner + (idx(i) * traits_::micro + l) * size, inner + (idx(i) * traits_::micro + l + 1) * size);
         }
       });
-      this->clear_rows(count * T::micro);
+      this->clear_rows(count * traits_::micro);
       for (int i = count - 1; i >= 0; --i) token_backward(x, ex, hd, i, t0 + i);
       raise(in, count, t0, grads.state, t0, [&](int i, int l) { return this->gradient_at(i, l, plain_b(in.at(i, l, t0 + i)), R(1)); });
     }
@@ -99,8 +99,8 @@ struct definition_backward_block : reverse_block<M, R, X> {
     const idx tokens = hd.tokens();
     const int values = value_width<M>(ex.d), readers = hd.readers;
     const value_reader<M, R, X> value{x, ex, hd};
-    for (idx i = threadIdx.x; i < (tokens * T::writes + 1) * e; i += blockDim.x) dZ[i] = R(0);
-    for (idx i = threadIdx.x; i < tokens * T::writes * values; i += blockDim.x) dV[i] = R(0);
+    for (idx i = threadIdx.x; i < (tokens * traits_::writes + 1) * e; i += blockDim.x) dZ[i] = R(0);
+    for (idx i = threadIdx.x; i < tokens * traits_::writes * values; i += blockDim.x) dV[i] = R(0);
     clear(f.P, n * f.e);
     R m0(0);
     f.over_tokens(
@@ -127,9 +127,9 @@ struct definition_backward_block : reverse_block<M, R, X> {
   __device__ __forceinline__ void token_backward(const X& x, const extents& ex, const head& hd, int i, idx t) const {
     const idx size = idx(n) * e;
     const int values = value_width<M>(ex.d);
-    if constexpr (K.order == reads::after_write) read(x, ex, hd, t, inner + idx(i + 1) * T::micro * size);
-    for (int l = T::micro - 1; l >= 0; --l) {
-      const idx row = idx(i) * T::micro + l;
+    if constexpr (K.order == reads::after_write) read(x, ex, hd, t, inner + idx(i + 1) * traits_::micro * size);
+    for (int l = traits_::micro - 1; l >= 0; --l) {
+      const idx row = idx(i) * traits_::micro + l;
       if (writes_at(l)) {
         const auto at = in.at(i, l, t);
         const idx j = write_of(t, l);
@@ -139,19 +139,19 @@ struct definition_backward_block : reverse_block<M, R, X> {
       this->evolve_backward(i, l, t, inner + row * size, t, R(0));
     }
     if constexpr (K.order == reads::before_write) {
-      read(x, ex, hd, t, inner + idx(i) * T::micro * size);
+      read(x, ex, hd, t, inner + idx(i) * traits_::micro * size);
       bonus_backward(x, ex, hd, i, t);
     }
   }
   /// The bonus of a token's last write.
   __device__ __forceinline__ void bonus_backward(const X& x, const extents& ex, const head& hd, int i, idx t) const {
-    const idx last = idx(i) * T::micro + T::micro - 1;
-    const auto at = in.at(i, T::micro - 1, t);
+    const idx last = idx(i) * traits_::micro + traits_::micro - 1;
+    const auto at = in.at(i, traits_::micro - 1, t);
     const R b = plain_b(at);
     for (int r = 0; r < hd.readers; ++r) {
       gather<M>(x, ex, hd.s, hd.at(r), t, 0, 1, reads, raw);
       const auto q_at = reads.at(0, 0, t);
-      const R g = dZ[t * T::writes * e + t * hd.readers + r];  // the bonus's, not the recurrence's
+      const R g = dZ[t * traits_::writes * e + t * hd.readers + r];  // the bonus's, not the recurrence's
       each(n, [&](int c) {
         if (c == 0) rows.b[last] += g * own_score<M, R, E>(q_at, at);
         cpu::add_lowered(rows.bonus + last * rows.n, n, c, (g * b) * E(q_at.q[c]));

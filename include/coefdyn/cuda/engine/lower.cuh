@@ -28,13 +28,13 @@ struct turning_operands<R, true> {
 /// Operands of a chunk; as gradients, co holds d(angle), and V is laid out.
 template <class M, class R>
 struct operands : turning_operands<R, cpu::operands<M, R>::turns> {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using O = cpu::operands<M, R>;
   static constexpr bool evolution_decays = O::evolution_decays, channel = O::channel, corrects = O::corrects, tied = O::tied,
                         turns = O::turns, before = O::before, has_decays = O::has_decays;
-  static constexpr int micro = T::micro;
+  static constexpr int micro = traits_::micro;
   static constexpr turning pairs = O::pairs;
-  static constexpr bool goes_onward = turns && T::structure.constant;
+  static constexpr bool goes_onward = turns && traits_::structure.constant;
   int tokens = 0, rows = 0, n = 0, e = 0, ln = 0, le = 0;  // n of the lowered state; strides of rows of n and of e
   R *K = nullptr, *row = nullptr, *col = nullptr;          // (rows, n)
   R* V = nullptr;                                          // (rows, e): gradients only; inputs have theirs in the frame
@@ -46,7 +46,7 @@ struct operands : turning_operands<R, cpu::operands<M, R>::turns> {
 
   operands() = default;
   COEFDYN_HD operands(memory& a, int tokens_, int n_, int e_, bool gradient)
-      : tokens(tokens_), rows(tokens_ * micro), n(T::lowered(n_)), e(e_), ln(padded(n)), le(padded(e_)) {
+      : tokens(tokens_), rows(tokens_ * micro), n(traits_::lowered(n_)), e(e_), ln(padded(n)), le(padded(e_)) {
     K = a.take<R>(idx(rows) * ln);
     if (corrects) row = a.take<R>(idx(rows) * ln), s = a.take<R>(rows);
     if (corrects && !tied) col = a.take<R>(idx(rows) * ln);
@@ -58,7 +58,7 @@ struct operands : turning_operands<R, cpu::operands<M, R>::turns> {
     if constexpr (turns)
       if (!gradient) co = turning_rows(a), si = turning_rows(a), this->whole = a.take<cpu::wide<R>>(n);
     if (!gradient) m = a.take<R>(tokens), shift = a.take<R>(tokens), lift = a.take<R>(tokens);
-    if (T::stabilised && before && !gradient) read_scale = a.take<R>(tokens), bonus_scale = a.take<R>(tokens);
+    if (traits_::stabilised && before && !gradient) read_scale = a.take<R>(tokens), bonus_scale = a.take<R>(tokens);
   }
   /// A forward pass begins: P counts from its start where it can.
   COEFDYN_HD void begin_forward() {
@@ -111,7 +111,7 @@ struct operands : turning_operands<R, cpu::operands<M, R>::turns> {
     for (int r = 0; r < count; ++r) {
       turn_back_pair(r, p, K + r * ln, d.K + r * ln, d.co + r * half);
       if constexpr (corrects) {
-        const int turned_by = T::structure.row_sees == sees::undecayed ? r - 1 : r;
+        const int turned_by = traits_::structure.row_sees == sees::undecayed ? r - 1 : r;
         if (turned_by >= 0) turn_back_pair(turned_by, p, row + r * ln, d.row + r * ln, d.co + turned_by * half);
         if constexpr (!tied) turn_back_pair(r, p, col + r * ln, d.col + r * ln, d.co + r * half);
       }
@@ -137,16 +137,16 @@ __device__ R lowered_element(const Row& x, int n, int c, int sign) {
 /// The running maxima of tokens [0, o.tokens); every thread returns the last.
 template <class M, class R, class Frame>
 __device__ R lower_maxima(const Frame& f, idx position, R m, const operands<M, R>& o) {
-  using T = traits<M>;
-  if constexpr (!T::stabilised) {
+  using traits_ = traits<M>;
+  if constexpr (!traits_::stabilised) {
     each(o.tokens, [&](int i) { o.m[i] = R(0); });
     return m;
   } else {
     each(o.tokens, [&](int i) {
       R top = math::unset_maximum<R>();
-      for (int l = 0; l < T::micro; ++l)
-        if (T::writes_at(l)) top = math::max(top, R(M::scaling::log_scale(f.at(i, l, position + i))));
-      if constexpr (T::floored) top = math::max(top, R(0));
+      for (int l = 0; l < traits_::micro; ++l)
+        if (traits_::writes_at(l)) top = math::max(top, R(M::scaling::log_scale(f.at(i, l, position + i))));
+      if constexpr (traits_::floored) top = math::max(top, R(0));
       o.shift[i] = cpu::largest_log_decay<M, R>(f, i, position + i), o.lift[i] = top;
     });
     each(1, [&](int) {
@@ -204,39 +204,41 @@ template <class M, class R, class Frame>
 __device__ __forceinline__ R lower_inline(const Frame& f, idx position, R m, const operands<M, R>& o) {
   using A = typename M::evolution;
   using B = typename M::scaling;
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using O = operands<M, R>;
   const int n = f.shape.n, half = o.n / 2;
   const R last = lower_maxima<M>(f, position, m, o);
   if constexpr (O::turns) lower_angles<M>(f, position, o);
   each_unsynced(o.rows, [&](int r) {
-    const int i = r / T::micro, l = r % T::micro;
+    const int i = r / traits_::micro, l = r % traits_::micro;
     const auto at = f.at(i, l, position + i);
-    const bool writes = T::writes_at(l);
+    const bool writes = traits_::writes_at(l);
     R b(1);
-    if constexpr (T::scale_is_scalar) b = R(B::scale(at));
-    if constexpr (T::exponential) b = b * math::exp(R(B::log_scale(at)) - (T::stabilised ? o.lift[i] : R(0)));
+    if constexpr (traits_::scale_is_scalar) b = R(B::scale(at));
+    if constexpr (traits_::exponential) b = b * math::exp(R(B::log_scale(at)) - (traits_::stabilised ? o.lift[i] : R(0)));
     o.b[r] = writes ? b : R(0);
     if constexpr (O::corrects) {
       o.s[r] = R(A::strength(at));
-      if constexpr (T::stabilised && T::structure.row_sees == sees::undecayed) o.s[r] = o.s[r] * (l == 0 ? math::exp(o.shift[i]) : R(1));
+      if constexpr (traits_::stabilised && traits_::structure.row_sees == sees::undecayed)
+        o.s[r] = o.s[r] * (l == 0 ? math::exp(o.shift[i]) : R(1));
     }
-    if constexpr (O::has_decays && !O::channel) o.g[r] = l == 0 ? R(log_decay_of<A>(at, 0)) + (T::stabilised ? o.shift[i] : R(0)) : R(0);
+    if constexpr (O::has_decays && !O::channel)
+      o.g[r] = l == 0 ? R(log_decay_of<A>(at, 0)) + (traits_::stabilised ? o.shift[i] : R(0)) : R(0);
   });
   each2(o.rows, o.n, [&](int r, int c) {
-    const int i = r / T::micro, l = r % T::micro;
+    const int i = r / traits_::micro, l = r % traits_::micro;
     const auto at = f.at(i, l, position + i);
     R k = lowered_element<M, R>(at.k, n, c, +1);
-    if constexpr (!T::scale_is_scalar) k = k * R(B::scale(at, c % n));
+    if constexpr (!traits_::scale_is_scalar) k = k * R(B::scale(at, c % n));
     o.K[r * o.ln + c] = k;
     if constexpr (O::has_decays && O::channel)
-      o.g[r * o.ln + c] = l == 0 ? R(log_decay_of<A>(at, c % n)) + (T::stabilised ? o.shift[i] : R(0)) : R(0);
+      o.g[r * o.ln + c] = l == 0 ? R(log_decay_of<A>(at, c % n)) + (traits_::stabilised ? o.shift[i] : R(0)) : R(0);
     if constexpr (O::corrects) {
       o.row[r * o.ln + c] = R(A::row(at, c));
       if constexpr (!O::tied) o.col[r * o.ln + c] = R(column_of<A>(at, c));
     }
     if constexpr (O::before) {
-      if (l == T::micro - 1) o.bonus[i * o.ln + c] = R(A::bonus(at, c % n)) * k;
+      if (l == traits_::micro - 1) o.bonus[i * o.ln + c] = R(A::bonus(at, c % n)) * k;
     }
   });
   if constexpr (O::turns)
@@ -244,11 +246,11 @@ __device__ __forceinline__ R lower_inline(const Frame& f, idx position, R m, con
       o.turn_pair(r, p, -1, o.K + r * o.ln);
       if constexpr (O::corrects) {
         if constexpr (!O::tied) o.turn_pair(r, p, -1, o.col + r * o.ln);
-        if constexpr (T::structure.row_sees == sees::decayed) o.turn_pair(r, p, -1, o.row + r * o.ln);
+        if constexpr (traits_::structure.row_sees == sees::decayed) o.turn_pair(r, p, -1, o.row + r * o.ln);
         else if (r || o.onward) o.turn_pair(r - 1, p, -1, o.row + r * o.ln);
       }
     });
-  if constexpr (T::stabilised) each(o.tokens, [&](int i) { o.shift[i] = math::exp(o.shift[i]); });
+  if constexpr (traits_::stabilised) each(o.tokens, [&](int i) { o.shift[i] = math::exp(o.shift[i]); });
   return last;
 }
 

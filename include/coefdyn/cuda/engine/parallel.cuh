@@ -34,7 +34,7 @@ struct tile_store {
 
 template <class M, class R, class X>
 struct parallel_block {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using O = operands<M, R>;
   using P = products<R, passes<X>>;
   static constexpr int threads = chunk_threads;
@@ -45,35 +45,38 @@ struct parallel_block {
   chunk_source<M, R, X> f;
 
   COEFDYN_HD parallel_block(memory& a, const extents& x, int length)
-      : n(T::lowered(x.n)),
+      : n(traits_::lowered(x.n)),
         e(value_width<M>(x.d)),
         ln(padded(n)),
         le(padded(e)),
-        lr(padded(length * T::micro)),
-        Y(a.take<R>(idx(length) * T::micro * le)),
-        Z(a.take<R>(idx(length) * T::micro * lr)),
-        dots(a.take<R>(O::corrects ? idx(length) * T::micro * lr : 0)),
-        m(a.take<R>(length * T::micro)),
-        factor(a.take<R>(length * T::micro)),
-        mine(a.take<R>(tile_summary<M, R>::numbers(length * T::micro, n))),
-        t(a, length * T::micro, n),
+        lr(padded(length * traits_::micro)),
+        Y(a.take<R>(idx(length) * traits_::micro * le)),
+        Z(a.take<R>(idx(length) * traits_::micro * lr)),
+        dots(a.take<R>(O::corrects ? idx(length) * traits_::micro * lr : 0)),
+        m(a.take<R>(length * traits_::micro)),
+        factor(a.take<R>(length * traits_::micro)),
+        mine(a.take<R>(tile_summary<M, R>::numbers(length * traits_::micro, n))),
+        t(a, length * traits_::micro, n),
         f(a, x, length, threads) {}
 
   __device__ tile_summary<M, R> own_summary(int full) const { return {mine, full, f.o.rows, n}; }
-  static __device__ bool writes_at(int row) { return T::writes_at(row % T::micro); }
-  static __device__ bool is_read(int row) { return row % T::micro == (T::structure.order == reads::before_write ? 0 : T::micro - 1); }
+  static __device__ bool writes_at(int row) { return traits_::writes_at(row % traits_::micro); }
+  static __device__ bool is_read(int row) {
+    return row % traits_::micro == (traits_::structure.order == reads::before_write ? 0 : traits_::micro - 1);
+  }
   /// Whether read row i counts row j; `own`: of its own tile, where the bonus stands at the token's last row.
   static __device__ bool counts(int i, int j, bool own) {
     if (!is_read(i)) return false;
     if (!own) return writes_at(j);
-    if (T::structure.order == reads::before_write) return (writes_at(j) && j < i) || j == i / T::micro * T::micro + T::micro - 1;
+    if (traits_::structure.order == reads::before_write)
+      return (writes_at(j) && j < i) || j == i / traits_::micro * traits_::micro + traits_::micro - 1;
     return writes_at(j) && j <= i;
   }
   /// The bonus's scores into the tile's own.
   __device__ void own_bonus() const {
     if constexpr (O::before)
       each(f.o.tokens, [&](int i) {
-        const int w = i * T::micro + T::micro - 1;
+        const int w = i * traits_::micro + traits_::micro - 1;
         Z[cpu::read_row<M>(i) * lr + w] = f.p[i] * f.o.b[w];
       });
   }
@@ -162,30 +165,30 @@ template <class M, class R, class X, class Carry>
 __global__ void __launch_bounds__(chunk_threads)
     summaries_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, int length, const __grid_constant__ Carry carry,
                      const __grid_constant__ tile_store<M, R> store, std::byte* slow, idx slow_bytes, idx fast_bytes, idx items) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   extern __shared__ __align__(16) std::byte fast[];
   memory a{fast, slow + idx(blockIdx.x) * slow_bytes, fast_bytes};
   parallel_block<M, R, X> w(a, e, length);
-  R* const S = T::linear ? a.take<R>(idx(w.n) * w.le) : nullptr;
+  R* const S = traits_::linear ? a.take<R>(idx(w.n) * w.le) : nullptr;
   w.f.o.begin_forward();
   each_item(items, [&](idx item) {
     const head hd = head_at(x, e, item);
     const idx tokens = hd.tokens(),
-              start = T::linear && carry.initial.S.data && carry.initial.position.data ? carry.initial.position(hd.index) : 0;
+              start = traits_::linear && carry.initial.S.data && carry.initial.position.data ? carry.initial.position(hd.index) : 0;
     const slice all{0, e.d, e.d, w.e};
     R m = initial_maximum_of<M, R>(carry.initial, hd.index, hd.state);
-    if constexpr (T::linear) load_state<M>(carry.initial, hd.index, hd.state, e.n, all, w.le, S);
+    if constexpr (traits_::linear) load_state<M>(carry.initial, hd.index, hd.state, e.n, all, w.le, S);
     idx j = 0;
     for (; j * length < tokens; ++j) {
       if (threadIdx.x == 0) store.m(item, j) = m;
       m = load_tile(w, store, x, e, hd, item, j, length, start, m);
-      if constexpr (T::linear) {
+      if constexpr (traits_::linear) {
         if (carry.final.S.data)
           through_tile(products<R, passes<X>>{}, store.summary(item, j, w.f.o.rows), w.f.o.onward, w.f.o.rows, w.e, w.le,
                        static_cast<const R*>(store.value_rows(item, j)), w.Y, S);
       }
     }
-    if constexpr (T::linear) {
+    if constexpr (traits_::linear) {
       if (carry.final.S.data) {
         each_unsynced(w.e, [&](int u) { leave_column<M, R>(w.f.o, tokens > 0, carry.final, hd.index, hd.state, e.n, all, u, w.le, S); });
         if (threadIdx.x == 0) store_marks<M>(carry.final, hd.index, hd.state, m, start + tokens);
@@ -199,18 +202,18 @@ __global__ void __launch_bounds__(chunk_threads)
     parallel_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, int length, const __grid_constant__ Y y,
                     const __grid_constant__ Carry carry, const __grid_constant__ tile_store<M, R> store, std::byte* slow, idx slow_bytes,
                     idx fast_bytes, idx items) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   extern __shared__ __align__(16) std::byte fast[];
   memory a{fast, slow + idx(blockIdx.x) * slow_bytes, fast_bytes};
   parallel_block<M, R, X> w(a, e, length);
-  R* const S = T::linear ? a.take<R>(idx(w.n) * w.le) : nullptr;
+  R* const S = traits_::linear ? a.take<R>(idx(w.n) * w.le) : nullptr;
   auto& f = w.f;
   f.o.begin_forward();
   each_item(items, [&](idx item) {
     const idx heads = e.sequences * e.states, head_index_at = item % heads, j = store.tiles - 1 - item / heads;  // the longest first
     const head hd = head_at(x, e, head_index_at);
     const idx tokens = hd.tokens(), at = j * length,
-              start = T::linear && carry.initial.S.data && carry.initial.position.data ? carry.initial.position(hd.index) : 0;
+              start = traits_::linear && carry.initial.S.data && carry.initial.position.data ? carry.initial.position(hd.index) : 0;
     if (at >= tokens) return;
     const int count = int(tokens - at < length ? tokens - at : length), from = int(e.first_read - at <= 0      ? 0
                                                                                    : e.first_read - at < count ? e.first_read - at
@@ -220,14 +223,14 @@ __global__ void __launch_bounds__(chunk_threads)
     const int rows = f.o.rows;
     const auto own = w.own_summary(store.full);
     w.t.prepare(f.o, own);
-    const bool from_state = T::linear && carry.initial.S.data;
+    const bool from_state = traits_::linear && carry.initial.S.data;
     for (int r = 0; r < hd.readers; ++r) {
       f.load_reads(x, e, hd, r, at, count, from);
       w.begin_rows(rows);
       w.t.own(f.o, own, f.Q, w.Z);
       w.weigh(rows, rows, store.value_rows(head_index_at, j), true);
       w.over_earlier(store, head_index_at, j, rows, from_state, [](idx) {});
-      if constexpr (T::linear) {
+      if constexpr (traits_::linear) {
         if (from_state) {
           const slice all{0, e.d, e.d, w.e};
           load_state<M>(carry.initial, hd.index, hd.state, e.n, all, w.le, S);
@@ -237,8 +240,8 @@ __global__ void __launch_bounds__(chunk_threads)
       each2(count - from, e.d, [&](int k, int v) {
         const int i = from + k, row = cpu::read_row<M>(i);
         const R* out = w.Y + row * w.le;
-        finish_element<M>(out[v], T::needs_sum ? out[e.d] : R(0),
-                          T::stabilised           ? f.o.m[i]
+        finish_element<M>(out[v], traits_::needs_sum ? out[e.d] : R(0),
+                          traits_::stabilised     ? f.o.m[i]
                           : cpu::takes_maximum<M> ? w.m[row]
                                                   : R(0),
                           f.reads.at(i, 0, start + at + i), y, hd.s.batch, hd.s.begin + at + i - e.first_read, hd.first_reader + r, v);

@@ -11,7 +11,7 @@ namespace coefdyn::cuda::generic {
 
 template <class M, class R, class X>
 struct parallel_backward_block {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using O = operands<M, R>;
   using P = products<R, passes<X>>;
   static constexpr int threads = chunk_threads;
@@ -30,30 +30,30 @@ struct parallel_backward_block {
   COEFDYN_HD parallel_backward_block(memory& a, const extents& x, idx tokens, int length_)
       : grads(a, x, tokens),
         length(length_),
-        n(T::lowered(x.n)),
+        n(traits_::lowered(x.n)),
         e(value_width<M>(x.d)),
         ln(padded(n)),
         le(padded(e)),
-        lr(padded(length * T::micro)),
-        Q0(a.take<R>(idx(length) * T::micro * ln)),
-        dQ(a.take<R>(idx(length) * T::micro * ln)),
-        dQ_own(a.take<R>(idx(length) * T::micro * ln)),
-        dY(a.take<R>(idx(length) * T::micro * le)),
-        dP(a.take<R>(idx(length) * T::micro * lr)),
+        lr(padded(length * traits_::micro)),
+        Q0(a.take<R>(idx(length) * traits_::micro * ln)),
+        dQ(a.take<R>(idx(length) * traits_::micro * ln)),
+        dQ_own(a.take<R>(idx(length) * traits_::micro * ln)),
+        dY(a.take<R>(idx(length) * traits_::micro * le)),
+        dP(a.take<R>(idx(length) * traits_::micro * lr)),
         dp(a.take<R>(length)),
         df(a.take<R>(length)),
         f(a, x, length),
-        back(a, length * T::micro, n),
+        back(a, length * traits_::micro, n),
         d(a, length, x.n, e, true),
-        dS(T::linear ? a.take<R>(idx(n) * le) : nullptr),
-        dS0(T::linear ? a.take<R>(idx(n) * le) : nullptr),
-        u(T::linear ? a.take<R>(idx(length) * T::micro * le) : nullptr),
-        du(T::linear ? a.take<R>(idx(length) * T::micro * le) : nullptr),
+        dS(traits_::linear ? a.take<R>(idx(n) * le) : nullptr),
+        dS0(traits_::linear ? a.take<R>(idx(n) * le) : nullptr),
+        u(traits_::linear ? a.take<R>(idx(length) * traits_::micro * le) : nullptr),
+        du(traits_::linear ? a.take<R>(idx(length) * traits_::micro * le) : nullptr),
         store(a, x, tokens, length, 1) {
     per_tile = tile_summary_gradient<M, R>::numbers(store.full, n);
     summary_grads = a.take_slow<R>(store.tiles * per_tile), dV = a.take_slow<R>(store.tiles * store.per_values),
     passing = a.take_slow<R>(store.tiles * store.full * idx(ln));
-    if (T::linear) states = a.take_slow<R>((store.tiles + 1) * n * idx(le));
+    if (traits_::linear) states = a.take_slow<R>((store.tiles + 1) * n * idx(le));
     raw = f.f.raw;
   }
   __device__ tile_summary_gradient<M, R> gradient(idx j, int rows) const { return {summary_grads + j * per_tile, store.full, rows, n}; }
@@ -79,15 +79,15 @@ struct parallel_backward_block {
   template <class Call>
   __device__ void go(const X& x, const extents& ex, const head& hd, const Call& call) {
     const idx tokens = hd.tokens(),
-              start = T::linear && call.initial.S.data && call.initial.position.data ? call.initial.position(hd.index) : 0,
+              start = traits_::linear && call.initial.S.data && call.initial.position.data ? call.initial.position(hd.index) : 0,
               size = idx(n) * le;
     const idx tiles = (tokens + length - 1) / length;
     const slice all{0, ex.d, ex.d, e};
     const R m0 = starting_scale<M, R>(call, hd.index, hd.state);
-    const bool from_state = T::linear && (call.initial.S.data || call.initial_gradient.S.data);
-    if constexpr (T::linear) load_state<M>(call.initial, hd.index, hd.state, ex.n, all, le, states);
+    const bool from_state = traits_::linear && (call.initial.S.data || call.initial_gradient.S.data);
+    if constexpr (traits_::linear) load_state<M>(call.initial, hd.index, hd.state, ex.n, all, le, states);
     const R m = make_summaries(x, ex, hd, tiles, start, m0);
-    if constexpr (T::linear) {
+    if constexpr (traits_::linear) {
       load_final_gradient<M>(call.final_gradient, hd.index, hd.state, ex.n, ex.d, m, dS, le);
       clear(dS0, int(size));
     }
@@ -97,7 +97,7 @@ struct parallel_backward_block {
 
     for (idx j = tiles - 1; j >= 0; --j) {
       const idx at = j * length;
-      const int count = int(tokens - at < length ? tokens - at : length), rows = count * T::micro;
+      const int count = int(tokens - at < length ? tokens - at : length), rows = count * traits_::micro;
       load_tile(f, store, x, ex, hd, 0, j, length, start, store.m(0, j));
       const auto here = store.summary(0, j, rows);
       d.tokens = count, d.rows = rows;
@@ -109,13 +109,13 @@ struct parallel_backward_block {
         each(rows * ln, [&](int i) { Q0[i] = f.f.Q[i]; });
         read_again(here, j, rows, from_state);
         finish_chunk_backward(f.f, hd, call, grads, df, r, at, start, static_cast<const R*>(f.Y), dY, [&](int i) {
-          return T::stabilised ? f.f.o.m[i] : cpu::takes_maximum<M> ? f.m[cpu::read_row<M>(i)] : R(0);
+          return traits_::stabilised ? f.f.o.m[i] : cpu::takes_maximum<M> ? f.m[cpu::read_row<M>(i)] : R(0);
         });
         earlier_backward(j, rows, from_state);
         own_backward(here, j, count, rows, ds);
         raise_queries<M, R>(count, grads.reader(r), at, [&](int i) { return dQ_own + cpu::read_row<M>(i) * ln; });
       }
-      if constexpr (T::linear) {
+      if constexpr (traits_::linear) {
         if (call.final_gradient.S.data) state_backward(here, rows, store.value_rows(0, j), states + j * size, ds, value_gradients(j));
       }
       back.finish(f.t, f.f.o, here, ds, d);
@@ -123,7 +123,7 @@ struct parallel_backward_block {
       each2(rows, e, [&](int r, int v) { d.V[r * le + v] += more[r * le + v]; });
       raise_chunk(f.f, d, grads, start + at, at);
     }
-    if constexpr (T::linear) {
+    if constexpr (traits_::linear) {
       each(int(size), [&](int i) { dS0[i] += dS[i]; });
       store_initial_gradient<M>(call.initial_gradient, hd.index, hd.state, ex.n, ex.d, m0, static_cast<const R*>(dS0), le);
     }
@@ -136,7 +136,7 @@ struct parallel_backward_block {
     for (idx j = 0; j < tiles; ++j) {
       if (threadIdx.x == 0) store.m(0, j) = m;
       m = load_tile(f, store, x, ex, hd, 0, j, length, start, m);
-      if constexpr (T::linear) {
+      if constexpr (traits_::linear) {
         R* S = states + (j + 1) * size;
         each(int(size), [&](int i) { S[i] = S[i - size]; });
         through_tile(P{}, store.summary(0, j, f.f.o.rows), false, f.f.o.rows, e, le, static_cast<const R*>(store.value_rows(0, j)), f.Y, S);
@@ -153,7 +153,7 @@ struct parallel_backward_block {
       R* to = queries_at(k);
       each(rows * ln, [&](int i) { to[i] = f.f.Q[i]; });
     });
-    if constexpr (T::linear) {
+    if constexpr (traits_::linear) {
       if (from_state) P::nn(rows, e, n, f.f.Q, ln, states, le, f.Y, le);
     }
   }
@@ -161,7 +161,7 @@ struct parallel_backward_block {
   __device__ __forceinline__ void earlier_backward(idx j, int rows, bool from_state) {
     const int full = store.full;
     clear(dQ, rows * ln);
-    if constexpr (T::linear) {
+    if constexpr (traits_::linear) {
       if (from_state) {  // f.f.Q holds the queries at the sequence's start
         P::nt(rows, n, e, dY, le, states, le, dQ, ln);
         P::tn(n, e, rows, f.f.Q, ln, dY, le, dS0, le);
@@ -189,7 +189,7 @@ struct parallel_backward_block {
     P::tn(rows, e, rows, f.Z, lr, dY, le, value_gradients(j), le);
     if constexpr (O::before)
       each(count, [&](int i) {  // the bonus's score leaves the tile's own
-        const int row = cpu::read_row<M>(i), own = i * T::micro + T::micro - 1;
+        const int row = cpu::read_row<M>(i), own = i * traits_::micro + traits_::micro - 1;
         R& g = dP[row * lr + own];
         d.b[own] += f.f.p[i] * g;
         dp[i] = f.f.o.b[own] * g;

@@ -26,21 +26,21 @@ template <class M, class R, class At>
 __device__ R channel_gradient(const At& at, int n, int l, int c, const row_gradient<R>& g) {
   using A = typename M::evolution;
   using B = typename M::scaling;
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using O = cpu::operands<M, R>;
   using D = dual<R>;
   R sum(0);
   if constexpr (O::evolution_decays) {
     if (l == 0 && c < (O::channel ? n : 1)) {
       R total = g.g[c];
-      if constexpr (T::complex_state && O::channel) {
+      if constexpr (traits_::complex_state && O::channel) {
         total += g.g[n + c];
       }
       sum += passed(total, D(log_decay_of<A>(at, c)).d);
     }
   }
   if constexpr (O::turns) {
-    if (l == 0 && c < (T::complex_state ? n : n / 2)) {
+    if (l == 0 && c < (traits_::complex_state ? n : n / 2)) {
       sum += passed(g.angle[c], D(A::angle(at, c)).d);
     }
   }
@@ -50,11 +50,11 @@ __device__ R channel_gradient(const At& at, int n, int l, int c, const row_gradi
       sum += passed(g.col[c], D(column_of<A>(at, c)).d);
     }
   }
-  if (T::writes_at(l) || O::tied) {
+  if (traits_::writes_at(l) || O::tied) {
     const auto k = at.k[c];
     if constexpr (is_complex<std::remove_cvref_t<decltype(k)>>) {
       D bc(R(1)), uc(R(0));
-      if constexpr (!T::scale_is_scalar) {
+      if constexpr (!traits_::scale_is_scalar) {
         bc = D(B::scale(at, c));
       }
       sum += passed(g.K[c] * k.re.v + g.K[n + c] * k.im.v, bc.d);
@@ -64,7 +64,7 @@ __device__ R channel_gradient(const At& at, int n, int l, int c, const row_gradi
       }
     } else {
       D kc = k;
-      if constexpr (!T::scale_is_scalar) {
+      if constexpr (!traits_::scale_is_scalar) {
         kc = kc * D(B::scale(at, c));
       }
       R dK = g.K[c];
@@ -73,7 +73,7 @@ __device__ R channel_gradient(const At& at, int n, int l, int c, const row_gradi
       }
       sum += passed(dK, kc.d);
       if constexpr (O::before) {
-        if (l == T::micro - 1) {
+        if (l == traits_::micro - 1) {
           sum += passed(g.bonus[c], (D(A::bonus(at, c)) * kc).d);
         }
       }
@@ -86,24 +86,24 @@ template <class M, class R, class At>
 __device__ R number_gradient(const At& at, int l, const row_gradient<R>& g) {
   using A = typename M::evolution;
   using B = typename M::scaling;
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using O = cpu::operands<M, R>;
   using D = dual<R>;
   R sum(0);
   if constexpr (O::corrects) {
     R factor = g.s;
-    if constexpr (T::stabilised && T::structure.row_sees == sees::undecayed) {
+    if constexpr (traits_::stabilised && traits_::structure.row_sees == sees::undecayed) {
       factor = l == 0 ? factor * g.shift : factor;
     }
     sum += passed(factor, D(A::strength(at)).d);
   }
-  if (T::writes_at(l)) {
-    if constexpr (T::exponential) {
+  if (traits_::writes_at(l)) {
+    if constexpr (traits_::exponential) {
       sum += passed(g.b * g.o_b, D(B::log_scale(at)).d);
     }
-    if constexpr (T::scale_is_scalar) {
+    if constexpr (traits_::scale_is_scalar) {
       const D scale = B::scale(at);
-      if constexpr (T::exponential) {
+      if constexpr (traits_::exponential) {
         sum += scale.v == R(0) ? R(0) : passed(g.b * g.o_b / scale.v, scale.d);
       } else {
         sum += passed(g.b, scale.d);
@@ -116,32 +116,34 @@ __device__ R number_gradient(const At& at, int l, const row_gradient<R>& g) {
 /// Adds what tokens [0, count) of the frame `f` give to rows from `to` of the gradient frame `d`; row(i, l): their gradients.
 template <class M, class R, class Frame, class Row, class... Need>
 __device__ void raise_streams(const Frame& f, int count, idx position, const Frame& d, idx to, Row row, list<Need...>) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using B = typename M::scaling;
   using O = cpu::operands<M, R>;
   const int n = f.shape.n;
   (
       [&] {
         using Tag = typename Need::tag;
-        constexpr bool writes_all = T::structure.writes_each;
+        constexpr bool writes_all = traits_::structure.writes_each;
         // rows of the stream: one for each step, one for each token, or one
         constexpr bool by_step =
-            Need::inner == width::factors || Need::inner == width::factors_key || (Need::time == ticks::write && T::writes > 1);
-        const int rows = !Need::timed ? 1 : by_step ? count * T::micro : count;
+            Need::inner == width::factors || Need::inner == width::factors_key || (Need::time == ticks::write && traits_::writes > 1);
+        const int rows = !Need::timed ? 1 : by_step ? count * traits_::micro : count;
         constexpr bool constant = !Need::timed;
         const auto over_steps = [&](int r, auto step) {  // all steps that read row r
-          const int token = by_step ? r / T::micro : r, first = constant ? 0 : token, last = constant ? count : token + 1;
-          const int begin = by_step && !constant ? r % T::micro : 0, end = by_step && !constant ? begin + 1 : T::micro;
+          const int token = by_step ? r / traits_::micro : r, first = constant ? 0 : token, last = constant ? count : token + 1;
+          const int begin = by_step && !constant ? r % traits_::micro : 0, end = by_step && !constant ? begin + 1 : traits_::micro;
           for (int i = first; i < last; ++i) {
             for (int l = begin; l < end; ++l) step(i, l);
           }
         };
-        const auto to_row = [&](int r) { return d.template where<Need>(to + (by_step ? r / T::micro : r), by_step ? r % T::micro : 0); };
+        const auto to_row = [&](int r) {
+          return d.template where<Need>(to + (by_step ? r / traits_::micro : r), by_step ? r % traits_::micro : 0);
+        };
         if constexpr (Need::inner == width::value) {
           each2(rows, f.shape.d, [&](int r, int c) {
             R sum(0);
             over_steps(r, [&](int i, int l) {
-              if (writes_all || l == T::micro - 1) sum += row(i, l).V[c];
+              if (writes_all || l == traits_::micro - 1) sum += row(i, l).V[c];
             });
             to_row(r)[c] += sum;
           });
@@ -149,11 +151,11 @@ __device__ void raise_streams(const Frame& f, int count, idx position, const Fra
           each2(rows, n, [&](int r, int c) {
             complex<R> sum;
             over_steps(r, [&](int i, int l) {
-              if (!(writes_all || l == T::micro - 1)) return;
+              if (!(writes_all || l == traits_::micro - 1)) return;
               const auto at = f.at(i, l, position + i);
               const row_gradient<R> g = row(i, l);
               R bc(1);
-              if constexpr (!T::scale_is_scalar) {
+              if constexpr (!traits_::scale_is_scalar) {
                 bc = R(B::scale(at, c));
               }
               sum += complex<R>{bc * g.K[c], bc * g.K[n + c]};

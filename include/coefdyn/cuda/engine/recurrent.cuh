@@ -8,7 +8,7 @@ namespace coefdyn::cuda::generic {
 
 template <class M, class R, class X>
 struct recurrent_block {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using A = typename M::evolution;
   using E = state_element<M, R>;
   static constexpr int threads = 128, columns = 64;
@@ -23,7 +23,7 @@ struct recurrent_block {
   COEFDYN_HD recurrent_block(memory& a, const extents& e, idx longest) : n(e.n), readers(cpu::readers_per_state(e)) {
     const int widest = readers > 16 ? 1 : 16 / (readers > 0 ? readers : 1);
     window = int(longest < widest ? (longest > 0 ? longest : 1) : widest);
-    width = (e.d < columns ? e.d : columns) + (T::needs_sum ? 1 : 0);
+    width = (e.d < columns ? e.d : columns) + (traits_::needs_sum ? 1 : 0);
     const frame_shape shape{e.n, e.d, value_width<M>(e.d), window};
     lay(a, in, shape);
     memory one;
@@ -31,7 +31,7 @@ struct recurrent_block {
     reader_bytes = one.slow_used;
     S = a.take<E>(idx(n) * width);
     numerator = a.take<R>(idx(window) * readers * width), top = a.take<R>(window);
-    raw = a.take<R>(T::has_feature ? idx(window) * T::writes * e.n : 0);
+    raw = a.take<R>(traits_::has_feature ? idx(window) * traits_::writes * e.n : 0);
     reader_memory = a.take<std::byte>(reader_bytes * readers);
   }
   COEFDYN_HD reader_frame_of<M, R, X> reader(int r) const {
@@ -45,11 +45,11 @@ struct recurrent_block {
 /// Writes of token i, micro-step l, into one column; column u of value rows.
 template <class M, class R, class E, class Frame>
 __device__ void advance_column(const Frame& in, int i, int l, idx position, R extra, R m, int u, E* S, int stride) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   const auto at = in.at(i, l, position);
   E work;
   evolve<typename M::evolution, false>(at, state_matrix<E>{S, stride, 1}, &work, extra);
-  if (T::writes_at(l)) {
+  if (traits_::writes_at(l)) {
     const R b = cpu::write_b<M>(at, m), v = R(at.v[u]);
     for (int c = 0; c < at.n; ++c) S[c * stride] += v * (b * cpu::write_key<M, E>(at, c));
   }
@@ -57,9 +57,9 @@ __device__ void advance_column(const Frame& in, int i, int l, idx position, R ex
 /// The maximum of a read of a state scaled by e^-m; reading before the write, the bonus's own exponent joins it.
 template <class M, class R, class Frame>
 __device__ R read_maximum(const Frame& in, int i, idx position, R m) {
-  using T = traits<M>;
-  if constexpr (T::stabilised && T::structure.order == reads::before_write)
-    return math::max(m, R(M::scaling::log_scale(in.at(i, T::micro - 1, position))));
+  using traits_ = traits<M>;
+  if constexpr (traits_::stabilised && traits_::structure.order == reads::before_write)
+    return math::max(m, R(M::scaling::log_scale(in.at(i, traits_::micro - 1, position))));
   else return m;
 }
 template <class R>
@@ -90,7 +90,7 @@ template <class M, class R, class X, class Y, class Carry>
 __global__ void __launch_bounds__(128)
     recurrent_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, idx longest, const __grid_constant__ Y y,
                      const __grid_constant__ Carry carry, std::byte* slow, idx slow_bytes, idx fast_bytes, idx items) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using Block = recurrent_block<M, R, X>;
   using E = typename Block::E;
   extern __shared__ __align__(16) std::byte fast[];
@@ -133,19 +133,19 @@ __global__ void __launch_bounds__(128)
               w.numerator[(idx(i) * w.readers + r) * w.width + u] =
                   read_column<M, R, E>(w.in, w.reader(r).at(i, 0, position), i, position, m, top, column, w.S + u, w.width);
           };
-          if constexpr (T::structure.order == reads::before_write) read();
+          if constexpr (traits_::structure.order == reads::before_write) read();
           R extra(0);
-          if constexpr (T::stabilised) extra = cpu::next_maximum<M>(w.in, i, position, m);
-          for (int l = 0; l < T::micro; ++l)
+          if constexpr (traits_::stabilised) extra = cpu::next_maximum<M>(w.in, i, position, m);
+          for (int l = 0; l < traits_::micro; ++l)
             advance_column<M, R, E>(w.in, i, l, position, l == 0 ? extra : R(0), m, column, w.S + u, w.width);
-          if constexpr (T::structure.order == reads::after_write) read();
+          if constexpr (traits_::structure.order == reads::after_write) read();
           capture(t0 + i + 1);
         }
       __syncthreads();
       each((count - from) * w.readers * s.count, [&](int k) {
         const int i = from + k / (w.readers * s.count), r = k / s.count % w.readers, v = k % s.count;
         const R* row = w.numerator + (idx(i) * w.readers + r) * w.width;
-        finish_element<M>(row[v], T::needs_sum ? row[s.count] : R(0), w.top[i], w.reader(r).at(i, 0, start + t0 + i), y, hd.s.batch,
+        finish_element<M>(row[v], traits_::needs_sum ? row[s.count] : R(0), w.top[i], w.reader(r).at(i, 0, start + t0 + i), y, hd.s.batch,
                           hd.s.begin + t0 + i - e.first_read, hd.first_reader + r, s.first + v);
       });
     }

@@ -12,7 +12,7 @@ template <class M, class R, class X>
 struct recurrent_backward_block : reverse_block<M, R, X> {
   using base = reverse_block<M, R, X>;
   using base::dS, base::e, base::grads, base::in, base::K, base::n, base::q, base::raw, base::reads, base::rows, base::window;
-  using typename base::A, typename base::E, typename base::O, typename base::T;
+  using typename base::A, typename base::E, typename base::O, typename base::traits_;
   E *checkpoints = nullptr, *inner = nullptr;  // (windows, n, e), (window m + 1, n, e)
   R *checkpoint_m = nullptr, *m = nullptr, *extra = nullptr, *numerator = nullptr, *dY = nullptr, *one = nullptr;
 
@@ -20,7 +20,7 @@ struct recurrent_backward_block : reverse_block<M, R, X> {
     const idx size = idx(n) * e, windows = (tokens + window - 1) / window;
     numerator = a.take<R>(e), dY = a.take<R>(e), one = a.take<R>(4), m = a.take<R>(window + 1), extra = a.take<R>(window),
     checkpoint_m = a.take<R>(windows);
-    checkpoints = a.take_slow<E>(windows * size), inner = a.take_slow<E>((idx(window) * T::micro + 1) * size);
+    checkpoints = a.take_slow<E>(windows * size), inner = a.take_slow<E>((idx(window) * traits_::micro + 1) * size);
   }
   __device__ void copy(const E* from, E* to) const {
     each(n * e, [&](int i) { to[i] = from[i]; });
@@ -31,8 +31,8 @@ struct recurrent_backward_block : reverse_block<M, R, X> {
   __device__ void read_backward(const X& x, const extents& ex, const head& hd, const Call& call, int i, idx t, idx position, const E* S,
                                 R m_now, R m_after) const {
     constexpr bool before = K.order == reads::before_write;
-    const idx last = idx(i) * T::micro + T::micro - 1;
-    const auto at = in.at(i, T::micro - 1, position);
+    const idx last = idx(i) * traits_::micro + traits_::micro - 1;
+    const auto at = in.at(i, traits_::micro - 1, position);
     const R top = read_maximum<M>(in, i, position, m_now), past = past_factor(m_now, top);
     for (int r = 0; r < hd.readers; ++r) {
       gather<M>(x, ex, hd.s, hd.at(r), t, 0, 1, reads, raw);
@@ -56,7 +56,7 @@ struct recurrent_backward_block : reverse_block<M, R, X> {
         const R b = cpu::write_b<M>(at, top), g = one[1], own = one[2];
         each_unsynced(e, [&](int u) { rows.V[last * e + u] += own * b * dY[u]; });
         each(n, [&](int c) {
-          if (c == 0) rows.b[last] += own * g * (T::stabilised ? math::exp(m_after - top) : R(1));
+          if (c == 0) rows.b[last] += own * g * (traits_::stabilised ? math::exp(m_after - top) : R(1));
           const E k = (b * g * R(A::bonus(at, c))) * cpu::write_key<M, E>(at, c);
           if constexpr (is_complex<E>) q[c] += k.re, q[n + c] += k.im;
           else q[c] += k;
@@ -69,7 +69,7 @@ struct recurrent_backward_block : reverse_block<M, R, X> {
 
   /// The write of step (i, l): gradients of K, b and v.
   __device__ void values_backward(int i, int l, idx position) const {
-    const idx row = idx(i) * T::micro + l;
+    const idx row = idx(i) * traits_::micro + l;
     const auto at = in.at(i, l, position);
     const R b = cpu::write_b<M>(at, m[i + 1]);
     this->write_backward(at, row, b, [&](int u) { return at.v[u]; });
@@ -101,14 +101,14 @@ struct recurrent_backward_block : reverse_block<M, R, X> {
       if (threadIdx.x == 0) checkpoint_m[k] = m_now;
       const int count = load(k);
       R m_end = m_now;
-      if constexpr (T::stabilised)
+      if constexpr (traits_::stabilised)
         for (int i = 0; i < count; ++i) (void)cpu::next_maximum<M>(in, i, start + k * window + i, m_end);
       each(e, [&](int u) {
         R m_thread = m_now;
         for (int i = 0; i < count; ++i) {
           R grow(0);
-          if constexpr (T::stabilised) grow = cpu::next_maximum<M>(in, i, start + k * window + i, m_thread);
-          for (int l = 0; l < T::micro; ++l)
+          if constexpr (traits_::stabilised) grow = cpu::next_maximum<M>(in, i, start + k * window + i, m_thread);
+          for (int l = 0; l < traits_::micro; ++l)
             advance_column<M, R, E>(in, i, l, start + k * window + i, l == 0 ? grow : R(0), m_thread, u, S + u, e);
         }
       });
@@ -124,29 +124,29 @@ struct recurrent_backward_block : reverse_block<M, R, X> {
         R running = m[0];
         for (int i = 0; i < count; ++i) {
           extra[i] = R(0);
-          if constexpr (T::stabilised) extra[i] = cpu::next_maximum<M>(in, i, start + t0 + i, running);
+          if constexpr (traits_::stabilised) extra[i] = cpu::next_maximum<M>(in, i, start + t0 + i, running);
           m[i + 1] = running;
         }
       });
       each(e, [&](int u) {  // the window's states again: one before each micro-step
         for (int i = 0; i < count; ++i)
-          for (int l = 0; l < T::micro; ++l) {
-            E* next = inner + (idx(i) * T::micro + l + 1) * size + u;
+          for (int l = 0; l < traits_::micro; ++l) {
+            E* next = inner + (idx(i) * traits_::micro + l + 1) * size + u;
             for (int c = 0; c < n; ++c) next[c * e] = (next - size)[c * e];
             advance_column<M, R, E>(in, i, l, start + t0 + i, l == 0 ? extra[i] : R(0), m[i + 1], u, next, e);
           }
       });
-      this->clear_rows(count * T::micro);
+      this->clear_rows(count * traits_::micro);
       for (int i = count - 1; i >= 0; --i) {
         const idx position = start + t0 + i;
         if constexpr (K.order == reads::after_write)
-          read_backward(x, ex, hd, call, i, t0 + i, position, inner + idx(i + 1) * T::micro * size, m[i + 1], m[i + 1]);
-        for (int l = T::micro - 1; l >= 0; --l) {
-          if (T::writes_at(l)) values_backward(i, l, position);
-          this->evolve_backward(i, l, position, inner + (idx(i) * T::micro + l) * size, t0 + i, l == 0 ? extra[i] : R(0));
+          read_backward(x, ex, hd, call, i, t0 + i, position, inner + idx(i + 1) * traits_::micro * size, m[i + 1], m[i + 1]);
+        for (int l = traits_::micro - 1; l >= 0; --l) {
+          if (traits_::writes_at(l)) values_backward(i, l, position);
+          this->evolve_backward(i, l, position, inner + (idx(i) * traits_::micro + l) * size, t0 + i, l == 0 ? extra[i] : R(0));
         }
         if constexpr (K.order == reads::before_write)
-          read_backward(x, ex, hd, call, i, t0 + i, position, inner + idx(i) * T::micro * size, m[i], m[i + 1]);
+          read_backward(x, ex, hd, call, i, t0 + i, position, inner + idx(i) * traits_::micro * size, m[i], m[i + 1]);
       }
       raise(in, count, start + t0, grads.state, t0, [&](int i, int l) {
         return this->gradient_at(i, l, cpu::write_b<M>(in.at(i, l, start + t0 + i), m[i + 1]), math::exp(extra[i]));

@@ -9,13 +9,13 @@ namespace coefdyn::cuda::generic {
 /// A window of a timeline in reverse over `e` columns: gradients of a row's operands from p = dS and the states before it.
 template <class M, class R, class X>
 struct reverse_block {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using A = typename M::evolution;
   using E = state_element<M, R>;
   using O = cpu::operands<M, R>;
   using map_streams = coefdyn::detail::streams_t<A>;
   static constexpr int threads = 256, window = 32, lanes = 8;
-  static constexpr structure_of K = T::structure;
+  static constexpr structure_of K = traits_::structure;
   gradient_frames<M, R, X> grads;
   state_frame_of<M, R, X> in;
   reader_frame_of<M, R, X> reads;  // one token
@@ -28,7 +28,7 @@ struct reverse_block {
   frame_shape lane_shape;
 
   COEFDYN_HD reverse_block(memory& a, const extents& x, idx tokens, int columns) : grads(a, x, tokens), n(x.n), e(columns) {
-    const idx size = idx(n) * e, wide = T::lowered(n), r = window * T::micro;
+    const idx size = idx(n) * e, wide = traits_::lowered(n), r = window * traits_::micro;
     const int values = value_width<M>(x.d);
     lay(a, in, {x.n, x.d, values, window}), lay(a, reads, {x.n, x.d, values, 1});
     dot = a.take<E>(e), pc = a.take<E>(e), q = a.take<R>(2 * n), each_channel = a.take<R>(n);
@@ -39,8 +39,10 @@ struct reverse_block {
     if (O::turns) rows.angle = a.take<R>(r * (wide / 2));
     if (O::before) rows.bonus = a.take<R>(r * wide);
     dS = a.take<E>(size), decayed = a.take<E>(size);
-    raw = a.take<R>(T::has_feature ? (idx(threads) * 3 > idx(window) * T::writes ? idx(threads) * 3 : idx(window) * T::writes) * n : 0);
-    if constexpr (!T::structured) {
+    raw = a.take<R>(traits_::has_feature
+                        ? (idx(threads) * 3 > idx(window) * traits_::writes ? idx(threads) * 3 : idx(window) * traits_::writes) * n
+                        : 0);
+    if constexpr (!traits_::structured) {
       lane_shape = {x.n, x.d, values, 1};
       memory lane;
       state_frame_of<M, R, X> f;
@@ -61,7 +63,7 @@ struct reverse_block {
   }
   /// Row (i, l) of the window as raise takes it; o_b, shift: b and e^(m_{t-1} - m_t) there.
   __device__ row_gradient<R> gradient_at(int i, int l, R o_b, R shift) const {
-    const idx r = idx(i) * T::micro + l;
+    const idx r = idx(i) * traits_::micro + l;
     return {rows.K + r * rows.n,
             O::corrects ? rows.row + r * rows.n : nullptr,
             O::corrects ? rows.col + r * rows.n : nullptr,
@@ -92,14 +94,14 @@ struct reverse_block {
   __device__ void evolve_backward(int i, int l, idx position, const E* x, idx to, R grow) const {
     const auto at = in.at(i, l, position);
     E* p = dS;
-    if constexpr (!T::structured) {
+    if constexpr (!traits_::structured) {
       map_parameters(i, position, x, to, map_streams{});
       each(e, [&](int u) {
         E work;
         evolve<A, true>(at, state_matrix<E>{p + u, e, 1}, &work, grow);
       });
     } else {
-      const idx r = idx(i) * T::micro + l;
+      const idx r = idx(i) * traits_::micro + l;
       each(e, [&](int u) {
         for (int c = 0; c < n; ++c) decayed[c * e + u] = x[c * e + u];
         if (l == 0) coefdyn::detail::decay<A>(at, state_matrix<E>{decayed + u, e, 1}, false, grow);

@@ -17,7 +17,7 @@ struct tile_summary_gradient : tile_summary<M, R> {
 template <class M, class R, int Passes>
 struct tile_backward {
   using O = operands<M, R>;
-  using T = tile<M, R, Passes>;
+  using tile_type = tile<M, R, Passes>;
   using P = products<R, Passes>;
   int n = 0, ln = 0, lr = 0;
   R *dw = nullptr, *dL = nullptr, *dA = nullptr, *Ark = nullptr;  // (rows, rows)
@@ -37,10 +37,10 @@ struct tile_backward {
   }
   /// Own tile of one reader: Q the queries as lowered; dZ (rows, rows) of its scores, dQ_start of the queries at the tile's
   /// start. dQ is overwritten; sums go to dbK, dw, d and the summary's gradient.
-  __device__ __noinline__ void own(const T& t, const O& o, const tile_summary<M, R>& s, const R* Q, R* dZ, const R* dQ_start, R* dQ,
+  __device__ __noinline__ void own(const tile_type& t, const O& o, const tile_summary<M, R>& s, const R* Q, R* dZ, const R* dQ_start, R* dQ,
                                    const O& d, const tile_summary_gradient<M, R>& ds) const {
     const int rows = o.rows;
-    constexpr up_to how = T::read_up_to;
+    constexpr up_to how = tile_type::read_up_to;
     t.decays.from_start(how, dQ_start, dQ);
     if constexpr (O::corrects) {
       t.decays.gram(o, how, Q, o.columns(), t.Aqc);
@@ -97,7 +97,7 @@ struct tile_backward {
     }
   }
   /// The summary's and the keys' gradients to the tile's operands; t has been prepared for it.
-  __device__ __noinline__ void finish(const T& t, const O& o, const tile_summary<M, R>& s, const tile_summary_gradient<M, R>& ds,
+  __device__ __noinline__ void finish(const tile_type& t, const O& o, const tile_summary<M, R>& s, const tile_summary_gradient<M, R>& ds,
                                       const O& d) const {
     const int rows = o.rows, width = O::has_decays ? (O::channel ? n : 1) : 0;
     each(width, [&](int c) { flux[c] = ds.all[c] * s.all[c]; });
@@ -123,13 +123,13 @@ struct tile_backward {
       t.strict_gram(o, t.bK, Ark);
       P::row_dots(rows, rows, dw, lr, Ark, lr, d.s);
       scale(o, rows, dw, lr);
-      t.decays.from_start(T::row_up_to, o.row, weighted);
+      t.decays.from_start(tile_type::row_up_to, o.row, weighted);
       P::row_dots(rows, n, ds.U, ln, weighted, ln, d.s);
       scale(o, n, ds.U, ln);
-      t.decays.from_start(T::row_up_to, ds.U, dR);
-      t.decays.gram_backward(o, T::row_up_to, o.row, o.columns(), dL, dR, O::tied ? d.K : d.col);
-      t.decays.gram_backward(o, T::row_up_to, o.row, t.bK, dw, dR, dbK);
-      if constexpr (O::has_decays) decay_dots(o, T::row_up_to, o.row, dR, R(1), d);
+      t.decays.from_start(tile_type::row_up_to, ds.U, dR);
+      t.decays.gram_backward(o, tile_type::row_up_to, o.row, o.columns(), dL, dR, O::tied ? d.K : d.col);
+      t.decays.gram_backward(o, tile_type::row_up_to, o.row, t.bK, dw, dR, dbK);
+      if constexpr (O::has_decays) decay_dots(o, tile_type::row_up_to, o.row, dR, R(1), d);
       each2(rows, n, [&](int r, int c) { d.row[r * ln + c] += dR[r * ln + c]; });
       if constexpr (O::has_decays) decay_dots(o, up_to::own_row, o.columns(), O::tied ? d.K : d.col, R(-1), d);
     }
@@ -160,7 +160,7 @@ struct tile_backward {
     each2(o.rows, columns, [&](int r, int c) { X[r * ldx + c] = o.s[r] * X[r * ldx + c]; });
   }
   // y = F x: dx += F dy, and what F's exponent adds to the flux
-  __device__ void end_weighted(const T& t, const O& o, const R* x, const R* dy, R* dx) const {
+  __device__ void end_weighted(const tile_type& t, const O& o, const R* x, const R* dy, R* dx) const {
     const int rows = o.rows;
     t.decays.to_end(dy, weighted);
     each2(rows, n, [&](int r, int c) { dx[r * ln + c] += weighted[r * ln + c]; });

@@ -30,7 +30,7 @@ __global__ void __launch_bounds__(scan_lane::threads, 3)
     scan_summary_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, idx chunks, idx length, const idx* start,
                         idx start_stride, state_element<M, R>* products, state_element<M, R>* states, idx blocks, idx count) {
   using E = state_element<M, R>;
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using Writes = channel_writes<M, R, X>;
   constexpr int ahead = 8 / Channels;
   const int items = e.states * e.d;
@@ -48,14 +48,14 @@ __global__ void __launch_bounds__(scan_lane::threads, 3)
 #pragma unroll
       for (int k = 0; k < ahead; ++k) in.template load<false>(0, held[k]);
       E a(R(1)), state{}, lambda{};
-      if constexpr (T::structure.constant) lambda = channel_decay<M, R>(in.at(held[0], position, e), own);
+      if constexpr (traits_::structure.constant) lambda = channel_decay<M, R>(in.at(held[0], position, e), own);
       for (idx t = at.begin; t < at.end; t += ahead) {
 #pragma unroll
         for (int k = 0; k < ahead; ++k) in.template load<true>(t + k < at.end ? t + k : at.end - 1, held[k]);
 #pragma unroll
         for (int k = 0; k < ahead; ++k) {
           const auto token = in.at(held[k], position + t + k, e);
-          if constexpr (!T::structure.constant) lambda = channel_decay<M, R>(token, own);
+          if constexpr (!traits_::structure.constant) lambda = channel_decay<M, R>(token, own);
           if (t + k < at.end) {
             state = lambda * state + R(token.v[v]) * (cpu::write_b<M>(token, R(0)) * cpu::write_key<M, E>(token, own));
             a = lambda * a;
@@ -145,7 +145,7 @@ __global__ void __launch_bounds__(scan_lane::threads, Channels == 1 ? 3 : 2)
     scan_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, idx chunks, idx length, const __grid_constant__ Y y,
                 const __grid_constant__ Carry carry, const state_element<M, R>* entered, idx blocks, idx count) {
   using E = state_element<M, R>;
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using Writes = channel_writes<M, R, X>;
   using Reads = channel_reads<M, R, X>;
   constexpr int ahead = 8 / Channels, tile = scan_tile, pitch = scan_pitch;
@@ -174,7 +174,7 @@ __global__ void __launch_bounds__(scan_lane::threads, Channels == 1 ? 3 : 2)
       h[j] = entering_state<E>(carry.initial, entered, at.index, at.index * chunks + at.chunk, state, v, own[j], e);
 #pragma unroll
       for (int k = 0; k < ahead; ++k) writes[j].template load<false>(0, written[j][k]), asks[j].template load<false>(0, asked[j][k]);
-      if constexpr (T::structure.constant) lambda[j] = channel_decay<M, R>(writes[j].at(written[j][0], start, e), own[j]);
+      if constexpr (traits_::structure.constant) lambda[j] = channel_decay<M, R>(writes[j].at(written[j][0], start, e), own[j]);
     }
     const auto store = [&](const auto& out, idx slot, idx position) {
       if (keeps) store_channels<M, R>(out, slot, state, v, w.channel, own, h, e.n, position);
@@ -205,12 +205,12 @@ __global__ void __launch_bounds__(scan_lane::threads, Channels == 1 ? 3 : 2)
             const auto in = writes[j].at(written[j][k], start + t, e);
             const E key = cpu::write_key<M, E>(in, c), query = E(asks[j].at(asked[j][k], start + t, e).q[c]);
             const R scaled = cpu::write_b<M>(in, R(0)) * R(in.v[v]);
-            if constexpr (!T::structure.constant) lambda[j] = channel_decay<M, R>(in, c);
+            if constexpr (!traits_::structure.constant) lambda[j] = channel_decay<M, R>(in, c);
             R value(0);
-            if constexpr (T::structure.order == reads::before_write)
+            if constexpr (traits_::structure.order == reads::before_write)
               value = real_part(query * h[j]) + scaled * real_part((R(M::evolution::bonus(in, c)) * query) * key);
             if (t < at.end) h[j] = lambda[j] * h[j] + scaled * key;
-            if constexpr (T::structure.order == reads::after_write) value = real_part(query * h[j]);
+            if constexpr (traits_::structure.order == reads::after_write) value = real_part(query * h[j]);
             sum += w.channel + 32 * j < e.n ? value : R(0);
           }
           part[(q + k) * pitch + lane] = sum;

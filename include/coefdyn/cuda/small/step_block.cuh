@@ -31,9 +31,9 @@ decltype(auto) with_step_tile(const extents& e, F f) {
 /// A block's shared memory: everything fits, or step_fits refuses. Laid out on the host over `origin`; `here` moves it to the memory.
 template <class M, class R, class X, class Tile>
 struct step_block {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using O = operands<M, R>;
-  static constexpr int sums = T::needs_sum ? 1 : 0, width = Tile::columns + 4 * sums;  // of a row of columns, the sum's behind
+  static constexpr int sums = traits_::needs_sum ? 1 : 0, width = Tile::columns + 4 * sums;  // of a row of columns, the sum's behind
   static constexpr std::size_t origin = 16;
   state_frame_of<M, R, X> in;
   reader_frame_of<M, R, X> reads;  // of the first reader; the others follow in memory
@@ -58,11 +58,11 @@ struct step_block {
     reader_bytes = one.slow_used;
     memory first{nullptr, a.take<std::byte>(reader_bytes * readers)};
     lay(first, reads, shape);
-    o = O(a, window, Tile::channels / T::lowered(1), value_width<M>(e.d), false);
-    o.n = T::lowered(e.n);  // rows stay as wide as the tile, zero behind n
+    o = O(a, window, Tile::channels / traits_::lowered(1), value_width<M>(e.d), false);
+    o.n = traits_::lowered(e.n);  // rows stay as wide as the tile, zero behind n
     Q = a.take<R>(idx(readers) * o.rows * o.ln), p = a.take<R>(idx(readers) * window);
     numerator = a.take<R>(idx(window) * readers * width);
-    raw = a.take<R>(T::has_feature ? idx(window) * T::writes * e.n : 0);
+    raw = a.take<R>(traits_::has_feature ? idx(window) * traits_::writes * e.n : 0);
     bytes = a.fast_used, fits = a.slow_used == 0;
   }
   __device__ step_block here() const {
@@ -76,7 +76,7 @@ struct step_block {
     if constexpr (O::has_decays) move(w.o.g);
     if constexpr (O::before) move(w.o.bonus);
     if constexpr (O::turns) move(w.o.co, w.o.si, w.o.whole);
-    if constexpr (T::stabilised && O::before) move(w.o.read_scale, w.o.bonus_scale);
+    if constexpr (traits_::stabilised && O::before) move(w.o.read_scale, w.o.bonus_scale);
     return w;
   }
   __device__ reader_frame_of<M, R, X> reader(int r) const {
@@ -89,7 +89,7 @@ struct step_block {
     move(f);
     return f;
   }
-  __device__ R* queries(int r) const { return Q + r * window * T::micro * o.ln; }
+  __device__ R* queries(int r) const { return Q + r * window * traits_::micro * o.ln; }
 
  private:
   template <class P>

@@ -142,14 +142,14 @@ __device__ __forceinline__ void land_state(const V& initial, idx at, int h, int 
 template <class M, class R, class X, class Carry, class Tile>
 __device__ __forceinline__ R step_prepare(const X& x, const extents& e, const Carry& carry, const step_block<M, R, X, Tile>& there, head hd,
                                           slice s, idx start, idx t, int from, int count, R m) {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using O = operands<M, R>;
   using Block = step_block<M, R, X, Tile>;
   const Block w = there.here();
   const auto land = [&] {
     if (t == 0) land_state<M, Tile>(carry.initial, hd.index, hd.state, e.n, s, w.S, Block::width);
   };
-  if constexpr (T::has_feature && !maps_channels<typename M::feature_map>) {
+  if constexpr (traits_::has_feature && !maps_channels<typename M::feature_map>) {
     land();
     gather<M>(x, e, hd.s, hd.at(0), t, 0, count, w.in, w.raw);
     for (int r = 0; r < w.readers && from < count; ++r) {
@@ -181,7 +181,7 @@ __device__ __forceinline__ R step_prepare(const X& x, const extents& e, const Ca
   }
   if (count > 0) {
     O o = w.o;
-    o.tokens = count, o.rows = count * T::micro;
+    o.tokens = count, o.rows = count * traits_::micro;
     m = lower_inline<M>(w.in, start + t, m, o);
     if constexpr (O::has_decays)
       each2(o.rows, O::channel ? o.n : 1, [&](int r, int c) {

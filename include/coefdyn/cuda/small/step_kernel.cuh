@@ -13,7 +13,7 @@ namespace coefdyn::cuda::small {
 /// The tokens of a window, lowered, and the state that they pass.
 template <class M, class R, class X, class Tile>
 struct lowered_window {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using Block = step_block<M, R, X, Tile>;
   using O = operands<M, R>;
   using Held = held_state<M, R, X, Tile>;
@@ -31,7 +31,7 @@ struct lowered_window {
     const R* v = w.in.template where<need<stream::v, ticks::write, width::value>>(i, l) + s.first + held.lane * 4;
 #pragma unroll
     for (int u = 0; u < 4; ++u) out[u] = held.lane * 4 + u < s.count ? f * v[u] : R(0);
-    if constexpr (T::needs_sum) out[4] = f;
+    if constexpr (traits_::needs_sum) out[4] = f;
   }
   /// Token i's numerators.
   __device__ __forceinline__ void read(int i) {
@@ -41,7 +41,7 @@ struct lowered_window {
       held.contract(w.queries(r) + cpu::read_row<M>(i) * w.o.ln, sum);
       if constexpr (O::before) {
         R own[W];
-        values(i, T::micro - 1, w.p[r * w.window + i] * w.o.b[(i + 1) * T::micro - 1], own);
+        values(i, traits_::micro - 1, w.p[r * w.window + i] * w.o.b[(i + 1) * traits_::micro - 1], own);
 #pragma unroll
         for (int u = 0; u < W; ++u) sum[u] += own[u];
       }
@@ -50,15 +50,15 @@ struct lowered_window {
   }
   /// Micro-step l of token i.
   __device__ __forceinline__ void write(int i, int l) {
-    constexpr bool undecayed = O::corrects && T::structure.row_sees == sees::undecayed;
-    const int r = i * T::micro + l;
+    constexpr bool undecayed = O::corrects && traits_::structure.row_sees == sees::undecayed;
+    const int r = i * traits_::micro + l;
     R corrected[W], written[W];
     if constexpr (undecayed) held.contract(w.o.row + r * w.o.ln, corrected);
     if constexpr (O::has_decays) {
       if (l == 0) held.decay(w.o.g + r * w.o.decay_width());
     }
     if constexpr (O::corrects && !undecayed) held.contract(w.o.row + r * w.o.ln, corrected);
-    const bool writes = T::structure.writes_each || l == T::micro - 1;
+    const bool writes = traits_::structure.writes_each || l == traits_::micro - 1;
     if (writes) values(i, l, w.o.b[r], written);
     if constexpr (O::corrects) {
       const R strength = w.o.s[r];
@@ -72,7 +72,7 @@ struct lowered_window {
     for (int i = 0; i < count; ++i) {
       if constexpr (O::before) read(i);
 #pragma unroll
-      for (int l = 0; l < T::micro; ++l) write(i, l);
+      for (int l = 0; l < traits_::micro; ++l) write(i, l);
       if constexpr (!O::before) read(i);
     }
   }
@@ -96,7 +96,7 @@ struct lowered_window {
 /// A block's item: a slice of value columns of a state head of a sequence.
 template <class M, class R, class X, class Y, class Carry, class Tile>
 struct step_item {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using Block = step_block<M, R, X, Tile>;
   using Window = lowered_window<M, R, X, Tile>;
   const X& x;
@@ -160,7 +160,7 @@ struct step_item {
       for (int r = 0; r < w.w.readers; ++r) {
         const R* row = w.w.numerator + (i * w.w.readers + r) * Window::width;
         each_unsynced(s.count, [&](int v) {
-          finish_element<M>(row[v], T::needs_sum ? row[Tile::columns] : R(0), w.w.o.m[i], w.w.reader(r).at(i, 0, start + t0 + i), y,
+          finish_element<M>(row[v], traits_::needs_sum ? row[Tile::columns] : R(0), w.w.o.m[i], w.w.reader(r).at(i, 0, start + t0 + i), y,
                             hd.s.batch, hd.s.begin + t0 + i - e.first_read, hd.first_reader + r, s.first + v);
         });
       }
