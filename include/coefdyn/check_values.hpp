@@ -158,15 +158,15 @@ void check_evolutions(const X& x, const extents& e) {
   R* const scratch = a.take<R>(3 * idx(e.n));
   for (idx group = 0; group < cpu::groups(e); ++group)
     for (int member = 0; member < cpu::states_per_group(e); ++member) {
-      const cpu::head hd = cpu::head_of_group(x, e, group, member);
-      for (idx t = 0; t < hd.tokens(); t += window) {
-        const idx some = hd.tokens() - t < window ? hd.tokens() - t : window;
-        cpu::gather<M>(x, e, hd.s, hd.at(0), t, some, t == 0, f, scratch);
+      const cpu::head_place head = cpu::head_of_group(x, e, group, member);
+      for (idx t = 0; t < head.tokens(); t += window) {
+        const idx some = head.tokens() - t < window ? head.tokens() - t : window;
+        cpu::gather<M>(x, e, head.s, head.at(0), t, some, t == 0, f, scratch);
         for (idx i = 0; i < some; ++i)
           for (int l = 0; l < traits_::micro; ++l)
             check_evolution<M, typename X::types_type::storage>(
-                f.at(i, l, t + i), hd.s.batch, (hd.s.begin + t + i) * traits_::writes + (traits_::writes > 1 ? l : 0), hd.state,
-                cpu::head_of<need<stream::k, ticks::write, width::key>>(hd.at(0), e));
+                f.at(i, l, t + i), head.s.batch, (head.s.begin + t + i) * traits_::writes + (traits_::writes > 1 ? l : 0), head.state,
+                cpu::head_of<need<stream::k, ticks::write, width::key>>(head.at(0), e));
       }
     }
 }

@@ -97,13 +97,13 @@ void launch(const Executor& over, Form f, const forward_pass<X, Y>& pass, std::b
   const auto over_heads = [&](idx group, int worker, const X& x_, const Y& y_, const Carried& c_) {
     auto& kernel = *std::launder(reinterpret_cast<typename W::kernel*>(memory + per_worker * static_cast<std::size_t>(worker)));
     for (int member = 0; member < members; ++member) {
-      const head hd = head_of_group(x_, part, group, member);
-      if constexpr (std::is_same_v<Form, form::definition>) definition_forward<M, R>(x_, part, hd, y_, c_, kernel);
+      const head_place head = head_of_group(x_, part, group, member);
+      if constexpr (std::is_same_v<Form, form::definition>) definition_forward<M, R>(x_, part, head, y_, c_, kernel);
       else if constexpr (std::is_same_v<Form, form::recurrent> && traits<M>::structured)
-        state_rows_forward<M, R>(x_, part, hd, y_, c_, kernel);
-      else if constexpr (std::is_same_v<Form, form::recurrent>) recurrent_forward<M, R>(x_, part, hd, y_, c_, kernel);
-      else if constexpr (std::is_same_v<Form, form::parallel>) parallel_forward<M, R>(x_, part, hd, y_, c_, kernel);
-      else chunkwise_forward<M, R>(x_, part, hd, y_, c_, kernel);
+        state_rows_forward<M, R>(x_, part, head, y_, c_, kernel);
+      else if constexpr (std::is_same_v<Form, form::recurrent>) recurrent_forward<M, R>(x_, part, head, y_, c_, kernel);
+      else if constexpr (std::is_same_v<Form, form::parallel>) parallel_forward<M, R>(x_, part, head, y_, c_, kernel);
+      else chunkwise_forward<M, R>(x_, part, head, y_, c_, kernel);
     }
   };
   over(groups(e) * slices, [&](idx item, int worker) {

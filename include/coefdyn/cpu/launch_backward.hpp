@@ -60,15 +60,15 @@ void launch_backward(const Executor& over, Form f, const backward_pass<X, DY, G>
     R* raw = scratch_of(w);
     const int members = states_per_group(e);
     for (int member = 0; member < members; ++member) {
-      const head hd = head_of_group(x, e, group, member);
+      const head_place head = head_of_group(x, e, group, member);
       w.grads.clear(member > 0);
-      if constexpr (std::is_same_v<Form, form::definition>) definition_backward<M, R>(x, e, hd, call, w);
+      if constexpr (std::is_same_v<Form, form::definition>) definition_backward<M, R>(x, e, head, call, w);
       else if constexpr (std::is_same_v<Form, form::recurrent> || (std::is_same_v<Form, form::chunkwise> && !traits<M>::structured))
-        recurrent_backward<M, R>(x, e, hd, call, w);
-      else if constexpr (std::is_same_v<Form, form::parallel>) parallel_backward<M, R>(x, e, hd, call, w);
-      else chunkwise_backward<M, R>(x, e, hd, call, w);
-      if (!w.grads.by_part) w.grads.leave(x, g, e, hd, 0, hd.tokens(), {true, false, member == members - 1, first}, raw);
-      slots.keep(e, hd, w.grads);
+        recurrent_backward<M, R>(x, e, head, call, w);
+      else if constexpr (std::is_same_v<Form, form::parallel>) parallel_backward<M, R>(x, e, head, call, w);
+      else chunkwise_backward<M, R>(x, e, head, call, w);
+      if (!w.grads.by_part) w.grads.leave(x, g, e, head, 0, head.tokens(), {true, false, member == members - 1, first}, raw);
+      slots.keep(e, head, w.grads);
     }
   };
   if (in_order) serial{}(groups(e), item);

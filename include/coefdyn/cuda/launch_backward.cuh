@@ -28,17 +28,17 @@ __global__ void __launch_bounds__(Block::threads)
   R* const reader_slots = slots + e.sequences * e.states * state_numbers;
   each_item(items, [&](idx group) {
     for (int member = 0; member < members; ++member) {
-      head hd;
-      hd.index = group / e.keys, hd.s = sequence_at(x, e, hd.index), hd.state = int(group % e.keys) * members + member;
-      hd.readers = readers, hd.first_reader = hd.state * readers;
-      const idx tokens = hd.tokens();
+      head_place head;
+      head.index = group / e.keys, head.s = sequence_at(x, e, head.index), head.state = int(group % e.keys) * members + member;
+      head.readers = readers, head.first_reader = head.state * readers;
+      const idx tokens = head.tokens();
       w.grads.clear(member > 0, tokens);
-      w.go(x, e, hd, call);
-      scatter<M>(x, call.g, e, hd.s, hd.at(0), tokens, member == members - 1, w.grads.state, w.raw);
-      keep_constants(w.grads.state, slots + (hd.index * e.states + hd.state) * state_numbers);
+      w.go(x, e, head, call);
+      scatter<M>(x, call.g, e, head.s, head.at(0), tokens, member == members - 1, w.grads.state, w.raw);
+      keep_constants(w.grads.state, slots + (head.index * e.states + head.state) * state_numbers);
       for (int r = 0; r < readers; ++r) {
-        scatter<M>(x, call.g, e, hd.s, hd.at(r), tokens, member == members - 1, w.grads.reader(r), w.raw);
-        keep_constants(w.grads.reader(r), reader_slots + (hd.index * e.readers + hd.first_reader + r) * reader_numbers);
+        scatter<M>(x, call.g, e, head.s, head.at(r), tokens, member == members - 1, w.grads.reader(r), w.raw);
+        keep_constants(w.grads.reader(r), reader_slots + (head.index * e.readers + head.first_reader + r) * reader_numbers);
       }
       __syncthreads();
     }

@@ -43,10 +43,11 @@ template <class R>
 struct store_eigenvalues {
   view<complex<R>, 4> out;
   template <class Value>
-  __device__ void operator()(const head& hd, int reader, idx t0, int count, int n, const spectrum::eta_ratio* ratio, Value value) const {
+  __device__ void operator()(const head_place& head, int reader, idx t0, int count, int n, const spectrum::eta_ratio* ratio,
+                             Value value) const {
     each2_unsynced(count, n, [&](int i, int c) {
       const complex<double> z = ratio[i].exists ? ratio[i].value * value(i, c) : complex<double>(NAN, NAN);
-      out(hd.s.batch, hd.s.begin + t0 + i, reader, c) = {R(z.re), R(z.im)};
+      out(head.s.batch, head.s.begin + t0 + i, reader, c) = {R(z.re), R(z.im)};
     });
   }
 };
@@ -68,7 +69,8 @@ struct count_eigenvalues {
   spectrum::histogram_counters out;
 
   template <class Value>
-  __device__ void operator()(const head& hd, int reader, idx t0, int count, int n, const spectrum::eta_ratio* ratio, Value value) const {
+  __device__ void operator()(const head_place& head, int reader, idx t0, int count, int n, const spectrum::eta_ratio* ratio,
+                             Value value) const {
     constexpr int most = bin_table::most + spectrum::counters_beside_bins;
     __shared__ unsigned radii[most], phases[most];
     each(most, [&](int k) { radii[k] = phases[k] = 0; });
@@ -87,8 +89,8 @@ struct count_eigenvalues {
       atomicAdd(&phases[in_phase.at(spectrum::beside_bins::excluded)], 1u);
     });
     __syncthreads();
-    each_unsynced(in_radius.counters(), [&](int k) { add(out.radius, hd.index, reader, k, radii[k]); });
-    each_unsynced(in_phase.counters(), [&](int k) { add(out.phase, hd.index, reader, k, phases[k]); });
+    each_unsynced(in_radius.counters(), [&](int k) { add(out.radius, head.index, reader, k, radii[k]); });
+    each_unsynced(in_phase.counters(), [&](int k) { add(out.phase, head.index, reader, k, phases[k]); });
   }
   static __device__ void add(const view<std::uint64_t, 3>& to, idx sequence, int reader, int counter, unsigned count) {
     if (count) atomicAdd(reinterpret_cast<unsigned long long*>(&to(sequence, reader, counter)), static_cast<unsigned long long>(count));
@@ -126,15 +128,15 @@ __global__ void __launch_bounds__(spectrum_threads)
   const spectrum_block<M, X> w(a, e);
   const int window = spectrum_window(e);
   each_item(g.items, [&](idx item) {
-    const head hd = head_at(x, e, item / g.windows);
-    const idx t0 = item % g.windows * window, left = hd.tokens() - t0;
+    const head_place head = head_at(x, e, item / g.windows);
+    const idx t0 = item % g.windows * window, left = head.tokens() - t0;
     if (left <= 0) return;
     const int count = int(left < window ? left : window);
-    gather<M>(x, e, hd.s, hd.at(0), t0, 0, count, w.in, w.raw);
+    gather<M>(x, e, head.s, head.at(0), t0, 0, count, w.in, w.raw);
     each(count, [&](int i) { w.forms[i] = typename spectrum_block<M, X>::form(w.in, i, t0 + i, w.work + i * w.work_size); });
-    for (int reader = hd.first_reader; reader < hd.first_reader + hd.readers; ++reader) {
-      each(count, [&](int i) { w.ratio[i] = eta.ratio(hd.s, t0 + i, reader); });
-      out(hd, reader, t0, count, e.n, w.ratio, [&](int i, int c) { return w.forms[i](w.in.at(i, 0, t0 + i), c); });
+    for (int reader = head.first_reader; reader < head.first_reader + head.readers; ++reader) {
+      each(count, [&](int i) { w.ratio[i] = eta.ratio(head.s, t0 + i, reader); });
+      out(head, reader, t0, count, e.n, w.ratio, [&](int i, int c) { return w.forms[i](w.in.at(i, 0, t0 + i), c); });
       __syncthreads();
     }
   });

@@ -38,8 +38,8 @@ struct chunkwise_head {
   }
 
   /// Streams and operands of tokens [t, t + count); m goes in and out.
-  void load(const X& x, const extents& size, const head& hd, idx t, int count, idx position, R& m) {
-    gather<M>(k.machine.where(), x, size, hd.s, hd.at(0), t, count, t == 0, in, scratch);
+  void load(const X& x, const extents& size, const head_place& head, idx t, int count, idx position, R& m) {
+    gather<M>(k.machine.where(), x, size, head.s, head.at(0), t, count, t == 0, in, scratch);
     o.tokens = count;
     o.rows = count * traits_::micro;
     o.from_nothing = from_nothing && t == 0;
@@ -48,22 +48,23 @@ struct chunkwise_head {
       if (t == 0) k.take_map(in.at(0, 0, position));
   }
   /// Queries of reader r over the same tokens: where they lie.
-  R* load_reads(const X& x, const extents& size, const head& hd, int r, idx t, int count, int from) {
-    gather<M>(k.machine.where(), x, size, hd.s, hd.at(r), t + from, count - from, true, reads, scratch);
+  R* load_reads(const X& x, const extents& size, const head_place& head, int r, idx t, int count, int from) {
+    gather<M>(k.machine.where(), x, size, head.s, head.at(r), t + from, count - from, true, reads, scratch);
     return lower_reads<M>(reads, o, from, Q, p);
   }
 };
 
 /// y of the chunk [t, t + count): every reader's rows from the state at its start, S.
 template <class M, class R, class X, class Y>
-void chunkwise_reads(const X& x, const extents& size, const head& hd, const Y& y, idx start, idx t, int count, chunkwise_head<M, R, X>& w) {
+void chunkwise_reads(const X& x, const extents& size, const head_place& head, const Y& y, idx start, idx t, int count,
+                     chunkwise_head<M, R, X>& w) {
   const int width = padded_width<M>(size.d), from = unread(size, t, count);
-  for (int r = 0; r < hd.readers && from < count; ++r) {
-    const R* Q = w.load_reads(x, size, hd, r, t, count, from);
+  for (int r = 0; r < head.readers && from < count; ++r) {
+    const R* Q = w.load_reads(x, size, head, r, t, count, from);
     w.k.read(w.o, Q, w.p, w.S, w.Y);
     run_on(w.k.machine.where(), [&] {
       for (int i = from; i < count; ++i) {
-        const output_row row = hd.row(t + i - size.first_read, r);
+        const output_row row = head.row(t + i - size.first_read, r);
         if (i + rows_ahead < count && y.strides[3] == 1) fetch<true>(row.in(y) + rows_ahead * y.strides[1], size.d);
         finish_row<M, R>(w.Y + idx(read_row<M>(i)) * width, size.d, w.o.m[i], w.reads.at(i - from, 0, start + t + i), y, row);
       }
@@ -72,27 +73,27 @@ void chunkwise_reads(const X& x, const extents& size, const head& hd, const Y& y
 }
 
 template <class M, class R, class X, class Y, class Types>
-void chunkwise_forward(const X& x, const extents& size, const head& hd, const Y& y, const carried<M, Types>& c,
+void chunkwise_forward(const X& x, const extents& size, const head_place& head, const Y& y, const carried<M, Types>& c,
                        chunkwise_head<M, R, X>& w) {
-  const idx tokens = hd.tokens(), start = initial_position(c, hd.index);
+  const idx tokens = head.tokens(), start = initial_position(c, head.index);
   const int width = padded_width<M>(size.d);
-  load_state<M>(c, hd, size, width, w.S);
-  R m = initial_maximum<M, Types, R>(c, hd.index, hd.state);
+  load_state<M>(c, head, size, width, w.S);
+  R m = initial_maximum<M, Types, R>(c, head.index, head.state);
   w.from_nothing = !c.initial;
   w.o.begin_sequence();
   const auto keep = [&](const auto& to, idx slot) {
-    store_state<M>(to, slot, hd.state, size, width, turned_copy(w.o, w.S, width, width, w.turned), m);
+    store_state<M>(to, slot, head.state, size, width, turned_copy(w.o, w.S, width, width, w.turned), m);
   };
-  auto captured = captures_of(c, hd, size);
+  auto captured = captures_of(c, head, size);
   captured.after(0, keep);
   over_chunks(tokens, w.length, c.positions, [&](idx t, int count) {
-    w.load(x, size, hd, t, count, start, m);
+    w.load(x, size, head, t, count, start, m);
     w.k.prepare(w.o, w.S);
-    chunkwise_reads(x, size, hd, y, start, t, count, w);
+    chunkwise_reads(x, size, head, y, start, t, count, w);
     w.k.advance(w.o, w.S);
     captured.after(t + count, keep);
   });
-  if (c.final) keep(c.final, hd.index);
+  if (c.final) keep(c.final, head.index);
 }
 
 }  // namespace coefdyn::cpu

@@ -52,21 +52,22 @@ inline chunk_place chunk_at(idx k, idx tokens, int length) {
 
 /// A state from the start of chunk k to its end, without reads.
 template <class M, class R, class X>
-void through_chunk(const X& x, const extents& size, const head& hd, idx k, idx start, chunkwise_head<M, R, X>& f, R* S, R& m) {
-  const chunk_place at = chunk_at(k, hd.tokens(), f.length);
-  f.load(x, size, hd, at.t, at.count, start, m);
+void through_chunk(const X& x, const extents& size, const head_place& head, idx k, idx start, chunkwise_head<M, R, X>& f, R* S, R& m) {
+  const chunk_place at = chunk_at(k, head.tokens(), f.length);
+  f.load(x, size, head, at.t, at.count, start, m);
   f.k.prepare(f.o, S, false);
   f.k.advance(f.o, S);
 }
 /// The first pass: keeps the state at the start of each segment, and leaves the last one behind them; returns its maximum.
 template <class M, class R, class X, class Call>
-R save_states(const X& x, const extents& size, const head& hd, const Call& call, idx start, R m, chunkwise_backward_head<M, R, X>& w) {
-  const idx chunks = w.chunks_of(hd.tokens()), numbers = w.numbers();
-  R* S = w.checkpoints + w.segments_of(hd.tokens()) * numbers;
-  load_state<M>(call.c, hd, size, w.e, S);
+R save_states(const X& x, const extents& size, const head_place& head, const Call& call, idx start, R m,
+              chunkwise_backward_head<M, R, X>& w) {
+  const idx chunks = w.chunks_of(head.tokens()), numbers = w.numbers();
+  R* S = w.checkpoints + w.segments_of(head.tokens()) * numbers;
+  load_state<M>(call.c, head, size, w.e, S);
   for (idx k = 0; k < chunks; ++k) {
     if (k % w.save_every == 0) copy(S, numbers, w.checkpoints + k / w.save_every * numbers), w.checkpoint_m[k / w.save_every] = m;
-    through_chunk<M>(x, size, hd, k, start, w.f, S, m);
+    through_chunk<M>(x, size, head, k, start, w.f, S, m);
   }
   return m;
 }
@@ -78,35 +79,35 @@ struct saved_states {
 };
 /// The states within a segment again. With one chunk a segment they are the checkpoints: the next one is this one's end.
 template <class M, class R, class X>
-saved_states<R> states_of_segment(const X& x, const extents& size, const head& hd, idx segment, idx start,
+saved_states<R> states_of_segment(const X& x, const extents& size, const head_place& head, idx segment, idx start,
                                   chunkwise_backward_head<M, R, X>& w) {
   const idx first = segment * w.save_every, numbers = w.numbers();
   R* const saved = w.checkpoints + segment * numbers;
   if (w.save_every == 1) return {.first = first, .S = saved, .m = w.checkpoint_m + segment};
   copy(saved, numbers, w.inner);
   R m = w.checkpoint_m[segment];
-  const idx chunks = w.chunks_of(hd.tokens()), last = first + w.save_every < chunks ? first + w.save_every : chunks;
+  const idx chunks = w.chunks_of(head.tokens()), last = first + w.save_every < chunks ? first + w.save_every : chunks;
   for (idx k = first; k < last; ++k) {
     w.inner_m[k - first] = m;
     R* S = w.inner + (k - first + 1) * numbers;
     copy(S - numbers, numbers, S);
-    through_chunk<M>(x, size, hd, k, start, w.f, S, m);
+    through_chunk<M>(x, size, head, k, start, w.f, S, m);
   }
   return {.first = first, .S = w.inner, .m = w.inner_m};
 }
 /// Reader r of a chunk, whose start has the state S.
 template <class M, class R, class X, class Call>
-void chunk_reads_backward(const X& x, const extents& size, const head& hd, int r, const Call& call, idx start, chunk_place at, const R* S,
-                          chunkwise_backward_head<M, R, X>& w) {
+void chunk_reads_backward(const X& x, const extents& size, const head_place& head, int r, const Call& call, idx start, chunk_place at,
+                          const R* S, chunkwise_backward_head<M, R, X>& w) {
   using traits_ = traits<M>;
   auto& f = w.f;
   const auto [t, count] = at;
-  const R* Q = f.load_reads(x, size, hd, r, t, count, 0);
+  const R* Q = f.load_reads(x, size, head, r, t, count, 0);
   if constexpr (eta_sees_reads<M>) f.k.read(f.o, Q, f.p, S, f.Y);
   if (traits_::micro > 1 || traits_::needs_sum) clear(w.dY, idx(f.o.rows) * w.e);
   for (int i = 0; i < count; ++i) {
     const idx place = idx(read_row<M>(i)) * w.e;
-    const output_row row = hd.row(t + i, r);
+    const output_row row = head.row(t + i, r);
     if (i + rows_ahead < count && call.dy.strides[3] == 1) fetch<false>(row.in(call.dy) + rows_ahead * call.dy.strides[1], size.d);
     finish_row_backward<M>(f.reads, i, start + t + i, f.Y + place, f.o.m[i], call.dy, row, w.dY + place, w.grads.readers[r],
                            w.grads.row(t + i));
@@ -120,42 +121,42 @@ void chunk_reads_backward(const X& x, const extents& size, const head& hd, int r
 }
 /// Chunk k between the states S and `S_end`: dS at its end becomes dS at its start.
 template <class M, class R, class X, class Call>
-void chunk_backward(const X& x, const extents& size, const head& hd, const Call& call, idx start, idx k, const R* S, const R* S_end, R m,
-                    chunkwise_backward_head<M, R, X>& w) {
+void chunk_backward(const X& x, const extents& size, const head_place& head, const Call& call, idx start, idx k, const R* S, const R* S_end,
+                    R m, chunkwise_backward_head<M, R, X>& w) {
   auto& f = w.f;
-  const chunk_place at = chunk_at(k, hd.tokens(), f.length);
-  f.load(x, size, hd, at.t, at.count, start, m);
+  const chunk_place at = chunk_at(k, head.tokens(), f.length);
+  f.load(x, size, head, at.t, at.count, start, m);
   f.k.prepare(f.o, S);
   w.d.tokens = at.count, w.d.rows = f.o.rows;
   w.d.clear();
   w.grads.open(at.t);
   clear(w.dS_start, w.numbers());
   f.k.begin_backward(f.o, S_end, w.dS, w.d);
-  for (int r = 0; r < hd.readers; ++r) chunk_reads_backward<M, R>(x, size, hd, r, call, start, at, S, w);
+  for (int r = 0; r < head.readers; ++r) chunk_reads_backward<M, R>(x, size, head, r, call, start, at, S, w);
   f.k.finish_backward(f.o, S, w.dS, w.dS_start, w.d);
   w.d.clear_idle(f.o);
   raise_tokens<M>(f.k.machine.where(), f.in, start + at.t, f.o, w.d, w.grads.state, w.grads.row(at.t));
-  if (w.grads.by_part) w.grads.leave(x, call.g, size, hd, at.t, at.count, {.write_only = call.write_only}, f.scratch);
+  if (w.grads.by_part) w.grads.leave(x, call.g, size, head, at.t, at.count, {.write_only = call.write_only}, f.scratch);
 }
 
 /// Gradients of one head into w.grads.
 template <class M, class R, class X, class Call>
-void chunkwise_backward(const X& x, const extents& size, const head& hd, const Call& call, chunkwise_backward_head<M, R, X>& w) {
-  const idx start = initial_position(call.c, hd.index), numbers = w.numbers();
-  const R m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
+void chunkwise_backward(const X& x, const extents& size, const head_place& head, const Call& call, chunkwise_backward_head<M, R, X>& w) {
+  const idx start = initial_position(call.c, head.index), numbers = w.numbers();
+  const R m0 = starting_scale<M, R>(call.c, call.s, head.index, head.state);
   w.f.from_nothing = !call.c.initial && !call.s.initial;
-  const R last_m = save_states(x, size, hd, call, start, m0, w);
-  load_final_gradient(call.s, hd.index, hd.state, size.n, size.d, w.e, last_m, w.dS);
-  idx end = w.chunks_of(hd.tokens());
-  for (idx segment = w.segments_of(hd.tokens()) - 1; segment >= 0; --segment) {
-    const saved_states<R> saved = states_of_segment(x, size, hd, segment, start, w);
+  const R last_m = save_states(x, size, head, call, start, m0, w);
+  load_final_gradient(call.s, head.index, head.state, size.n, size.d, w.e, last_m, w.dS);
+  idx end = w.chunks_of(head.tokens());
+  for (idx segment = w.segments_of(head.tokens()) - 1; segment >= 0; --segment) {
+    const saved_states<R> saved = states_of_segment(x, size, head, segment, start, w);
     for (idx k = end - 1; k >= saved.first; --k) {
       const R* S = saved.S + (k - saved.first) * numbers;
-      chunk_backward<M, R>(x, size, hd, call, start, k, S, S + numbers, saved.m[k - saved.first], w);
+      chunk_backward<M, R>(x, size, head, call, start, k, S, S + numbers, saved.m[k - saved.first], w);
     }
     end = saved.first;
   }
-  store_initial_gradient(call.s, hd.index, hd.state, size.n, size.d, w.e, m0, w.dS);
+  store_initial_gradient(call.s, head.index, head.state, size.n, size.d, w.e, m0, w.dS);
 }
 
 }  // namespace coefdyn::cpu

@@ -163,30 +163,30 @@ struct definition_head {
 
 /// Forward of one head: y and, for a linear readout, the states.
 template <class M, class R, class X, class Y, class Types>
-void definition_forward(const X& x, const extents& size, const head& hd, const Y& y, const carried<M, Types>& c,
+void definition_forward(const X& x, const extents& size, const head_place& head, const Y& y, const carried<M, Types>& c,
                         definition_head<M, R, X>& w) {
-  const idx tokens = hd.tokens(), position = initial_position(c, hd.index);
-  gather<M>(x, size, hd.s, hd.at(0), 0, tokens, true, w.in, w.scratch);
-  load_state<M>(c, hd, size, w.h.e, w.h.P);
-  w.m0 = initial_maximum<M, Types, R>(c, hd.index, hd.state);
+  const idx tokens = head.tokens(), position = initial_position(c, head.index);
+  gather<M>(x, size, head.s, head.at(0), 0, tokens, true, w.in, w.scratch);
+  load_state<M>(c, head, size, w.h.e, w.h.P);
+  w.m0 = initial_maximum<M, Types, R>(c, head.index, head.state);
   w.from_nothing = !c.initial;
   const auto read = [&](idx i, idx alive) {
     if (i < size.first_read) return;
-    for (int r = 0; r < hd.readers; ++r) {
-      gather<M>(x, size, hd.s, hd.at(r), i, 1, true, w.reads, w.scratch);
+    for (int r = 0; r < head.readers; ++r) {
+      gather<M>(x, size, head.s, head.at(r), i, 1, true, w.reads, w.scratch);
       const R m = w.read(i, position, alive);
-      finish_row<M, R>(w.h.numerator, size.d, m, w.reads.at(0, 0, position + i), y, hd.row(i - size.first_read, r));
+      finish_row<M, R>(w.h.numerator, size.d, m, w.reads.at(0, 0, position + i), y, head.row(i - size.first_read, r));
     }
   };
-  auto captured = captures_of(c, hd, size);
+  auto captured = captures_of(c, head, size);
   w.over_tokens(tokens, position, read, [&](idx done, idx alive) {
     if constexpr (traits<M>::linear) {
       const auto keep = [&](const auto& out, idx slot) {
         w.state_now(alive, w.h.now);
-        store_state<M>(out, slot, hd.state, size, w.h.e, w.h.now, w.top);
+        store_state<M>(out, slot, head.state, size, w.h.e, w.h.now, w.top);
       };
       captured.after(done, keep);
-      if (done == tokens && c.final) keep(c.final, hd.index);
+      if (done == tokens && c.final) keep(c.final, head.index);
     }
   });
 }

@@ -129,7 +129,7 @@ struct definition_backward_head {
 
 /// Reads of token i.
 template <class M, class R, class X, class Call>
-void definition_reads_backward(const X& x, const extents& size, const head& hd, const Call& call, idx i, idx alive, idx position,
+void definition_reads_backward(const X& x, const extents& size, const head_place& head, const Call& call, idx i, idx alive, idx position,
                                definition_backward_head<M, R, X>& w) {
   using traits_ = traits<M>;
   using E = state_element<M, R>;
@@ -137,10 +137,10 @@ void definition_reads_backward(const X& x, const extents& size, const head& hd, 
   auto& f = w.f;
   const int n = size.n;
   const idx count = before ? i * traits_::micro : (i + 1) * traits_::micro;
-  for (int r = 0; r < hd.readers; ++r) {
-    gather<M>(x, size, hd.s, hd.at(r), i, 1, true, f.reads, f.scratch);
+  for (int r = 0; r < head.readers; ++r) {
+    gather<M>(x, size, head.s, head.at(r), i, 1, true, f.reads, f.scratch);
     const R m = f.read(i, position, alive);
-    finish_row_backward<M>(f.reads, 0, position + i, f.h.numerator, m, call.dy, hd.row(i, r), w.dY, w.grads.readers[r], i);
+    finish_row_backward<M>(f.reads, 0, position + i, f.h.numerator, m, call.dy, head.row(i, r), w.dY, w.grads.readers[r], i);
     w.scores_backward(alive, m);
     const R past = traits_::stabilised ? math::exp(f.past - m) : R(1);
     w.transport(count, position, past);
@@ -159,15 +159,15 @@ void definition_reads_backward(const X& x, const extents& size, const head& hd, 
 }
 /// The final state, column by column: S_T = sum_j h_{T,j} v_j' + P, unscaled.
 template <class M, class R, class X, class Call>
-void definition_state_backward(const extents& size, const head& hd, const Call& call, idx alive, idx position,
+void definition_state_backward(const extents& size, const head_place& head, const Call& call, idx alive, idx position,
                                definition_backward_head<M, R, X>& w) {
   using traits_ = traits<M>;
   using E = state_element<M, R>;
   auto& f = w.f;
   const int n = size.n, e = f.h.e;
-  const idx count = hd.tokens() * traits_::micro;
+  const idx count = head.tokens() * traits_::micro;
   E* dS = f.h.now;
-  load_final_gradient(call.s, hd.index, hd.state, n, size.d, e, R(0), dS);
+  load_final_gradient(call.s, head.index, head.state, n, size.d, e, R(0), dS);
   const auto scale = [&](idx j) { return traits_::stabilised ? math::exp(f.h.exponent[j]) : R(1); };
   const R past = traits_::stabilised ? math::exp(f.m0) : R(1);
   for (int u = 0; u < e; ++u) {
@@ -185,21 +185,21 @@ void definition_state_backward(const extents& size, const head& hd, const Call& 
 }
 
 template <class M, class R, class X, class Call>
-void definition_backward(const X& x, const extents& size, const head& hd, const Call& call, definition_backward_head<M, R, X>& w) {
+void definition_backward(const X& x, const extents& size, const head_place& head, const Call& call, definition_backward_head<M, R, X>& w) {
   using traits_ = traits<M>;
   auto& f = w.f;
-  const idx tokens = hd.tokens(), position = initial_position(call.c, hd.index), numbers = idx(size.n) * f.h.e;
-  gather<M>(x, size, hd.s, hd.at(0), 0, tokens, true, f.in, f.scratch);
-  load_state<M>(call.c, hd, size, f.h.e, f.h.P);
+  const idx tokens = head.tokens(), position = initial_position(call.c, head.index), numbers = idx(size.n) * f.h.e;
+  gather<M>(x, size, head.s, head.at(0), 0, tokens, true, f.in, f.scratch);
+  load_state<M>(call.c, head, size, f.h.e, f.h.P);
   copy(f.h.P, numbers, w.S0), clear(w.dS0, numbers);
-  f.m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
+  f.m0 = starting_scale<M, R>(call.c, call.s, head.index, head.state);
   f.from_nothing = !call.c.initial && !call.s.initial;
   w.rows.clear(tokens * traits_::micro);
   f.over_tokens(
-      tokens, position, [&](idx i, idx alive) { definition_reads_backward<M, R>(x, size, hd, call, i, alive, position, w); },
+      tokens, position, [&](idx i, idx alive) { definition_reads_backward<M, R>(x, size, head, call, i, alive, position, w); },
       [&](idx done, idx alive) {
         if constexpr (traits_::linear)
-          if (done == tokens && call.s.final) definition_state_backward<M, R>(size, hd, call, alive, position, w);
+          if (done == tokens && call.s.final) definition_state_backward<M, R>(size, head, call, alive, position, w);
       });
   for (idx i = 0; i < tokens; ++i)
     for (int l = 0; l < traits_::micro; ++l) {
@@ -209,7 +209,7 @@ void definition_backward(const X& x, const extents& size, const head& hd, const 
       if constexpr (traits_::exponential && !traits_::stabilised) o_b = o_b * math::exp(R(M::scaling::log_scale(at)));
       raise_row<M>(f.in, i, l, position + i, w.rows.at(i * traits_::micro + l), o_b, R(1), w.grads.state, i);
     }
-  store_initial_gradient(call.s, hd.index, hd.state, size.n, size.d, f.h.e, f.m0, w.dS0);
+  store_initial_gradient(call.s, head.index, head.state, size.n, size.d, f.h.e, f.m0, w.dS0);
 }
 
 }  // namespace coefdyn::cpu

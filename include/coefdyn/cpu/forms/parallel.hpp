@@ -55,9 +55,9 @@ struct parallel_head {
   }
 
   /// Streams, operands and summary of tile j, tokens [at, at + count).
-  void load(const X& x, const extents& size, const head& hd, idx j, int count, idx position, R& running) {
+  void load(const X& x, const extents& size, const head_place& head, idx j, int count, idx position, R& running) {
     const idx at = j * length;
-    gather<M>(t.machine.where(), x, size, hd.s, hd.at(0), at, count, j == 0, in, scratch);
+    gather<M>(t.machine.where(), x, size, head.s, head.at(0), at, count, j == 0, in, scratch);
     o.tokens = count;
     o.rows = count * traits_::micro;
     o.from_nothing = from_nothing && j == 0;
@@ -151,36 +151,37 @@ void sum_over_tiles(parallel_head<M, R, X>& w, idx j, int rows, R* Q, bool from_
 }
 /// y of tile j, tokens [at, at + count).
 template <class M, class R, class X, class Y>
-void parallel_reads(const X& x, const extents& size, const head& hd, const Y& y, idx start, idx j, int count, bool from_state,
+void parallel_reads(const X& x, const extents& size, const head_place& head, const Y& y, idx start, idx j, int count, bool from_state,
                     parallel_head<M, R, X>& w) {
   const idx at = j * w.length;
   const int rows = w.o.rows, from = unread(size, at, count), width = w.e;
-  for (int r = 0; r < hd.readers && from < count; ++r) {
-    gather<M>(w.t.machine.where(), x, size, hd.s, hd.at(r), at + from, count - from, true, w.reads, w.scratch);
+  for (int r = 0; r < head.readers && from < count; ++r) {
+    gather<M>(w.t.machine.where(), x, size, head.s, head.at(r), at + from, count - from, true, w.reads, w.scratch);
     R* Q = lower_reads<M>(w.reads, w.o, from, w.Q, w.p);
     sum_over_tiles(w, j, rows, Q, from_state, [](idx) {});
     if constexpr (traits<M>::linear)
       if (from_state) w.t.machine.nn(rows, width, w.n, Q, w.n, w.S, width, w.Y, width);
     for (int i = from; i < count; ++i)
       finish_row<M, R>(w.Y + idx(read_row<M>(i)) * width, size.d, w.maximum(i), w.reads.at(i - from, 0, start + at + i), y,
-                       hd.row(at + i - size.first_read, r));
+                       head.row(at + i - size.first_read, r));
   }
 }
 
 /// Forward of one head. A linear readout takes and gives states; for any other the carry is the cache (cache.hpp).
 template <class M, class R, class X, class Y, class Types>
-void parallel_forward(const X& x, const extents& size, const head& hd, const Y& y, const carried<M, Types>& c, parallel_head<M, R, X>& w) {
-  const idx tokens = hd.tokens(), start = initial_position(c, hd.index);
-  R running = initial_maximum<M, Types, R>(c, hd.index, hd.state);
+void parallel_forward(const X& x, const extents& size, const head_place& head, const Y& y, const carried<M, Types>& c,
+                      parallel_head<M, R, X>& w) {
+  const idx tokens = head.tokens(), start = initial_position(c, head.index);
+  R running = initial_maximum<M, Types, R>(c, head.index, head.state);
   w.from_nothing = !c.initial;
-  load_state<M>(c, hd, size, w.e, w.S);
+  load_state<M>(c, head, size, w.e, w.S);
   w.o.begin_sequence();
   for (idx j = 0; j < w.tiles_of(tokens); ++j) {
     const int count = w.count_of(j, tokens);
-    w.load(x, size, hd, j, count, start, running);
-    parallel_reads(x, size, hd, y, start, j, count, bool(c.initial), w);
+    w.load(x, size, head, j, count, start, running);
+    parallel_reads(x, size, head, y, start, j, count, bool(c.initial), w);
   }
-  if constexpr (traits<M>::linear) parallel_states(size, hd, c, w, running);
+  if constexpr (traits<M>::linear) parallel_states(size, head, c, w, running);
 }
 /// A state from a tile's start to its end: S <- e^Gamma S + ends' (U S) + moved' V, turned by the tile's angle.
 template <class M, class R, class X>
@@ -205,15 +206,15 @@ void through_tile(parallel_head<M, R, X>& w, const tile_summary<M, R>& s, int ro
 }
 /// The final state of a linear mixer, from the summaries.
 template <class M, class R, class X, class Types>
-void parallel_states(const extents& size, const head& hd, const carried<M, Types>& c, parallel_head<M, R, X>& w, R running) {
+void parallel_states(const extents& size, const head_place& head, const carried<M, Types>& c, parallel_head<M, R, X>& w, R running) {
   if (!c.final) return;
-  const idx tokens = hd.tokens();
+  const idx tokens = head.tokens();
   for (idx j = 0; j < w.tiles_of(tokens); ++j) {
     const int rows = w.count_of(j, tokens) * traits<M>::micro;
     through_tile(w, w.summary(j, rows), rows, w.value_rows(j), w.S);
   }
   turn_state(w.o, +1, w.S, idx(w.e), w.e);
-  store_state<M>(c.final, hd.index, hd.state, size, w.e, w.S, running);
+  store_state<M>(c.final, head.index, head.state, size, w.e, w.S, running);
 }
 
 }  // namespace coefdyn::cpu

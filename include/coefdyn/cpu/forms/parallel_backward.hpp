@@ -111,13 +111,14 @@ void state_through_tile_backward(parallel_head<M, R, X>& f, const tile_summary<M
 
 /// The first pass: operands' summaries of every tile, m at its start, and for a linear readout the states between them; returns the last m.
 template <class M, class R, class X, class Call>
-R summarise_tiles(const X& x, const extents& size, const head& hd, const Call& call, idx start, R m, parallel_backward_head<M, R, X>& w) {
+R summarise_tiles(const X& x, const extents& size, const head_place& head, const Call& call, idx start, R m,
+                  parallel_backward_head<M, R, X>& w) {
   auto& f = w.f;
-  const idx tokens = hd.tokens(), numbers = idx(f.n) * f.e;
-  if constexpr (traits<M>::linear) load_state<M>(call.c, hd, size, f.e, w.states);
+  const idx tokens = head.tokens(), numbers = idx(f.n) * f.e;
+  if constexpr (traits<M>::linear) load_state<M>(call.c, head, size, f.e, w.states);
   for (idx j = 0; j < f.tiles_of(tokens); ++j) {
     w.running[j] = m;
-    f.load(x, size, hd, j, f.count_of(j, tokens), start, m);
+    f.load(x, size, head, j, f.count_of(j, tokens), start, m);
     if constexpr (traits<M>::linear) {
       R* S = w.states + (j + 1) * numbers;
       copy(S - numbers, numbers, S);
@@ -140,12 +141,13 @@ void bonus_scores_backward(parallel_backward_head<M, R, X>& w, int count, int ro
 }
 /// dY of reader r of tile j, whose queries have been summed over all tiles.
 template <class M, class R, class X, class Call>
-void finish_rows_backward(const head& hd, int r, const Call& call, idx start, idx at, int count, parallel_backward_head<M, R, X>& w) {
+void finish_rows_backward(const head_place& head, int r, const Call& call, idx start, idx at, int count,
+                          parallel_backward_head<M, R, X>& w) {
   auto& f = w.f;
   clear(w.dY, idx(f.o.rows) * f.e);
   for (int i = 0; i < count; ++i) {
     const idx place = idx(read_row<M>(i)) * f.e;
-    finish_row_backward<M>(f.reads, i, start + at + i, f.Y + place, f.maximum(i), call.dy, hd.row(at + i, r), w.dY + place,
+    finish_row_backward<M>(f.reads, i, start + at + i, f.Y + place, f.maximum(i), call.dy, head.row(at + i, r), w.dY + place,
                            w.grads.readers[r], w.grads.row(at + i));
   }
 }
@@ -182,13 +184,13 @@ void own_tile_backward(idx j, int count, int rows, parallel_backward_head<M, R, 
 }
 /// Reader r of tile j, tokens [at, at + count).
 template <class M, class R, class X, class Call>
-void parallel_reads_backward(const X& x, const extents& size, const head& hd, int r, const Call& call, idx start, idx j, int count,
+void parallel_reads_backward(const X& x, const extents& size, const head_place& head, int r, const Call& call, idx start, idx j, int count,
                              bool from_state, parallel_backward_head<M, R, X>& w, tile_summary_gradient<M, R>& ds) {
   auto& f = w.f;
   const auto& machine = f.t.machine;
   const int rows = f.o.rows, n = f.n, e = f.e;
   const idx at = j * f.length;
-  gather<M>(machine.where(), x, size, hd.s, hd.at(r), at, count, true, f.reads, f.scratch);
+  gather<M>(machine.where(), x, size, head.s, head.at(r), at, count, true, f.reads, f.scratch);
   copy(lower_reads<M>(f.reads, f.o, 0, f.Q, f.p), idx(rows) * n, w.Q0);
   copy(w.Q0, idx(rows) * n, f.Q);
   sum_over_tiles(f, j, rows, f.Q, true, [&](idx k) {  // keeps the queries as they come to each earlier tile
@@ -197,7 +199,7 @@ void parallel_reads_backward(const X& x, const extents& size, const head& hd, in
   });
   if constexpr (traits<M>::linear)
     if (from_state) machine.nn(rows, e, n, f.Q, n, w.states, e, f.Y, e);
-  finish_rows_backward<M, R>(hd, r, call, start, at, count, w);
+  finish_rows_backward<M, R>(head, r, call, start, at, count, w);
   clear(w.dQ, idx(rows) * n);
   if constexpr (traits<M>::linear)
     if (from_state) {  // f.Q holds the queries at the sequence's start
@@ -214,19 +216,19 @@ void parallel_reads_backward(const X& x, const extents& size, const head& hd, in
 }
 /// Tile j: its readers, its state, and what all later queries have left in its summary's gradient.
 template <class M, class R, class X, class Call>
-void tile_of_head_backward(const X& x, const extents& size, const head& hd, const Call& call, idx start, idx j, bool from_state,
+void tile_of_head_backward(const X& x, const extents& size, const head_place& head, const Call& call, idx start, idx j, bool from_state,
                            parallel_backward_head<M, R, X>& w) {
   auto& f = w.f;
-  const int count = f.count_of(j, hd.tokens()), rows = count * traits<M>::micro;
+  const int count = f.count_of(j, head.tokens()), rows = count * traits<M>::micro;
   const idx at = j * f.length;
   R m = w.running[j];
-  f.load(x, size, hd, j, count, start, m);
+  f.load(x, size, head, j, count, start, m);
   w.d.tokens = count, w.d.rows = rows;
   w.d.clear();
   w.grads.open(at);
   w.back.begin(f.o);
   auto ds = w.gradient(j, rows);
-  for (int r = 0; r < hd.readers; ++r) parallel_reads_backward<M, R>(x, size, hd, r, call, start, j, count, from_state, w, ds);
+  for (int r = 0; r < head.readers; ++r) parallel_reads_backward<M, R>(x, size, head, r, call, start, j, count, from_state, w, ds);
   R* dV_own = w.value_gradients(j);
   if constexpr (traits<M>::linear)
     if (call.s.final)
@@ -235,28 +237,28 @@ void tile_of_head_backward(const X& x, const extents& size, const head& hd, cons
   for (idx i = 0; i < idx(rows) * f.e; ++i) w.d.V[i] += dV_own[i];
   w.d.clear_idle(f.o);
   raise_tokens<M>(f.t.machine.where(), f.in, start + at, f.o, w.d, w.grads.state, w.grads.row(at));
-  if (w.grads.by_part) w.grads.leave(x, call.g, size, hd, at, count, {.write_only = call.write_only}, f.scratch);
+  if (w.grads.by_part) w.grads.leave(x, call.g, size, head, at, count, {.write_only = call.write_only}, f.scratch);
 }
 
 template <class M, class R, class X, class Call>
-void parallel_backward(const X& x, const extents& size, const head& hd, const Call& call, parallel_backward_head<M, R, X>& w) {
+void parallel_backward(const X& x, const extents& size, const head_place& head, const Call& call, parallel_backward_head<M, R, X>& w) {
   constexpr bool linear = traits<M>::linear;
   auto& f = w.f;
-  const idx start = initial_position(call.c, hd.index), numbers = idx(f.n) * f.e, tiles = f.tiles_of(hd.tokens());
-  const R m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
+  const idx start = initial_position(call.c, head.index), numbers = idx(f.n) * f.e, tiles = f.tiles_of(head.tokens());
+  const R m0 = starting_scale<M, R>(call.c, call.s, head.index, head.state);
   const bool from_state = linear && (call.c.initial || call.s.initial);
   f.from_nothing = !from_state;
-  [[maybe_unused]] const R last_m = summarise_tiles(x, size, hd, call, start, m0, w);
+  [[maybe_unused]] const R last_m = summarise_tiles(x, size, head, call, start, m0, w);
   if constexpr (linear) {
-    load_final_gradient(call.s, hd.index, hd.state, size.n, size.d, f.e, last_m, w.dS);
+    load_final_gradient(call.s, head.index, head.state, size.n, size.d, f.e, last_m, w.dS);
     clear(w.dS0, numbers);
   }
   clear(w.summary_grads, tiles * w.per_tile);
   clear(w.dV, tiles * idx(f.length) * traits<M>::micro * f.e);
-  for (idx j = tiles - 1; j >= 0; --j) tile_of_head_backward<M, R>(x, size, hd, call, start, j, from_state, w);
+  for (idx j = tiles - 1; j >= 0; --j) tile_of_head_backward<M, R>(x, size, head, call, start, j, from_state, w);
   if constexpr (linear) {
     for (idx i = 0; i < numbers; ++i) w.dS0[i] += w.dS[i];
-    store_initial_gradient(call.s, hd.index, hd.state, size.n, size.d, f.e, m0, w.dS0);
+    store_initial_gradient(call.s, head.index, head.state, size.n, size.d, f.e, m0, w.dS0);
   }
 }
 

@@ -82,29 +82,29 @@ struct recurrent_head {
 
 /// Forward of one head over tokens [0, T) of its sequence.
 template <class M, class R, class X, class Y, class Types>
-void recurrent_forward(const X& x, const extents& size, const head& hd, const Y& y, const carried<M, Types>& c,
+void recurrent_forward(const X& x, const extents& size, const head_place& head, const Y& y, const carried<M, Types>& c,
                        recurrent_head<M, R, X>& w) {
   using traits_ = traits<M>;
-  const idx tokens = hd.tokens(), start = initial_position(c, hd.index);
-  load_state<M>(c, hd, size, w.e, w.S);
-  w.m = initial_maximum<M, Types, R>(c, hd.index, hd.state);
+  const idx tokens = head.tokens(), start = initial_position(c, head.index);
+  load_state<M>(c, head, size, w.e, w.S);
+  w.m = initial_maximum<M, Types, R>(c, head.index, head.state);
   w.empty = !c.initial;
-  const auto keep = [&](const auto& to, idx slot) { store_state<M>(to, slot, hd.state, size, w.e, w.S, w.m); };
+  const auto keep = [&](const auto& to, idx slot) { store_state<M>(to, slot, head.state, size, w.e, w.S, w.m); };
   const auto read = [&](int i, idx t) {
     if (t < size.first_read) return;
-    for (int r = 0; r < hd.readers; ++r) {
-      gather<M>(x, size, hd.s, hd.at(r), t, 1, true, w.reads, w.scratch);
+    for (int r = 0; r < head.readers; ++r) {
+      gather<M>(x, size, head.s, head.at(r), t, 1, true, w.reads, w.scratch);
       const auto at = w.reads.at(0, 0, start + t);
       const R top = w.read_maximum(i, start + t);
       w.read(at, i, start + t, w.S, top);
-      finish_row<M, R>(w.numerator, size.d, top, at, y, hd.row(t - size.first_read, r));
+      finish_row<M, R>(w.numerator, size.d, top, at, y, head.row(t - size.first_read, r));
     }
   };
-  auto captured = captures_of(c, hd, size);
+  auto captured = captures_of(c, head, size);
   captured.after(0, keep);
   for (idx t0 = 0; t0 < tokens; t0 += w.window) {
     const idx count = tokens - t0 < w.window ? tokens - t0 : w.window;
-    gather<M>(x, size, hd.s, hd.at(0), t0, count, t0 == 0, w.in, w.scratch);
+    gather<M>(x, size, head.s, head.at(0), t0, count, t0 == 0, w.in, w.scratch);
     for (int i = 0; i < count; ++i) {
       if constexpr (traits_::structure.order == reads::before_write) read(i, t0 + i);
       w.advance(i, start + t0 + i);
@@ -112,7 +112,7 @@ void recurrent_forward(const X& x, const extents& size, const head& hd, const Y&
       captured.after(t0 + i + 1, keep);
     }
   }
-  if (c.final) keep(c.final, hd.index);
+  if (c.final) keep(c.final, head.index);
 }
 
 }  // namespace coefdyn::cpu

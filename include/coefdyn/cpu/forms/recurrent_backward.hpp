@@ -53,18 +53,18 @@ void own_read_backward(recurrent_backward_head<M, R, X>& w, const Q& q_at, int i
 }
 /// Reads of token i of the window, token t of the sequence, from state S, scaled by e^-f.m: gradients of q, the bonus and the state.
 template <class M, class R, class X, class Call>
-void recurrent_read_backward(const X& x, const extents& size, const head& hd, const Call& call, recurrent_backward_head<M, R, X>& w, int i,
-                             idx t, idx position, const state_element<M, R>* S) {
+void recurrent_read_backward(const X& x, const extents& size, const head_place& head, const Call& call, recurrent_backward_head<M, R, X>& w,
+                             int i, idx t, idx position, const state_element<M, R>* S) {
   using E = state_element<M, R>;
   auto& f = w.f;
   const int n = f.n, e = f.e;
   const R top = f.read_maximum(i, position);
   const R past = top == f.m ? R(1) : math::exp(f.m - top);
-  for (int r = 0; r < hd.readers; ++r) {
-    gather<M>(x, size, hd.s, hd.at(r), t, 1, true, f.reads, f.scratch);
+  for (int r = 0; r < head.readers; ++r) {
+    gather<M>(x, size, head.s, head.at(r), t, 1, true, f.reads, f.scratch);
     const auto q_at = f.reads.at(0, 0, position);
     f.read(q_at, i, position, S, top);
-    finish_row_backward<M>(f.reads, 0, position, f.numerator, top, call.dy, hd.row(t, r), w.dY, w.grads.readers[r], t);
+    finish_row_backward<M>(f.reads, 0, position, f.numerator, top, call.dy, head.row(t, r), w.dY, w.grads.readers[r], t);
     for (int c = 0; c < n; ++c) {
       E dq{};
       for (int u = 0; u < e; ++u) {
@@ -116,8 +116,8 @@ void states_of_window(recurrent_backward_head<M, R, X>& w, int count, idx positi
 }
 /// Token i of the window that starts at token t0: dS behind it becomes dS before it.
 template <class M, class R, class X, class Call>
-void token_backward(const X& x, const extents& size, const head& hd, const Call& call, recurrent_backward_head<M, R, X>& w, int i, idx t0,
-                    idx start, bool from_nothing) {
+void token_backward(const X& x, const extents& size, const head_place& head, const Call& call, recurrent_backward_head<M, R, X>& w, int i,
+                    idx t0, idx start, bool from_nothing) {
   using traits_ = traits<M>;
   using E = state_element<M, R>;
   auto& f = w.f;
@@ -125,7 +125,7 @@ void token_backward(const X& x, const extents& size, const head& hd, const Call&
   const idx position = start + t0 + i, first = idx(i) * traits_::micro;
   f.m = w.m[i + 1];
   if constexpr (traits_::structure.order == reads::after_write)
-    recurrent_read_backward<M, R>(x, size, hd, call, w, i, t0 + i, position, w.state_at(first + traits_::micro));
+    recurrent_read_backward<M, R>(x, size, head, call, w, i, t0 + i, position, w.state_at(first + traits_::micro));
   for (int l = traits_::micro - 1; l >= 0; --l) {
     const idx row = first + l;
     if (traits_::writes_at(l)) write_backward(w, i, l, position);
@@ -135,22 +135,22 @@ void token_backward(const X& x, const extents& size, const head& hd, const Call&
   }
   f.m = w.m[i];
   if constexpr (traits_::structure.order == reads::before_write)
-    recurrent_read_backward<M, R>(x, size, hd, call, w, i, t0 + i, position, w.state_at(first));
+    recurrent_read_backward<M, R>(x, size, head, call, w, i, t0 + i, position, w.state_at(first));
 }
 
 template <class M, class R, class X, class Call>
-void recurrent_backward(const X& x, const extents& size, const head& hd, const Call& call, recurrent_backward_head<M, R, X>& w) {
+void recurrent_backward(const X& x, const extents& size, const head_place& head, const Call& call, recurrent_backward_head<M, R, X>& w) {
   using traits_ = traits<M>;
   auto& f = w.f;
-  const idx tokens = hd.tokens(), start = initial_position(call.c, hd.index), numbers = w.numbers();
-  const R m0 = starting_scale<M, R>(call.c, call.s, hd.index, hd.state);
+  const idx tokens = head.tokens(), start = initial_position(call.c, head.index), numbers = w.numbers();
+  const R m0 = starting_scale<M, R>(call.c, call.s, head.index, head.state);
   const bool from_nothing = !call.c.initial && !call.s.initial;
   f.m = m0, f.empty = from_nothing;
-  load_state<M>(call.c, hd, size, f.e, f.S);
+  load_state<M>(call.c, head, size, f.e, f.S);
   const idx windows = (tokens + f.window - 1) / f.window;
   const auto load = [&](idx k) {
     const idx t0 = k * f.window, count = tokens - t0 < f.window ? tokens - t0 : f.window;
-    gather<M>(x, size, hd.s, hd.at(0), t0, count, true, f.in, f.scratch);
+    gather<M>(x, size, head.s, head.at(0), t0, count, true, f.in, f.scratch);
     return int(count);
   };
   for (idx k = 0; k < windows; ++k) {
@@ -158,7 +158,7 @@ void recurrent_backward(const X& x, const extents& size, const head& hd, const C
     const int count = load(k);
     for (int i = 0; i < count; ++i) f.advance(i, start + k * f.window + i);
   }
-  load_final_gradient(call.s, hd.index, hd.state, size.n, size.d, f.e, f.m, w.dS);
+  load_final_gradient(call.s, head.index, head.state, size.n, size.d, f.e, f.m, w.dS);
   for (idx k = windows - 1; k >= 0; --k) {
     const int count = load(k);
     const idx t0 = k * f.window;
@@ -166,13 +166,13 @@ void recurrent_backward(const X& x, const extents& size, const head& hd, const C
     copy(w.checkpoints + k * numbers, numbers, w.inner);
     states_of_window(w, count, start + t0);
     w.rows.clear(f.window * traits_::micro);
-    for (int i = count - 1; i >= 0; --i) token_backward<M, R>(x, size, hd, call, w, i, t0, start, from_nothing);
+    for (int i = count - 1; i >= 0; --i) token_backward<M, R>(x, size, head, call, w, i, t0, start, from_nothing);
     for (int i = 0; i < count; ++i)
       for (int l = 0; l < traits_::micro; ++l)
         raise_row<M>(f.in, i, l, start + t0 + i, w.rows.at(idx(i) * traits_::micro + l),
                      write_b<M>(f.in.at(i, l, start + t0 + i), w.m[i + 1]), math::exp(w.extra[i]), w.grads.state, t0 + i);
   }
-  store_initial_gradient(call.s, hd.index, hd.state, size.n, size.d, f.e, m0, w.dS);
+  store_initial_gradient(call.s, head.index, head.state, size.n, size.d, f.e, m0, w.dS);
 }
 
 }  // namespace coefdyn::cpu

@@ -48,9 +48,9 @@ struct gradient_frames {
   }
   /// Rows [t, t + tokens) to the caller; `raw` as in scatter.
   template <class G>
-  void leave(const X& x, const G& g, const extents& e, const head& hd, idx t, idx tokens, leaving which, R* raw) const {
-    scatter<M, R>(x, g, e, hd.s, hd.at(0), t, tokens, which, state, raw);
-    for (int r = 0; r < hd.readers; ++r) scatter<M, R>(x, g, e, hd.s, hd.at(r), t, tokens, which, readers[r], raw);
+  void leave(const X& x, const G& g, const extents& e, const head_place& head, idx t, idx tokens, leaving which, R* raw) const {
+    scatter<M, R>(x, g, e, head.s, head.at(0), t, tokens, which, state, raw);
+    for (int r = 0; r < head.readers; ++r) scatter<M, R>(x, g, e, head.s, head.at(r), t, tokens, which, readers[r], raw);
   }
   void clear(bool keep_shared) {
     state.clear(keep_shared);
@@ -71,9 +71,9 @@ struct constant_slots {
     for (idx i = 0; i < s; ++i) place(a, e, states, i);
     for (idx i = 0; i < r; ++i) place(a, e, readers, i);
   }
-  void keep(const extents& e, const head& hd, const gradient_frames<M, R, X>& d) {
-    copy(d.state, states[hd.index * e.states + hd.state]);
-    for (int r = 0; r < hd.readers; ++r) copy(d.readers[r], readers[hd.index * e.readers + hd.first_reader + r]);
+  void keep(const extents& e, const head_place& head, const gradient_frames<M, R, X>& d) {
+    copy(d.state, states[head.index * e.states + head.state]);
+    for (int r = 0; r < head.readers; ++r) copy(d.readers[r], readers[head.index * e.readers + head.first_reader + r]);
   }
   template <class G>
   void add_all(const X& x, const extents& e, const G& g) const {

@@ -17,7 +17,7 @@ struct output_row {
   }
 };
 /// One sequence of one state head and the heads that read it.
-struct head {
+struct head_place {
   sequence s;
   idx index = 0;  // of the sequence
   int state = 0;
@@ -32,8 +32,8 @@ COEFDYN_HD inline int readers_per_state(const extents& e) { return e.states ? e.
 COEFDYN_HD inline int states_per_group(const extents& e) { return e.keys ? e.states / e.keys : 0; }
 inline idx groups(const extents& e) { return e.sequences * e.keys; }
 template <class X>
-COEFDYN_HD head head_of_group(const X& x, const extents& e, idx group, int member) {
-  head h;
+COEFDYN_HD head_place head_of_group(const X& x, const extents& e, idx group, int member) {
+  head_place h;
   h.index = group / e.keys;
   h.s = sequence_at(x, e, h.index);
   h.state = int(group % e.keys) * states_per_group(e) + member;
@@ -42,15 +42,15 @@ COEFDYN_HD head head_of_group(const X& x, const extents& e, idx group, int membe
   return h;
 }
 
-/// Moves `hd` to the next state head (of the next sequence after the last head). False after the last sequence.
+/// Moves `head` to the next state head (of the next sequence after the last head). False after the last sequence.
 template <class X>
-bool next_head(const X& x, const extents& e, head& hd) {
-  if (hd.state + 1 == e.states) {
-    if (hd.index + 1 == e.sequences) return false;
-    hd.s = sequence_at(x, e, ++hd.index);
-    hd.state = -1;
+bool next_head(const X& x, const extents& e, head_place& head) {
+  if (head.state + 1 == e.states) {
+    if (head.index + 1 == e.sequences) return false;
+    head.s = sequence_at(x, e, ++head.index);
+    head.state = -1;
   }
-  hd.first_reader = ++hd.state * hd.readers;
+  head.first_reader = ++head.state * head.readers;
   return true;
 }
 
@@ -128,9 +128,9 @@ void store_rest(const V& out, idx sequence, int h, int n, idx stride, const X* z
 }
 /// Loads the caller's initial state (or zeros) into S (n, width), normalizer column at d.
 template <class M, class Types, class X>
-void load_state(const carried<M, Types>& c, const head& hd, const extents& size, int width, X* S) {
-  const idx sequence = hd.index;
-  const int h = hd.state, n = size.n, d = size.d, e = width;
+void load_state(const carried<M, Types>& c, const head_place& head, const extents& size, int width, X* S) {
+  const idx sequence = head.index;
+  const int h = head.state, n = size.n, d = size.d, e = width;
   const int rows = is_complex<X> ? n : traits<M>::lowered(n);
   clear(S, idx(rows) * e);
   if (!c.initial) return;
@@ -158,8 +158,8 @@ struct captures {
   }
 };
 template <class M, class Types>
-captures<M, Types> captures_of(const carried<M, Types>& c, const head& hd, const extents& size) {
-  return {.c = c, .sequence = hd.index, .sequences = size.sequences, .tokens = hd.tokens()};
+captures<M, Types> captures_of(const carried<M, Types>& c, const head_place& head, const extents& size) {
+  return {.c = c, .sequence = head.index, .sequences = size.sequences, .tokens = head.tokens()};
 }
 
 /// Positions that leave a call; all heads have read the ones that came in, which may be the same memory.

@@ -28,15 +28,15 @@ struct chunk_source {
                         : 0);
   }
   /// Streams and operands of tokens [t, t + count); returns the last maximum.
-  __device__ R load(const X& x, const extents& e, const head& hd, idx t, int count, idx position, R m) {
-    gather<M>(x, e, hd.s, hd.at(0), t, 0, count, in, raw);
+  __device__ R load(const X& x, const extents& e, const head_place& head, idx t, int count, idx position, R m) {
+    gather<M>(x, e, head.s, head.at(0), t, 0, count, in, raw);
     o.tokens = count, o.rows = count * traits_::micro;
     if constexpr (operands<M, R>::goes_onward) o.origin = o.onward ? t : 0;
     return lower<M>(in, position + t, m, o);
   }
   /// Queries of reader r over the same tokens, from token `from` on.
-  __device__ void load_reads(const X& x, const extents& e, const head& hd, int r, idx t, int count, int from) {
-    gather<M>(x, e, hd.s, hd.at(r), t, from, count, reads, raw);
+  __device__ void load_reads(const X& x, const extents& e, const head_place& head, int r, idx t, int count, int from) {
+    gather<M>(x, e, head.s, head.at(r), t, from, count, reads, raw);
     lower_reads<M>(reads, o, from, Q, p);
   }
   /// Element u of the value row at timeline row r, from any chunk.
@@ -111,45 +111,45 @@ __global__ void __launch_bounds__(chunk_threads)
   const int slices = slices_of(e.d, columns), le = w.le;
   each_item(items, [&](idx item) {
     const slice s = slice_at<M>(e.d, int(item % slices), columns);
-    const head hd = head_at(x, e, item / slices);
-    const idx tokens = hd.tokens(), start = carry.initial.S.data && carry.initial.position.data ? carry.initial.position(hd.index) : 0;
+    const head_place head = head_at(x, e, item / slices);
+    const idx tokens = head.tokens(), start = carry.initial.S.data && carry.initial.position.data ? carry.initial.position(head.index) : 0;
     const auto value = f.values(s);
     w.k.e = s.width;
-    load_state<M>(carry.initial, hd.index, hd.state, e.n, s, le, w.S);
-    R m = initial_maximum_of<M, R>(carry.initial, hd.index, hd.state);
+    load_state<M>(carry.initial, head.index, head.state, e.n, s, le, w.S);
+    R m = initial_maximum_of<M, R>(carry.initial, head.index, head.state);
     int next = 0;
     const auto store = [&](const auto& out, idx slot, idx done) {
-      each_unsynced(s.width, [&](int u) { leave_column<M, R>(f.o, done > 0, out, slot, hd.state, e.n, s, u, le, w.S); });
-      if (threadIdx.x == 0 && s.first == 0) store_marks<M>(out, slot, hd.state, m, start + done);
+      each_unsynced(s.width, [&](int u) { leave_column<M, R>(f.o, done > 0, out, slot, head.state, e.n, s, u, le, w.S); });
+      if (threadIdx.x == 0 && s.first == 0) store_marks<M>(out, slot, head.state, m, start + done);
       __syncthreads();
     };
     const auto capture = [&](idx done) {
       for (; next < carry.captures && (carry.positions[next] <= done || done == tokens); ++next)
-        store(carry.captured, idx(next) * e.sequences + hd.index, done);
+        store(carry.captured, idx(next) * e.sequences + head.index, done);
     };
     capture(0);
     for (idx t = 0; t < tokens;) {
       int count = int(tokens - t < length ? tokens - t : length);
       if (next < carry.captures && carry.positions[next] < t + count)
         count = int(carry.positions[next] - t);  // chunks end where a state is captured
-      m = f.load(x, e, hd, t, count, start, m);
+      m = f.load(x, e, head, t, count, start, m);
       w.k.prepare(f.o, w.S, value);
       const int from = int(e.first_read - t <= 0 ? 0 : e.first_read - t < count ? e.first_read - t : count);
-      for (int r = 0; r < hd.readers && from < count; ++r) {
-        f.load_reads(x, e, hd, r, t, count, from);
+      for (int r = 0; r < head.readers && from < count; ++r) {
+        f.load_reads(x, e, head, r, t, count, from);
         w.k.read(f.o, f.Q, f.p, w.S, w.Y, value);
         each2(count - from, s.count, [&](int k, int v) {
           const int i = from + k;
           const R* row = w.Y + cpu::read_row<M>(i) * le;
-          finish_element<M>(row[v], traits_::needs_sum ? row[s.count] : R(0), f.o.m[i], f.reads.at(i, 0, start + t + i), y, hd.s.batch,
-                            hd.s.begin + t + i - e.first_read, hd.first_reader + r, s.first + v);
+          finish_element<M>(row[v], traits_::needs_sum ? row[s.count] : R(0), f.o.m[i], f.reads.at(i, 0, start + t + i), y, head.s.batch,
+                            head.s.begin + t + i - e.first_read, head.first_reader + r, s.first + v);
         });
       }
       w.k.advance(f.o, w.S);
       t += count;
       capture(t);
     }
-    if (carry.final.S.data) store(carry.final, hd.index, tokens);
+    if (carry.final.S.data) store(carry.final, head.index, tokens);
   });
 }
 

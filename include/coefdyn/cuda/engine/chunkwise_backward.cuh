@@ -44,14 +44,14 @@ __device__ __noinline__ void raise_chunk(const chunk_source<M, R, X>& f, const o
 }
 /// dY (rows, le) from the caller's dy and the read's numerators Y; the normalization's own streams get theirs.
 template <class M, class R, class X, class Call, class Maximum>
-__device__ __noinline__ void finish_chunk_backward(const chunk_source<M, R, X>& f, const head& hd, const Call& call,
+__device__ __noinline__ void finish_chunk_backward(const chunk_source<M, R, X>& f, const head_place& head, const Call& call,
                                                    const gradient_frames<M, R, X>& grads, R* df, int r, idx t, idx start, const R* Y, R* dY,
                                                    Maximum maximum) {
   const int le = f.o.le;
   clear(dY, f.o.rows * le);
   finish_rows_backward<M>(
-      f.reads, f.o.tokens, start + t, [&](int i) { return Y + cpu::read_row<M>(i) * le; }, maximum, call.dy, hd.s.batch, hd.s.begin + t,
-      hd.first_reader + r, [&](int i) { return dY + cpu::read_row<M>(i) * le; }, df, grads.reader(r), t);
+      f.reads, f.o.tokens, start + t, [&](int i) { return Y + cpu::read_row<M>(i) * le; }, maximum, call.dy, head.s.batch, head.s.begin + t,
+      head.first_reader + r, [&](int i) { return dY + cpu::read_row<M>(i) * le; }, df, grads.reader(r), t);
 }
 
 template <class M, class R, class X>
@@ -93,26 +93,26 @@ struct chunkwise_backward_block {
   }
 
   template <class Call>
-  __device__ void go(const X& x, const extents& ex, const head& hd, const Call& call) {
-    const idx tokens = hd.tokens(), start = call.initial.S.data && call.initial.position.data ? call.initial.position(hd.index) : 0,
+  __device__ void go(const X& x, const extents& ex, const head_place& head, const Call& call) {
+    const idx tokens = head.tokens(), start = call.initial.S.data && call.initial.position.data ? call.initial.position(head.index) : 0,
               size = idx(n) * le;
     const idx chunks = (tokens + length - 1) / length;
     const auto count_of = [&](idx c) { return int(tokens - c * length < length ? tokens - c * length : length); };
     const slice all{0, ex.d, ex.d, e};
     const auto value = f.values(all);
-    const R m0 = starting_scale<M, R>(call, hd.index, hd.state);
+    const R m0 = starting_scale<M, R>(call, head.index, head.state);
     R m = m0;
-    load_state<M>(call.initial, hd.index, hd.state, ex.n, all, le, inner);
+    load_state<M>(call.initial, head.index, head.state, ex.n, all, le, inner);
     for (idx c = 0; c < chunks; ++c) {
       if (c % save_every == 0) {
         copy(inner, checkpoints + c / save_every * size);
         if (threadIdx.x == 0) checkpoint_m[c / save_every] = m;
       }
-      m = f.load(x, ex, hd, c * length, count_of(c), start, m);
+      m = f.load(x, ex, head, c * length, count_of(c), start, m);
       k.prepare(f.o, inner, value);
       k.advance(f.o, inner);
     }
-    load_final_gradient<M>(call.final_gradient, hd.index, hd.state, ex.n, ex.d, m, dS, le);
+    load_final_gradient<M>(call.final_gradient, head.index, head.state, ex.n, ex.d, m, dS, le);
     for (idx segment = (chunks + save_every - 1) / save_every - 1; segment >= 0; --segment) {
       const idx first = segment * save_every, last = first + save_every < chunks ? first + save_every : chunks;
       copy(checkpoints + segment * size, inner);
@@ -121,7 +121,7 @@ struct chunkwise_backward_block {
         if (threadIdx.x == 0) inner_m[c - first] = m;
         R* S = inner + (c - first + 1) * size;
         copy(S - size, S);
-        m = f.load(x, ex, hd, c * length, count_of(c), start, m);
+        m = f.load(x, ex, head, c * length, count_of(c), start, m);
         k.prepare(f.o, S, value);
         k.advance(f.o, S);
       }
@@ -129,16 +129,16 @@ struct chunkwise_backward_block {
         const idx t = c * length;
         const int count = count_of(c);
         const R* S = inner + (c - first) * size;
-        f.load(x, ex, hd, t, count, start, inner_m[c - first]);
+        f.load(x, ex, head, t, count, start, inner_m[c - first]);
         k.prepare(f.o, S, value);
         d.tokens = count, d.rows = f.o.rows;
         d.clear();
         clear(dS_start, n * le);
         k.begin_backward(f.o, inner + (c - first + 1) * size, dS, d);
-        for (int r = 0; r < hd.readers; ++r) {
-          f.load_reads(x, ex, hd, r, t, count, 0);
+        for (int r = 0; r < head.readers; ++r) {
+          f.load_reads(x, ex, head, r, t, count, 0);
           k.read(f.o, f.Q, f.p, S, Y, value);
-          finish_chunk_backward(f, hd, call, grads, df, r, t, start, Y, dY, [&](int i) { return f.o.m[i]; });
+          finish_chunk_backward(f, head, call, grads, df, r, t, start, Y, dY, [&](int i) { return f.o.m[i]; });
           k.read_backward(f.o, f.Q, f.p, S, dY, dQ, dp, dS_start, d, value);
           if constexpr (O::before) bonus_backward<M>(f.reads, f.o, dp, dQ, d);
           raise_queries<M, R>(count, grads.reader(r), t, [&](int i) { return dQ + cpu::read_row<M>(i) * f.o.ln; });
@@ -147,7 +147,7 @@ struct chunkwise_backward_block {
         raise_chunk(f, d, grads, start + t, t);
       }
     }
-    store_initial_gradient<M>(call.initial_gradient, hd.index, hd.state, ex.n, ex.d, m0, static_cast<const R*>(dS), le);
+    store_initial_gradient<M>(call.initial_gradient, head.index, head.state, ex.n, ex.d, m0, static_cast<const R*>(dS), le);
   }
 };
 

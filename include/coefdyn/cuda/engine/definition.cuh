@@ -123,9 +123,9 @@ template <class M, class R, class X>
 struct value_reader {
   const X& x;
   const extents& e;
-  const head& hd;
+  const head_place& head;
   __device__ R operator()(idx j, int u) const {
-    return u < e.d ? R(x.v(hd.s.batch, hd.s.begin * traits<M>::writes + j, hd.state, u)) : R(1);
+    return u < e.d ? R(x.v(head.s.batch, head.s.begin * traits<M>::writes + j, head.state, u)) : R(1);
   }
 };
 
@@ -140,13 +140,13 @@ __global__ void __launch_bounds__(256)
   memory a{fast, slow + idx(blockIdx.x) * slow_bytes, fast_bytes};
   const Block w(a, e, longest);
   each_item(items, [&](idx item) {
-    const head hd = head_at(x, e, item);
-    const idx tokens = hd.tokens(), start = carry.initial.S.data && carry.initial.position.data ? carry.initial.position(hd.index) : 0;
+    const head_place head = head_at(x, e, item);
+    const idx tokens = head.tokens(), start = carry.initial.S.data && carry.initial.position.data ? carry.initial.position(head.index) : 0;
     const slice all{0, e.d, e.d, w.e};
-    if constexpr (traits_::linear) load_state<M>(carry.initial, hd.index, hd.state, e.n, all, w.e, w.P);
+    if constexpr (traits_::linear) load_state<M>(carry.initial, head.index, head.state, e.n, all, w.e, w.P);
     else clear(w.P, e.n * w.e);
-    R m0 = initial_maximum_of<M, R>(carry.initial, hd.index, hd.state);
-    const value_reader<M, R, X> value{x, e, hd};
+    R m0 = initial_maximum_of<M, R>(carry.initial, head.index, head.state);
+    const value_reader<M, R, X> value{x, e, head};
     int next = 0;
     const auto keep = [&](const auto& out, idx slot, idx done, idx alive) {
       if constexpr (traits_::linear) {
@@ -157,30 +157,30 @@ __global__ void __launch_bounds__(256)
           E s = past * w.P[c * w.e + u];
           for (idx j = 0; j < alive; ++j)
             s += ((traits_::stabilised ? math::exp(w.exponent[j] - m) : R(1)) * value(j, u)) * w.H[c * w.columns + j];
-          if (u < e.d) out.S(slot, hd.state, c, u) = cpu::converted<Stored>(s);
-          else if constexpr (traits_::needs_sum) out.z(slot, hd.state, c) = cpu::converted<Stored>(s);
+          if (u < e.d) out.S(slot, head.state, c, u) = cpu::converted<Stored>(s);
+          else if constexpr (traits_::needs_sum) out.z(slot, head.state, c) = cpu::converted<Stored>(s);
         });
-        if (threadIdx.x == 0) store_marks<M>(out, slot, hd.state, m, start + done);
+        if (threadIdx.x == 0) store_marks<M>(out, slot, head.state, m, start + done);
       }
     };
     w.over_tokens(
-        tokens, start, m0, [&](idx i) { gather<M>(x, e, hd.s, hd.at(0), i, 0, 1, w.in, w.raw); },
+        tokens, start, m0, [&](idx i) { gather<M>(x, e, head.s, head.at(0), i, 0, 1, w.in, w.raw); },
         [&](idx i, idx alive) {
           if (i < e.first_read) return;
-          for (int r = 0; r < hd.readers; ++r) {
-            gather<M>(x, e, hd.s, hd.at(r), i, 0, 1, w.reads, w.raw);
+          for (int r = 0; r < head.readers; ++r) {
+            gather<M>(x, e, head.s, head.at(r), i, 0, 1, w.reads, w.raw);
             const R m = w.read(start + i, alive, m0, value);
             const auto at = w.reads.at(0, 0, start + i);
             each(e.d, [&](int v) {
-              finish_element<M>(w.numerator[v], traits_::needs_sum ? w.numerator[e.d] : R(0), m, at, y, hd.s.batch,
-                                hd.s.begin + i - e.first_read, hd.first_reader + r, v);
+              finish_element<M>(w.numerator[v], traits_::needs_sum ? w.numerator[e.d] : R(0), m, at, y, head.s.batch,
+                                head.s.begin + i - e.first_read, head.first_reader + r, v);
             });
           }
         },
         [&](idx done, idx alive) {
           for (; next < carry.captures && (carry.positions[next] <= done || done == tokens); ++next)
-            keep(carry.captured, idx(next) * e.sequences + hd.index, done, alive);
-          if (done == tokens && carry.final.S.data) keep(carry.final, hd.index, done, alive);
+            keep(carry.captured, idx(next) * e.sequences + head.index, done, alive);
+          if (done == tokens && carry.final.S.data) keep(carry.final, head.index, done, alive);
         });
   });
 }

@@ -55,12 +55,12 @@ struct definition_backward_block : reverse_block<M, R, X> {
   }
 
   template <class Call>
-  __device__ void go(const X& x, const extents& ex, const head& hd, const Call& call) const {
-    const idx tokens = hd.tokens(), size = idx(n) * e, windows = (tokens + window - 1) / window;
-    score_gradients(x, ex, hd, call);
+  __device__ void go(const X& x, const extents& ex, const head_place& head, const Call& call) const {
+    const idx tokens = head.tokens(), size = idx(n) * e, windows = (tokens + window - 1) / window;
+    score_gradients(x, ex, head, call);
     clear(inner, int(size));
     for (idx k = 0; k < windows; ++k) {
-      const int count = load(x, ex, hd, k);
+      const int count = load(x, ex, head, k);
       each(e, [&](int u) {
         for (int c = 0; c < n; ++c) checkpoints[k * size + idx(c) * e + u] = inner[idx(c) * e + u];
         for (int i = 0; i < count; ++i) {
@@ -70,7 +70,7 @@ struct definition_backward_block : reverse_block<M, R, X> {
     }
     clear(dS, int(size));
     for (idx k = windows - 1; k >= 0; --k) {
-      const int count = load(x, ex, hd, k);
+      const int count = load(x, ex, head, k);
       const idx t0 = k * window;
       each(e, [&](int u) {
         for (int c = 0; c < n; ++c) inner[idx(c) * e + u] = checkpoints[k * size + idx(c) * e + u];
@@ -80,38 +80,38 @@ struct definition_backward_block : reverse_block<M, R, X> {
         }
       });
       this->clear_rows(count * traits_::micro);
-      for (int i = count - 1; i >= 0; --i) token_backward(x, ex, hd, i, t0 + i);
+      for (int i = count - 1; i >= 0; --i) token_backward(x, ex, head, i, t0 + i);
       raise(in, count, t0, grads.state, t0, [&](int i, int l) { return this->gradient_at(i, l, plain_b(in.at(i, l, t0 + i)), R(1)); });
     }
   }
 
  private:
   /// Window k's tokens; how many they are.
-  __device__ __forceinline__ int load(const X& x, const extents& ex, const head& hd, idx k) const {
-    const idx left = hd.tokens() - k * window;
+  __device__ __forceinline__ int load(const X& x, const extents& ex, const head_place& head, idx k) const {
+    const idx left = head.tokens() - k * window;
     const int count = int(left < window ? left : window);
-    gather<M>(x, ex, hd.s, hd.at(0), k * window, 0, count, in, raw);
+    gather<M>(x, ex, head.s, head.at(0), k * window, 0, count, in, raw);
     return count;
   }
   /// Of the scores of all rows: dZ, dV, and the normalization's own streams.
   template <class Call>
-  __device__ __forceinline__ void score_gradients(const X& x, const extents& ex, const head& hd, const Call& call) const {
-    const idx tokens = hd.tokens();
-    const int values = value_width<M>(ex.d), readers = hd.readers;
-    const value_reader<M, R, X> value{x, ex, hd};
+  __device__ __forceinline__ void score_gradients(const X& x, const extents& ex, const head_place& head, const Call& call) const {
+    const idx tokens = head.tokens();
+    const int values = value_width<M>(ex.d), readers = head.readers;
+    const value_reader<M, R, X> value{x, ex, head};
     for (idx i = threadIdx.x; i < (tokens * traits_::writes + 1) * e; i += blockDim.x) dZ[i] = R(0);
     for (idx i = threadIdx.x; i < tokens * traits_::writes * values; i += blockDim.x) dV[i] = R(0);
     clear(f.P, n * f.e);
     R m0(0);
     f.over_tokens(
-        tokens, 0, m0, [&](idx i) { gather<M>(x, ex, hd.s, hd.at(0), i, 0, 1, f.in, raw); },
+        tokens, 0, m0, [&](idx i) { gather<M>(x, ex, head.s, head.at(0), i, 0, 1, f.in, raw); },
         [&](idx i, idx alive) {
           for (int r = 0; r < readers; ++r) {
-            gather<M>(x, ex, hd.s, hd.at(r), i, 0, 1, f.reads, raw);
+            gather<M>(x, ex, head.s, head.at(r), i, 0, 1, f.reads, raw);
             const R m = f.read(i, alive, R(0), value);
             finish_rows_backward<M>(
-                f.reads, 1, i, [&](int) { return static_cast<const R*>(f.numerator); }, [&](int) { return m; }, call.dy, hd.s.batch,
-                hd.s.begin + i, hd.first_reader + r, [&](int) { return dY; }, one, grads.reader(r), i);
+                f.reads, 1, i, [&](int) { return static_cast<const R*>(f.numerator); }, [&](int) { return m; }, call.dy, head.s.batch,
+                head.s.begin + i, head.first_reader + r, [&](int) { return dY; }, one, grads.reader(r), i);
             const int column = int(i) * readers + r;
             each_sum(
                 int(alive), values, [&](int j, int u) { return dY[u] * value(f.value_of(j, alive), u); },
@@ -124,10 +124,10 @@ struct definition_backward_block : reverse_block<M, R, X> {
         [](idx, idx) {});
   }
   /// One token of a window, all its micro-steps from the last on: the gradients of what it reads, of its writes and of its map.
-  __device__ __forceinline__ void token_backward(const X& x, const extents& ex, const head& hd, int i, idx t) const {
+  __device__ __forceinline__ void token_backward(const X& x, const extents& ex, const head_place& head, int i, idx t) const {
     const idx size = idx(n) * e;
     const int values = value_width<M>(ex.d);
-    if constexpr (K.order == reads::after_write) read(x, ex, hd, t, inner + idx(i + 1) * traits_::micro * size);
+    if constexpr (K.order == reads::after_write) read(x, ex, head, t, inner + idx(i + 1) * traits_::micro * size);
     for (int l = traits_::micro - 1; l >= 0; --l) {
       const idx row = idx(i) * traits_::micro + l;
       if (writes_at(l)) {
@@ -139,19 +139,19 @@ struct definition_backward_block : reverse_block<M, R, X> {
       this->evolve_backward(i, l, t, inner + row * size, t, R(0));
     }
     if constexpr (K.order == reads::before_write) {
-      read(x, ex, hd, t, inner + idx(i) * traits_::micro * size);
-      bonus_backward(x, ex, hd, i, t);
+      read(x, ex, head, t, inner + idx(i) * traits_::micro * size);
+      bonus_backward(x, ex, head, i, t);
     }
   }
   /// The bonus of a token's last write.
-  __device__ __forceinline__ void bonus_backward(const X& x, const extents& ex, const head& hd, int i, idx t) const {
+  __device__ __forceinline__ void bonus_backward(const X& x, const extents& ex, const head_place& head, int i, idx t) const {
     const idx last = idx(i) * traits_::micro + traits_::micro - 1;
     const auto at = in.at(i, traits_::micro - 1, t);
     const R b = plain_b(at);
-    for (int r = 0; r < hd.readers; ++r) {
-      gather<M>(x, ex, hd.s, hd.at(r), t, 0, 1, reads, raw);
+    for (int r = 0; r < head.readers; ++r) {
+      gather<M>(x, ex, head.s, head.at(r), t, 0, 1, reads, raw);
       const auto q_at = reads.at(0, 0, t);
-      const R g = dZ[t * traits_::writes * e + t * hd.readers + r];  // the bonus's, not the recurrence's
+      const R g = dZ[t * traits_::writes * e + t * head.readers + r];  // the bonus's, not the recurrence's
       each(n, [&](int c) {
         if (c == 0) rows.b[last] += g * own_score<M, R, E>(q_at, at);
         cpu::add_lowered(rows.bonus + last * rows.n, n, c, (g * b) * E(q_at.q[c]));
@@ -166,10 +166,10 @@ struct definition_backward_block : reverse_block<M, R, X> {
     }
   }
   /// dq of token t from the recurrence's state there, and p of its columns.
-  __device__ void read(const X& x, const extents& ex, const head& hd, idx t, const E* G) const {
-    for (int r = 0; r < hd.readers; ++r) {
-      const int column = int(t) * hd.readers + r;
-      gather<M>(x, ex, hd.s, hd.at(r), t, 0, 1, reads, raw);
+  __device__ void read(const X& x, const extents& ex, const head_place& head, idx t, const E* G) const {
+    for (int r = 0; r < head.readers; ++r) {
+      const int column = int(t) * head.readers + r;
+      gather<M>(x, ex, head.s, head.at(r), t, 0, 1, reads, raw);
       const auto at = reads.at(0, 0, t);
       each(n, [&](int c) {
         const E dq = G[idx(c) * e + column];

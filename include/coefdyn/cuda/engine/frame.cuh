@@ -8,8 +8,8 @@ namespace coefdyn::cuda::generic {
 
 using cpu::frame;
 using cpu::frame_shape;
-using cpu::head;
 using cpu::head_index;
+using cpu::head_place;
 using cpu::value_width;
 
 template <class M, class R, class X>
@@ -140,11 +140,11 @@ __device__ R initial_maximum_of(const V& initial, idx sequence, int h) {
 
 /// Sequence and state head of an item.
 template <class X>
-__device__ head head_at(const X& x, const extents& e, idx item) {
-  head hd;
-  hd.index = item / e.states, hd.s = sequence_at(x, e, hd.index), hd.state = int(item % e.states);
-  hd.readers = cpu::readers_per_state(e), hd.first_reader = hd.state * hd.readers;
-  return hd;
+__device__ head_place head_at(const X& x, const extents& e, idx item) {
+  head_place head;
+  head.index = item / e.states, head.s = sequence_at(x, e, head.index), head.state = int(item % e.states);
+  head.readers = cpu::readers_per_state(e), head.first_reader = head.state * head.readers;
+  return head;
 }
 
 /// A carry whose tables are on the device.

@@ -127,11 +127,11 @@ struct parallel_block {
 
 /// Streams, operands and summary of tile j; the values are kept too. Returns the running maximum at its end.
 template <class M, class R, class X>
-__device__ R load_tile(parallel_block<M, R, X>& w, const tile_store<M, R>& store, const X& x, const extents& e, const head& hd, idx head_at,
-                       idx j, int length, idx start, R m) {
-  const idx at = j * length, tokens = hd.tokens();
+__device__ R load_tile(parallel_block<M, R, X>& w, const tile_store<M, R>& store, const X& x, const extents& e, const head_place& head,
+                       idx head_at, idx j, int length, idx start, R m) {
+  const idx at = j * length, tokens = head.tokens();
   const int count = int(tokens - at < length ? tokens - at : length);
-  m = w.f.load(x, e, hd, at, count, start, m);
+  m = w.f.load(x, e, head, at, count, start, m);
   w.t.prepare(w.f.o, store.summary(head_at, j, w.f.o.rows));
   R* V = store.value_rows(head_at, j);
   const auto value = w.f.values(slice{0, e.d, e.d, w.e});
@@ -172,16 +172,16 @@ __global__ void __launch_bounds__(chunk_threads)
   R* const S = traits_::linear ? a.take<R>(idx(w.n) * w.le) : nullptr;
   w.f.o.begin_forward();
   each_item(items, [&](idx item) {
-    const head hd = head_at(x, e, item);
-    const idx tokens = hd.tokens(),
-              start = traits_::linear && carry.initial.S.data && carry.initial.position.data ? carry.initial.position(hd.index) : 0;
+    const head_place head = head_at(x, e, item);
+    const idx tokens = head.tokens(),
+              start = traits_::linear && carry.initial.S.data && carry.initial.position.data ? carry.initial.position(head.index) : 0;
     const slice all{0, e.d, e.d, w.e};
-    R m = initial_maximum_of<M, R>(carry.initial, hd.index, hd.state);
-    if constexpr (traits_::linear) load_state<M>(carry.initial, hd.index, hd.state, e.n, all, w.le, S);
+    R m = initial_maximum_of<M, R>(carry.initial, head.index, head.state);
+    if constexpr (traits_::linear) load_state<M>(carry.initial, head.index, head.state, e.n, all, w.le, S);
     idx j = 0;
     for (; j * length < tokens; ++j) {
       if (threadIdx.x == 0) store.m(item, j) = m;
-      m = load_tile(w, store, x, e, hd, item, j, length, start, m);
+      m = load_tile(w, store, x, e, head, item, j, length, start, m);
       if constexpr (traits_::linear) {
         if (carry.final.S.data)
           through_tile(products<R, passes<X>>{}, store.summary(item, j, w.f.o.rows), w.f.o.onward, w.f.o.rows, w.e, w.le,
@@ -190,8 +190,9 @@ __global__ void __launch_bounds__(chunk_threads)
     }
     if constexpr (traits_::linear) {
       if (carry.final.S.data) {
-        each_unsynced(w.e, [&](int u) { leave_column<M, R>(w.f.o, tokens > 0, carry.final, hd.index, hd.state, e.n, all, u, w.le, S); });
-        if (threadIdx.x == 0) store_marks<M>(carry.final, hd.index, hd.state, m, start + tokens);
+        each_unsynced(w.e,
+                      [&](int u) { leave_column<M, R>(w.f.o, tokens > 0, carry.final, head.index, head.state, e.n, all, u, w.le, S); });
+        if (threadIdx.x == 0) store_marks<M>(carry.final, head.index, head.state, m, start + tokens);
       }
     }
   });
@@ -211,21 +212,21 @@ __global__ void __launch_bounds__(chunk_threads)
   f.o.begin_forward();
   each_item(items, [&](idx item) {
     const idx heads = e.sequences * e.states, head_index_at = item % heads, j = store.tiles - 1 - item / heads;  // the longest first
-    const head hd = head_at(x, e, head_index_at);
-    const idx tokens = hd.tokens(), at = j * length,
-              start = traits_::linear && carry.initial.S.data && carry.initial.position.data ? carry.initial.position(hd.index) : 0;
+    const head_place head = head_at(x, e, head_index_at);
+    const idx tokens = head.tokens(), at = j * length,
+              start = traits_::linear && carry.initial.S.data && carry.initial.position.data ? carry.initial.position(head.index) : 0;
     if (at >= tokens) return;
     const int count = int(tokens - at < length ? tokens - at : length), from = int(e.first_read - at <= 0      ? 0
                                                                                    : e.first_read - at < count ? e.first_read - at
                                                                                                                : count);
     if (from == count) return;
-    f.load(x, e, hd, at, count, start, store.m(head_index_at, j));
+    f.load(x, e, head, at, count, start, store.m(head_index_at, j));
     const int rows = f.o.rows;
     const auto own = w.own_summary(store.full);
     w.t.prepare(f.o, own);
     const bool from_state = traits_::linear && carry.initial.S.data;
-    for (int r = 0; r < hd.readers; ++r) {
-      f.load_reads(x, e, hd, r, at, count, from);
+    for (int r = 0; r < head.readers; ++r) {
+      f.load_reads(x, e, head, r, at, count, from);
       w.begin_rows(rows);
       w.t.own(f.o, own, f.Q, w.Z);
       w.weigh(rows, rows, store.value_rows(head_index_at, j), true);
@@ -233,7 +234,7 @@ __global__ void __launch_bounds__(chunk_threads)
       if constexpr (traits_::linear) {
         if (from_state) {
           const slice all{0, e.d, e.d, w.e};
-          load_state<M>(carry.initial, hd.index, hd.state, e.n, all, w.le, S);
+          load_state<M>(carry.initial, head.index, head.state, e.n, all, w.le, S);
           products<R, passes<X>>::nn(rows, w.e, w.n, f.Q, w.ln, S, w.le, w.Y, w.le);
         }
       }
@@ -244,7 +245,8 @@ __global__ void __launch_bounds__(chunk_threads)
                           traits_::stabilised     ? f.o.m[i]
                           : cpu::takes_maximum<M> ? w.m[row]
                                                   : R(0),
-                          f.reads.at(i, 0, start + at + i), y, hd.s.batch, hd.s.begin + at + i - e.first_read, hd.first_reader + r, v);
+                          f.reads.at(i, 0, start + at + i), y, head.s.batch, head.s.begin + at + i - e.first_read, head.first_reader + r,
+                          v);
       });
     }
   });

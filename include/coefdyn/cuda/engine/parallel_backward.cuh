@@ -77,18 +77,18 @@ struct parallel_backward_block {
   }
 
   template <class Call>
-  __device__ void go(const X& x, const extents& ex, const head& hd, const Call& call) {
-    const idx tokens = hd.tokens(),
-              start = traits_::linear && call.initial.S.data && call.initial.position.data ? call.initial.position(hd.index) : 0,
+  __device__ void go(const X& x, const extents& ex, const head_place& head, const Call& call) {
+    const idx tokens = head.tokens(),
+              start = traits_::linear && call.initial.S.data && call.initial.position.data ? call.initial.position(head.index) : 0,
               size = idx(n) * le;
     const idx tiles = (tokens + length - 1) / length;
     const slice all{0, ex.d, ex.d, e};
-    const R m0 = starting_scale<M, R>(call, hd.index, hd.state);
+    const R m0 = starting_scale<M, R>(call, head.index, head.state);
     const bool from_state = traits_::linear && (call.initial.S.data || call.initial_gradient.S.data);
-    if constexpr (traits_::linear) load_state<M>(call.initial, hd.index, hd.state, ex.n, all, le, states);
-    const R m = make_summaries(x, ex, hd, tiles, start, m0);
+    if constexpr (traits_::linear) load_state<M>(call.initial, head.index, head.state, ex.n, all, le, states);
+    const R m = make_summaries(x, ex, head, tiles, start, m0);
     if constexpr (traits_::linear) {
-      load_final_gradient<M>(call.final_gradient, hd.index, hd.state, ex.n, ex.d, m, dS, le);
+      load_final_gradient<M>(call.final_gradient, head.index, head.state, ex.n, ex.d, m, dS, le);
       clear(dS0, int(size));
     }
     for (idx i = threadIdx.x; i < tiles * per_tile; i += blockDim.x) summary_grads[i] = R(0);
@@ -98,17 +98,17 @@ struct parallel_backward_block {
     for (idx j = tiles - 1; j >= 0; --j) {
       const idx at = j * length;
       const int count = int(tokens - at < length ? tokens - at : length), rows = count * traits_::micro;
-      load_tile(f, store, x, ex, hd, 0, j, length, start, store.m(0, j));
+      load_tile(f, store, x, ex, head, 0, j, length, start, store.m(0, j));
       const auto here = store.summary(0, j, rows);
       d.tokens = count, d.rows = rows;
       d.clear();
       back.begin(f.f.o);
       auto ds = gradient(j, rows);
-      for (int r = 0; r < hd.readers; ++r) {
-        f.f.load_reads(x, ex, hd, r, at, count, 0);
+      for (int r = 0; r < head.readers; ++r) {
+        f.f.load_reads(x, ex, head, r, at, count, 0);
         each(rows * ln, [&](int i) { Q0[i] = f.f.Q[i]; });
         read_again(here, j, rows, from_state);
-        finish_chunk_backward(f.f, hd, call, grads, df, r, at, start, static_cast<const R*>(f.Y), dY, [&](int i) {
+        finish_chunk_backward(f.f, head, call, grads, df, r, at, start, static_cast<const R*>(f.Y), dY, [&](int i) {
           return traits_::stabilised ? f.f.o.m[i] : cpu::takes_maximum<M> ? f.m[cpu::read_row<M>(i)] : R(0);
         });
         earlier_backward(j, rows, from_state);
@@ -125,17 +125,17 @@ struct parallel_backward_block {
     }
     if constexpr (traits_::linear) {
       each(int(size), [&](int i) { dS0[i] += dS[i]; });
-      store_initial_gradient<M>(call.initial_gradient, hd.index, hd.state, ex.n, ex.d, m0, static_cast<const R*>(dS0), le);
+      store_initial_gradient<M>(call.initial_gradient, head.index, head.state, ex.n, ex.d, m0, static_cast<const R*>(dS0), le);
     }
   }
 
  private:
   /// Summaries of all tiles and the states that enter them; returns the final maximum.
-  __device__ __forceinline__ R make_summaries(const X& x, const extents& ex, const head& hd, idx tiles, idx start, R m) {
+  __device__ __forceinline__ R make_summaries(const X& x, const extents& ex, const head_place& head, idx tiles, idx start, R m) {
     const idx size = idx(n) * le;
     for (idx j = 0; j < tiles; ++j) {
       if (threadIdx.x == 0) store.m(0, j) = m;
-      m = load_tile(f, store, x, ex, hd, 0, j, length, start, m);
+      m = load_tile(f, store, x, ex, head, 0, j, length, start, m);
       if constexpr (traits_::linear) {
         R* S = states + (j + 1) * size;
         each(int(size), [&](int i) { S[i] = S[i - size]; });

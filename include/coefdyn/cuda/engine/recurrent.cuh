@@ -99,28 +99,28 @@ __global__ void __launch_bounds__(128)
   const int slices = slices_of(e.d, Block::columns);
   each_item(items, [&](idx item) {
     const slice s = slice_at<M>(e.d, int(item % slices), Block::columns);
-    const head hd = head_at(x, e, item / slices);
-    const idx tokens = hd.tokens(), start = carry.initial.S.data && carry.initial.position.data ? carry.initial.position(hd.index) : 0;
-    load_state<M>(carry.initial, hd.index, hd.state, e.n, s, w.width, w.S);
+    const head_place head = head_at(x, e, item / slices);
+    const idx tokens = head.tokens(), start = carry.initial.S.data && carry.initial.position.data ? carry.initial.position(head.index) : 0;
+    load_state<M>(carry.initial, head.index, head.state, e.n, s, w.width, w.S);
     const int u = int(threadIdx.x), column = s.column(u);
     const bool mine = u < s.width;
-    R m = initial_maximum_of<M, R>(carry.initial, hd.index, hd.state);
+    R m = initial_maximum_of<M, R>(carry.initial, head.index, head.state);
     int next = 0;
     const auto capture = [&](idx done) {
       for (; next < carry.captures && (carry.positions[next] <= done || done == tokens); ++next) {
-        const idx slot = idx(next) * e.sequences + hd.index;
-        if (mine) store_column<M>(carry.captured, slot, hd.state, e.n, s, u, w.width, w.S);
-        if (u == 0 && s.first == 0) store_marks<M>(carry.captured, slot, hd.state, m, start + done);
+        const idx slot = idx(next) * e.sequences + head.index;
+        if (mine) store_column<M>(carry.captured, slot, head.state, e.n, s, u, w.width, w.S);
+        if (u == 0 && s.first == 0) store_marks<M>(carry.captured, slot, head.state, m, start + done);
       }
     };
     capture(0);
     for (idx t0 = 0; t0 < tokens; t0 += w.window) {
       const int count = int(tokens - t0 < w.window ? tokens - t0 : w.window);
       const int from = int(e.first_read - t0 <= 0 ? 0 : e.first_read - t0 < count ? e.first_read - t0 : count);
-      gather<M>(x, e, hd.s, hd.at(0), t0, 0, count, w.in, w.raw);
+      gather<M>(x, e, head.s, head.at(0), t0, 0, count, w.in, w.raw);
       for (int r = 0; r < w.readers && from < count; ++r) {
         auto reads = w.reader(r);
-        gather<M>(x, e, hd.s, hd.at(r), t0, from, count, reads, w.raw);
+        gather<M>(x, e, head.s, head.at(r), t0, from, count, reads, w.raw);
       }
       if (mine)
         for (int i = 0; i < count; ++i) {
@@ -145,13 +145,13 @@ __global__ void __launch_bounds__(128)
       each((count - from) * w.readers * s.count, [&](int k) {
         const int i = from + k / (w.readers * s.count), r = k / s.count % w.readers, v = k % s.count;
         const R* row = w.numerator + (idx(i) * w.readers + r) * w.width;
-        finish_element<M>(row[v], traits_::needs_sum ? row[s.count] : R(0), w.top[i], w.reader(r).at(i, 0, start + t0 + i), y, hd.s.batch,
-                          hd.s.begin + t0 + i - e.first_read, hd.first_reader + r, s.first + v);
+        finish_element<M>(row[v], traits_::needs_sum ? row[s.count] : R(0), w.top[i], w.reader(r).at(i, 0, start + t0 + i), y, head.s.batch,
+                          head.s.begin + t0 + i - e.first_read, head.first_reader + r, s.first + v);
       });
     }
     if (carry.final.S.data) {
-      if (mine) store_column<M>(carry.final, hd.index, hd.state, e.n, s, u, w.width, w.S);
-      if (u == 0 && s.first == 0) store_marks<M>(carry.final, hd.index, hd.state, m, start + tokens);
+      if (mine) store_column<M>(carry.final, head.index, head.state, e.n, s, u, w.width, w.S);
+      if (u == 0 && s.first == 0) store_marks<M>(carry.final, head.index, head.state, m, start + tokens);
     }
   });
 }

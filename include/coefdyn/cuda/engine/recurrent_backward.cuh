@@ -28,19 +28,19 @@ struct recurrent_backward_block : reverse_block<M, R, X> {
 
   /// Reads of token i from state S, scaled by e^-m: gradients of q, the bonus and the state.
   template <class Call>
-  __device__ void read_backward(const X& x, const extents& ex, const head& hd, const Call& call, int i, idx t, idx position, const E* S,
-                                R m_now, R m_after) const {
+  __device__ void read_backward(const X& x, const extents& ex, const head_place& head, const Call& call, int i, idx t, idx position,
+                                const E* S, R m_now, R m_after) const {
     constexpr bool before = K.order == reads::before_write;
     const idx last = idx(i) * traits_::micro + traits_::micro - 1;
     const auto at = in.at(i, traits_::micro - 1, position);
     const R top = read_maximum<M>(in, i, position, m_now), past = past_factor(m_now, top);
-    for (int r = 0; r < hd.readers; ++r) {
-      gather<M>(x, ex, hd.s, hd.at(r), t, 0, 1, reads, raw);
+    for (int r = 0; r < head.readers; ++r) {
+      gather<M>(x, ex, head.s, head.at(r), t, 0, 1, reads, raw);
       const auto q_at = reads.at(0, 0, position);
       each(e, [&](int u) { numerator[u] = read_column<M, R, E>(in, q_at, i, position, m_now, top, u, S + u, e); });
       finish_rows_backward<M>(
-          reads, 1, position, [&](int) { return static_cast<const R*>(numerator); }, [&](int) { return top; }, call.dy, hd.s.batch,
-          hd.s.begin + t, hd.first_reader + r, [&](int) { return dY; }, one, grads.reader(r), t);
+          reads, 1, position, [&](int) { return static_cast<const R*>(numerator); }, [&](int) { return top; }, call.dy, head.s.batch,
+          head.s.begin + t, head.first_reader + r, [&](int) { return dY; }, one, grads.reader(r), t);
       if constexpr (before) {
         each_sum(1, e, [&](int, int u) { return dY[u] * R(at.v[u]); }, [&](int, R g) { one[1] = g; });
         each(1, [&](int) { one[2] = own_score<M, R, E>(q_at, at); });
@@ -82,20 +82,20 @@ struct recurrent_backward_block : reverse_block<M, R, X> {
 
   /// All of one head.
   template <class Call>
-  __device__ void go(const X& x, const extents& ex, const head& hd, const Call& call) const {
-    const idx tokens = hd.tokens(), start = call.initial.S.data && call.initial.position.data ? call.initial.position(hd.index) : 0,
+  __device__ void go(const X& x, const extents& ex, const head_place& head, const Call& call) const {
+    const idx tokens = head.tokens(), start = call.initial.S.data && call.initial.position.data ? call.initial.position(head.index) : 0,
               size = idx(n) * e;
-    const R m0 = starting_scale<M, R>(call, hd.index, hd.state);
+    const R m0 = starting_scale<M, R>(call, head.index, head.state);
     const idx windows = (tokens + window - 1) / window;
     const slice all{0, ex.d, ex.d, e};
     R m_now = m0;
     const auto load = [&](idx k) {
       const int count = int(tokens - k * window < window ? tokens - k * window : window);
-      gather<M>(x, ex, hd.s, hd.at(0), k * window, 0, count, in, raw);
+      gather<M>(x, ex, head.s, head.at(0), k * window, 0, count, in, raw);
       return count;
     };
     E* S = inner;
-    load_state<M>(call.initial, hd.index, hd.state, ex.n, all, e, S);
+    load_state<M>(call.initial, head.index, head.state, ex.n, all, e, S);
     for (idx k = 0; k < windows; ++k) {
       copy(S, checkpoints + k * size);
       if (threadIdx.x == 0) checkpoint_m[k] = m_now;
@@ -114,7 +114,7 @@ struct recurrent_backward_block : reverse_block<M, R, X> {
       });
       m_now = m_end;
     }
-    load_final_gradient<M>(call.final_gradient, hd.index, hd.state, ex.n, ex.d, m_now, dS, e);
+    load_final_gradient<M>(call.final_gradient, head.index, head.state, ex.n, ex.d, m_now, dS, e);
     for (idx k = windows - 1; k >= 0; --k) {
       const int count = load(k);
       const idx t0 = k * window;
@@ -140,19 +140,19 @@ struct recurrent_backward_block : reverse_block<M, R, X> {
       for (int i = count - 1; i >= 0; --i) {
         const idx position = start + t0 + i;
         if constexpr (K.order == reads::after_write)
-          read_backward(x, ex, hd, call, i, t0 + i, position, inner + idx(i + 1) * traits_::micro * size, m[i + 1], m[i + 1]);
+          read_backward(x, ex, head, call, i, t0 + i, position, inner + idx(i + 1) * traits_::micro * size, m[i + 1], m[i + 1]);
         for (int l = traits_::micro - 1; l >= 0; --l) {
           if (traits_::writes_at(l)) values_backward(i, l, position);
           this->evolve_backward(i, l, position, inner + (idx(i) * traits_::micro + l) * size, t0 + i, l == 0 ? extra[i] : R(0));
         }
         if constexpr (K.order == reads::before_write)
-          read_backward(x, ex, hd, call, i, t0 + i, position, inner + idx(i) * traits_::micro * size, m[i], m[i + 1]);
+          read_backward(x, ex, head, call, i, t0 + i, position, inner + idx(i) * traits_::micro * size, m[i], m[i + 1]);
       }
       raise(in, count, start + t0, grads.state, t0, [&](int i, int l) {
         return this->gradient_at(i, l, cpu::write_b<M>(in.at(i, l, start + t0 + i), m[i + 1]), math::exp(extra[i]));
       });
     }
-    store_initial_gradient<M>(call.initial_gradient, hd.index, hd.state, ex.n, ex.d, m0, dS, e);
+    store_initial_gradient<M>(call.initial_gradient, head.index, head.state, ex.n, ex.d, m0, dS, e);
   }
 };
 

@@ -140,27 +140,27 @@ __device__ __forceinline__ void land_state(const V& initial, idx at, int h, int 
 /// Brings the state (for t = 0) and tokens [t, t + count) of a head into the block's memory, lowered, with e^g for g; returns the last
 /// maximum. Nothing of the state is in registers yet, so that the calls in here spill none of it.
 template <class M, class R, class X, class Carry, class Tile>
-__device__ __forceinline__ R step_prepare(const X& x, const extents& e, const Carry& carry, const step_block<M, R, X, Tile>& there, head hd,
-                                          slice s, idx start, idx t, int from, int count, R m) {
+__device__ __forceinline__ R step_prepare(const X& x, const extents& e, const Carry& carry, const step_block<M, R, X, Tile>& there,
+                                          head_place head, slice s, idx start, idx t, int from, int count, R m) {
   using traits_ = traits<M>;
   using O = operands<M, R>;
   using Block = step_block<M, R, X, Tile>;
   const Block w = there.here();
   const auto land = [&] {
-    if (t == 0) land_state<M, Tile>(carry.initial, hd.index, hd.state, e.n, s, w.S, Block::width);
+    if (t == 0) land_state<M, Tile>(carry.initial, head.index, head.state, e.n, s, w.S, Block::width);
   };
   if constexpr (traits_::has_feature && !maps_channels<typename M::feature_map>) {
     land();
-    gather<M>(x, e, hd.s, hd.at(0), t, 0, count, w.in, w.raw);
+    gather<M>(x, e, head.s, head.at(0), t, 0, count, w.in, w.raw);
     for (int r = 0; r < w.readers && from < count; ++r) {
       auto reads = w.reader(r);
-      gather<M>(x, e, hd.s, hd.at(r), t, from, count, reads, w.raw);
+      gather<M>(x, e, head.s, head.at(r), t, from, count, reads, w.raw);
     }
   } else {
     const auto reader = [&](int r) {
-      return frame_source<M, R, X, reader_frame_of<M, R, X>>{x, e, hd.s, hd.at(r), t, from, count, w.reader(r)};
+      return frame_source<M, R, X, reader_frame_of<M, R, X>>{x, e, head.s, head.at(r), t, from, count, w.reader(r)};
     };
-    const frame_source<M, R, X, state_frame_of<M, R, X>> writer{x, e, hd.s, hd.at(0), t, 0, count, w.in};
+    const frame_source<M, R, X, state_frame_of<M, R, X>> writer{x, e, head.s, head.at(0), t, 0, count, w.in};
     const auto first = reader(0);
     const int all = math::max(writer.largest(), first.largest());
     int k0 = 0;

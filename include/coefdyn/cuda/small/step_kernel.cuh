@@ -104,7 +104,7 @@ struct step_item {
   const Block& there;
   const Y& y;
   const Carry& carry;
-  head hd;
+  head_place head;
   slice s;
   idx tokens = 0, start = 0;
   int next = 0;  // of the captured states
@@ -113,20 +113,20 @@ struct step_item {
     const unsigned slices = unsigned(slices_of(e.d, Tile::columns)), heads = unsigned(e.states);
     const unsigned at = slices > 1 ? unsigned(item) / slices : unsigned(item), index = at / heads;
     s = slice_at<M>(e.d, int(unsigned(item) - at * slices), Tile::columns);
-    hd.index = index, hd.s = sequence_at(x, e, hd.index), hd.state = int(at - index * heads);
-    hd.readers = there.readers, hd.first_reader = hd.state * there.readers;
-    tokens = hd.tokens(), start = carry.initial.S.data && carry.initial.position.data ? carry.initial.position(hd.index) : 0;
+    head.index = index, head.s = sequence_at(x, e, head.index), head.state = int(at - index * heads);
+    head.readers = there.readers, head.first_reader = head.state * there.readers;
+    tokens = head.tokens(), start = carry.initial.S.data && carry.initial.position.data ? carry.initial.position(head.index) : 0;
   }
   /// All tokens in windows of as many as fit; once also for no tokens: the state passes.
   __device__ __forceinline__ void go() {
-    R m = initial_maximum_of<M, R>(carry.initial, hd.index, hd.state);
+    R m = initial_maximum_of<M, R>(carry.initial, head.index, head.state);
     idx t0 = 0;
     do {
       const idx left = tokens - t0, most = carry.captures > 0 ? 1 : there.window;
       const int count = int(left < most ? left : most);
       const int from = int(e.first_read - t0 <= 0 ? 0 : e.first_read - t0 < count ? e.first_read - t0 : count);
       const R last = m;
-      m = step_prepare<M, R, X, Carry, Tile>(x, e, carry, there, hd, s, start, t0, from, count, m);
+      m = step_prepare<M, R, X, Carry, Tile>(x, e, carry, there, head, s, start, t0, from, count, m);
       Window w(there, s, from, count);
       pass(w, t0, last, m);
       t0 += count;
@@ -136,12 +136,12 @@ struct step_item {
  private:
   template <class V>
   __device__ __forceinline__ void store(const Window& w, const V& out, idx at, R maximum, idx position) const {
-    w.held.store(out, at, hd.state, e.n, s);
-    if (threadIdx.x == 0 && s.first == 0) store_marks<M>(out, at, hd.state, maximum, position);
+    w.held.store(out, at, head.state, e.n, s);
+    if (threadIdx.x == 0 && s.first == 0) store_marks<M>(out, at, head.state, maximum, position);
   }
   __device__ __forceinline__ void capture(const Window& w, idx done, R maximum) {
     for (; next < carry.captures && (carry.positions[next] <= done || done == tokens); ++next)
-      store(w, carry.captured, idx(next) * e.sequences + hd.index, maximum, start + done);
+      store(w, carry.captured, idx(next) * e.sequences + head.index, maximum, start + done);
   }
   /// A window of tokens from t0 on; `last` and `m`: the maxima before and behind it.
   __device__ __forceinline__ void pass(Window& w, idx t0, R last, R m) {
@@ -154,14 +154,14 @@ struct step_item {
     const idx behind = t0 + w.count;
     if (w.count > 0) capture(w, behind, m);
     if (behind < tokens) w.held.to_tile();
-    else if (carry.final.S.data) store(w, carry.final, hd.index, m, start + tokens);
+    else if (carry.final.S.data) store(w, carry.final, head.index, m, start + tokens);
     __syncthreads();
     for (int i = w.from; i < w.count; ++i)
       for (int r = 0; r < w.w.readers; ++r) {
         const R* row = w.w.numerator + (i * w.w.readers + r) * Window::width;
         each_unsynced(s.count, [&](int v) {
           finish_element<M>(row[v], traits_::needs_sum ? row[Tile::columns] : R(0), w.w.o.m[i], w.w.reader(r).at(i, 0, start + t0 + i), y,
-                            hd.s.batch, hd.s.begin + t0 + i - e.first_read, hd.first_reader + r, s.first + v);
+                            head.s.batch, head.s.begin + t0 + i - e.first_read, head.first_reader + r, s.first + v);
         });
       }
     __syncthreads();
