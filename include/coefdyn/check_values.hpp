@@ -146,7 +146,7 @@ void check_evolution(const At& at, idx batch, idx row, int state, int key) {
 }
 template <class M, class X>
 void check_evolutions(const X& x, const extents& e) {
-  using R = cpu::wide<typename X::real>;
+  using R = cpu::double_of<typename X::real>;
   using traits_ = traits<M>;
   using frame = cpu::state_frame<M, R, X::over>;
   constexpr idx window = 64;

@@ -115,7 +115,7 @@ struct direct_calls {
     X x = p.x;
     if (!c.offsets.empty()) {
       offsets.host = c.offsets, offsets.up();
-      x.cu_seqlens = {}, x.cu_seqlens.wide = offsets.device, x.cu_seqlens.count = idx(c.offsets.size());
+      x.cu_seqlens = {}, x.cu_seqlens.offsets64 = offsets.device, x.cu_seqlens.count = idx(c.offsets.size());
     }
     View view_of;
     if (c.states) {

@@ -47,14 +47,14 @@ struct grouped_values {};   // GVA: H_v a multiple of H_qk; several value heads,
 
 /// Sequence boundaries of packed tokens (B = 1): N + 1 offsets from 0 to T, not decreasing; 32 or 64 bit.
 struct sequence_offsets {
-  const std::int32_t* narrow = nullptr;
-  const std::int64_t* wide = nullptr;
+  const std::int32_t* offsets32 = nullptr;
+  const std::int64_t* offsets64 = nullptr;
   idx count = 0;
   constexpr sequence_offsets() = default;
-  constexpr sequence_offsets(std::span<const std::int32_t> s) : narrow(s.data()), count(idx(s.size())) {}
-  constexpr sequence_offsets(std::span<const std::int64_t> s) : wide(s.data()), count(idx(s.size())) {}
-  COEFDYN_HD constexpr idx operator[](idx i) const { return narrow ? idx(narrow[i]) : idx(wide[i]); }
-  COEFDYN_HD constexpr explicit operator bool() const { return narrow || wide; }
+  constexpr sequence_offsets(std::span<const std::int32_t> s) : offsets32(s.data()), count(idx(s.size())) {}
+  constexpr sequence_offsets(std::span<const std::int64_t> s) : offsets64(s.data()), count(idx(s.size())) {}
+  COEFDYN_HD constexpr idx operator[](idx i) const { return offsets32 ? idx(offsets32[i]) : idx(offsets64[i]); }
+  COEFDYN_HD constexpr explicit operator bool() const { return offsets32 || offsets64; }
 };
 
 /// A stream bound to a caller's array. Assign a view of the rank that its shape class has.

@@ -16,7 +16,7 @@ constexpr bool gradients_by_differences =
         : std::is_same_v<Form, form::chunkwise> && traits<M>::structure.turns != turning::none;
 /// Real number of a backward pass.
 template <class M, class Form, class R>
-using backward_real = std::conditional_t<gradients_by_differences<M, Form>, cpu::wide<R>, form_real<Form, R>>;
+using backward_real = std::conditional_t<gradients_by_differences<M, Form>, cpu::double_of<R>, form_real<Form, R>>;
 
 namespace device {
 

@@ -15,7 +15,7 @@ namespace coefdyn {
 
 /// What a form computes in: its tokens' real number, and double for float tokens in the definition, which has to be the truth.
 template <class Form, class R>
-using form_real = std::conditional_t<std::is_same_v<Form, form::definition>, cpu::wide<R>, R>;
+using form_real = std::conditional_t<std::is_same_v<Form, form::definition>, cpu::double_of<R>, R>;
 
 namespace detail {
 template <class Executor>

@@ -35,7 +35,7 @@ void place_tables(const device::cuda& on, X& x, const carried<M, Types>& c, carr
   if (offsets) {
     const sequence_offsets host = x.cu_seqlens;
     upload(on.stream, offsets, host.count, [&](idx i) { return host[i]; });
-    x.cu_seqlens.narrow = nullptr, x.cu_seqlens.wide = offsets;
+    x.cu_seqlens.offsets32 = nullptr, x.cu_seqlens.offsets64 = offsets;
   }
   upload(on.stream, positions, out.captures, [&](idx i) { return c.positions[std::size_t(i)]; });
   out.positions = positions;

@@ -39,11 +39,11 @@ struct l2 {
   struct scales {
     R unit, inverse_norm;
     COEFDYN_HD scales(const R* x, int n) {
-      constexpr bool wide = math::deepest_exponent<R> > 100;
+      constexpr bool double_range = math::deepest_exponent<R> > 100;
       const R top = n ? max_over<R>(n, [&](int c) { return math::abs(x[c]); }) : R(0), whole = top == R(0) ? R(1) : top;
       unit = R(1);
-      if (top < R(wide ? 0x1p-900 : 0x1p-90)) unit = R(wide ? 0x1p+1000 : 0x1p+100);
-      if (top > R(wide ? 0x1p+900 : 0x1p+90)) unit = R(wide ? 0x1p-1000 : 0x1p-100);
+      if (top < R(double_range ? 0x1p-900 : 0x1p-90)) unit = R(double_range ? 0x1p+1000 : 0x1p+100);
+      if (top > R(double_range ? 0x1p+900 : 0x1p+90)) unit = R(double_range ? 0x1p-1000 : 0x1p-100);
       const R square = sum_over<R>(n, [&](int c) { return (x[c] / whole) * (x[c] / whole); });
       inverse_norm = top == R(0) ? square : R(1) / (whole * unit * math::sqrt(square));  // 0, unless NaN hides behind zeros
     }

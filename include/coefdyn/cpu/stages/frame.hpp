@@ -11,7 +11,7 @@ namespace coefdyn::cpu {
 
 /// Where float would lose what an exponential or a long chunk needs (scores of the definition, angles that add up): double.
 template <class R>
-using wide = std::conditional_t<std::is_same_v<R, float>, double, R>;
+using double_of = std::conditional_t<std::is_same_v<R, float>, double, R>;
 
 /// Rows of one stream in a frame.
 template <class Need, class R>

@@ -119,8 +119,8 @@ struct lowered_row {
     const int half = o.n / 2;
     R *co = o.co + r * half, *si = o.si + r * half;
     for (int p = 0; p < half; ++p) {
-      if (l == 0) o.angle[p] = within_a_turn(o.angle[p] + wide<R>(R(A::angle(at, p))));
-      if (!o.acts(r) && math::is_nan(o.angle[p])) o.angle[p] = wide<R>(0);  // any number is as right
+      if (l == 0) o.angle[p] = within_a_turn(o.angle[p] + double_of<R>(R(A::angle(at, p))));
+      if (!o.acts(r) && math::is_nan(o.angle[p])) o.angle[p] = double_of<R>(0);  // any number is as right
       if (l == 0) o.co_now[p] = math::cos(o.angle[p]), o.si_now[p] = math::sin(o.angle[p]);
       co[p] = R(o.co_now[p]), si[p] = R(o.si_now[p]);
     }
@@ -197,7 +197,7 @@ void turn_state([[maybe_unused]] const operands<M, R>& o, [[maybe_unused]] int s
                 [[maybe_unused]] int width) {
   using O = operands<M, R>;
   if constexpr (O::turns) {
-    using W = wide<R>;
+    using W = double_of<R>;
     if (o.last_row < 0) return;
     for (int p = 0; p < o.n / 2; ++p) {
       const channel_pair i = pair_of(O::pairs, p, o.n);

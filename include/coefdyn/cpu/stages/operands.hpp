@@ -30,19 +30,19 @@ struct operands {
                 "coefdyn: a rank-one correction over the complex numbers is not offered; use a real evolution.");
 
   int tokens = 0, rows = 0, n = 0, e = 0;
-  bool from_nothing = false;                                      // no state comes in and row 0 is the sequence's first: see acts
-  R *K = nullptr, *row = nullptr, *col = nullptr;                 // (rows, n)
-  R* V = nullptr;                                                 // (rows, e)
-  R* g = nullptr;                                                 // (rows, 1 or n)
-  R *s = nullptr, *b = nullptr;                                   // (rows)
-  R* bonus = nullptr;                                             // (tokens, n): diag(u) k, not turned
-  R *co = nullptr, *si = nullptr;                                 // (rows, n / 2): cos P, sin P; row -1: of the row before, where P goes on
-  wide<R>*angle = nullptr, *co_now = nullptr, *si_now = nullptr;  // (n / 2): P so far, its cos and sin
-  R* m = nullptr;                                                 // (tokens)
-  R* shift = nullptr;                                             // (tokens): e^(m_{t-1} - m_t)
-  bool onward = false;                                            // P counts from the sequence's start
-  int last_row = -1;                                              // of co and si
-  R *read_scale = nullptr, *bonus_scale = nullptr;                // (tokens): a read before the write brings both its parts to one m
+  bool from_nothing = false;                       // no state comes in and row 0 is the sequence's first: see acts
+  R *K = nullptr, *row = nullptr, *col = nullptr;  // (rows, n)
+  R* V = nullptr;                                  // (rows, e)
+  R* g = nullptr;                                  // (rows, 1 or n)
+  R *s = nullptr, *b = nullptr;                    // (rows)
+  R* bonus = nullptr;                              // (tokens, n): diag(u) k, not turned
+  R *co = nullptr, *si = nullptr;                  // (rows, n / 2): cos P, sin P; row -1: of the row before, where P goes on
+  double_of<R>*angle = nullptr, *co_now = nullptr, *si_now = nullptr;  // (n / 2): P so far, its cos and sin
+  R* m = nullptr;                                                      // (tokens)
+  R* shift = nullptr;                                                  // (tokens): e^(m_{t-1} - m_t)
+  bool onward = false;                                                 // P counts from the sequence's start
+  int last_row = -1;                                                   // of co and si
+  R *read_scale = nullptr, *bonus_scale = nullptr;                     // (tokens): a read before the write brings both its parts to one m
 
   operands() = default;
   /// `expanded`: K and V are laid out here even where they could be the frame's.
@@ -55,8 +55,8 @@ struct operands {
     b = a.take<R>(rows);
     if (before) bonus = a.take<R>(idx(tokens) * n);
     if (turns)
-      co = turning_rows(a), si = turning_rows(a), angle = a.take<wide<R>>(n / 2), co_now = a.take<wide<R>>(n / 2),
-      si_now = a.take<wide<R>>(n / 2);
+      co = turning_rows(a), si = turning_rows(a), angle = a.take<double_of<R>>(n / 2), co_now = a.take<double_of<R>>(n / 2),
+      si_now = a.take<double_of<R>>(n / 2);
     m = a.take<R>(tokens);
     if (traits_::stabilised) shift = a.take<R>(tokens);
     if (traits_::stabilised && before) read_scale = a.take<R>(tokens), bonus_scale = a.take<R>(tokens);

@@ -21,9 +21,9 @@ struct turning_operands {
 };
 template <class R>
 struct turning_operands<R, true> {
-  cpu::wide<R>* whole = nullptr;  // (n): cos P, sin P of the last row
-  bool onward = false;            // P counts from the sequence's start
-  idx origin = 0;                 // tokens that P counts before the first
+  cpu::double_of<R>* whole = nullptr;  // (n): cos P, sin P of the last row
+  bool onward = false;                 // P counts from the sequence's start
+  idx origin = 0;                      // tokens that P counts before the first
 };
 /// Operands of a chunk; as gradients, co holds d(angle), and V is laid out.
 template <class M, class R>
@@ -56,7 +56,7 @@ struct operands : turning_operands<R, cpu::operands<M, R>::turns> {
     if (before) bonus = a.take<R>(idx(tokens) * ln);
     if (turns && gradient) co = a.take<R>(idx(rows) * (n / 2));
     if constexpr (turns)
-      if (!gradient) co = turning_rows(a), si = turning_rows(a), this->whole = a.take<cpu::wide<R>>(n);
+      if (!gradient) co = turning_rows(a), si = turning_rows(a), this->whole = a.take<cpu::double_of<R>>(n);
     if (!gradient) m = a.take<R>(tokens), shift = a.take<R>(tokens), lift = a.take<R>(tokens);
     if (traits_::stabilised && before && !gradient) read_scale = a.take<R>(tokens), bonus_scale = a.take<R>(tokens);
   }
@@ -85,7 +85,7 @@ struct operands : turning_operands<R, cpu::operands<M, R>::turns> {
   /// Elements x and y of pair p of a state, turned by `sign` times P of the last row: in double, as roundings of cos and sin are of one
   /// sign and would add up over many turns.
   __device__ void turn_whole(int p, int sign, R& x, R& y) const {
-    using W = cpu::wide<R>;
+    using W = cpu::double_of<R>;
     const W a = W(x), c = W(y), o = this->whole[p], f = sign < 0 ? -this->whole[n / 2 + p] : this->whole[n / 2 + p];
     x = R(a * o - c * f);
     y = R(a * f + c * o);
@@ -175,7 +175,7 @@ template <class M, class R, class Frame>
 __device__ void lower_angles(const Frame& f, idx position, const operands<M, R>& o) {
   using A = typename M::evolution;
   using O = operands<M, R>;
-  using W = cpu::wide<R>;
+  using W = cpu::double_of<R>;
   const int half = o.n / 2;
   const auto put = [&](int r, int p, W angle) {  // cos and sin in R of the nearest number of R, and of what is left to first order
     const R near = R(angle), rest = R(angle - W(near)), c = math::cos(near), s = math::sin(near);
