@@ -7,7 +7,7 @@
 #include "forms/definition.hpp"
 #include "forms/parallel.hpp"
 #include "forms/recurrent.hpp"
-#include "stages/state_rows.hpp"
+#include "forms/recurrent_any_map.hpp"
 #include "tuning.hpp"
 
 /// Which head kernel runs a form, with what workspace, and how heads and value columns are spread over workers.
@@ -18,12 +18,12 @@ template <class M, class R, class X>
 struct layouts {
   using traits_ = traits<M>;
   static definition_head<M, R, X> lay(form::definition, arena& a, const extents& e, idx longest) { return {a, e, longest}; }
-  static recurrent_head<M, R, X> lay(form::recurrent, arena& a, const extents& e, idx longest)
+  static any_map_head<M, R, X> lay(form::recurrent, arena& a, const extents& e, idx longest)
     requires(!traits_::structured)
   {
     return {a, e, longest};
   }
-  static state_rows_head<M, R, X> lay(form::recurrent, arena& a, const extents& e, idx longest)
+  static recurrent_head<M, R, X> lay(form::recurrent, arena& a, const extents& e, idx longest)
     requires(traits_::structured)
   {
     const idx length = tuning_for<M, R>(e.n, e.d).window;
@@ -100,8 +100,8 @@ void launch(const Executor& over, Form f, const forward_pass<X, Y>& pass, std::b
       const head_place head = head_of_group(x_, part, group, member);
       if constexpr (std::is_same_v<Form, form::definition>) definition_forward<M, R>(x_, part, head, y_, c_, kernel);
       else if constexpr (std::is_same_v<Form, form::recurrent> && traits<M>::structured)
-        state_rows_forward<M, R>(x_, part, head, y_, c_, kernel);
-      else if constexpr (std::is_same_v<Form, form::recurrent>) recurrent_forward<M, R>(x_, part, head, y_, c_, kernel);
+        recurrent_forward<M, R>(x_, part, head, y_, c_, kernel);
+      else if constexpr (std::is_same_v<Form, form::recurrent>) any_map_forward<M, R>(x_, part, head, y_, c_, kernel);
       else if constexpr (std::is_same_v<Form, form::parallel>) parallel_forward<M, R>(x_, part, head, y_, c_, kernel);
       else chunkwise_forward<M, R>(x_, part, head, y_, c_, kernel);
     }

@@ -1,118 +1,292 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include "../products/products.hpp"
 #include "../stages/head.hpp"
 #include "../stages/lower.hpp"
+#include "../tuning.hpp"
 
-/// The recurrent form, token by token (Lemma 1: linear readouts only); a step is the same loop over a few tokens.
+/// The recurrent form of a structured evolution, and its step: rows of the lowered timeline, each one pass over the state
+/// from memory (products::state_row). Where the caller's state has the arithmetic's type, it is worked on in place.
 ///
-///   S_i = A_i S_{i-1} + b_i k_i v_i',   y_i = S_i' q_i / eta_i;   with a sum, z rides along as one more value column
+///   S_r = (I + s col row') D_r S_{r-1} + b K v',   y_i = S_i' q_i / eta_i;   with a sum, z rides along as a vector
 namespace coefdyn::cpu {
 
 template <class M, class R, class X>
 struct recurrent_head {
   using traits_ = traits<M>;
-  using A = typename M::evolution;
-  using E = state_element<M, R>;
-  static constexpr idx window = 64;  // tokens whose streams are gathered at once
+  using O = operands<M, R>;
+  int length = 0, n = 0, d = 0;
   state_frame<M, R, X::over> in;
   reader_frame<M, R, X::over> reads;
-  int n = 0, e = 0;
-  bool empty = false;  // nothing has been written yet, and no state has come in: there is nothing to evolve
-  E *S = nullptr, *work = nullptr;
-  R *numerator = nullptr, *scratch = nullptr;
-  R m{};
+  O o;
+  products<R> machine;
+  R *own = nullptr, *z = nullptr, *w = nullptr, *row = nullptr;    // (n, d), (n), (rows, 1 or n), (2, n)
+  R* turned = nullptr;                                             // (n, d), (n): a state on its way out
+  R* ahead = nullptr;                                              // (d): S' row of the row that comes next
+  const R* left_ahead = nullptr;                                   // that row
+  R *Q = nullptr, *p = nullptr, *Y = nullptr, *scratch = nullptr;  // per reader: (rows, n), (length), (length, width)
+  R* reads_to = nullptr;                                           // where the tokens' reads go: Y or the caller's y
+  idx ld_reads = 0;
+  const R** queries = nullptr;            // per reader
+  R *nothing = nullptr, *sink = nullptr;  // max(n, d) zeros, (n, d): of the second reader on
+  // the state of the sequence at hand
+  const R* from = nullptr;
+  R* to = nullptr;
+  idx ld_from = 0, ld_to = 0;
+  const R* next = nullptr;  // during the last token: the state of the head that comes next
 
   recurrent_head() = default;
-  recurrent_head(arena& a, const extents& size, idx tokens)
-      : in(a, {.n = size.n, .d = size.d, .e = value_width<M>(size.d), .tokens = tokens < window ? tokens : window}),
-        reads(a, {.n = size.n, .d = size.d, .e = value_width<M>(size.d), .tokens = 1}),
-        n(size.n),
-        e(value_width<M>(size.d)),
-        S(a.take<E>(idx(size.n) * e)),
-        work(a.take<E>(4 * idx(e) + 4 * size.n)),
-        numerator(a.take<R>(e)),
-        scratch(a.take<R>(3 * size.n)) {}
-
-  /// Token i of the window: evolve and write at each micro-step. With exp(i) scaling, S stays scaled by e^-m.
-  void advance(int i, idx position) {
-    R extra(0);
-    if constexpr (traits_::stabilised) extra = next_maximum<M>(in, i, position, m, !empty);
-    for (int l = 0; l < traits_::micro; ++l) advance_row(i, l, position, l == 0 ? extra : R(0), S);
+  recurrent_head(arena& a, const extents& size, int length_)
+      : length(length_),
+        n(traits_::lowered(size.n)),
+        d(size.d),
+        in(a, shape(size, length_)),
+        reads(a, shape(size, length_)),
+        o(a, length_, size.n, value_width<M>(size.d), traits_::micro > 1 && !traits_::structure.writes_each),
+        machine(products<R>::best()) {
+    const idx rows = idx(length) * traits_::micro, readers = readers_per_state(size);
+    own = a.take<R>(idx(n) * d), z = a.take<R>(n), row = a.take<R>(2 * n);
+    if (O::turns) turned = a.take<R>(idx(n) * d + n);
+    if (O::corrects) ahead = a.take<R>(d);
+    if (O::has_decays) w = a.take<R>(rows * (O::channel ? n : 1));
+    Q = a.take<R>(readers * rows * n), p = a.take<R>(readers * length), Y = a.take<R>(readers * length * width()),
+    scratch = a.take<R>(3 * idx(size.n)), queries = a.take<const R*>(readers);
+    if (readers > 1) nothing = a.take<R>(n > d ? n : d), sink = a.take<R>(idx(n) * d);
   }
-  void advance_row(int i, int l, idx position, R extra, E* to) {
-    const auto at = in.at(i, l, position);
-    if (!empty) evolve<A, false>(at, state_matrix<E>{to, e, e}, work, extra);
-    if (traits_::writes_at(l)) {
-      empty = false;
-      const R b = write_b<M>(at, m);
-      for (int c = 0; c < n; ++c) {
-        const E k = b * write_key<M, E>(at, c);
-        for (int u = 0; u < e; ++u) to[c * e + u] += R(at.v[u]) * k;
+  static frame_shape shape(const extents& size, int length) {
+    return {.n = size.n, .d = size.policy_d(), .e = value_width<M>(size.d), .tokens = length};
+  }
+  /// A read row with its sum at d, whole cache lines.
+  int width() const { return (d + 16) / 16 * 16; }
+  R* result(int r, int i) const { return reads_to + (idx(r) * length + i) * ld_reads; }
+
+  /// Rows of a token, read by the token's queries where it reads after its write.
+  void token(int i, int readers) {
+    for (int l = 0; l < traits_::micro; ++l) pass(i, l, !O::before && readers > 0 && l == traits_::micro - 1);
+    if (!O::before)
+      for (int k = 1; k < readers; ++k) read_again(k, i);
+  }
+  /// One pass over the state, `is_read`: by the first reader too. It also sums what the next row of the window is corrected by.
+  void pass(int i, int l, bool is_read) {
+    const int r = i * traits_::micro + l;
+    const R *decays = nullptr, *left = nullptr, *col = nullptr, *known = nullptr, *row_ahead = nullptr;  // decays: per channel
+    R decay(1), strength(0);
+    if constexpr (O::channel) {
+      if (l == 0) decays = w + idx(r) * n;
+    } else if constexpr (O::has_decays) {
+      if (l == 0) decay = w[r];
+    }
+    if constexpr (O::corrects) {
+      left = r ? left_ahead : left_of(r), known = r ? ahead : nullptr;
+      left_ahead = row_ahead = r + 1 < o.rows ? left_of(r + 1) : nullptr;
+      strength = o.s[r] * (traits_::structure.row_sees == sees::decayed ? decay : R(1));
+      if constexpr (!O::tied) col = o.col + idx(r) * n;
+    }
+    const R* q = is_read ? queries[0] + idx(r) * n : nullptr;
+    machine.state_row(n, {.w = decays,
+                          .row = left,
+                          .col = col,
+                          .k = o.K + idx(r) * n,
+                          .v = o.V + idx(r) * o.e,
+                          .q = q,
+                          .s = strength,
+                          .b = o.b[r],
+                          .decay = decay,
+                          .from = from,
+                          .ld_from = ld_from,
+                          .to = to,
+                          .ld_to = ld_to,
+                          .y = result(0, i),
+                          .d = d,
+                          .next = r + 1 == o.rows ? next : nullptr,
+                          .known = known,
+                          .row_ahead = row_ahead,
+                          .ahead = row_ahead ? ahead : nullptr});
+    from = to, ld_from = ld_to;
+    if constexpr (traits_::needs_sum) sum_row(r, decays, decay, left, strength, col);
+    if (is_read) read_sum(0, i, q);
+  }
+  /// Another reader of the token: the same pass without a write, so that a reader's bits do not depend on the others.
+  void read_again(int k, int i) {
+    const R* q = queries[k] + idx(read_row<M>(i)) * n;
+    machine.state_row(n, {.w = nullptr,
+                          .row = nullptr,
+                          .col = nullptr,
+                          .k = nothing,
+                          .v = nothing,
+                          .q = q,
+                          .s = R(0),
+                          .b = R(0),
+                          .decay = R(1),
+                          .from = from,
+                          .ld_from = ld_from,
+                          .to = sink,
+                          .ld_to = idx(d),
+                          .y = result(k, i),
+                          .d = d});
+    read_sum(k, i, q);
+  }
+  /// Reads of a token before its write.
+  void read(int i, int readers) {
+    const int r = read_row<M>(i);
+    for (int k = 0; k < readers; ++k) {
+      R* y = result(k, i);
+      const R* q = queries[k] + idx(r) * n;
+      clear(y, d + 1);
+      machine.nn(1, d, n, q, n, from, ld_from, y, d);
+      read_sum(k, i, q);
+      if constexpr (O::before) {
+        const int at = i * traits_::micro + traits_::micro - 1;
+        const R f = p[idx(k) * length + i] * o.b[at];
+        machine.add_scaled_rows(1, traits_::needs_sum ? d + 1 : d, &f, o.V + idx(at) * o.e, o.e, y, width());
       }
     }
   }
-  /// The maximum of a read of a state scaled by e^-m; reading before the write, the bonus's own exponent joins it.
-  R read_maximum(int i, idx position) const {
-    if constexpr (traits_::stabilised && traits_::structure.order == reads::before_write)
-      return math::max(m, R(M::scaling::log_scale(in.at(i, traits_::micro - 1, position))));
-    else return m;
+
+ private:
+  /// Row r with the decays that it sees by channel.
+  const R* left_of(int r) const {
+    const R* left = o.row + idx(r) * n;
+    if (!O::channel || traits_::structure.row_sees != sees::decayed || r % traits_::micro) return left;
+    R* const row_decayed = row + idx(r / traits_::micro % 2) * n;
+    by_channel(n, row_decayed, [&](int c) { return w[idx(r) * n + c] * left[c]; });
+    return row_decayed;
   }
-  /// numerator (and the sum) of one read of `from`, scaled by e^-top; a mixer that reads first adds diag(u) on the token's own write.
-  template <class At>
-  void read(const At& q_at, int i, idx position, const E* from, R top) {
-    const R past = top == m ? R(1) : math::exp(m - top);
-    for (int u = 0; u < e; ++u) numerator[u] = R(0);
-    for (int c = 0; c < n; ++c) {
-      const E q = past * E(q_at.q[c]);
-      for (int u = 0; u < e; ++u) numerator[u] += real_part(q * from[c * e + u]);
-    }
-    if constexpr (traits_::structure.order == reads::before_write) {
-      const auto at = in.at(i, traits_::micro - 1, position);
-      const R own = own_score(q_at, at) * write_b<M>(at, top);
-      for (int u = 0; u < e; ++u) numerator[u] += own * R(at.v[u]);
-    }
+  void sum_row(int r, const R* decays, R decay, const R* left, R strength, const R* col) {
+    const R* k = o.K + idx(r) * n;
+    R along(0), write = o.b[r];
+    if constexpr (O::corrects) along = strength * sum_over<R>(n, [&](int c) { return left[c] * z[c]; });
+    if (!col) write += along;
+    by_channel(n, z, [&](int c) { return (decays ? decays[c] : decay) * z[c]; });
+    by_channel(n, z, [&](int c) { return z[c] + k[c] * write; });
+    if (col) by_channel(n, z, [&](int c) { return z[c] + col[c] * along; });
   }
-  template <class Q, class At>
-  R own_score(const Q& q_at, const At& at) const {
-    R own(0);
-    for (int c = 0; c < n; ++c) own += real_part((R(A::bonus(at, c)) * E(q_at.q[c])) * write_key<M, E>(at, c));
-    return own;
+  void read_sum(int k, int i, const R* q) const {
+    if constexpr (traits_::needs_sum) result(k, i)[d] = sum_over<R>(n, [&](int c) { return q[c] * z[c]; });
   }
 };
+
+/// Whether the caller's states have the arithmetic's type, so that they can be worked on where they are.
+template <class M, class R, class Types>
+constexpr bool states_as_given = std::is_same_v<state_element<M, typename Types::state>, R>;
+
+/// Where the passes over a head's state go: from the caller's initial state and to its final one where those can be worked on, else a copy.
+/// Returns whether they end in the caller's.
+template <class M, class R, class X, class Types>
+bool take_state(const extents& size, const head_place& head, const carried<M, Types>& c, recurrent_head<M, R, X>& w) {
+  bool in_place = false;
+  w.from = w.to = w.own, w.ld_from = w.ld_to = size.d, w.next = nullptr;
+  if constexpr (states_as_given<M, R, Types>) {
+    if (c.final && c.final.S.strides[3] == 1 && head.tokens() > 0)
+      w.to = &c.final.S(head.index, head.state, 0, 0), w.ld_to = c.final.S.strides[2], in_place = true;
+    if (c.initial && c.initial.S.strides[3] == 1 && head.tokens() > 0)
+      w.from = &c.initial.S(head.index, head.state, 0, 0), w.ld_from = c.initial.S.strides[2];
+  }
+  if (w.from == w.own) {
+    clear(w.own, idx(w.n) * size.d);
+    if (c.initial) load_matrix(c.initial.S, head.index, head.state, size.n, size.d, size.d, w.own);
+  }
+  if constexpr (traits<M>::needs_sum) {
+    clear(w.z, w.n);
+    if (c.initial)
+      for (int r = 0; r < size.n; ++r) state_in(w.z, 1, size.n, r, 0, c.initial.z(head.index, head.state, r));
+  }
+  return in_place;
+}
+/// z as it leaves.
+template <class M, class R, class X>
+const R* turned_sum(const recurrent_head<M, R, X>& w) {
+  if constexpr (traits<M>::needs_sum) return turned_copy(w.o, w.z, idx(1), 1, operands<M, R>::turns ? w.turned + idx(w.n) * w.d : nullptr);
+  else return nullptr;
+}
+/// The state at hand, with maximum m, into the caller's `out`.
+template <class M, class R, class X, class V>
+void keep_state(const extents& size, const head_place& head, const V& out, idx slot, R m, const recurrent_head<M, R, X>& w) {
+  const int n = size.n, d = size.d;
+  const R *S = turned_copy(w.o, w.from, w.ld_from, d, w.turned), *z = turned_sum(w);
+  const idx ld = operands<M, R>::turns ? idx(d) : w.ld_from;
+  using E = std::remove_cvref_t<decltype(out.S(0, 0, 0, 0))>;
+  for (int r = 0; r < n; ++r) {
+    if constexpr (is_complex<E>)
+      for (int v = 0; v < d; ++v) out.S(slot, head.state, r, v) = converted<E>(complex<R>{S[r * ld + v], S[(r + n) * ld + v]});
+    else convert(d, S + r * ld, idx(1), &out.S(slot, head.state, r, 0), out.S.strides[3]);
+  }
+  store_rest<M>(out, slot, head.state, n, 1, z, m);
+}
+/// While the last token is computed, prefetches what the next head begins with; where all states fit the cache, only for a second pass.
+template <class M, class R, class X, class Y, class Types>
+void fetch_next_head(const X& x, const extents& size, const head_place& head, const Y& y, const carried<M, Types>& c,
+                     recurrent_head<M, R, X>& w) {
+  const bool from_memory = idx(sizeof(R)) * w.n * size.d * size.states * size.sequences > cached_states;
+  head_place after = head;
+  if ((!from_memory && !operands<M, R>::corrects) || !next_head(x, size, after) || after.tokens() <= size.first_read) return;
+  if constexpr (states_as_given<M, R, Types>)
+    if (c.initial && c.initial.S.strides[3] == 1) w.next = &c.initial.S(after.index, after.state, 0, 0);
+  if (!from_memory) return;
+  fetch_rows(x, size, after.s, after.at(0), 0, typename decltype(w.in)::needs{});
+  fetch_rows(x, size, after.s, after.at(0), size.first_read, typename decltype(w.reads)::needs{});
+  if (y.strides[3] == 1) fetch<true>(after.row(0, 0).in(y), size.d);
+}
+/// Queries of every reader of tokens [t + from, t + count), and where their results go: to the caller's y if they can.
+template <class M, class R, class X, class Y>
+void load_window_reads(const X& x, const extents& size, const head_place& head, const Y& y, idx t, int count, int from, int readers,
+                       recurrent_head<M, R, X>& w) {
+  using traits_ = traits<M>;
+  for (int k = 0; k < readers; ++k) {
+    gather<M>(w.machine.where(), x, size, head.s, head.at(k), t + from, count - from, true, w.reads, w.scratch);
+    R* Q = w.Q + idx(k) * w.length * traits_::micro * w.n;
+    R* given = lower_reads<M>(w.reads, w.o, from, Q, w.p + idx(k) * w.length);
+    if (given != Q && head.readers > 1) copy(given, idx(count) * w.n, Q), given = Q;
+    w.queries[k] = given;
+  }
+  w.reads_to = w.Y, w.ld_reads = w.width();
+  if constexpr (!traits_::needs_sum && !operands<M, R>::before && std::is_same_v<std::remove_cvref_t<decltype(y(0, 0, 0, 0))>, R>)
+    if (readers == 1 && from == 0 && y.strides[3] == 1) w.ld_reads = y.strides[1], w.reads_to = head.row(t - size.first_read, 0).in(y);
+}
+/// y of those tokens.
+template <class M, class R, class X, class Y>
+void finish_window(const X& x, const extents& size, const head_place& head, const Y& y, idx start, idx t, int count, int from, int readers,
+                   recurrent_head<M, R, X>& w) {
+  for (int k = 0; k < readers; ++k) {
+    if (readers > 1) gather<M>(w.machine.where(), x, size, head.s, head.at(k), t + from, count - from, true, w.reads, w.scratch);
+    for (int i = from; i < count; ++i)
+      finish_row<M, R>(w.result(k, i), size.d, w.o.m[i], w.reads.at(i - from, 0, start + t + i), y, head.row(t + i - size.first_read, k));
+  }
+}
 
 /// Forward of one head over tokens [0, T) of its sequence.
 template <class M, class R, class X, class Y, class Types>
 void recurrent_forward(const X& x, const extents& size, const head_place& head, const Y& y, const carried<M, Types>& c,
                        recurrent_head<M, R, X>& w) {
-  using traits_ = traits<M>;
+  using O = operands<M, R>;
   const idx tokens = head.tokens(), start = initial_position(c, head.index);
-  load_state<M>(c, head, size, w.e, w.S);
-  w.m = initial_maximum<M, Types, R>(c, head.index, head.state);
-  w.empty = !c.initial;
-  const auto keep = [&](const auto& to, idx slot) { store_state<M>(to, slot, head.state, size, w.e, w.S, w.m); };
-  const auto read = [&](int i, idx t) {
-    if (t < size.first_read) return;
-    for (int r = 0; r < head.readers; ++r) {
-      gather<M>(x, size, head.s, head.at(r), t, 1, true, w.reads, w.scratch);
-      const auto at = w.reads.at(0, 0, start + t);
-      const R top = w.read_maximum(i, start + t);
-      w.read(at, i, start + t, w.S, top);
-      finish_row<M, R>(w.numerator, size.d, top, at, y, head.row(t - size.first_read, r));
-    }
-  };
+  R m = initial_maximum<M, Types, R>(c, head.index, head.state);
+  const bool in_place = take_state(size, head, c, w);
+  w.o.begin_sequence();
+  if (head.readers > 1) clear(w.nothing, w.n > w.d ? w.n : w.d);
+  const auto keep = [&](const auto& out, idx slot) { keep_state(size, head, out, slot, m, w); };
   auto captured = captures_of(c, head, size);
   captured.after(0, keep);
-  for (idx t0 = 0; t0 < tokens; t0 += w.window) {
-    const idx count = tokens - t0 < w.window ? tokens - t0 : w.window;
-    gather<M>(x, size, head.s, head.at(0), t0, count, t0 == 0, w.in, w.scratch);
+  over_chunks(tokens, w.length, c.positions, [&](idx t, int count) {
+    gather<M>(w.machine.where(), x, size, head.s, head.at(0), t, count, t == 0, w.in, w.scratch);
+    w.o.tokens = count, w.o.rows = count * O::micro, w.o.from_nothing = !c.initial && t == 0;
+    lower<M>(w.machine.where(), w.in, start + t, m, w.o);
+    if constexpr (O::has_decays) w.machine.exp(idx(w.o.rows) * w.o.decay_width(), w.o.g, w.w);
+    const int from = unread(size, t, count), readers = from < count ? head.readers : 0;
+    load_window_reads(x, size, head, y, t, count, from, readers, w);
     for (int i = 0; i < count; ++i) {
-      if constexpr (traits_::structure.order == reads::before_write) read(i, t0 + i);
-      w.advance(i, start + t0 + i);
-      if constexpr (traits_::structure.order == reads::after_write) read(i, t0 + i);
-      captured.after(t0 + i + 1, keep);
+      const bool reading = i >= from;
+      if (t + i + 1 == tokens) fetch_next_head(x, size, head, y, c, w);
+      if (O::before && reading) w.read(i, readers);
+      w.token(i, reading ? readers : 0);
     }
-  }
-  if (c.final) keep(c.final, head.index);
+    finish_window(x, size, head, y, start, t, count, from, readers, w);
+    captured.after(t + count, keep);
+  });
+  if (!c.final) return;
+  if (!in_place) return keep(c.final, head.index);
+  turn_state(w.o, +1, w.to, w.ld_to, w.d);
+  store_rest<M>(c.final, head.index, head.state, size.n, 1, turned_sum(w), m);
 }
 
 }  // namespace coefdyn::cpu

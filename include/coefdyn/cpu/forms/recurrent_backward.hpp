@@ -2,7 +2,7 @@
 #pragma once
 #include "../stages/gradient_frames.hpp"
 #include "../stages/transport.hpp"
-#include "recurrent.hpp"
+#include "recurrent_any_map.hpp"
 
 /// Backward of the recurrent form, token by token in reverse; any linear map. States are kept at the start of each window of
 /// tokens and recomputed within: (T / window + window m + 1) n e numbers.
@@ -12,7 +12,7 @@ template <class M, class R, class X>
 struct recurrent_backward_head {
   using traits_ = traits<M>;
   using E = state_element<M, R>;
-  recurrent_head<M, R, X> f;
+  any_map_head<M, R, X> f;
   gradient_frames<M, R, X> grads;
   row_gradients<M, R> rows;  // of one window
   E *checkpoints = nullptr, *inner = nullptr, *dS = nullptr, *decayed = nullptr, *work = nullptr;
