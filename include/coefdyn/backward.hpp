@@ -123,7 +123,7 @@ template <class Device, class Form, class X, class DY, class G, bool Looks = det
 void backward(const Device& on, Form form_, const X& x, const view<DY, 4>& dy, const G& g, const detail::carried_of<X>& c = {},
               const detail::carried_gradients_of<X>& s = {}) {
   auto memory = detail::allocated_on(on, backward_workspace_bytes(on, form_, x, dy, g, c, s));
-  backward<Device, Form, X, DY, G, Looks>(on, form_, x, dy, g, c, s, workspace(memory));
+  backward<Device, Form, X, DY, G, Looks>(on, form_, x, dy, g, c, s, workspace(memory.data(), memory.size()));
 }
 /// A call that is none of these, refused with a sentence.
 template <class First, class... A>

@@ -17,7 +17,7 @@
 /// and, where the device has something to say,
 ///
 ///   call_size size_of(const Device&, const X&)                     checks of its own, and of the tokens
-///   auto allocated(const Device&, std::size_t)                     a workspace by itself, for as long as the object lives
+///   auto allocated(const Device&, std::size_t)                     memory for a workspace, of data() and size()
 ///   std::string kernel_name(const Device&, Form, const Pass&)      for `chosen_kernel`
 ///   memory_of_device<Device> of core/buffer.hpp                    where its views' numbers lie, if not on the host
 ///

@@ -146,7 +146,7 @@ template <class Device, class Form, class X, class Out, bool Looks = detail::loo
   requires detail::right_call<Device, Form, X, view<Out, 4>>
 void run(const Device& on, Form form_, const X& x, const view<Out, 4>& y, const detail::carried_of<X>& c = {}) {
   auto memory = detail::allocated_on(on, workspace_bytes(on, form_, x, c, y));
-  run<Device, Form, X, Out, Looks>(on, form_, x, y, c, workspace(memory));
+  run<Device, Form, X, Out, Looks>(on, form_, x, y, c, workspace(memory.data(), memory.size()));
 }
 /// A call that is none of these, refused with a sentence.
 template <class First, class... A>

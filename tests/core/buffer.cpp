@@ -17,7 +17,7 @@ using namespace coefdyn;
 
 namespace {
 struct counts {
-  int allocations = 0, live = 0, copies = 0, brought = 0, fetched = 0;
+  int allocations = 0, live = 0, cleared = 0, copies = 0, brought = 0, fetched = 0;
 };
 counts nobody;
 /// A place that is not the host's by its type, as a GPU's is not: it counts what is asked of it, and its memory begins as 0xff.
@@ -30,7 +30,7 @@ struct elsewhere {
     return std::memset(memory::host::allocate(bytes), 0xff, bytes);
   }
   void release(void* p) const { --seen->live, memory::host::release(p); }
-  void clear(void* p, std::size_t bytes) const { memory::host::clear(p, bytes); }
+  void clear(void* p, std::size_t bytes) const { ++seen->cleared, memory::host::clear(p, bytes); }
   void copy(void* to, const void* from, std::size_t bytes) const { ++seen->copies, memory::host::copy(to, from, bytes); }
   void bring(void* to, const void* from, std::size_t bytes) const { ++seen->brought, memory::host::copy(to, from, bytes); }
   void fetch(void* to, const void* from, std::size_t bytes) const { ++seen->fetched, memory::host::copy(to, from, bytes); }
@@ -123,6 +123,20 @@ TEST_CASE("a list of numbers replaces those of a buffer where they are") {
   CHECK(a.back() == 7);
   a = {};
   CHECK(a.empty());
+}
+
+TEST_CASE("a buffer without values: memory in its space, written by nobody") {
+  counts seen;
+  {
+    buffer<std::byte, elsewhere> room(without_values{}, 100, elsewhere{&seen});
+    CHECK(room.size() == 100);
+    CHECK(room.data() != nullptr);
+    CHECK(seen.allocations == 1);
+    CHECK(seen.cleared == 0);
+  }
+  CHECK(seen.live == 0);
+  const buffer<std::byte, elsewhere> zeros(100, elsewhere{&seen});
+  CHECK(seen.cleared == 1);
 }
 
 TEST_CASE("a buffer without elements has no memory, and one beyond all addresses is refused") {

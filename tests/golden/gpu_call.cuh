@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "coefdyn/cuda/launch.cuh"
+#include "coefdyn/cuda/memory.cuh"
 #include "unit.hpp"
 
 namespace golden {
@@ -18,8 +18,8 @@ class gpu_call {
       : inputs(host.inputs.begin(), host.inputs.end()),
         gradients(host.gradients.begin(), host.gradients.end()),
         c(host),
-        memory(nullptr, total()) {
-    std::byte* next = memory.data;
+        memory(coefdyn::without_values{}, total()) {
+    std::byte* next = memory.data();
     each([&](array& a, bool written) {
       if (!a.data) return;
       piece* p = nullptr;
@@ -52,7 +52,7 @@ class gpu_call {
     std::size_t bytes;
     bool written;
   };
-  coefdyn::cuda::stream_memory memory;
+  coefdyn::buffer<std::byte, coefdyn::memory::cuda> memory;
   std::vector<piece> pieces;
 
   /// Bytes from the first element to the end of the last.

@@ -73,6 +73,9 @@ struct memory_of_device {
 template <class Device>
 using memory_of = typename memory_of_device<Device>::type;
 
+/// In the place of a buffer's first argument: memory whose elements have no value yet.
+struct without_values {};
+
 /// An array that owns its memory: `size` elements in a space, zero at first. Copies are deep; a moved one is left empty. Without elements
 /// it has no memory. An assignment between equal sizes allocates nothing and is the work of the space assigned to; another takes the
 /// source's space over.
@@ -87,27 +90,32 @@ class buffer {
   using space_type = Space;
 
   buffer() = default;
-  explicit buffer(std::size_t size, const Space& where = {}) : buffer(unset{}, size, where) {
+  explicit buffer(std::size_t size, const Space& where = {}) : buffer(without_values{}, size, where) {
     if (size_ > 0) where_.clear(data_, bytes());
   }
-  buffer(std::size_t size, const T& value, const Space& where = {}) : buffer(unset{}, size, where) {
+  buffer(std::size_t size, const T& value, const Space& where = {}) : buffer(without_values{}, size, where) {
     if constexpr (Space::on_host)
       for (T& x : *this) x = value;
     else if (size_ > 0) *this = buffer(buffer<T>(size, value), where);
   }
-  buffer(std::initializer_list<T> values, const Space& where = {}) : buffer(unset{}, values.size(), where) {
+  /// Elements without values, as a workspace is: nothing is written.
+  buffer(without_values, std::size_t size, const Space& where = {}) : size_(size), where_(where) {
+    if (size > std::size_t(-1) / 2 / sizeof(T)) COEFDYN_THROW std::bad_array_new_length();
+    if (size > 0) data_ = static_cast<T*>(where_.allocate(size * sizeof(T)));
+  }
+  buffer(std::initializer_list<T> values, const Space& where = {}) : buffer(without_values{}, values.size(), where) {
     if (size_ > 0) where_.bring(data_, values.begin(), bytes());
   }
   /// The numbers of another space.
   template <class Other>
     requires(!std::is_same_v<Other, Space>)
-  explicit buffer(const buffer<T, Other>& o, const Space& where = {}) : buffer(unset{}, o.size(), where) {
+  explicit buffer(const buffer<T, Other>& o, const Space& where = {}) : buffer(without_values{}, o.size(), where) {
     if (size_ == 0) return;
     if constexpr (Other::on_host) where_.bring(data_, o.data(), bytes());
     else if constexpr (Space::on_host) o.where().fetch(data_, o.data(), bytes());
     else where_.bring(data_, buffer<T>(o).data(), bytes());
   }
-  buffer(const buffer& o) : buffer(unset{}, o.size_, o.where_) {
+  buffer(const buffer& o) : buffer(without_values{}, o.size_, o.where_) {
     if (size_ > 0) where_.copy(data_, o.data_, bytes());
   }
   buffer(buffer&& o) noexcept : data_(std::exchange(o.data_, nullptr)), size_(std::exchange(o.size_, 0)), where_(o.where_) {}
@@ -181,11 +189,6 @@ class buffer {
   }
 
  private:
-  struct unset {};
-  buffer(unset, std::size_t size, const Space& where) : size_(size), where_(where) {
-    if (size > std::size_t(-1) / 2 / sizeof(T)) COEFDYN_THROW std::bad_array_new_length();
-    if (size > 0) data_ = static_cast<T*>(where_.allocate(size * sizeof(T)));
-  }
   std::size_t bytes() const { return size_ * sizeof(T); }
 
   T* data_ = nullptr;

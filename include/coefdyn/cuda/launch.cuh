@@ -6,7 +6,6 @@
 #include "engine/parallel.cuh"
 #include "hopper/flash_plan.cuh"
 #include "hopper/sweep_plan.cuh"
-#include "memory.cuh"
 #include "plan.cuh"
 #include "small/scan.cuh"
 #include "small/step.cuh"
@@ -15,19 +14,6 @@
 /// Which kernels run a form: the first plan in the form's list that the mixer's type admits and that serves the sizes, the inputs and the
 /// device; the last, of the generic engine, serves all.
 namespace coefdyn::cuda {
-
-/// Memory that lives on a stream.
-struct stream_memory {
-  cudaStream_t stream;
-  std::byte* data = nullptr;
-  std::size_t size;
-  stream_memory(cudaStream_t s, std::size_t bytes) : stream(s), size(bytes) {
-    checked(cudaMallocAsync(reinterpret_cast<void**>(&data), bytes ? bytes : 16, stream), "cudaMallocAsync");
-  }
-  ~stream_memory() { cudaFreeAsync(data, stream); }
-  stream_memory(const stream_memory&) = delete;
-  operator workspace() const { return {data, size}; }
-};
 
 /// The generic engine's plan of each form.
 template <class M, class R, class X>

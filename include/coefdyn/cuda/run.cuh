@@ -3,6 +3,7 @@
 #include "../chosen.hpp"
 #include "../run.hpp"
 #include "launch.cuh"
+#include "memory.cuh"
 
 /// The calls of run.hpp on a GPU: the same arguments, views of device memory.
 ///
@@ -77,8 +78,8 @@ auto chosen(const device::cuda&, Form form_, [[maybe_unused]] const Pass& pass) 
   }
 }
 /// Memory on the stream.
-inline coefdyn::cuda::stream_memory allocated(const device::cuda& on, std::size_t bytes) {
-  return coefdyn::cuda::stream_memory(on.stream, bytes);
+inline buffer<std::byte, memory::cuda> allocated(const device::cuda& on, std::size_t bytes) {
+  return {without_values{}, bytes, memory::cuda{on.stream}};
 }
 /// Of the plan that serves, and of its tables.
 template <class Form, class X, class Y>

@@ -3,6 +3,7 @@
 #include "../spectrum/closed_form.hpp"
 #include "../spectrum/histogram.hpp"
 #include "eta.cuh"
+#include "memory.cuh"
 
 /// eig(Lambda_i) = (eta_{i-1} / eta_i) eig(A_i) of spectrum/eigenvalues.hpp on a GPU, where eig(A_i) is a formula
 /// (spectrum/closed_form.hpp); computed in double whatever the tokens are. For a nonlinear phi with A != I the degree-one part.
@@ -216,9 +217,8 @@ void eigenvalues(const device::cuda& on, const X& x, const view<complex<R>, 4>& 
 /// The same, allocating its workspace.
 template <class X, class R>
 void eigenvalues(const device::cuda& on, const X& x, const view<complex<R>, 4>& out) {
-  const std::size_t bytes = eigenvalue_workspace_bytes(on, x);
-  cuda::stream_memory memory(on.stream, bytes);
-  eigenvalues(on, x, out, workspace(memory.data, bytes));
+  buffer<std::byte, memory::cuda> room(without_values{}, eigenvalue_workspace_bytes(on, x), memory::cuda{on.stream});
+  eigenvalues(on, x, out, workspace(room.data(), room.size()));
 }
 
 /// Histograms of radius and phase, one for each sequence and reading head, in the bins of `bins`, whose own counts do not matter.
@@ -239,9 +239,8 @@ void eigenvalue_histograms(const device::cuda& on, const X& x, const spectrum_hi
 /// The same, allocating its workspace.
 template <class X>
 void eigenvalue_histograms(const device::cuda& on, const X& x, const spectrum_histogram& bins, const histogram_counters& out) {
-  const std::size_t bytes = eigenvalue_workspace_bytes(on, x);
-  cuda::stream_memory memory(on.stream, bytes);
-  eigenvalue_histograms(on, x, bins, out, workspace(memory.data, bytes));
+  buffer<std::byte, memory::cuda> room(without_values{}, eigenvalue_workspace_bytes(on, x), memory::cuda{on.stream});
+  eigenvalue_histograms(on, x, bins, out, workspace(room.data(), room.size()));
 }
 
 }  // namespace spectrum
