@@ -68,7 +68,7 @@ template <class M>
 constexpr bound_by bound_of() {
   using E = typename M::evolution;
   using Eta = typename M::normalization;
-  if constexpr (requires { Eta::floors_at_one; }) return bound_by::floored_sum;
+  if constexpr (traits<M>::floored) return bound_by::floored_sum;
   else if constexpr (Eta::needs_sum) return nonnegative_weights<M>() ? bound_by::nonnegative_sum : bound_by::signed_sum;
   else if constexpr (!std::is_same_v<streams_t<Eta>, list<>>) return bound_by::gate;
   else if constexpr (!requires { E::contractive; }) return bound_by::not_declared;

@@ -134,7 +134,7 @@ void check_gated(const std::string& name, R (*input)(idx), R (*decay)(idx)) {
     const idx best = weigh(i + 1, size, rest, w);
     double sum = 0;
     for (idx j = 0; j <= i; ++j) sum += w[static_cast<std::size_t>(j)];
-    if constexpr (requires { M::normalization::floors_at_one; })
+    if constexpr (traits<M>::floored)
       sum = std::max(sum, std::exp(-size[static_cast<std::size_t>(best)] - rest[static_cast<std::size_t>(best)]));
     for (idx j = 0; j <= i; ++j) want.alpha[static_cast<std::size_t>(i * T + j)] = w[static_cast<std::size_t>(j)] / sum;
   }

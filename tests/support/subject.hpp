@@ -188,7 +188,7 @@ struct subject_of final : subject {
     info.streams = infos<M, typename X::needs>::streams();
     info.structure = traits_::structure;
     info.linear = traits_::linear, info.structured = traits_::structured, info.chunkable = is_chunkable<M>;
-    info.needs_sum = traits_::needs_sum, info.floored = requires { M::normalization::floors_at_one; };
+    info.needs_sum = traits_::needs_sum, info.floored = traits_::floored;
     info.stabilised = traits_::stabilised, info.exponential_input = traits_::exponential, info.complex_state = traits_::complex_state;
     info.exponential_readout = traits_::needs_max;
     info.normalised = traits_::needs_sum || requires { M::normalization::log_inverse; };

@@ -37,7 +37,7 @@ using const_state = state_view<M, const state_element<M, typename detail::as_typ
 /// m of a state that has seen nothing: no exponent is kept yet; a floored sum's floor starts it at 0.
 template <class M, class R>
 COEFDYN_HD constexpr R empty_maximum() {
-  if constexpr (requires { M::normalization::floors_at_one; }) return R(0);
+  if constexpr (traits<M>::floored) return R(0);
   else return math::unset_maximum<R>();
 }
 

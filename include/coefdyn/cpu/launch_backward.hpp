@@ -67,7 +67,7 @@ void launch_backward(const Executor& over, Form f, const backward_pass<X, DY, G>
         recurrent_backward<M, R>(x, e, head, call, w);
       else if constexpr (std::is_same_v<Form, form::parallel>) parallel_backward<M, R>(x, e, head, call, w);
       else chunkwise_backward<M, R>(x, e, head, call, w);
-      if (!w.grads.by_part) w.grads.leave(x, g, e, head, 0, head.tokens(), {true, false, member == members - 1, first}, raw);
+      if (!w.grads.by_part) w.grads.leave(x, g, e, head, 0, head.tokens(), {.shared = member == members - 1, .write_only = first}, raw);
       slots.keep(e, head, w.grads);
     }
   };

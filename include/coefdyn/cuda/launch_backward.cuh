@@ -16,28 +16,41 @@ COEFDYN_HD Block lay_block(memory& a, const extents& e, idx longest, int length)
   if constexpr (std::is_constructible_v<Block, memory&, const extents&, idx, int>) return Block(a, e, longest, length);
   else return Block(a, e, longest);
 }
+/// What the kernel takes: the call, and each block's memory, `slots` for the gradients of streams without time.
+template <class R, class X, class Call>
+struct backward_arguments {
+  X x;
+  extents e;
+  idx longest;
+  Call call;
+  int length;
+  std::byte* slow;
+  idx slow_bytes, fast_bytes;
+  R* slots;
+  idx items;
+};
 template <class Block, class M, class R, class X, class Call>
-__global__ void __launch_bounds__(Block::threads)
-    backward_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, idx longest, const __grid_constant__ Call call,
-                    int length, std::byte* slow, idx slow_bytes, idx fast_bytes, R* slots, idx items) {
+__global__ void __launch_bounds__(Block::threads) backward_kernel(const __grid_constant__ backward_arguments<R, X, Call> in) {
   extern __shared__ __align__(16) std::byte fast[];
-  memory a{fast, slow + idx(blockIdx.x) * slow_bytes, fast_bytes};
-  Block w = lay_block<Block>(a, e, longest, length);
+  const X& x = in.x;
+  const extents& e = in.e;
+  memory a{fast, in.slow + idx(blockIdx.x) * in.slow_bytes, in.fast_bytes};
+  Block w = lay_block<Block>(a, e, in.longest, in.length);
   const int members = cpu::states_per_group(e), readers = cpu::readers_per_state(e);
   const int state_numbers = constant_numbers(w.grads.state), reader_numbers = constant_numbers(w.grads.reader(0));
-  R* const reader_slots = slots + e.sequences * e.states * state_numbers;
-  each_item(items, [&](idx group) {
+  R* const reader_slots = in.slots + e.sequences * e.states * state_numbers;
+  each_item(in.items, [&](idx group) {
     for (int member = 0; member < members; ++member) {
       head_place head;
       head.index = group / e.keys, head.s = sequence_at(x, e, head.index), head.state = int(group % e.keys) * members + member;
       head.readers = readers, head.first_reader = head.state * readers;
       const idx tokens = head.tokens();
       w.grads.clear(member > 0, tokens);
-      w.go(x, e, head, call);
-      scatter<M>(x, call.g, e, head.s, head.at(0), tokens, member == members - 1, w.grads.state, w.raw);
-      keep_constants(w.grads.state, slots + (head.index * e.states + head.state) * state_numbers);
+      w.go(x, e, head, in.call);
+      scatter<M>(x, in.call.g, e, head.s, head.at(0), tokens, member == members - 1, w.grads.state, w.raw);
+      keep_constants(w.grads.state, in.slots + (head.index * e.states + head.state) * state_numbers);
       for (int r = 0; r < readers; ++r) {
-        scatter<M>(x, call.g, e, head.s, head.at(r), tokens, member == members - 1, w.grads.reader(r), w.raw);
+        scatter<M>(x, in.call.g, e, head.s, head.at(r), tokens, member == members - 1, w.grads.reader(r), w.raw);
         keep_constants(w.grads.reader(r), reader_slots + (head.index * e.readers + head.first_reader + r) * reader_numbers);
       }
       __syncthreads();
@@ -78,7 +91,17 @@ struct backward_plan {
     clear_gradients(stream, call.g, typename X::needs{});
     R* const slot = reinterpret_cast<R*>(ws);
     launch(stream, backward_kernel<Block, M, R, X, Call>, "backward_kernel", in_order && blocks > 1 ? 1 : blocks, Block::threads,
-           std::size_t(fast), x, e, longest, call, length, ws + slots, slow, fast, slot, items);
+           std::size_t(fast),
+           backward_arguments<R, X, Call>{.x = x,
+                                          .e = e,
+                                          .longest = longest,
+                                          .call = call,
+                                          .length = length,
+                                          .slow = ws + slots,
+                                          .slow_bytes = slow,
+                                          .fast_bytes = fast,
+                                          .slots = slot,
+                                          .items = items});
     if (state_numbers)
       launch(stream, add_constants<M, R, X, G, false>, "add_constants", 64, 256, 0, call.g, e, static_cast<const R*>(slot), state_numbers);
     if (reader_numbers)
@@ -153,9 +176,11 @@ struct backward_call {
     using plans = concatenated<fast_plans_for<X, Form>, list<engine>>;
     return first_plan(plans{}, form_, pass.x, pass, takes_gradients{call(), pass.any}, f);
   }
-  Call call() const { return {pass.g, pass.dy, pass.c.initial, pass.s.final, pass.s.initial}; }
+  Call call() const {
+    return {.g = pass.g, .dy = pass.dy, .initial = pass.c.initial, .final_gradient = pass.s.final, .initial_gradient = pass.s.initial};
+  }
   bool keeps() const { return kept && kept->filled; }
-  generic::placed_tables<X> tables(std::byte* ws) const { return {on, pass.x, carried<M, Types>{pass.c.initial, {}, {}, {}}, ws}; }
+  generic::placed_tables<X> tables(std::byte* ws) const { return {on, pass.x, carried<M, Types>{.initial = pass.c.initial}, ws}; }
 };
 
 }  // namespace coefdyn::cuda

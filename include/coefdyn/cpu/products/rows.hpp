@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-// Above 300 lines: kernels of rows, which all treat a row's last, partial vector alike.
 #pragma once
 
 #include <coefdyn/cpu/products/exp.hpp>
