@@ -96,8 +96,8 @@ struct operands : turning_operands<R, cpu::operands<M, R>::turns> {
     dP[p] += dx[i.x] * turned[i.y] - dx[i.y] * turned[i.x];
     turn_pair(r, p, +1, dx);
   }
-  /// The same for pair p of all rows that read, by the angle of the row up to which a read is turned; the angles' gradients are added to `angle`
-  /// (rows, n / 2).
+  /// The same for pair p of all rows that read, by the angle of the row up to which a read is turned; the angles' gradients are added to
+  /// `angle` (rows, n / 2).
   __device__ void turn_reads_back(int p, const R* Q, R* dQ, R* angle) const {
     for (int i = 0; i < tokens; ++i) {
       const int r = cpu::read_row<M>(i), turned_by = before ? r - 1 : r;
