@@ -42,7 +42,7 @@ struct fading_shift {
 struct fixed_plus_rank_one {
   using streams = list<fixed_per_channel<stream::log_decay>, fixed_per_channel<stream::u>, fixed_per_channel<stream::theta>>;
   static constexpr structure_of structure{
-      .decay = gate::channel, .correction = rank_one::free, .row_sees = sees::undecayed, .constant = true};
+      .decay = decaying::channel, .correction = rank_one::free, .row_sees = sees::undecayed, .constant = true};
   template <class At>
   static auto log_decay(const At& at, int c) {
     return at.log_decay[c];

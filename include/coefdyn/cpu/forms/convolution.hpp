@@ -68,35 +68,35 @@ struct convolution_head {
     transform_row(count, to);
   }
   /// The kernels of all readers of a state head.
-  void prepare(const X& x, const extents& e, const head& hd) {
-    response.write(x, e, hd);
-    for (int r = 0; r < hd.readers; ++r) {
-      response.read(x, e, hd, r);
+  void prepare(const X& x, const extents& e, const head_place& head) {
+    response.write(x, e, head);
+    for (int r = 0; r < head.readers; ++r) {
+      response.read(x, e, head, r);
       copy(response.out, response.time, row);
       transform_row(response.time, kernels + r * bins);
     }
   }
 };
 
-/// The state head of `hd` in another sequence.
+/// The state head of `head` in another sequence.
 template <class X>
-head in_sequence(const X& x, const extents& e, head hd, idx sequence) {
-  hd.index = sequence, hd.s = sequence_at(x, e, sequence);
-  return hd;
+head_place in_sequence(const X& x, const extents& e, head_place head, idx sequence) {
+  head.index = sequence, head.s = sequence_at(x, e, sequence);
+  return head;
 }
 
 /// One sequence of a state head whose kernels are there.
 template <class M, class R, class X, class Y>
-void convolve(const X& x, const extents& e, const head& hd, const Y& y, convolution_head<M, R, X>& w) {
-  const idx tokens = hd.tokens();
+void convolve(const X& x, const extents& e, const head_place& head, const Y& y, convolution_head<M, R, X>& w) {
+  const idx tokens = head.tokens();
   if (tokens <= e.first_read) return;
   for (int u = 0; u < e.d; ++u) {
-    w.transform_column(column_at(x.v, hd.s, 0, hd.state, u), tokens, w.one);
-    for (int r = 0; r < hd.readers; ++r) {
+    w.transform_column(column_at(x.v, head.s, 0, head.state, u), tokens, w.one);
+    for (int r = 0; r < head.readers; ++r) {
       const complex<R>* kernel = w.kernels + r * w.bins;
       for (idx f = 0; f < w.bins; ++f) w.product[f] = kernel[f] * w.one[f];
       transform_back(w.length, w.product, w.row);
-      const auto to = column_at(y, hd.s, 0, hd.first_reader + r, u);
+      const auto to = column_at(y, head.s, 0, head.first_reader + r, u);
       convert(tokens - e.first_read, w.row + e.first_read, idx(1), to.p, to.stride);
     }
   }
@@ -106,10 +106,10 @@ template <class M, class R, class X, class Y>
 void convolution_forward(const X& x, const extents& e, idx item, const Y& y, convolution_head<M, R, X>& w) {
   const bool shared = shares_kernel(x);
   for (int member = 0; member < states_per_group(e); ++member) {
-    const head hd = head_of_group(x, e, item, member);
-    if (!shared && hd.tokens() == 0) continue;
-    w.prepare(x, e, hd);
-    for (idx s = hd.index; s < (shared ? e.sequences : hd.index + 1); ++s) convolve<M, R>(x, e, in_sequence(x, e, hd, s), y, w);
+    const head_place head = head_of_group(x, e, item, member);
+    if (!shared && head.tokens() == 0) continue;
+    w.prepare(x, e, head);
+    for (idx s = head.index; s < (shared ? e.sequences : head.index + 1); ++s) convolve<M, R>(x, e, in_sequence(x, e, head, s), y, w);
   }
 }
 

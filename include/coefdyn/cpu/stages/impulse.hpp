@@ -35,12 +35,12 @@ E conjugate(const E& x) {
 
 template <class M, class R, class X>
 struct impulse_response {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using A = typename M::evolution;
   using E = state_element<M, R>;
-  static constexpr bool diagonal = T::structured && T::structure.correction == rank_one::none &&
-                                   (T::structure.turns == turning::none || T::structure.turns == turning::channels);
-  static constexpr bool before = T::structure.order == reads::before_write;
+  static constexpr bool diagonal = traits_::structured && traits_::structure.correction == rank_one::none &&
+                                   (traits_::structure.turns == turning::none || traits_::structure.turns == turning::channels);
+  static constexpr bool before = traits_::structure.order == reads::before_write;
   static constexpr int lag = before ? 1 : 0;  // writes are read that much later
   state_frame<M, R, X::over> in;              // the write, token 0
   reader_frame<M, R, X::over> query;          // one reader's
@@ -62,7 +62,7 @@ struct impulse_response {
       : in(a, {.n = size.n, .d = size.d, .e = value_width<M>(size.d), .tokens = 1}),
         query(a, {.n = size.n, .d = size.d, .e = value_width<M>(size.d), .tokens = 1}),
         n(size.n),
-        width(T::lowered(size.n)),
+        width(traits_::lowered(size.n)),
         time(tokens) {
     const idx reach = tokens > lag + 1 ? tokens - lag : 1;
     while (idx(fine) * fine < reach) fine *= 2, ++levels;
@@ -75,8 +75,8 @@ struct impulse_response {
   R* power(int level) const { return powers + idx(level) * width * width; }
 
   /// The write of the state head: A^l b k.
-  void write(const X& x, const extents& e, const head& hd) {
-    gather<M>(x, e, hd.s, hd.at(0), 0, 1, true, in, scratch);
+  void write(const X& x, const extents& e, const head_place& head) {
+    gather<M>(x, e, head.s, head.at(0), 0, 1, true, in, scratch);
     const auto at = in.at(0, 0, 0);
     b = write_b<M>(at, R(0));
     for (int c = 0; c < n; ++c) put_number(H, n, c, b * write_key<M, E>(at, c));
@@ -84,8 +84,8 @@ struct impulse_response {
     else walk_powers(at);
   }
   /// The read by reader r: fills `out`.
-  void read(const X& x, const extents& e, const head& hd, int r) {
-    gather<M>(x, e, hd.s, hd.at(r), e.first_read, 1, true, query, scratch);
+  void read(const X& x, const extents& e, const head_place& head, int r) {
+    gather<M>(x, e, head.s, head.at(r), e.first_read, 1, true, query, scratch);
     const auto at = query.at(0, 0, 0);
     for (int c = 0; c < n; ++c) put_number(Q, n, c, conjugate(E(at.q[c])));
     for (int g = 1; g < coarse; ++g) {
@@ -115,7 +115,7 @@ struct impulse_response {
     for (int c = 0; c < n; ++c) {
       const R decay = R(log_decay_of<A>(at, c));
       R angle(0);
-      if constexpr (T::complex_state) angle = R(A::angle(at, c));
+      if constexpr (traits_::complex_state) angle = R(A::angle(at, c));
       const auto to = [&](idx t) {
         if (t == 0) return E(R(1));  // also of lambda = 0
         if constexpr (is_complex<E>) return math::polar_exp(R(t) * decay, R(t) * angle);
@@ -163,7 +163,7 @@ struct impulse_response {
   }
   /// The right half of a complex matrix [Re -Im; Im Re] from its left.
   void mirror(R* map) const {
-    if constexpr (T::complex_state)
+    if constexpr (traits_::complex_state)
       for (int r = 0; r < n; ++r)
         for (int c = 0; c < n; ++c) {
           map[idx(r) * width + n + c] = -map[idx(r + n) * width + c];

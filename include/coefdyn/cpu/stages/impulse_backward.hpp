@@ -12,7 +12,7 @@ namespace coefdyn::cpu {
 
 template <class M, class R, class X>
 struct impulse_gradients {
-  using T = traits<M>;
+  using traits_ = traits<M>;
   using A = typename M::evolution;
   using E = state_element<M, R>;
   using response = impulse_response<M, R, X>;
@@ -95,8 +95,8 @@ struct impulse_gradients {
     }
     using O = operands<M, R>;
     for (int c = 0; c < f.n; ++c) {
-      if constexpr (O::gated) rows.g[O::channel ? c : 0] += real_part(exponent[c]);
-      if constexpr (T::complex_state && O::turns) rows.angle[c] -= exponent[c].im;
+      if constexpr (O::evolution_decays) rows.g[O::channel ? c : 0] += real_part(exponent[c]);
+      if constexpr (traits_::complex_state && O::turns) rows.angle[c] -= exponent[c].im;
     }
   }
   void write_by_powers() {
@@ -119,7 +119,7 @@ struct impulse_gradients {
   /// The part of a lowered complex matrix's gradient that is one: [Re -Im; Im Re].
   void project(R* G) const {
     const int n = f.n, w = f.width;
-    if constexpr (T::complex_state) {
+    if constexpr (traits_::complex_state) {
       for (int r = 0; r < n; ++r)
         for (int c = 0; c < n; ++c) {
           R *top = G + idx(r) * w + c, *bottom = G + idx(r + n) * w + c;
@@ -132,7 +132,7 @@ struct impulse_gradients {
   void leave_map() {
     const int n = f.n, w = f.width;
     const auto of_entry = [&](int r, int c) {  // twice: the projection has halved what both halves of the matrix give
-      if constexpr (T::complex_state) return R(2) * conjugate(number_of<E>(map + c, n * w, r * w));
+      if constexpr (traits_::complex_state) return R(2) * conjugate(number_of<E>(map + c, n * w, r * w));
       else return map[idx(r) * w + c];
     };
     const auto at = f.in.at(0, 0, 0);
