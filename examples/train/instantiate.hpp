@@ -15,7 +15,7 @@ struct streams_of {
   using type = coefdyn::tokens<typename Layer::mixer_type, float, typename Layer::heads_type>;
 };
 template <class Layer>
-  requires(!requires { typename Layer::heads_type; })  // nn::lru, nn::s4
+  requires(!requires { typename Layer::heads_type; })  // nn::lru, nn::s4, nn::s4d
 struct streams_of<Layer> {
   using type = coefdyn::tokens<typename Layer::mixer_type, float, coefdyn::heads::grouped_queries, coefdyn::field::complex>;
 };

@@ -52,6 +52,7 @@ const std::vector<known_layer>& known_layers() {
       {"rwkv7", "nn::rwkv7", rwkv, ""},
       {"lru", "nn::lru", complex_ssm, "n modes, by default as many as channels", modes, false},
       {"s4", "nn::s4", complex_ssm, "n modes a channel, by default 16", few_modes, false},
+      {"s4d", "nn::s4d", complex_ssm, "the same, diagonal", few_modes, false},
       {"coefficient_scalar_gla", "nn::coefficient_gla<evolution::scalar>", coefficient, "one A_t after another, arXiv:2510.09389"},
       {"coefficient_diagonal_gla", "nn::coefficient_gla<evolution::diagonal>", coefficient, ""},
       {"coefficient_scalar_mamba2", "nn::coefficient_mamba2<evolution::scalar>", coefficient, ""},

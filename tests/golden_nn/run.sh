@@ -31,8 +31,9 @@ if [ -n "$pack" ]; then
   cp "$build/golden_nn_runner" "$pack"
   exec "$build/golden_nn_generate" "$cases" "$pack/units" nvcc
 fi
+eigen=$(pkg-config --cflags-only-I eigen3 2> /dev/null | sed 's/-I/-isystem /g' || true) # S4 by convolution, where it is
 # shellcheck disable=SC2086
-"$build/golden_nn_generate" "$cases" "$build/units" ${launcher:+"$launcher"} "$compiler" -std=c++20 -O0 -DCOEFDYN_TARGETS=0 ${CXXFLAGS:-} "-I$here/../../include" "-I$here"
+"$build/golden_nn_generate" "$cases" "$build/units" ${launcher:+"$launcher"} "$compiler" -std=c++20 -O0 -DCOEFDYN_TARGETS=0 $eigen ${CXXFLAGS:-} "-I$here/../../include" "-I$here"
 # not optimised: a case is a dozen tokens, and compiling is what takes time; a type that the library refuses fails its own cases only
 ninja -C "$build/units" -j "$jobs" -k 0 || echo "some layers did not compile; their cases fail below"
 exec "$build/golden_nn_runner" "$cases" "$build/units"

@@ -110,14 +110,15 @@ void mix_after(tape<R, On>& t, past& before, const tokens<M, R, Heads, Over>& x,
 }
 }  // namespace detail
 
-/// y = M(streams): the mixer as an operation, in the form that `form::automatic` chooses; after the tokens of the past, where there is one.
+/// y = M(streams): the mixer as an operation, in the form said or that `form::automatic` chooses; after the tokens of the past, where there
+/// is one.
 ///
 /// shape   y (B, T, heads d), the heads of e that read
 /// error   invalid_input where a source has not the shape of its stream, and as `run`
-template <class M, class Heads = heads::grouped_queries, field Over = field::real, class R, class On>
+template <class M, class Heads = heads::grouped_queries, field Over = field::real, class Form = form::automatic, class R, class On>
 value<R> mix(tape<R, On>& t, const mixed_streams<M, R, Over>& streams, const extents& e) {
   const value<R> y = t.make(e.batch, e.time, e.readers * e.d);
-  const form::automatic form_{};
+  const Form form_{};
   const auto x = detail::tokens_of<M, Heads, Over>(streams, e);
   const view<R, 4> out(y.data, e.batch, e.time, e.readers, e.d);
   t.show(x);

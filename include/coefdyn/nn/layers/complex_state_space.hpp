@@ -4,11 +4,32 @@
 #include "../discretise.hpp"
 #include "../hippo.hpp"
 #include "../layer.hpp"
+#if (defined(COEFDYN_FOURIER) && COEFDYN_FOURIER) || (!defined(__CUDACC__) && __has_include(<unsupported/Eigen/FFT>))
+#include "../../cpu/convolution.hpp"
+#endif
 
-/// Layers of complex state space models that do not depend on the token: LRU, whose channels share one state, and S4, one for each channel.
+/// Layers of complex state space models that do not depend on the token: LRU, whose channels share one state, and S4 and S4D, one for each
+/// channel.
+///
+/// On the CPU S4 and S4D train by form::convolution where coefdyn::convolution is linked or Eigen's headers are there, which makes long
+/// sequences (T = 1024 and more) possible; elsewhere, on a GPU and when they decode they go token by token.
 namespace coefdyn::nn {
 
 namespace detail {
+// A parameter of the layers' calls, so that units with transforms and units without link into one program.
+#if (defined(COEFDYN_FOURIER) && COEFDYN_FOURIER) || (!defined(__CUDACC__) && __has_include(<unsupported/Eigen/FFT>))
+static constexpr bool has_transforms = true;
+#else
+static constexpr bool has_transforms = false;
+#endif
+template <class On>
+constexpr bool is_cpu = false;
+template <class Executor>
+constexpr bool is_cpu<device::cpu<Executor>> = true;
+/// The form in which a device runs a time-invariant mixer over whole sequences.
+template <class On>
+using whole_form = std::conditional_t<has_transforms && is_cpu<On>, form::convolution, form::automatic>;
+
 struct exponential {
   template <class X>
   COEFDYN_HD X operator()(X x) const {
@@ -91,6 +112,35 @@ value<R> every_second(tape<R, On>& t, const value<R>& x, idx first) {
   t.elements(y.rows(), y.columns, one);
   t.record([=](tape<R, On>& back) { back.elements(y.rows(), y.columns, half_of_columns_back<R>{one}); });
   return y;
+}
+/// The real or the imaginary part of 2 C (e^z - 1) / A, z = e^log_dt A, A = -e^log_A_real + i A_imag: what reads a mode under zero-order
+/// hold.
+template <bool Imaginary>
+struct held_output {
+  template <class X>
+  COEFDYN_HD X operator()(X C_re, X C_im, X log_dt, X log_A_real, X A_imag) const {
+    const X re = -math::exp(log_A_real), dt = math::exp(log_dt), half = math::sin(dt * A_imag / X(2));
+    const complex<X> A(re, A_imag), C(C_re, C_im);
+    const complex<X> held(math::expm1(dt * re) * math::cos(dt * A_imag) - X(2) * half * half, math::exp(dt * re) * math::sin(dt * A_imag));
+    const complex<X> q = C * held * conj(A);
+    return X(2) * (Imaginary ? q.im : q.re) / (re * re + A_imag * A_imag);
+  }
+};
+struct minus_exponential_of_sum {
+  template <class X>
+  COEFDYN_HD X operator()(X a, X b) const {
+    return -math::exp(a + b);
+  }
+};
+/// 1 and 0 in turns: ones as complex numbers.
+struct one_and_nothing {
+  COEFDYN_HD double operator()(idx c) const { return c % 2 == 0 ? 1 : 0; }
+};
+/// The same numbers as one row for all.
+template <class R>
+value<R> as_one_row(value<R> x) {
+  x.stride = 0;
+  return x;
 }
 /// 1 and -i in turns.
 struct one_and_minus_i {
@@ -177,7 +227,7 @@ class s4 {
     C_ = s.tensor("C", {D, N, 2}, start::normal(std::sqrt(0.5)), true);
     D_ = s.vector("D", D, start::constant(1)), p_.log_step = s.vector("log_step", D, start::uniform(std::log(1e-3), std::log(1e-1)));
   }
-  template <class R, class On>
+  template <class R, class On, class Form = detail::whole_form<On>>
   value<R> operator()(tape<R, On>& t, const value<R>& u, across_layers<R>&) const {
     const auto [A, B] = discretise_dplr(t, p_, size.width, size.n);
     mixed_streams<mixer_type, R, field::complex> streams;
@@ -186,7 +236,7 @@ class s4 {
     e.batch = e.sequences = u.batch, e.time = u.time;
     e.readers = e.queries = e.keys = e.states = int(size.width);
     e.n = size.n, e.d = 1;
-    const value<R> y = mix<mixer_type, heads::grouped_queries, field::complex>(t, streams, e);
+    const value<R> y = mix<mixer_type, heads::grouped_queries, field::complex, Form>(t, streams, e);
     return map(t, detail::and_skip{}, y, u, t.shared(D_));
   }
 
@@ -203,6 +253,48 @@ class s4 {
   }
   dplr_parameters p_;
   parameter C_, D_;
+};
+
+/// Gu et al., arXiv:2206.11893 (S4D-Lin), names of its published kernel: A = -exp(log_A_real) + i A_imag, diagonal, one state of n modes
+/// for each channel, held over steps of exp(log_dt), B = 1; o = 2 Re(C h) + D u. n counts modes, half of each conjugate pair.
+class s4d {
+ public:
+  using mixer_type = mixers::s4d;
+
+  s4d(const scope& s, const sizes& z) : size(z) {
+    if (z.width < 1 || z.n < 1)
+      throw invalid_input("sizes of an S4D", "width and n of at least 1", std::to_string(z.width) + " and " + std::to_string(z.n));
+    const idx D = z.width, N = z.n;
+    log_dt_ = s.vector("log_dt", D, start::uniform(std::log(1e-3), std::log(1e-1)));
+    log_A_real_ = s.matrix("log_A_real", D, N, start::constant(std::log(0.5)), false);
+    const auto frequencies = [N](random_stream&, std::span<double> x) {
+      for (std::size_t i = 0; i < x.size(); ++i) x[i] = 3.14159265358979323846 * double(idx(i) % N);
+    };
+    A_imag_ = s.matrix("A_imag", D, N, frequencies, false);
+    C_ = s.tensor("C", {D, N, 2}, start::normal(std::sqrt(0.5)), true);
+    D_ = s.vector("D", D, start::constant(1));
+  }
+  template <class R, class On, class Form = detail::whole_form<On>>
+  value<R> operator()(tape<R, On>& t, const value<R>& u, across_layers<R>&) const {
+    const value<R> C = t.shared(C_), log_dt = t.shared(log_dt_), log_A_real = t.shared(log_A_real_), A_imag = t.shared(A_imag_);
+    const value<R> C_re = detail::as_one_row(detail::every_second(t, C, 0)), C_im = detail::as_one_row(detail::every_second(t, C, 1));
+    mixed_streams<mixer_type, R, field::complex> streams;
+    streams.of = {detail::as_one_row(detail::interleave(t, map(t, detail::held_output<false>{}, C_re, C_im, log_dt, log_A_real, A_imag),
+                                                        map(t, detail::held_output<true>{}, C_re, C_im, log_dt, log_A_real, A_imag))),
+                  constants(t, 2 * size.width * size.n, detail::one_and_nothing{}), u,
+                  map(t, detail::minus_exponential_of_sum{}, log_A_real, log_dt), map(t, detail::scaled_by_exponential{}, A_imag, log_dt)};
+    extents e;
+    e.batch = e.sequences = u.batch, e.time = u.time;
+    e.readers = e.queries = e.keys = e.states = int(size.width);
+    e.n = size.n, e.d = 1;
+    const value<R> y = mix<mixer_type, heads::grouped_queries, field::complex, Form>(t, streams, e);
+    return map(t, detail::and_skip{}, y, u, t.shared(D_));
+  }
+
+  const sizes size;
+
+ private:
+  parameter log_dt_, log_A_real_, A_imag_, C_, D_;
 };
 
 }  // namespace coefdyn::nn
