@@ -28,11 +28,12 @@ bool repeats(const G& g, list<Need...>) {  // a gradient with a stride of 0 is a
       ...);
   return any;
 }
-[[gnu::noinline]] inline void check_gradient_state(const any_state& s, const extents& e, const char* name) {
+COEFDYN_CHECK void check_gradient_state(const any_state& s, const extents& e, const char* name) {
   const idx S_want[] = {e.sequences, e.states, e.n, e.d}, z_want[] = {e.sequences, e.states, e.n};
   if (s.given()) expect_view(name, " S", s.S, S_want);
   if (s.z.data) expect_view(name, " z", s.z, z_want);
 }
+COEFDYN_HELD(void check_gradient_state<>(const any_state&, const extents&, const char*));
 template <class X, class G, class DY, class Types>
 void check_backward(const X& x, const extents& e, const DY& dy, const G& g, const carried<typename X::mixer_type, Types>& c,
                     const carried_gradients<typename X::mixer_type, Types>& s, const workspace& ws) {
@@ -42,7 +43,7 @@ void check_backward(const X& x, const extents& e, const DY& dy, const G& g, cons
   check_gradients<typename X::mixer_type>(g, e, typename X::needs{});
   const any_state initial(c.initial), from(s.final), to(s.initial);
   if constexpr (traits<typename X::mixer_type>::linear) {
-    check_states(initial, c.final, c.captured, c.positions, e);
+    check_states(initial, c.final, c.captured, c.positions.data(), static_cast<idx>(c.positions.size()), e);
     check_gradient_state(from, e, "gradient of the final state"), check_gradient_state(to, e, "gradient of the initial state");
   } else if (initial.given() || from.given() || to.given()) {
     refuse({"carry"}, {"no state of n x d: the readout is not linear (Lemma 1)"}, {"a state"});
@@ -57,7 +58,7 @@ void check_backward(const X& x, const extents& e, const DY& dy, const G& g, cons
   memory.add("", "dy", dy), add_streams(memory, "", x, typename X::needs{});
   memory.add_state("gradient of the final state", from.S, from.z, from.m, from.position, true);
   memory.add_state("initial state", initial.S, initial.z, initial.m, initial.position, false);
-  memory.expect_apart();
+  expect_apart(memory);
 }
 template <class X>
 using carried_gradients_of = carried_gradients<typename X::mixer_type, typename X::types_type>;

@@ -33,18 +33,20 @@ void check_form(const Form&) {}
   if (f.length < 0) refuse({"form::chunkwise length"}, {"a number of tokens, or 0 for the tuned one"}, {f.length});
   if (f.memory.save_every < 1) refuse({"form::chunkwise memory.save_every"}, {"a number of chunks of at least 1"}, {f.memory.save_every});
 }
-[[gnu::noinline]] inline void expect_no_repeats(const char* prefix, const char* name, const any_view& v) {
+COEFDYN_CHECK void expect_no_repeats(const char* prefix, const char* name, const any_view& v) {
   for (int a = 0; a < v.rank; ++a)
     if (v.strides[a] == 0 && v.extents[a] > 1 && v.data && has_elements(v.rank, v.extents))
       refuse({prefix, name}, {"strides that do not repeat an element"}, {"stride 0 along axis ", a});
 }
+COEFDYN_HELD(void expect_no_repeats<>(const char*, const char*, const any_view&));
 /// A state that a call writes.
-[[gnu::noinline]] inline void write_state(regions& memory, const char* name, const any_state& s, bool in_place) {
+COEFDYN_CHECK void write_state(regions& memory, const char* name, const any_state& s, bool in_place) {
   if (!s.given()) return;
   expect_no_repeats(name, " S", s.S), expect_no_repeats(name, " z", s.z), expect_no_repeats(name, " m", s.m);
   expect_no_repeats(name, " position", s.position);
   memory.add_state(name, s.S, s.z, s.m, s.position, in_place);
 }
+COEFDYN_HELD(void write_state<>(regions&, const char*, const any_state&, bool));
 template <class X, class... Need>
 void add_streams(regions& memory, const char* prefix, const X& x, list<Need...>) {
   (memory.add(prefix, Need::tag::name, x.template of<Need>()), ...);
@@ -60,7 +62,8 @@ void check_call(const X& x, const Y& y, const carried<typename X::mixer_type, Ty
   expect_view("", "y", y, want);
   expect_no_repeats("", "y", y);
   const any_state initial(c.initial), final(c.final), captured(c.captured);
-  if constexpr (traits<typename X::mixer_type>::linear) check_states(initial, final, captured, c.positions, e);
+  if constexpr (traits<typename X::mixer_type>::linear)
+    check_states(initial, final, captured, c.positions.data(), static_cast<idx>(c.positions.size()), e);
   else if (initial.given() || final.given() || captured.given() || !c.positions.empty())
     refuse({"carry"}, {"no state of n x d: the readout is not linear (Lemma 1); its cache is the tokens before first_read"}, {"a state"});
   if constexpr (std::is_same_v<Form, form::parallel>)
@@ -74,14 +77,15 @@ void check_call(const X& x, const Y& y, const carried<typename X::mixer_type, Ty
   memory.end_of_written();
   add_streams(memory, "", x, typename X::needs{});
   memory.add_state("initial state", initial.S, initial.z, initial.m, initial.position, true);
-  memory.expect_apart();
+  expect_apart(memory);
 }
-[[gnu::noinline]] inline void expect_bytes(const workspace& ws, std::size_t need, const char* of, const char* query) {
-  if (ws.size() < need) refuse({"workspace"}, {idx(need), " bytes", of, " (", query, ")"}, {idx(ws.size())});
+COEFDYN_CHECK void expect_bytes(std::size_t given, std::size_t need, const char* of, const char* query) {
+  if (given < need) refuse({"workspace"}, {idx(need), " bytes", of, " (", query, ")"}, {idx(given)});
 }
+COEFDYN_HELD(void expect_bytes<>(std::size_t, std::size_t, const char*, const char*));
 template <class Device>
 void expect_workspace(const workspace& ws, std::size_t need, const char* query) {
-  expect_bytes(ws, need, memory_of<Device>::on_host ? "" : " of device memory", query);
+  expect_bytes(ws.size(), need, memory_of<Device>::on_host ? "" : " of device memory", query);
 }
 /// What a device says of a call's sizes, and of itself.
 template <class Device, class X>

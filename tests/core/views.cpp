@@ -64,7 +64,7 @@ namespace {
 using detail::region;
 region of(const detail::any_view& v) {
   region r;
-  r.set("", "", v, 0);
+  set_region(r, "", "", v, 0);
   return r;
 }
 /// Bytes of a view, one by one.

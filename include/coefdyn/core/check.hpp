@@ -29,7 +29,7 @@ void check_gradients(const G& g, const extents& e, list<Need...>) {
       }(),
       ...);
 }
-[[gnu::noinline]] inline void check_offsets(const sequence_offsets& o, idx time, idx batch) {
+COEFDYN_CHECK void check_offsets(const sequence_offsets& o, idx time, idx batch) {
   if (batch != 1) refuse({"cu_seqlens"}, {"B = 1 beside packed sequences"}, {"B = ", batch});
   if (o.count < 1) refuse({"cu_seqlens"}, {"at least one offset"}, {"none"});
   if (o[0] != 0) refuse({"cu_seqlens"}, {"first offset 0"}, {o[0]});
@@ -37,6 +37,7 @@ void check_gradients(const G& g, const extents& e, list<Need...>) {
     if (o[i] < o[i - 1]) refuse({"cu_seqlens"}, {"offsets that do not decrease"}, {o[i], " after ", o[i - 1], " at ", i});
   if (o[o.count - 1] != time) refuse({"cu_seqlens"}, {"last offset T = ", time}, {o[o.count - 1]});
 }
+COEFDYN_HELD(void check_offsets<>(const sequence_offsets&, idx, idx));
 
 /// q, k and v before anything is computed from their sizes.
 struct row_sizes {
@@ -47,7 +48,7 @@ struct row_sizes {
   bool packed, grouped_values;
 };
 /// One of them by itself.
-inline void expect_sizes(const char* name, const char* axes, const idx* e, bool there) {
+COEFDYN_CHECK void expect_sizes(const char* name, const char* axes, const idx* e, bool there) {
   constexpr idx most = 0x7fffffff;
   if (is_unset(4, e, there)) refuse({name}, {"a tensor of shape ", axes}, {"none"});
   for (int a = 0; a < 4; ++a) {
@@ -55,7 +56,8 @@ inline void expect_sizes(const char* name, const char* axes, const idx* e, bool 
     if (a > 1 && e[a] > most) refuse({name}, {"at most 2^31 - 1 heads and channels"}, {"shape ", {e, 4}});
   }
 }
-inline void check_heads(const row_sizes& x) {
+COEFDYN_HELD(void expect_sizes<>(const char*, const char*, const idx*, bool));
+COEFDYN_CHECK void check_heads(const row_sizes& x) {
   const idx q = x.q[2], k = x.k[2], v = x.v[2];
   if (!x.grouped_values) {
     if (k != v && q == v) refuse({"k"}, {"as many heads as v (", v, ") under heads::grouped_queries"}, {k});
@@ -67,7 +69,8 @@ inline void check_heads(const row_sizes& x) {
     if (k == 0 ? v != 0 : v % k != 0) refuse({"v"}, {"a multiple of the ", k, " query/key heads"}, {v, " heads"});
   }
 }
-[[gnu::noinline]] inline void check_rows(const row_sizes& x) {
+COEFDYN_HELD(void check_heads<>(const row_sizes&));
+COEFDYN_CHECK void check_rows(const row_sizes& x) {
   if (x.first_read < 0 || (x.first_read > 0 && x.packed))
     refuse({"first_read"}, {x.packed ? "0 beside packed sequences" : "a number of tokens >= 0"}, {x.first_read});
   expect_sizes("q", "(B, T, H, n)", x.q, x.q_there);
@@ -80,6 +83,7 @@ inline void check_heads(const row_sizes& x) {
   }
   check_heads(x);
 }
+COEFDYN_HELD(void check_rows<>(const row_sizes&));
 }  // namespace detail
 
 /// Every precondition on the inputs of a call; throws invalid_input before anything is written.

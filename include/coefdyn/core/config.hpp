@@ -30,6 +30,26 @@ struct end_of_program {
 #define COEFDYN_THROW ::coefdyn::detail::end_of_program{} =
 #endif
 
+// Checks of a call are the same in every unit. A program that links the library (COEFDYN_TARGETS=1, cpu/products/products.hpp) has their
+// code from there, compiled once by cpu/targets.cpp: they are templates, of no type, since of those that are `extern` a compiler makes
+// no code. COEFDYN_CHECK stands before the definition, COEFDYN_HELD(declaration) behind it. What they throw has strings, so their names
+// tell strings of one standard library from another's. Without exceptions a unit ends the program by itself.
+#if defined(_GLIBCXX_USE_CXX11_ABI)
+#define COEFDYN_STRINGS _GLIBCXX_USE_CXX11_ABI
+#else
+#define COEFDYN_STRINGS 2
+#endif
+#define COEFDYN_CHECK              \
+  template <int = COEFDYN_STRINGS> \
+  [[gnu::noinline]]
+#if defined(COEFDYN_HOLDS_CHECKS)
+#define COEFDYN_HELD(declaration) template declaration
+#elif defined(COEFDYN_TARGETS) && COEFDYN_TARGETS && defined(__cpp_exceptions) && !defined(__CUDACC__)
+#define COEFDYN_HELD(declaration) extern template declaration
+#else
+#define COEFDYN_HELD(declaration) static_assert(true)
+#endif
+
 namespace coefdyn {
 
 /// Every extent, stride and offset: 64 bit throughout, so tensors beyond 2^31 elements are ordinary.

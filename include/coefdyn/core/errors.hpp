@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <cstddef>
 #include <initializer_list>
 #include <stdexcept>
 #include <string>
@@ -9,8 +10,8 @@
 namespace coefdyn {
 
 namespace detail {
-// The checks here and in check.hpp, overlap.hpp and state.hpp are ordinary functions, out of line: a unit compiles them once and
-// not once a mixer, and a sentence costs its callers no more than the list of its pieces.
+// The checks here and in check.hpp, overlap.hpp and state.hpp know no mixer and are out of line: a unit compiles them once, or not at all
+// where the library holds them (COEFDYN_CHECK), and a sentence costs its callers no more than the list of its pieces.
 
 /// One piece of a sentence: words, a number, or extents.
 struct piece {
@@ -23,9 +24,15 @@ struct piece {
   constexpr piece(const idx* e, int rank) : number(rank), extents(e) {}
 };
 using pieces = std::initializer_list<piece>;
-[[gnu::noinline]] inline std::string text(pieces of) {
+/// The same by their address, for functions that the library holds (COEFDYN_CHECK).
+struct piece_range {
+  const piece* first;
+  std::size_t count;
+};
+[[gnu::noinline]] inline std::string text(piece_range of) {
   std::string s;
-  for (const piece& p : of) {
+  for (std::size_t i = 0; i < of.count; ++i) {
+    const piece& p = of.first[i];
     if (p.words) s += p.words;
     else if (!p.extents) s += std::to_string(p.number);
     else {
@@ -36,6 +43,7 @@ using pieces = std::initializer_list<piece>;
   }
   return s;
 }
+inline std::string text(pieces of) { return text(piece_range{of.begin(), of.size()}); }
 inline std::string shape_text(const idx* e, int rank) { return text({piece(e, rank)}); }
 }  // namespace detail
 
@@ -50,8 +58,12 @@ struct invalid_input : std::invalid_argument {
 };
 
 namespace detail {
-[[noreturn, gnu::noinline, gnu::cold]] inline void refuse(pieces tensor, pieces expected, pieces given) {
+COEFDYN_CHECK [[noreturn, gnu::cold]] void refuse_pieces(piece_range tensor, piece_range expected, piece_range given) {
   COEFDYN_THROW invalid_input(text(tensor), text(expected), text(given));
+}
+COEFDYN_HELD(void refuse_pieces<>(piece_range, piece_range, piece_range));
+[[noreturn, gnu::cold]] inline void refuse(pieces tensor, pieces expected, pieces given) {
+  refuse_pieces({tensor.begin(), tensor.size()}, {expected.begin(), expected.size()}, {given.begin(), given.size()});
 }
 inline bool has_elements(int rank, const idx* extents) {
   for (int a = 0; a < rank; ++a)
@@ -65,13 +77,14 @@ inline bool is_unset(int rank, const idx* extents, bool there) {
   return !there;
 }
 /// Refuses a tensor of another shape, and one without memory that has elements.
-[[gnu::noinline]] inline void expect_tensor(const char* prefix, const char* name, int rank, const idx* want, const idx* given, bool there) {
+COEFDYN_CHECK void expect_tensor(const char* prefix, const char* name, int rank, const idx* want, const idx* given, bool there) {
   bool same = true;
   for (int a = 0; a < rank; ++a) same = same && given[a] == want[a];
   if (same && (there || !has_elements(rank, want))) return;
   if (same || is_unset(rank, given, there)) refuse({prefix, name}, {"a tensor of shape ", {want, rank}}, {"none"});
   refuse({prefix, name}, {"shape ", {want, rank}}, {"shape ", {given, rank}});
 }
+COEFDYN_HELD(void expect_tensor<>(const char*, const char*, int, const idx*, const idx*, bool));
 }  // namespace detail
 
 }  // namespace coefdyn

@@ -12,22 +12,6 @@ struct region {
   any_view tensor;
   int in_place;
   std::uintptr_t first, last;  // its bytes lie in between
-
-  /// False where there is no byte.
-  bool set(const char* prefix_, const char* name_, const any_view& v, int in_place_) {
-    idx begin = 0, end = 0;
-    if (!v.data) return false;
-    for (int a = 0; a < v.rank; ++a) {
-      if (v.extents[a] == 0) return false;
-      const idx reach = (v.extents[a] - 1) * v.strides[a];
-      (reach < 0 ? begin : end) += reach;
-    }
-    const idx bytes = static_cast<idx>(v.element);
-    prefix = prefix_, name = name_, tensor = v, in_place = in_place_;
-    first = reinterpret_cast<std::uintptr_t>(v.data) + static_cast<std::uintptr_t>(begin * bytes);
-    last = reinterpret_cast<std::uintptr_t>(v.data) + static_cast<std::uintptr_t>(end * bytes + bytes - 1);
-    return true;
-  }
   bool same_as(const region& o) const {
     bool same = first == o.first && tensor.rank == o.tensor.rank && tensor.element == o.tensor.element;
     for (int a = 0; same && a < tensor.rank; ++a)
@@ -35,6 +19,22 @@ struct region {
     return same;
   }
 };
+/// r of a tensor; false where that has no byte.
+COEFDYN_CHECK bool set_region(region& r, const char* prefix, const char* name, const any_view& v, int in_place) {
+  idx begin = 0, end = 0;
+  if (!v.data) return false;
+  for (int a = 0; a < v.rank; ++a) {
+    if (v.extents[a] == 0) return false;
+    const idx reach = (v.extents[a] - 1) * v.strides[a];
+    (reach < 0 ? begin : end) += reach;
+  }
+  const idx bytes = static_cast<idx>(v.element);
+  r.prefix = prefix, r.name = name, r.tensor = v, r.in_place = in_place;
+  r.first = reinterpret_cast<std::uintptr_t>(v.data) + static_cast<std::uintptr_t>(begin * bytes);
+  r.last = reinterpret_cast<std::uintptr_t>(v.data) + static_cast<std::uintptr_t>(end * bytes + bytes - 1);
+  return true;
+}
+COEFDYN_HELD(bool set_region<>(region&, const char*, const char*, const any_view&, int));
 /// Its axes: extents and strides in bytes, the element's bytes as the last axis. Axes of extent 1 or stride 0 are left out, and strides
 /// are positive.
 struct byte_axes {
@@ -83,15 +83,16 @@ struct reachable {
   }
 };
 inline bool lie_apart(const region& a, const region& b) { return a.last < b.first || b.last < a.first; }
-[[gnu::noinline]] inline bool share(const region& a, const region& b) {
+COEFDYN_CHECK bool share(const region& a, const region& b) {
   if (lie_apart(a, b)) return false;
   reachable r;
   for (const byte_axes& axes : {byte_axes(a.tensor), byte_axes(b.tensor)})
     for (int i = 0; i < axes.rank; ++i) r.add(axes.strides[i], axes.extents[i] - 1);
   return r(static_cast<idx>(b.last - a.first));
 }
+COEFDYN_HELD(bool share<>(const region&, const region&));
 /// Whether two elements of a tensor share memory, axes of stride 0 apart.
-[[gnu::noinline]] inline bool meets_itself(const any_view& v) {
+COEFDYN_CHECK bool meets_itself(const any_view& v) {
   const byte_axes a(v);
   for (int i = 0; i + 1 < a.rank; ++i) {  // the first axis along which the two differ
     reachable r;
@@ -102,6 +103,7 @@ inline bool lie_apart(const region& a, const region& b) { return a.last < b.firs
   }
   return false;
 }
+COEFDYN_HELD(bool meets_itself<>(const any_view&));
 /// Whether each axis steps over all that the axes behind it reach, as those of most arrays do: then no two elements meet.
 inline bool is_nested(const any_view& v) {
   idx within = 0;
@@ -121,8 +123,8 @@ struct regions {
 
   explicit regions(region* memory) : all(memory) {}
   /// v has to outlive this.
-  [[gnu::noinline]] void add(const char* prefix, const char* name, const any_view& v, int in_place = 0) {
-    count += all[count].set(prefix, name, v, in_place);
+  void add(const char* prefix, const char* name, const any_view& v, int in_place = 0) {
+    count += set_region(all[count], prefix, name, v, in_place);
   }
   /// S, z, m and positions of a state. `in_place`: whether it may lie where the other state of the call does.
   void add_state(const char* prefix, const any_view& S, const any_view& z, const any_view& m, const any_view& position, bool in_place) {
@@ -130,22 +132,23 @@ struct regions {
     add(prefix, " position", position, in_place ? 4 : 0);
   }
   void end_of_written() { written = count; }
-  /// Refuses a written tensor that shares memory with another one of the call, or with itself.
-  [[gnu::noinline]] void expect_apart() const {
-    for (int i = 0; i < written; ++i) {
-      const region& w = all[i];
-      if (!is_nested(w.tensor) && meets_itself(w.tensor))
-        refuse({w.prefix, w.name}, {"memory of its own"}, {"strides with which two elements share memory"});
-      for (int j = i + 1; j < count; ++j) {
-        const region& o = all[j];
-        if (lie_apart(w, o)) continue;
-        const bool state = j >= written && w.in_place && w.in_place == o.in_place;
-        if ((state && w.same_as(o)) || !share(w, o)) continue;
-        refuse({w.prefix, w.name}, {"memory of its own", state ? ", or exactly that of the other state" : ""},
-               {"memory shared with ", o.prefix, o.name});
-      }
+};
+/// Refuses a written tensor that shares memory with another one of the call, or with itself.
+COEFDYN_CHECK void expect_apart(const regions& memory) {
+  for (int i = 0; i < memory.written; ++i) {
+    const region& w = memory.all[i];
+    if (!is_nested(w.tensor) && meets_itself(w.tensor))
+      refuse({w.prefix, w.name}, {"memory of its own"}, {"strides with which two elements share memory"});
+    for (int j = i + 1; j < memory.count; ++j) {
+      const region& o = memory.all[j];
+      if (lie_apart(w, o)) continue;
+      const bool state = j >= memory.written && w.in_place && w.in_place == o.in_place;
+      if ((state && w.same_as(o)) || !share(w, o)) continue;
+      refuse({w.prefix, w.name}, {"memory of its own", state ? ", or exactly that of the other state" : ""},
+             {"memory shared with ", o.prefix, o.name});
     }
   }
-};
+}
+COEFDYN_HELD(void expect_apart<>(const regions&));
 
 }  // namespace coefdyn::detail

@@ -141,7 +141,7 @@ struct any_state {
   /// Whether anything is bound; then S has to be.
   bool given() const { return !S.unset() || z.data || m.data || position.data; }
 };
-[[gnu::noinline]] inline void check_state(const any_state& s, const extents& e, idx sequences, const char* name, bool input) {
+COEFDYN_CHECK void check_state(const any_state& s, const extents& e, idx sequences, const char* name, bool input) {
   const idx S_want[] = {sequences, e.states, e.n, e.d}, z_want[] = {sequences, e.states, e.n}, m_want[] = {sequences, e.states};
   expect_view(name, " S", s.S, S_want);
   if (s.needs_sum && !(s.z.unset() && !has_elements(3, z_want))) {
@@ -153,16 +153,17 @@ struct any_state {
     refuse({name, " m"}, {"the running maximum m ", {m_want, 2}, ", since S is kept scaled by e^-m"}, {"none"});
   if (s.position.data) expect_view(name, " position", s.position, &sequences);
 }
+COEFDYN_HELD(void check_state<>(const any_state&, const extents&, idx, const char*, bool));
 /// Initial, final and captured states, and the positions of those.
-[[gnu::noinline]] inline void check_states(const any_state& initial, const any_state& final, const any_state& captured,
-                                           std::span<const idx> positions, const extents& e) {
+COEFDYN_CHECK void check_states(const any_state& initial, const any_state& final, const any_state& captured, const idx* positions,
+                                idx count, const extents& e) {
   if (initial.given()) check_state(initial, e, e.sequences, "initial state", true);
   if (final.given()) check_state(final, e, e.sequences, "final state", false);
-  for (std::size_t i = 0; i < positions.size(); ++i)
+  for (idx i = 0; i < count; ++i)
     if (positions[i] < (i ? positions[i - 1] : 0)) refuse({"positions"}, {"ascending numbers of tokens"}, {positions[i]});
-  if (!positions.empty() || captured.given())
-    check_state(captured, e, e.sequences * static_cast<idx>(positions.size()), "captured state", false);
+  if (count > 0 || captured.given()) check_state(captured, e, e.sequences * count, "captured state", false);
 }
+COEFDYN_HELD(void check_states<>(const any_state&, const any_state&, const any_state&, const idx*, idx, const extents&));
 }  // namespace detail
 
 }  // namespace coefdyn
