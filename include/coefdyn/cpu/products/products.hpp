@@ -6,8 +6,8 @@
 #include <stdexcept>
 
 /// COEFDYN_TARGETS says where the vector targets are. 1, as CMake's coefdyn::coefdyn and pkg-config's coefdyn define it: in the
-/// library that is linked, of which this is the reference, and with them the checks of a call (core/config.hpp). 0: in another file of the
-/// program, which includes targets.hpp, or nowhere. Where nothing has been said, a note says what is missing.
+/// library that is linked, of which this is the reference, and with them the checks of a call (core/config.hpp). 0: in another file
+/// of the program, which includes targets.hpp, or nowhere. Where nothing has been said, a note says what is missing.
 #if defined(COEFDYN_TARGETS) && COEFDYN_TARGETS
 namespace coefdyn::cpu::detail {
 bool add_targets();  // targets.cpp
