@@ -30,39 +30,8 @@ COEFDYN_HD inline complex_number divided(complex_number a, complex_number b) {
   const double s = b.re * b.re + b.im * b.im;
   return {(a.re * b.re + a.im * b.im) / s, (a.im * b.re - a.re * b.im) / s};
 }
-/// A^{-1} by Gauss and Jordan with pivots; A (n, n) is overwritten. Whoever owns a row or column of a step is the team's.
-template <class Team>
-COEFDYN_HD void invert(Team team, complex_number* A, complex_number* inverse, idx n) {
-  for (idx i = team.first(); i < n * n; i += team.step()) inverse[i] = complex_number(i / n == i % n ? 1 : 0);
-  for (idx p = 0; p < n; ++p) {
-    const auto size = [A, n, p](idx r) { return A[r * n + p].re * A[r * n + p].re + A[r * n + p].im * A[r * n + p].im; };
-    team.meet();
-    double largest = 0;
-    for (idx r = p + team.first(); r < n; r += team.step()) largest = size(r) > largest ? size(r) : largest;
-    largest = team.max(largest);
-    idx before = -n;  // minus the first row of that size
-    for (idx r = p + team.first(); r < n; r += team.step()) before = size(r) == largest && -r > before ? -r : before;
-    const idx found = -team.max(before), best = found < n ? found : p;
-    team.meet();
-    for (idx c = team.first(); c < n; c += team.step()) {
-      const complex_number a = A[p * n + c], b = inverse[p * n + c];
-      A[p * n + c] = A[best * n + c], inverse[p * n + c] = inverse[best * n + c];
-      A[best * n + c] = a, inverse[best * n + c] = b;
-    }
-    team.meet();
-    const complex_number by = divided(complex_number(1), A[p * n + p]);
-    team.meet();
-    for (idx c = team.first(); c < n; c += team.step()) A[p * n + c] = A[p * n + c] * by, inverse[p * n + c] = inverse[p * n + c] * by;
-    team.meet();
-    for (idx r = team.first(); r < n; r += team.step()) {
-      const complex_number f = A[r * n + p];
-      if (r == p) continue;
-      for (idx c = 0; c < n; ++c) A[r * n + c] -= f * A[p * n + c], inverse[r * n + c] -= f * inverse[p * n + c];
-    }
-  }
-  team.meet();
-}
-/// The system of one channel: its parameters, and its A, h = Delta / 2 and (I - h A)^{-1} in the memory of `at`.
+/// The system of one channel, and X = (I - h A)^{-1}, h = Delta / 2, which is diagonal plus rank one as A is: with E = 1 / (1 - h Lambda),
+/// a = E P and c = h / (1 + h P^* E P), X = diag(E) - c a b', b_k = E_k conj(P_k). No pivots: |1 / E| and |h / c| are at least 1.
 template <class R>
 struct dplr_channel {
   const R *Lambda_re, *Lambda_im, *P, *B, *log_step;
@@ -72,18 +41,31 @@ struct dplr_channel {
     return {double(Lambda_re[i]) < -1e-4 ? double(Lambda_re[i]) : -1e-4, double(Lambda_im[i])};
   }
   COEFDYN_HD double half_step() const { return std::exp(double(*log_step)) / 2; }
-  /// `left` is overwritten.
-  template <class Team>
-  COEFDYN_HD void make(Team team, complex_number* A, complex_number* inverse, complex_number* left) const {
-    const double h = half_step();
-    for (idx i = team.first(); i < n * n; i += team.step()) {
-      const idx r = i / n, c = i % n;
-      const complex_number a = (r == c ? Lambda_at(r) : complex_number{}) - complex_at(P, r) * conj(complex_at(P, c));
-      A[i] = a;
-      left[i] = complex_number(r == c ? 1 : 0) - h * a;
-    }
-    invert(team, left, inverse, n);
+  COEFDYN_HD complex_number A_at(idx r, idx c) const {
+    return (r == c ? Lambda_at(r) : complex_number{}) - complex_at(P, r) * conj(complex_at(P, c));
   }
+};
+/// X of a channel in memory of 3 n numbers.
+struct dplr_inverse {
+  complex_number *E, *a, *b;
+  complex_number c;
+  static constexpr COEFDYN_HD idx room(idx n) { return 3 * n; }
+
+  template <class R, class Team>
+  COEFDYN_HD dplr_inverse(Team team, const dplr_channel<R>& s, complex_number* memory) : E(memory), a(memory + s.n), b(memory + 2 * s.n) {
+    const double h = s.half_step();
+    complex_number sum;
+    for (idx k = team.first(); k < s.n; k += team.step()) {
+      const complex_number p = complex_at(s.P, k);
+      E[k] = divided(complex_number(1), complex_number(1) - h * s.Lambda_at(k));
+      a[k] = E[k] * p, b[k] = E[k] * conj(p);
+      sum += conj(p) * a[k];
+    }
+    const complex_number all(team.sum(sum.re), team.sum(sum.im));
+    c = divided(complex_number(h), complex_number(1) + h * all);
+    team.meet();
+  }
+  COEFDYN_HD complex_number at(idx row, idx column) const { return (row == column ? E[row] : complex_number{}) - c * (a[row] * b[column]); }
 };
 /// All channels from `first_channel` on; one at a time has `room` numbers of its own.
 template <class R>
@@ -92,7 +74,7 @@ struct dplr_channels {
   discrete_system<R> out;
   idx first_channel;
   complex_number* memory;
-  static constexpr COEFDYN_HD idx room(idx n) { return 3 * n * n; }
+  static constexpr COEFDYN_HD idx room(idx n) { return dplr_inverse::room(n); }
 
   COEFDYN_HD dplr_channel<R> channel(idx c) const {
     const idx n = of.n;
@@ -102,15 +84,14 @@ struct dplr_channels {
   COEFDYN_HD void operator()(Team team, idx j, idx) const {
     const dplr_channel<R> s = channel(first_channel + j);
     const idx n = s.n;
-    complex_number *const A = memory + j * room(n), *const inverse = A + n * n;
-    s.make(team, A, inverse, inverse + n * n);
+    const dplr_inverse X(team, s, memory + j * room(n));
     const double h = s.half_step();
     R* const to_A = out.A.data + 2 * (first_channel + j) * n * n;
     R* const to_B = out.B.data + 2 * (first_channel + j) * n;
     for (idx r = team.first(); r < n; r += team.step()) {
       complex_number input;
       for (idx c = 0; c < n; ++c) {
-        const complex_number x = inverse[r * n + c], discrete = 2.0 * x - complex_number(r == c ? 1 : 0);
+        const complex_number x = X.at(r, c), discrete = 2.0 * x - complex_number(r == c ? 1 : 0);
         to_A[2 * (r * n + c)] = R(discrete.re), to_A[2 * (r * n + c) + 1] = R(discrete.im);
         input += x * complex_at(s.B, c);
       }
@@ -124,23 +105,19 @@ template <class R>
 struct dplr_channels_back {
   dplr_channels<R> of;
   R *to_Lambda_re, *to_Lambda_im, *to_P, *to_B, *to_log_step;  // of channel 0
-  static constexpr COEFDYN_HD idx room(idx n) { return 4 * n * n + n; }
+  static constexpr COEFDYN_HD idx room(idx n) { return n * n + 3 * n + dplr_inverse::room(n); }
 
   template <class Team>
   COEFDYN_HD void operator()(Team team, idx j, idx) const {
     const idx channel = of.first_channel + j;
     const dplr_channel<R> s = of.channel(channel);
     const idx n = s.n;
-    complex_number *const A = of.memory + j * room(n), *const inverse = A + n * n, *const dX = inverse + n * n, *const half = dX + n * n,
-                          *const Xb = half + n * n;
-    s.make(team, A, inverse, dX);
+    complex_number *const dM = of.memory + j * room(n), *const Xb = dM + n * n, *const sums = Xb + n;
+    const dplr_inverse X(team, s, sums + 2 * n);
     const double h = s.half_step();
     const R* const dB = of.out.B.gradient + 2 * channel * n;
-    gather(team, s, channel, inverse, dX, Xb);
-    team.meet();
-    product(team, n, half, [&](idx r, idx k, idx c) { return conj(inverse[k * n + r]) * dX[k * n + c]; });
-    complex_number* const dM = dX;
-    product(team, n, dM, [&](idx r, idx k, idx c) { return half[r * n + k] * conj(inverse[c * n + k]); });
+    gather(team, s, channel, X, dM, Xb);
+    through(team, n, X, dM, sums);
     R *const by_B = to_B + 2 * channel * n, *const by_P = to_P + 2 * channel * n;
     double dh = 0;
     for (idx r = team.first(); r < n; r += team.step()) {
@@ -148,9 +125,9 @@ struct dplr_channels_back {
       dh += 2 * (b.re * Xb[r].re + b.im * Xb[r].im);
       complex_number from_B, from_P;
       for (idx c = 0; c < n; ++c) {
-        const complex_number m = dM[r * n + c], a = A[r * n + c], p = complex_at(s.P, c);
+        const complex_number m = dM[r * n + c], a = s.A_at(r, c), p = complex_at(s.P, c);
         dh += m.re * a.re + m.im * a.im;
-        from_B += conj(inverse[c * n + r]) * complex_at(dB, c);
+        from_B += conj(X.at(c, r)) * complex_at(dB, c);
         from_P += h * (m * p + conj(dM[c * n + r]) * p);  // A = .. - P_r conj(P_c), through both
       }
       by_B[2 * r] += R(2 * h * from_B.re), by_B[2 * r + 1] += R(2 * h * from_B.im);
@@ -166,31 +143,41 @@ struct dplr_channels_back {
 
  private:
   template <class Team>
-  COEFDYN_HD void gather(Team team, const dplr_channel<R>& s, idx channel, const complex_number* inverse, complex_number* dX,
+  COEFDYN_HD void gather(Team team, const dplr_channel<R>& s, idx channel, const dplr_inverse& X, complex_number* dX,
                          complex_number* Xb) const {
     const idx n = s.n;
     const double h = s.half_step();
     const R* const dA = of.out.A.gradient + 2 * channel * n * n;
     const R* const dB = of.out.B.gradient + 2 * channel * n;
-    // X = (I - hA)^{-1}: dX = 2 d(discrete) + 2 h d(input) B^*; dM = d(I - hA) = -X^* dX X^*; dA = h X^* dX X^*
+    // X = (I - hA)^{-1}: dX = 2 d(discrete) + 2 h d(input) B^*; dM = -d(I - hA) = X^* dX X^*; dA = h dM
     for (idx r = team.first(); r < n; r += team.step()) {
       complex_number sum;
       for (idx c = 0; c < n; ++c) {
         dX[r * n + c] = 2.0 * complex_at(dA, r * n + c) + 2 * h * (complex_at(dB, r) * conj(complex_at(s.B, c)));
-        sum += inverse[r * n + c] * complex_at(s.B, c);
+        sum += X.at(r, c) * complex_at(s.B, c);
       }
       Xb[r] = sum;
     }
+    team.meet();
   }
-  /// C = sum_k term(r, k, c), each a row.
-  template <class Team, class Term>
-  COEFDYN_HD static void product(Team team, idx n, complex_number* C, Term term) {
-    for (idx r = team.first(); r < n; r += team.step())
+  /// Y <- X^* Y X^*, through the rank-one part on either side; `sums`: 2 n numbers.
+  template <class Team>
+  COEFDYN_HD static void through(Team team, idx n, const dplr_inverse& X, complex_number* Y, complex_number* sums) {
+    for (idx c = team.first(); c < n; c += team.step()) {
+      complex_number sum;
+      for (idx k = 0; k < n; ++k) sum += conj(X.a[k]) * Y[k * n + c];
+      sums[c] = conj(X.c) * sum;
+    }
+    team.meet();
+    for (idx r = team.first(); r < n; r += team.step()) {
+      complex_number sum;
       for (idx c = 0; c < n; ++c) {
-        complex_number sum;
-        for (idx k = 0; k < n; ++k) sum += term(r, k, c);
-        C[r * n + c] = sum;
+        Y[r * n + c] = conj(X.E[r]) * Y[r * n + c] - conj(X.b[r]) * sums[c];
+        sum += Y[r * n + c] * conj(X.b[c]);
       }
+      sum = conj(X.c) * sum;
+      for (idx c = 0; c < n; ++c) Y[r * n + c] = Y[r * n + c] * conj(X.E[c]) - sum * conj(X.a[c]);
+    }
     team.meet();
   }
 };
