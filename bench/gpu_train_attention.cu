@@ -3,4 +3,4 @@
 #include "coefdyn/nn/layers/attention.hpp"
 #include "train_step.cuh"
 
-int main() { bench::train_step<coefdyn::nn::attention<>>("attention"); }
+int main() { bench::train_steps<coefdyn::nn::attention<>>("attention"); }

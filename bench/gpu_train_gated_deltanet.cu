@@ -3,4 +3,4 @@
 #include "coefdyn/nn/layers/delta_rule.hpp"
 #include "train_step.cuh"
 
-int main() { bench::train_step<coefdyn::nn::gated_deltanet>("gated_deltanet"); }
+int main() { bench::train_steps<coefdyn::nn::gated_deltanet>("gated_deltanet"); }

@@ -4,5 +4,5 @@
 #include "train_step.cuh"
 
 int main() {
-  bench::train_step<coefdyn::nn::mamba2>("mamba2", [](coefdyn::nn::sizes& z) { z.key_heads = 1, z.d = 64; });
+  bench::train_steps<coefdyn::nn::mamba2>("mamba2", [](coefdyn::nn::sizes& z) { z.key_heads = 1, z.d = 64; });
 }

@@ -35,14 +35,14 @@ struct noise {
 
 /// `change`: what the layer's paper has otherwise.
 template <class Layer>
-void train_step(const char* name, void (*change)(nn::sizes&) = nullptr) {
+void train_step(const char* name, bool recorded, void (*change)(nn::sizes&)) {
   constexpr long first = 50, steps = 250;
   const noise task;
   nn::model_sizes z;
   z.width = 128, z.vocabulary = task.vocabulary(), z.hidden = 256, z.layers = 2, z.layer.heads = 4;
   if (change) change(z.layer);
   train::settings s;
-  s.rate = {.rate = 1e-3, .least = 1e-4, .warmup = 10, .steps = steps}, s.batch = 128;
+  s.rate = {.rate = 1e-3, .least = 1e-4, .warmup = 10, .steps = steps}, s.batch = 128, s.recorded = recorded;
   train::trainer<nn::language_model<Layer>, float, device::cuda> t(z, s);
   std::vector<double> times;
   auto before = std::chrono::steady_clock::now();
@@ -53,7 +53,14 @@ void train_step(const char* name, void (*change)(nn::sizes&) = nullptr) {
   });
   std::nth_element(times.begin(), times.begin() + long(times.size() / 2), times.end());
   const double seconds = times[times.size() / 2];
-  std::printf("{\"bench\": \"train_step\", \"layer\": \"%s\", \"ms\": %.3f, \"tokens_per_second\": %.0f, \"bytes\": %zu, \"loss\": %.4f}\n",
-              name, 1e3 * seconds, double(s.batch * task.length()) / seconds, t.step_bytes(), out.loss);
+  std::printf(
+      "{\"bench\": \"train_step\", \"layer\": \"%s\", \"recorded\": %s, \"ms\": %.3f, \"tokens_per_second\": %.0f, \"bytes\": %zu, "
+      "\"loss\": %.4f}\n",
+      name, recorded ? "true" : "false", 1e3 * seconds, double(s.batch * task.length()) / seconds, t.step_bytes(), out.loss);
+}
+/// Steps that are queued one by one, and recorded ones.
+template <class Layer>
+void train_steps(const char* name, void (*change)(nn::sizes&) = nullptr) {
+  train_step<Layer>(name, false, change), train_step<Layer>(name, true, change);
 }
 }  // namespace bench

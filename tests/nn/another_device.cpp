@@ -65,12 +65,31 @@ class spoiled_memory {
  private:
   nn::step_memory memory_;
 };
+class copied_inputs {
+ public:
+  template <class T, class F>
+  const T* take(idx count, const F& fill) {
+    T* const to = static_cast<T*>(memory_.take(sizeof(T) * std::size_t(count)));
+    fill(to);
+    return to;
+  }
+  template <class T>
+  const T* here(const T* host, idx count) {
+    return take<T>(count, [=](T* to) { std::copy_n(host, count, to); });
+  }
+  void reset() { memory_.reset(); }
+  std::size_t most() const { return memory_.most(); }
+
+ private:
+  spoiled_memory memory_;
+};
 }  // namespace
 
 namespace coefdyn::nn {
 template <>
 struct loops<apart> {
   using step_memory_type = spoiled_memory;
+  using step_inputs_type = copied_inputs;
   struct products {
     explicit products(const apart&) {}
   };
@@ -104,8 +123,8 @@ struct loops<apart> {
       for (idx c = 0; c < columns; ++c) total[c] += partial[p * columns + c];
   }
   template <class T>
-  const T* here(const T* host, idx count, spoiled_memory& m) const {
-    return static_cast<T*>(std::memcpy(m.take(sizeof(T) * std::size_t(count)), host, sizeof(T) * std::size_t(count)));
+  void bring(const T* host, idx count, T* to) const {
+    std::copy_n(host, count, to);
   }
   template <class T>
   void read(const T* from, idx count, T* host) const {

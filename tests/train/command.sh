@@ -35,6 +35,7 @@ if ! nvidia-smi -L > /dev/null 2>&1; then
   refused '--device cuda: expected an NVIDIA GPU, and ' mqar deltanet --device cuda
 fi
 unset CUDACXX
+refused '--recorded: steps are recorded on a GPU; add --device cuda.' mqar deltanet --recorded 1
 refused "--device: expected cpu or cuda, given 'gpu'." mqar deltanet --device gpu
 refused 'does not compile: ' mqar 'mixer<readout::linear, evolution::paw, scaling::one, normalization::one>'
 

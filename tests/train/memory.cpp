@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <coefdyn/nn/layers/attention.hpp>
 #include <coefdyn/nn/layers/delta_rule.hpp>
 #include <coefdyn/nn/layers/rwkv.hpp>
@@ -9,6 +10,8 @@
 #include <coefdyn/nn/models/paper_models.hpp>
 #include <coefdyn/tasks/in_context_recall.hpp>
 #include <coefdyn/train/trainer.hpp>
+
+#include "support/allocations.hpp"
 
 // The memory of a step is what trainer's page says: the columns of all activations, twice, and what operations keep beside them.
 
@@ -45,7 +48,37 @@ void check_bytes(const nn::model_sizes& z, columns (*of)(const nn::sizes&)) {
     CHECK(idx(t.step_bytes()) - formula < 65536);  // records, and rounding to 64
   }
 }
+/// Copies of the same tokens, which says how many samples it has made: two vectors each.
+struct counting_task {
+  static constexpr std::string_view name = "counting";
+  static constexpr tasks::labels labels = tasks::labels::one_a_token;
+  static constexpr tasks::metric metric = tasks::metric::accuracy;
+  std::atomic<long>* made;
+  idx vocabulary() const { return 8; }
+  idx outputs() const { return 8; }
+  idx length() const { return 12; }
+  idx size(tasks::split s) const { return s == tasks::split::train ? 400 : 4; }
+  tasks::sample make(tasks::split, idx index) const {
+    ++*made;
+    tasks::sample out{tasks::token_list(12), tasks::token_list(12)};
+    for (std::size_t i = 0; i < 12; ++i) out.inputs[i] = out.targets[i] = (index + std::int64_t(i)) % 8;
+    return out;
+  }
+};
 }  // namespace
+
+TEST_CASE("a step allocates nothing but the samples that the task makes") {
+  std::atomic<long> made = 0;
+  nn::model_sizes z;
+  z.width = 16, z.vocabulary = 8, z.hidden = 24, z.layer.heads = 2, z.dropout = 0.1;
+  train::trainer<nn::paper_transformer<nn::paper_attention<>>> t(z, {.rate = {.steps = 80}, .batch = 4, .threads = 1});
+  long from = 0, to = 0;
+  t.fit(counting_task{&made}, [&](const train::progress& p) {  // within an epoch of 100 steps
+    if (p.step == 20) from = allocations - 2 * made;
+    if (p.step == 80) to = allocations - 2 * made;
+  });
+  CHECK(std::abs(to - from) <= 2);  // a sample may be half made
+}
 
 TEST_CASE("the bytes of a step are those of the formula") {
   nn::model_sizes z;

@@ -92,6 +92,28 @@ TEST_CASE("a number that is none stops the training, is named, and leaves the we
   CHECK(kept);
 }
 
+TEST_CASE("a loss that is none stops AdamW as a gradient does") {
+  const model m(sizes(8));
+  nn::weights<float> w(m.parameters()), dw(m.parameters());
+  w.initialise(1);
+  const nn::weights<float> before = w;
+  std::fill_n(dw.data(), dw.size(), 0.1f);
+  train::adamw<float> adam(w, {});
+  const double bad[] = {INFINITY, 1, 2}, good[] = {0.5, 1, 2};
+  const auto numbers = adam.numbers(1e-2);
+  adam.queue(w, dw, &numbers, w.on, bad), adam.count_step();
+  adam.queue(w, dw, &numbers, w.on, good), adam.count_step();
+  const auto stopped = adam.last(w.on);
+  CHECK(math::is_finite(stopped.norm));
+  CHECK_FALSE(math::is_finite(stopped.score.loss));
+  CHECK(adam.steps() == 0);
+  CHECK(same(w, before));
+  adam.queue(w, dw, &numbers, w.on, good), adam.count_step();
+  CHECK(adam.last(w.on).score.loss == 0.5);
+  CHECK(adam.steps() == 1);
+  CHECK_FALSE(same(w, before));
+}
+
 TEST_CASE("AdamW leaves weights and moments alone where a gradient is none") {
   const model m(sizes(8));
   nn::weights<float> w(m.parameters()), dw(m.parameters());
@@ -112,4 +134,6 @@ TEST_CASE("settings out of range are refused by name") {
   train::settings s = few(3);
   s.batch = 0;
   CHECK_THROWS_WITH_AS(learner(sizes(8), s), "coefdyn: batch: expected at least 1, given 0", invalid_input);
+  s.batch = 1, s.recorded = true;
+  CHECK_THROWS_WITH_AS(learner(sizes(8), s), "coefdyn: recorded: expected a GPU, which runs recorded steps, given the CPU", invalid_input);
 }

@@ -11,12 +11,12 @@ namespace detail {
 template <class R>
 struct dropped {
   value<R> x, y;
-  random_stream stream;
+  const random_stream* stream;
   double p;
   bool over_time;
   COEFDYN_HD R factor(idx i, idx c) const {
     const idx row = over_time ? i / x.time : i;
-    return random_stream::unit_of(stream.word_at(static_cast<std::uint64_t>(row * x.columns + c))) >= p ? R(1 / (1 - p)) : R(0);
+    return random_stream::unit_of(stream->word_at(static_cast<std::uint64_t>(row * x.columns + c))) >= p ? R(1 / (1 - p)) : R(0);
   }
   COEFDYN_HD void operator()(idx i, idx begin, idx end) const {
     for (idx c = begin; c < end; ++c) y.data[i * y.stride + c] = factor(i, c) * x.data[i * x.stride + c];
@@ -41,10 +41,10 @@ struct dropped_back {
 template <class R, class On>
 value<R> dropout(tape<R, On>& t, const value<R>& x, double p, shared_draws share = shared_draws::no) {
   if (!(p >= 0 && p < 1)) throw invalid_input("dropout", "a probability from 0 to less than 1", std::to_string(p));
-  const auto draws = t.next_draws();
-  if (p == 0 || !draws) return x;
+  const auto site = t.next_site();
+  if (p == 0 || !site) return x;
   const value<R> y = t.make(x.batch, x.time, x.columns);
-  const detail::dropped<R> one{x, y, *draws, p, share == shared_draws::over_time};
+  const detail::dropped<R> one{x, y, t.draws_of(*site), p, share == shared_draws::over_time};
   t.elements(x.rows(), x.columns, one);
   t.record([=](tape<R, On>& back) {
     if (x.gradient) back.elements(x.rows(), x.columns, detail::dropped_back<R>{one});

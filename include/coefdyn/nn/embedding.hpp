@@ -25,14 +25,15 @@ struct embedded {
     for (idx c = begin; c < end; ++c) y.data[i * D + c] = table[ids[i] * D + c] + (positions ? positions[i % y.time * D + c] : R(0));
   }
 };
-/// Row words[w] of a table takes the gradients of places begin[w] .. begin[w + 1] - 1 of the list; column c of it.
+/// Row words[w] of a table takes the gradients of places begin[w] .. begin[w + 1] - 1 of the list, w < *count; column c of it.
 template <class R>
 struct embedded_to_table {
   value<R> y;
   R* table;
-  const idx *begin, *words, *places;
+  const idx *count, *begin, *words, *places;
   template <class Team>
   COEFDYN_HD void operator()(Team team, idx w, idx c) const {
+    if (w >= *count) return;
     R* const to = table + words[w] * y.columns + c;
     R sum = team.first() == 0 ? *to : R(0);
     for (idx p = begin[w] + team.first(); p < begin[w + 1]; p += team.step()) sum += y.gradient[places[p] * y.columns + c];
@@ -64,6 +65,30 @@ inline idx sort_places(const token_ids& ids, idx all_words, idx* begin, idx* wor
   begin[count] = end;
   return count;
 }
+/// The lists of `sort_places` behind their count, one after the other.
+struct word_lists {
+  idx all_words, rows;
+  COEFDYN_HD constexpr idx most() const { return all_words < rows ? all_words : rows; }
+  constexpr idx size() const { return 2 + all_words + most() + rows; }
+  template <class T>
+  COEFDYN_HD T* begin(T* lists) const {
+    return lists + 1;
+  }
+  template <class T>
+  COEFDYN_HD T* words(T* lists) const {
+    return lists + 2 + all_words;
+  }
+  template <class T>
+  COEFDYN_HD T* places(T* lists) const {
+    return words(lists) + most();
+  }
+  void fill(const token_ids& ids, idx* lists) const { lists[0] = sort_places(ids, all_words, begin(lists), words(lists), places(lists)); }
+};
+inline void expect_words(const token_ids& ids, idx words) {
+  for (idx i = 0; i < ids.rows(); ++i)
+    if (ids.data[i] < 0 || ids.data[i] >= words)
+      throw invalid_input("token id", "0 .. " + std::to_string(words - 1), std::to_string(ids.data[i]) + " at " + std::to_string(i));
+}
 }  // namespace detail
 
 /// y_t = table[id_t] [+ positions[t]]; t counts the tokens of the past too, where there is one. The ids are the host's on every device.
@@ -72,9 +97,7 @@ inline idx sort_places(const token_ids& ids, idx all_words, idx* begin, idx* wor
 /// error   invalid_input for an id outside the table or more tokens than positions, before anything is written
 template <class R, class On>
 value<R> embed(tape<R, On>& t, const token_ids& ids, const parameter& table, const parameter& positions = {}) {
-  for (idx i = 0; i < ids.rows(); ++i)
-    if (ids.data[i] < 0 || ids.data[i] >= table.rows)
-      throw invalid_input("token id", "0 .. " + std::to_string(table.rows - 1), std::to_string(ids.data[i]) + " at " + std::to_string(i));
+  detail::expect_words(ids, table.rows);
   const idx first = t.before() ? t.before()->length() : 0;
   if (positions && first + ids.time > positions.rows)
     throw invalid_input("ids", "at most " + std::to_string(positions.rows) + " tokens, one a position", std::to_string(first + ids.time));
@@ -84,14 +107,14 @@ value<R> embed(tape<R, On>& t, const token_ids& ids, const parameter& table, con
       ids.rows(), D,
       detail::embedded<R>{y, t.here(ids.data, ids.rows()), t.weights(table), positions ? t.weights(positions) + first * D : nullptr});
   if (!t.records()) return y;
-  idx* const begin = t.template take_host<idx>(words + 1);
-  idx* const occurring = t.template take_host<idx>(std::min(words, ids.rows()));
-  idx* const places = t.template take_host<idx>(ids.rows());
-  const idx count = detail::sort_places(ids, words, begin, occurring, places);
-  const detail::embedded_to_table<R> pull{y, t.gradients(table), t.here(begin, count + 1), t.here(occurring, count),
-                                          t.here(places, ids.rows())};
+  const detail::word_lists lists{words, ids.rows()};
+  const idx* const there = t.template from_host<idx>(lists.size(), [=](idx* to) {
+    detail::expect_words(ids, words);  // once more where a recorded step is run with other ids
+    lists.fill(ids, to);
+  });
+  const detail::embedded_to_table<R> pull{y, t.gradients(table), there, lists.begin(there), lists.words(there), lists.places(there)};
   t.record([=](tape<R, On>& back) {
-    back.groups(count, D, pull);
+    back.groups(lists.most(), D, pull);
     if (positions) back.elements(y.time, D, detail::embedded_to_positions<R>{y, back.gradients(positions)});
   });
   return y;

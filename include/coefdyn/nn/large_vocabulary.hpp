@@ -48,7 +48,7 @@ struct scored_in_place {
   R* logits;
   idx V;
   const std::int64_t* labels;
-  R share;
+  const double* counted;
   double* loss;
   bool slopes;
   template <class Team>
@@ -60,7 +60,7 @@ struct scored_in_place {
       if (team.first() == 0) loss[2 * i] = loss[2 * i + 1] = 0;
       return;
     }
-    const R sum = log_of_sum(team, x, V), own = x[label];
+    const R sum = log_of_sum(team, x, V), own = x[label], share = R(1) / R(*counted);
     const R larger = logits_before(team, x, V, label);
     team.meet();  // all have read x[label]
     if (team.first() == 0) loss[2 * i] = double(sum - own), loss[2 * i + 1] = larger == R(0);
@@ -70,13 +70,13 @@ struct scored_in_place {
 }  // namespace detail
 
 /// Bytes of the step's memory that `cross_entropy_of_linear` takes on the CPU for N rows and V words, beyond x: logits of 128 rows at most,
-/// a loss and a verdict for each row, and their sums; on a GPU logits of 1024 rows, and the labels. Logits of all rows and their gradient,
-/// as `linear` and `cross_entropy` keep them, are 2 N V numbers.
+/// a loss and a verdict for each row, their sums and the number that count; on a GPU logits of 1024 rows, and the labels. Logits of all
+/// rows and their gradient, as `linear` and `cross_entropy` keep them, are 2 N V numbers.
 template <class R>
 constexpr std::size_t cross_entropy_of_linear_bytes(idx rows, idx words) {
   const auto lines = [](std::size_t bytes) { return (bytes + 63) / 64 * 64; };
   return lines(sizeof(R) * static_cast<std::size_t>(std::min(rows, detail::vocabulary_chunk<R>::rows) * words)) +
-         lines(2 * sizeof(double) * static_cast<std::size_t>(rows)) + lines(2 * sizeof(double));
+         lines(2 * sizeof(double) * static_cast<std::size_t>(rows)) + lines(3 * sizeof(double)) + lines(sizeof(double));
 }
 
 /// Mean cross entropy of the logits W x + b without logits of all rows in memory: rows pass in chunks, forward and backward at once. The
@@ -90,10 +90,8 @@ template <class R, class On>
 pending_score<On> queue_cross_entropy_of_linear(tape<R, On>& t, const value<R>& x, const parameter& W, const parameter& b,
                                                 std::span<const std::int64_t> labels) {
   if (x.columns != W.columns) throw invalid_input("x of a projection", std::to_string(W.columns) + " columns", std::to_string(x.columns));
-  pending_score<On> s;
-  s.counted = detail::count_labels(labels, x.rows(), W.rows);
-  if (s.counted == 0) return s;
   const idx N = x.rows(), V = W.rows;
+  const double* const counted = detail::counted_labels(t, labels, N, V);
   using chunk = detail::vocabulary_chunk<R, On>;
   const chunk c{t, x, W, b, t.template take<R>(std::min(N, chunk::rows) * V)};
   double* const loss = t.template take<double>(2 * N);
@@ -101,14 +99,11 @@ pending_score<On> queue_cross_entropy_of_linear(tape<R, On>& t, const value<R>& 
   for (idx first = 0; first < N; first += chunk::rows) {
     const idx count = std::min(chunk::rows, N - first);
     c.make_logits(first, count);
-    t.groups(count, 1, detail::scored_in_place<R>{c.logits, V, there + first, R(1) / R(s.counted), loss + 2 * first, t.records()},
+    t.groups(count, 1, detail::scored_in_place<R>{c.logits, V, there + first, counted, loss + 2 * first, t.records()},
              chunk::rows_together);
     if (t.records()) c.pull(first, count);
   }
-  double* const sums = t.template zeros<double>(2);
-  t.sum_by_rows(N, 2, sums, detail::summed_scores{loss, double(s.counted)});
-  s.sums = sums;
-  return s;
+  return detail::sum_of_scores(t, N, {loss, there, counted});
 }
 /// The same, read at once.
 template <class R, class On>

@@ -67,6 +67,28 @@ class step_memory {
   std::size_t at_ = 0, used_ = 0, taken_ = 0, most_ = 0;
 };
 
+/// What a step takes from the host, on a device that reads the host's memory: pieces that functions fill.
+class step_inputs {
+ public:
+  /// `count` numbers that fill(T*) has written.
+  template <class T, class F>
+  const T* take(idx count, const F& fill) {
+    T* const to = static_cast<T*>(memory_.take(sizeof(T) * static_cast<std::size_t>(count)));
+    fill(to);
+    return to;
+  }
+  /// The host's own numbers.
+  template <class T>
+  const T* here(const T* host, idx) {
+    return host;
+  }
+  void reset() { memory_.reset(); }
+  std::size_t most() const { return memory_.most(); }
+
+ private:
+  step_memory memory_;
+};
+
 /// The loops of a device, and the types of its memory.
 template <class On>
 struct loops {
@@ -75,6 +97,7 @@ struct loops {
 template <class Executor>
 struct loops<device::cpu<Executor>> {
   using step_memory_type = step_memory;
+  using step_inputs_type = step_inputs;
   /// What its matrix products keep between calls.
   struct products {
     explicit products(const device::cpu<Executor>&) {}
@@ -126,10 +149,10 @@ struct loops<device::cpu<Executor>> {
     for (idx p = 0; p < parts; ++p)
       for (idx c = 0; c < columns; ++c) total[c] += partial[p * columns + c];
   }
-  /// The host's numbers where the device reads them.
+  /// The host's numbers into the device's memory, in the order of the calls.
   template <class T>
-  const T* here(const T* host, idx, step_memory&) const {
-    return host;
+  void bring(const T* host, idx count, T* to) const {
+    std::copy_n(host, count, to);
   }
   /// The device's numbers in the host's memory, once all that was queued is done.
   template <class T>

@@ -90,11 +90,12 @@ template <class R>
 struct scored_row {
   value<R> logits;
   const std::int64_t* labels;
-  R share;       // of a position in the mean
-  double* loss;  // of each row, then whether it is right
+  const double* counted;  // positions in the mean
+  double* loss;           // of each row, then whether it is right
   template <class Team>
   COEFDYN_HD void operator()(Team team, idx i, idx) const {
     const std::int64_t label = labels[i];
+    const R share = R(1) / R(*counted);
     const idx n = logits.columns;
     const R* const x = logits.data + i * logits.stride;
     if (label == ignored) {
@@ -109,13 +110,16 @@ struct scored_row {
     for (idx c = team.first(); c < n; c += team.step()) to[c] += share * (std::exp(x[c] - sum) - R(c == label));
   }
 };
-/// Of loss and verdict, the sums.
+/// Of loss and verdict, the sums, and how many count.
 struct summed_scores {
+  static constexpr idx columns = 3;
   const double* loss;
-  double counted;
+  const std::int64_t* labels;
+  const double* counted;
   template <class Sum>
   COEFDYN_HD void operator()(idx i, idx first, idx last, Sum&& sum) const {
-    for (idx c = first; c < last; ++c) sum[c] += c == 0 ? loss[2 * i] / counted : loss[2 * i + c];
+    if (labels[i] == ignored) return;
+    for (idx c = first; c < last; ++c) sum[c] += c == 0 ? loss[2 * i] / *counted : c == 1 ? loss[2 * i + 1] : 1.0;
   }
 };
 }  // namespace detail
@@ -152,15 +156,28 @@ void largest_logits(tape<R, On>& t, const value<R>& logits, std::span<std::int64
 /// What a batch scored, once the tape's device has come so far.
 template <class On>
 struct pending_score {
-  const double* sums = nullptr;  // loss and correct, in the device's memory; none: nothing counted
-  idx counted = 0;
+  const double* sums = nullptr;  // loss, correct, counted, in the device's memory
   template <class R>
   score read(const tape<R, On>& t) const {
-    double host[2] = {0, 0};
-    if (sums) t.read(sums, 2, host);
-    return {host[0], idx(host[1]), counted};
+    double host[3] = {0, 0, 0};
+    if (sums) t.read(sums, 3, host);
+    return {host[0], idx(host[1]), idx(host[2])};
   }
 };
+
+namespace detail {
+/// How many labels count, once all are known to be good, where the device reads it.
+template <class R, class On>
+const double* counted_labels(tape<R, On>& t, std::span<const std::int64_t> labels, idx rows, idx words) {
+  return t.template from_host<double>(1, [=](double* to) { *to = double(count_labels(labels, rows, words)); });
+}
+template <class R, class On>
+pending_score<On> sum_of_scores(tape<R, On>& t, idx rows, const summed_scores& of) {
+  double* const sums = t.template zeros<double>(summed_scores::columns);
+  t.sum_by_rows(rows, summed_scores::columns, sums, of);
+  return {sums};
+}
+}  // namespace detail
 
 /// Mean cross entropy of logits against labels; positions labelled `ignored` do not count. Adds its gradient to the logits' at once, so
 /// that `backward` of the tape follows directly. No position counts: loss 0, no gradient. What it scored is read when it is asked for, by
@@ -170,16 +187,12 @@ struct pending_score {
 /// error   invalid_input for labels of another number, or outside 0 .. V - 1
 template <class R, class On>
 pending_score<On> queue_cross_entropy(tape<R, On>& t, const value<R>& logits, std::span<const std::int64_t> labels) {
-  pending_score<On> s;
-  s.counted = detail::count_labels(labels, logits.rows(), logits.columns);
-  if (s.counted == 0) return s;
   const idx rows = logits.rows();
+  const double* const counted = detail::counted_labels(t, labels, rows, logits.columns);
+  const std::int64_t* const there = t.here(labels.data(), rows);
   double* const loss = t.template take<double>(2 * rows);
-  t.groups(rows, 1, detail::scored_row<R>{logits, t.here(labels.data(), rows), R(1) / R(s.counted), loss});
-  double* const sums = t.template zeros<double>(2);
-  t.sum_by_rows(rows, 2, sums, detail::summed_scores{loss, double(s.counted)});
-  s.sums = sums;
-  return s;
+  t.groups(rows, 1, detail::scored_row<R>{logits, there, counted, loss});
+  return detail::sum_of_scores(t, rows, {loss, there, counted});
 }
 /// The same, read at once.
 template <class R, class On>

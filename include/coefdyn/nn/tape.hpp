@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <functional>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -30,6 +31,17 @@ struct dropout_draws {
 };
 
 namespace detail {
+/// A recorded step of a device that records none.
+struct no_recording {};
+template <class Loops>
+struct recording_of {
+  using type = no_recording;
+};
+template <class Loops>
+  requires requires { typename Loops::recording; }
+struct recording_of<Loops> {
+  using type = typename Loops::recording;
+};
 /// Rows of one part of a sum.
 template <class F>
 struct row_block {
@@ -96,7 +108,12 @@ class tape {
   /// `w` and `dw` are in the memory of that device.
   template <class Weights>
   explicit tape(const Weights& w, std::type_identity_t<Weights>* dw = nullptr, const On& on_ = {})
-      : on(on_), products_(on_), memory_(memory_of(on_)), weights_(w.data()), gradients_(dw ? dw->data() : nullptr) {}
+      : on(on_),
+        products_(on_),
+        memory_(made_for<memory>(on_)),
+        inputs_(made_for<inputs>(on_)),
+        weights_(w.data()),
+        gradients_(dw ? dw->data() : nullptr) {}
   template <class Weights>
     requires std::is_same_v<On, device::cpu<openmp>>
   tape(const Weights& w, std::type_identity_t<Weights>* dw, int threads) : tape(w, dw, On{openmp{threads}}) {}
@@ -106,7 +123,7 @@ class tape {
   bool records() const { return gradients_ != nullptr && !forgets_; }
   /// Starts a step: forgets the one before. Dropout keeps everything, as an evaluation wants it, unless it is given draws.
   void begin(std::optional<dropout_draws> draws = {}) {
-    memory_.reset(), records_.reset();
+    memory_.reset(), records_.reset(), inputs_.reset();
     last_ = nullptr;
     draws_ = draws, sites_ = 0;
     before_ = nullptr, forgets_ = false;
@@ -120,10 +137,14 @@ class tape {
   }
   /// What the model keeps of the tokens before this step's, or none.
   past* before() const { return before_; }
-  /// The stream of the next call of dropout, if this step has draws.
-  std::optional<random_stream> next_draws() {
+  /// The number of the next call of dropout, if this step has draws; and its stream, where the device reads it.
+  std::optional<std::uint64_t> next_site() {
     if (!draws_) return {};
-    return random_stream(draws_->seed, 102, draws_->step, sites_++);
+    return sites_++;
+  }
+  const random_stream* draws_of(std::uint64_t site) {
+    return from_host<random_stream>(
+        1, [this, site](random_stream* to) { std::construct_at(to, draws_->seed, std::uint64_t(102), draws_->step, site); });
   }
   /// From now on f(x) sees the tokens x of every mixer of that type as it runs, layer after layer: for spectra and coefficients of a
   /// model. X is tokens<M, R, Heads, Over>; its views last until the next step. An empty f ends it.
@@ -135,6 +156,35 @@ class tape {
   template <class X>
   void show(const X& x) const {
     if (watched_ == &key_of<X>) watcher_(&x);
+  }
+  /// A device can record a step and run it again, with what the host's arrays then hold: a GPU does, as a CUDA graph.
+  using recording = typename detail::recording_of<loops<On>>::type;
+  static constexpr bool can_record = !std::is_same_v<recording, detail::no_recording>;
+  /// Records what f() queues without running it: a whole step, `begin` included, of which an equal one has run before. Pieces of
+  /// `from_host` and `here` are taken anew for each run, from where the host's arrays lie now.
+  template <class F>
+  auto recorded(F f)
+    requires can_record
+  {
+    begin();
+    recording r(on, inputs_, memory_);
+    f();
+    last_ = nullptr, records_.go_back({});
+    r.finish();
+    return r;
+  }
+  /// Whether a recorded step's memory is still there: a larger step may have moved it.
+  bool runs(const recording& r) const
+    requires can_record
+  {
+    return r.runs(inputs_, memory_);
+  }
+  /// Queues a recorded step, with dropout's draws of it; behind another or behind `begin`.
+  void run(recording& r, const std::optional<dropout_draws>& draws = {})
+    requires can_record
+  {
+    draws_ = draws;
+    r.run(inputs_);
   }
   /// Goes back through all operations since `begin`.
   void backward() {
@@ -158,7 +208,7 @@ class tape {
     return y;
   }
   /// The most bytes of activations, gradients and records that the step has had at once so far.
-  std::size_t bytes() const { return memory_.most() + records_.most(); }
+  std::size_t bytes() const { return memory_.most() + records_.most() + inputs_.most(); }
 
   const R* weights(const parameter& p) const { return weights_ + p.offset; }
   R* gradients(const parameter& p) const { return gradients_ ? gradients_ + p.offset : nullptr; }
@@ -181,15 +231,16 @@ class tape {
   T* zeros(idx count) {
     return static_cast<T*>(memory_.take_zeros(sizeof(T) * static_cast<std::size_t>(count)));
   }
-  /// Memory of the host that lasts as long as the step.
-  template <class T>
-  T* take_host(idx count) {
-    return static_cast<T*>(records_.take(sizeof(T) * static_cast<std::size_t>(count)));
+  /// `count` numbers that fill(T*) writes in the host's memory, where the device reads them, until the next step begins. A recorded step
+  /// calls `fill` each time it is run.
+  template <class T, class F>
+  const T* from_host(idx count, const F& fill) {
+    return inputs_.template take<T>(count, fill);
   }
   /// The host's numbers where the device reads them: copied as they are now, or there already.
   template <class T>
   const T* here(const T* host, idx count) {
-    return with().here(host, count, memory_);
+    return inputs_.here(host, count);
   }
   /// The device's numbers in the host's memory, once all that was queued is done.
   template <class T>
@@ -259,9 +310,11 @@ class tape {
     go_back(start);
   }
   using memory = typename loops<On>::step_memory_type;
-  static memory memory_of(const On& on) {
-    if constexpr (std::is_default_constructible_v<memory>) return {};
-    else return memory(on);
+  using inputs = typename loops<On>::step_inputs_type;
+  template <class Memory>
+  static Memory made_for(const On& on) {
+    if constexpr (std::is_default_constructible_v<Memory>) return {};
+    else return Memory(on);
   }
   struct places {
     decltype(std::declval<const memory&>().here()) numbers;
@@ -274,6 +327,7 @@ class tape {
   static constexpr char key_of = 0;  // its address is the type's
   typename loops<On>::products products_;
   memory memory_;
+  inputs inputs_;
   step_memory records_;
   const R* weights_;
   R* gradients_;

@@ -26,20 +26,19 @@ struct batch {
   std::vector<idx> lengths;  // (rows), before the padding
 };
 
-/// The samples of a split at some indices, in their order.
+/// The samples of a split at some indices, in their order, into a batch that was used before; `samples` are those of a batch before. Where
+/// both have the room, nothing allocates but the task.
 ///
-/// error   invalid_input for an index outside of the split, and for a sample without tokens or with another number of targets than its
-///         task says
+/// error   as make_batch that returns one
 template <task T>
-batch make_batch(const T& t, split s, std::span<const idx> indices) {
-  std::vector<sample> samples;
-  batch out;
-  for (const idx i : indices) {
-    samples.push_back(t.make(s, i));
-    const idx inputs = std::ssize(samples.back().inputs), targets = T::labels == labels::one_a_token ? inputs : 1;
+void make_batch(const T& t, split s, std::span<const idx> indices, batch& out, std::vector<sample>& samples) {
+  out.length = 0, out.inputs.clear(), out.targets.clear(), out.lengths.clear();
+  samples.resize(indices.size());
+  for (std::size_t k = 0; k < indices.size(); ++k) {
+    sample& x = samples[k] = t.make(s, indices[k]);
+    const idx inputs = std::ssize(x.inputs), targets = T::labels == labels::one_a_token ? inputs : 1;
     detail::expect(inputs > 0, T::name, "sample", "tokens", "none");
-    detail::expect(std::ssize(samples.back().targets) == targets, T::name, "targets of a sample", std::to_string(targets),
-                   std::ssize(samples.back().targets));
+    detail::expect(std::ssize(x.targets) == targets, T::name, "targets of a sample", std::to_string(targets), std::ssize(x.targets));
     out.lengths.push_back(inputs);
     out.length = std::max(out.length, inputs);
   }
@@ -53,9 +52,19 @@ batch make_batch(const T& t, split s, std::span<const idx> indices) {
     if constexpr (T::labels == labels::one_a_token) append(out.targets, x.targets, ignored);
     else out.targets.push_back(x.targets.front());
   }
-  return out;
 }
 
+/// The samples of a split at some indices, in their order.
+///
+/// error   invalid_input for an index outside of the split, and for a sample without tokens or with another number of targets than its
+///         task says
+template <task T>
+batch make_batch(const T& t, split s, std::span<const idx> indices) {
+  batch out;
+  std::vector<sample> samples;
+  make_batch(t, s, indices, out, samples);
+  return out;
+}
 /// Samples one behind another in rows of one length: no padding but at the end of the last row.
 struct packed_batch {
   idx rows = 0, length = 0;
@@ -100,6 +109,10 @@ struct padded {
   template <task T>
   batch operator()(const T& t, split s, std::span<const idx> indices) const {
     return make_batch(t, s, indices);
+  }
+  template <task T>
+  void operator()(const T& t, split s, std::span<const idx> indices, batch& out, std::vector<sample>& samples) const {
+    make_batch(t, s, indices, out, samples);
   }
 };
 /// The same: one behind another in rows of `length` tokens.

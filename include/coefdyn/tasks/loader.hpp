@@ -3,12 +3,12 @@
 #include <concepts>
 #include <condition_variable>
 #include <exception>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "batch.hpp"
 
@@ -43,49 +43,68 @@ class loader {
       : task_(t), split_(s), batches_(std::move(batches)), ahead_(static_cast<std::size_t>(ahead)), layout_(layout) {
     detail::expect(workers >= 1, "loader", "workers", "at least 1", workers);
     detail::expect(ahead >= 1, "loader", "ahead", "at least 1", ahead);
+    ready_.resize(ahead_);
     for (int i = 0; i < workers; ++i) workers_.emplace_back([this](std::stop_token stop) { work(stop); });
   }
   /// The next batch, or none at the end.
   std::optional<batch_type> next() {
+    batch_type b;
+    if (!next(b)) return std::nullopt;
+    return b;
+  }
+  /// The same in the place of one that is done with, whose memory is used again; false at the end.
+  bool next(batch_type& b) {
     std::unique_lock lock(mutex_);
-    if (taken_ == batches_.size()) return std::nullopt;
-    changed_.wait(lock, [&] { return ready_.contains(taken_); });
-    made m = std::move(ready_.extract(taken_++).mapped());
+    if (taken_ == batches_.size()) return false;
+    made& m = ready_[taken_ % ahead_];
+    changed_.wait(lock, [&] { return m.is; });
+    std::swap(b, m.content);
+    const std::exception_ptr error = std::exchange(m.error, nullptr);
+    m.is = false, ++taken_;
     lock.unlock();
     changed_.notify_all();
-    if (m.error) std::rethrow_exception(m.error);
-    return std::move(m.content);
+    if (error) std::rethrow_exception(error);
+    return true;
   }
 
  private:
+  /// A place for every batch that is begun and not taken; of batch k the place k modulo their number.
   struct made {
     batch_type content = {};
     std::exception_ptr error = {};
+    bool is = false;
   };
   void work(const std::stop_token& stop) {
+    std::vector<sample> samples;
     for (;;) {
       std::unique_lock lock(mutex_);
       const bool go = changed_.wait(lock, stop, [&] { return begun_ == batches_.size() || begun_ < taken_ + ahead_; });
       if (!go || stop.stop_requested() || begun_ == batches_.size()) return;
       const std::size_t mine = begun_++;
       lock.unlock();
-      made m = make(batches_[mine]);
+      made& m = ready_[mine % ahead_];  // nobody else's until it is said to be made
+      make(batches_[mine], m, samples);
       lock.lock();
-      ready_.emplace(mine, std::move(m));
+      m.is = true;
       lock.unlock();
       changed_.notify_all();
     }
   }
-  made make(const std::vector<idx>& indices) const {
+  void make(const std::vector<idx>& indices, made& m, std::vector<sample>& samples) const {
 #if defined(__cpp_exceptions)
     try {
-      return {layout_(task_, split_, indices), {}};
+      fill(indices, m.content, samples);
     } catch (...) {
-      return {{}, std::current_exception()};
+      m.error = std::current_exception();
     }
 #else
-    return {layout_(task_, split_, indices), {}};
+    fill(indices, m.content, samples);
 #endif
+  }
+  void fill(const std::vector<idx>& indices, batch_type& b, std::vector<sample>& samples) const {
+    if constexpr (std::invocable<Layout, const T&, split, std::span<const idx>, batch_type&, std::vector<sample>&>)
+      layout_(task_, split_, indices, b, samples);
+    else b = layout_(task_, split_, indices);
   }
   const T& task_;
   const split split_;
@@ -95,7 +114,7 @@ class loader {
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::size_t begun_ = 0, taken_ = 0;  // batches
-  std::map<std::size_t, made> ready_;
+  std::vector<made> ready_;
   std::vector<std::jthread> workers_;  // last: they end before what they use
 };
 

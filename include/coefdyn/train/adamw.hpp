@@ -6,6 +6,7 @@
 #include "../core/floating.hpp"
 #include "../core/math.hpp"
 #include "../cpu/device.hpp"
+#include "../nn/loss.hpp"
 #include "../nn/weights.hpp"
 
 namespace coefdyn::train {
@@ -23,9 +24,16 @@ struct adamw_piece {
   idx begin, count;
   bool decays;
 };
-/// What the device knows of a step: the norm; whether one was not finite; steps that did nothing since; the clip's factor.
+/// What the device knows of a step: the norm; whether it or a loss was not finite; steps that did nothing since; the clip's factor; loss,
+/// correct, counted.
 struct adamw_state {
   double norm = 0, stopped = 0, skipped = 0, scale = 1;
+  double scores[3] = {0, 0, 0};
+};
+/// What a step takes from the host.
+template <class R>
+struct adamw_numbers {
+  R beta1, beta2, unbias1, unbias2, eps, rate, keep;
 };
 /// Sums of squares in blocks whose boundaries are fixed.
 template <class R>
@@ -46,6 +54,7 @@ struct norm_of_blocks {
   const double* sums;
   idx blocks;
   double clip;
+  const double* scores;  // or none
   adamw_state* s;
   template <class Team>
   COEFDYN_HD void operator()(Team team, idx, idx) const {
@@ -54,24 +63,26 @@ struct norm_of_blocks {
     total = team.sum(total);
     if (team.first() != 0) return;
     const double norm = math::sqrt(total);
-    if (s->stopped != 0 || !math::is_finite(norm)) {
-      if (s->stopped == 0) s->norm = norm;
-      s->stopped = 1, s->skipped += 1;
+    if (s->stopped != 0) {
+      s->skipped += 1;
       return;
     }
     s->norm = norm, s->scale = clip > 0 ? math::min(1.0, clip / (norm + 1e-6)) : 1.0;
+    for (int i = 0; i < 3 && scores; ++i) s->scores[i] = scores[i];
+    if (!math::is_finite(norm) || (scores && !math::is_finite(scores[0]))) s->stopped = 1, s->skipped += 1;
   }
 };
 template <class R>
 struct adamw_update {
   const adamw_piece* pieces;
   const adamw_state* s;
+  const adamw_numbers<R>* numbers;
   R *p, *m, *v;
   const R* g;
-  R beta1, beta2, unbias1, unbias2, eps, rate, keep;
   COEFDYN_HD void operator()(idx piece, idx first, idx last) const {
     if (s->stopped != 0) return;
     const adamw_piece at = pieces[piece];
+    const auto [beta1, beta2, unbias1, unbias2, eps, rate, keep] = *numbers;
     const R scale = R(s->scale), kept = at.decays ? keep : R(1);
     const idx end = at.begin + (last < at.count ? last : at.count);
     for (idx i = at.begin + first; i < end; ++i) {
@@ -96,13 +107,19 @@ struct adamw_update {
 template <class R, class On = device::cpu<openmp>>
 class adamw {
  public:
+  /// What a step came to: the gradients' norm, and the scores that it was given.
+  struct report {
+    double norm = 0;
+    nn::score score;
+  };
   adamw(const nn::weights<R, On>& w, const adamw_settings& settings)
       : s(settings),
         first_(w.parameters(), w.on),
         second_(w.parameters(), w.on),
         pieces_(there<detail::adamw_piece>(w.on, pieces_of(*w.parameters()))),
         sums_(there<double>(w.on, std::vector<double>(static_cast<std::size_t>((w.size() + block - 1) / block)))),
-        state_(there<detail::adamw_state>(w.on, {{}})) {}
+        state_(there<detail::adamw_state>(w.on, {{}})),
+        numbers_(there<numbers_type>(w.on, {{}})) {}
   /// One update of w from dw, which keeps its values; returns the norm of the gradients before the clip. Where that is not finite, nothing
   /// changes. Its bits depend on no number of threads.
   double step(nn::weights<R, On>& w, const nn::weights<R, On>& dw, double rate, const On& on) {
@@ -112,24 +129,37 @@ class adamw {
   double step(nn::weights<R, On>& w, const nn::weights<R, On>& dw, double rate) { return step(w, dw, rate, w.on); }
   /// The same on a GPU without waiting for it. After a norm that is not finite nothing changes until it is read.
   void queue(nn::weights<R, On>& w, const nn::weights<R, On>& dw, double rate, const On& on) {
+    const numbers_type now = numbers(rate);
+    nn::loops<On>{on}.bring(&now, 1, numbers_.data());
+    queue(w, dw, numbers_.data(), on), count_step();
+  }
+  /// The same with numbers(rate) where the device reads them, for a step that is recorded: count_step() for each run. A loss that is not
+  /// finite, the first of `scores` as nn::pending_score has them, stops it as the norm does.
+  void queue(nn::weights<R, On>& w, const nn::weights<R, On>& dw, const detail::adamw_numbers<R>* there, const On& on,
+             const double* scores = nullptr) {
     expect_same_size(w), expect_same_size(dw);
     const nn::loops<On> run{on};
     run.groups(idx(sums_.size()), 1, detail::squares_of_block<R>{dw.data(), dw.size(), block, sums_.data()}, 1);
-    run.groups(1, 1, detail::norm_of_blocks{sums_.data(), idx(sums_.size()), s.clip, state_.data()});
-    ++steps_;
-    const R unbias1 = R(1 / (1 - std::pow(s.beta1, steps_))), unbias2 = R(1 / (1 - std::pow(s.beta2, steps_)));
+    run.groups(1, 1, detail::norm_of_blocks{sums_.data(), idx(sums_.size()), s.clip, scores, state_.data()});
     run.elements(idx(pieces_.size()), block,
-                 detail::adamw_update<R>{pieces_.data(), state_.data(), w.data(), first_.data(), second_.data(), dw.data(), R(s.beta1),
-                                         R(s.beta2), unbias1, unbias2, R(s.eps), R(rate), R(1 - rate * s.decay)},
-                 1);
+                 detail::adamw_update<R>{pieces_.data(), state_.data(), there, w.data(), first_.data(), second_.data(), dw.data()}, 1);
   }
-  /// The norm of the last step, or the first one since the last call that is not finite; waits for the device.
-  double read(const On& on) {
+  /// What the next step takes from the host.
+  detail::adamw_numbers<R> numbers(double rate) const {
+    const double next = double(steps_ + 1);
+    return {R(s.beta1), R(s.beta2),           R(1 / (1 - std::pow(s.beta1, next))), R(1 / (1 - std::pow(s.beta2, next))), R(s.eps),
+            R(rate),    R(1 - rate * s.decay)};
+  }
+  void count_step() { ++steps_; }
+  /// Norm and scores of the last step, or of the first one since the last call where one is not finite; waits for the device.
+  report last(const On& on) {
     detail::adamw_state done;
     nn::loops<On>{on}.read(state_.data(), 1, &done);
     if (done.stopped != 0) steps_ -= long(done.skipped), state_.where().clear(state_.data(), sizeof done);
-    return done.norm;
+    return {done.norm, {done.scores[0], idx(done.scores[1]), idx(done.scores[2])}};
   }
+  /// The norm alone.
+  double read(const On& on) { return last(on).norm; }
   long steps() const { return steps_; }
   /// The moments of the gradients and of their squares.
   const nn::weights<R, On>& first() const { return first_; }
@@ -145,6 +175,7 @@ class adamw {
 
  private:
   static constexpr idx block = 4096;
+  using numbers_type = detail::adamw_numbers<R>;
   template <class Weights>
   void expect_same_size(const Weights& other) const {
     if (other.size() != first_.size())
@@ -169,6 +200,7 @@ class adamw {
   array<detail::adamw_piece> pieces_;
   array<double> sums_;
   array<detail::adamw_state> state_;
+  array<numbers_type> numbers_;
   long steps_ = 0;
 };
 

@@ -2,8 +2,12 @@
 #pragma once
 #include <algorithm>
 #include <chrono>
+#include <list>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "../core/floating.hpp"
@@ -27,6 +31,7 @@ struct settings {
   double enough = 2;        // accuracy of an evaluation that ends the training; above 1: none does
   std::uint64_t seed = 1;   // of the start, the order of samples and dropout
   int threads = 0;          // 0: all; changes no bit
+  bool recorded = false;    // a GPU runs steps of one shape as a CUDA graph from the second on; changes no bit
 };
 
 /// The settings, or a refusal.
@@ -110,14 +115,18 @@ class trainer {
   using real = R;
   const settings s;
   const Model model;
+
+ private:
+  std::shared_ptr<void> kept_;  // the device's, which goes last
+
+ public:
   nn::weights<R, On> w;
   adamw<R, On> optimiser;
 
   template <class Sizes>
-  trainer(const Sizes& sizes, const settings& s_, const On& on)
-      : s(check(s_)), model(sizes), w(model.parameters(), on), optimiser(w, s.optimiser), dw_(w.parameters(), on), tape_(w, &dw_, on) {
-    w.initialise(s.seed);
-  }
+  trainer(const Sizes& sizes, const settings& s_, const On& on) : trainer(sizes, s_, owned{on, nullptr}) {}
+  /// On all of the host's cores or as many as the settings say; on a GPU on the default stream, or on one of its own where steps are
+  /// recorded.
   template <class Sizes>
   trainer(const Sizes& sizes, const settings& s_) : trainer(sizes, s_, device_of(s_)) {}
   trainer(const trainer&) = delete;
@@ -142,29 +151,18 @@ class trainer {
     const auto start = std::chrono::steady_clock::now();
     double tokens = 0;
     for (long step = first; step < s.rate.steps && out.stopped.empty(); ++step) {
-      dw_.clear();
-      double loss = 0;
-      for (int part = 0; part < s.accumulate && out.stopped.empty(); ++part) {
-        const long number = step * s.accumulate + part;
-        const tasks::batch b = next(epoch, task, number, samples);
-        const double one = learn(b, number).loss;
-        if (!math::is_finite(one)) out.stopped = fault(step, number, "the loss");
-        loss += one / s.accumulate, tokens += double(b.rows * b.length);
-      }
+      const auto next_batch = [&](long number) { next(epoch, task, number, samples), tokens += double(batch_.rows * batch_.length); };
+      const done_step done = s.accumulate > 1 ? accumulated_step(step, next_batch) : one_step(step, next_batch);
+      out.stopped = done.stopped;
       if (!out.stopped.empty()) break;
-      if (s.accumulate > 1) tape_.elements(1, dw_.size(), detail::divided<R>{dw_.data(), R(s.accumulate)});
-      if (!math::is_finite(optimiser.step(w, dw_, s.rate(step), tape_.on))) {
-        out.stopped = fault(step, step * s.accumulate, "the gradients");
-        break;
-      }
-      out.steps = step + 1, out.loss = loss;
+      out.steps = step + 1, out.loss = done.loss;
       if (s.evaluate_every > 0 && out.steps % s.evaluate_every == 0 && out.steps < s.rate.steps) {
         score_test();
         p.accuracy = out.accuracy;
         if (p.accuracy >= s.enough) out.stopped = "accuracy reached";
       }
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      p.step = out.steps, p.loss = loss, p.tokens_per_second = tokens / seconds;
+      p.step = out.steps, p.loss = out.loss, p.tokens_per_second = tokens / seconds;
       p.seconds_left = seconds / double(out.steps - first) * double(s.rate.steps - out.steps);
       if (!detail::go_on(report, p) && out.stopped.empty()) out.stopped = "asked to stop";
     }
@@ -202,24 +200,101 @@ class trainer {
   }
 
  private:
-  /// The batch of that number, epoch after epoch; the first call of a training may be in the middle of one.
+  struct owned {
+    On on;
+    std::shared_ptr<void> kept;
+  };
+  template <class Sizes>
+  trainer(const Sizes& sizes, const settings& s_, const owned& o)
+      : s(check(s_)),
+        model(sizes),
+        kept_(o.kept),
+        w(model.parameters(), o.on),
+        optimiser(w, s.optimiser),
+        dw_(w.parameters(), o.on),
+        tape_(w, &dw_, o.on) {
+    if (s.recorded && !can_record) throw invalid_input("recorded", "a GPU, which runs recorded steps", "the CPU");
+    if (s.recorded && s.accumulate > 1) throw invalid_input("accumulate", "1 where steps are recorded", std::to_string(s.accumulate));
+    w.initialise(s.seed);
+  }
+  /// The batch of that number, epoch after epoch, into batch_; the first call of a training may be in the middle of one.
   template <class T>
-  tasks::batch next(std::optional<tasks::loader<T>>& epoch, const T& task, long number, idx samples) const {
+  void next(std::optional<tasks::loader<T>>& epoch, const T& task, long number, idx samples) {
     const long batches = long((samples + s.batch - 1) / s.batch);  // of an epoch
     if (!epoch || number % batches == 0) {
       auto order = tasks::epoch_batches(s.seed, std::uint64_t(number / batches), samples, s.batch);
       order.erase(order.begin(), order.begin() + number % batches);
       epoch.emplace(task, tasks::split::train, std::move(order));
     }
-    return *epoch->next();
+    if (epoch->next(made_)) take(made_);
+  }
+  struct done_step {
+    double loss = 0;
+    std::string stopped{};  // empty: all is finite
+  };
+  template <class NextBatch>
+  done_step one_step(long step, const NextBatch& next_batch) {
+    next_batch(step);
+    rate_ = s.rate(step);
+    if constexpr (can_record) {
+      if (s.recorded) queue_recorded(step);
+      else queue_step(step);
+    } else {
+      queue_step(step);
+    }
+    optimiser.count_step();
+    const auto last = optimiser.last(tape_.on);
+    if (!math::is_finite(last.score.loss)) return {0, fault(step, step, "the loss")};
+    if (!math::is_finite(last.norm)) return {0, fault(step, step, "the gradients")};
+    return {last.score.loss, {}};
+  }
+  template <class NextBatch>
+  done_step accumulated_step(long step, const NextBatch& next_batch) {
+    dw_.clear();
+    done_step out;
+    for (int part = 0; part < s.accumulate; ++part) {
+      const long number = step * s.accumulate + part;
+      next_batch(number);
+      const double one = queue_loss(number).read(tape_).loss;
+      if (!math::is_finite(one)) return {0, fault(step, number, "the loss")};
+      out.loss += one / s.accumulate;
+    }
+    tape_.elements(1, dw_.size(), detail::divided<R>{dw_.data(), R(s.accumulate)});
+    if (!math::is_finite(optimiser.step(w, dw_, s.rate(step), tape_.on))) out.stopped = fault(step, step * s.accumulate, "the gradients");
+    return out;
   }
   /// Adds the gradients of a batch's mean loss.
-  nn::score learn(const tasks::batch& b, long number) {
-    tape_.begin(nn::dropout_draws{s.seed, std::uint64_t(number)});
-    const auto score = nn::queue_cross_entropy<R>(tape_, model(tape_, nn::token_ids{b.inputs.data(), b.rows, b.length}), b.targets);
+  auto queue_loss(long number) {
+    tape_.begin(draws_of(number));
+    const auto score = nn::queue_cross_entropy<R>(tape_, model(tape_, nn::token_ids{batch_.inputs.data(), batch_.rows, batch_.length}),
+                                                  std::span<const std::int64_t>(batch_.targets));
     tape_.backward();
-    return score.read(tape_);
+    return score;
   }
+  /// A whole step; what it takes from the host is where a recorded one finds it again.
+  void queue_step(long number) {
+    dw_.clear();
+    const auto score = queue_loss(number);
+    const auto* const numbers =
+        tape_.template from_host<detail::adamw_numbers<R>>(1, [this](detail::adamw_numbers<R>* to) { *to = optimiser.numbers(rate_); });
+    optimiser.queue(w, dw_, numbers, tape_.on, score.sums);
+  }
+  /// A shape's first step runs at once, so that its memory is there; the second is recorded.
+  void queue_recorded(long number) {
+    shape& one = shape_of_batch();
+    if (!one.seen) {
+      queue_step(number), one.seen = at_once_ = true;
+      return;
+    }
+    if (at_once_) tape_.begin(), at_once_ = false;
+    if (!one.step || !tape_.runs(*one.step)) {
+      one.step.reset();
+      one.step.emplace(tape_.recorded([&] { queue_step(number); }));
+    }
+    tape_.run(*one.step, draws_of(number));
+  }
+  nn::dropout_draws draws_of(long number) const { return {s.seed, std::uint64_t(number)}; }
+
   /// The sentence about a number that is none; the weights are those of before the step.
   std::string fault(long step, long batch, const std::string& what) const {
     const auto first_of = [&](const nn::weights<R, On>& there, const std::string& kind) -> std::string {
@@ -234,12 +309,42 @@ class trainer {
     return "step " + std::to_string(step) + ", batch " + std::to_string(batch) + ": " + what + " is not finite" + where;
   }
 
-  static On device_of(const settings& s) {
-    if constexpr (std::is_same_v<On, device::cpu<openmp>>) return {openmp{s.threads}};
-    else return {};
+  static owned device_of(const settings& s) {
+    if constexpr (std::is_same_v<On, device::cpu<openmp>>) return {{openmp{s.threads}}, nullptr};
+    if constexpr (can_record)
+      if (s.recorded) {
+        auto [on, kept] = nn::loops<On>::own_device();
+        return {on, std::move(kept)};
+      }
+    return {};
+  }
+  static constexpr bool can_record = nn::tape<R, On>::can_record;
+  /// Batches of one shape, and their step.
+  struct shape {
+    idx rows, length;
+    bool seen = false;
+    std::optional<typename nn::tape<R, On>::recording> step{};
+  };
+  shape& shape_of_batch() {
+    for (shape& one : shapes_)
+      if (one.rows == batch_.rows && one.length == batch_.length) return one;
+    return shapes_.emplace_back(shape{batch_.rows, batch_.length});
+  }
+  /// Into the same memory, so that a recorded step finds it; where it has to grow, what was recorded is void.
+  void take(const tasks::batch& made) {
+    const void* const before[] = {batch_.inputs.data(), batch_.targets.data()};
+    batch_.rows = made.rows, batch_.length = made.length;
+    batch_.inputs.assign(made.inputs.begin(), made.inputs.end());
+    batch_.targets.assign(made.targets.begin(), made.targets.end());
+    if (before[0] == batch_.inputs.data() && before[1] == batch_.targets.data()) return;
+    for (shape& one : shapes_) one.step.reset();
   }
   nn::weights<R, On> dw_;
   nn::tape<R, On> tape_;
+  tasks::batch made_, batch_;  // of the loader, and in its place
+  double rate_ = 0;
+  bool at_once_ = false;  // the last step was no recorded one
+  std::list<shape> shapes_;
 };
 
 }  // namespace coefdyn::train

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include <span>
+#include <memory>
+#include <utility>
 
 #include "../../core/math.hpp"
-#include "../../cuda/memory.cuh"
 #include "../loops.hpp"
 #include "products.cuh"
+#include "recording.cuh"
 
 /// The loops of an NVIDIA GPU. All work is queued on the device's stream; nothing waits but `read`, the copies of an array, and a step's
 /// memory where it grows. Sums are in a fixed order, so that results are the same bits from run to run on one model of GPU.
@@ -81,82 +82,25 @@ struct add_parts {
     if (team.first() == 0) total[c] += sum;
   }
 };
-
-/// Pieces of blocks of device memory, all given back at once. `Clean`: they are 0 when they are taken.
-template <bool Clean>
-class pool {
- public:
-  std::byte* take(std::size_t count, cudaStream_t stream) {
-    count = (count + line - 1) / line * line;
-    while (at_ < blocks_.size() && used_[at_] + count > blocks_[at_].size()) ++at_;
-    if (at_ == blocks_.size()) {
-      blocks_.emplace_back(std::max(count, least), memory::cuda{stream}), used_.push_back(0);  // zeros
-    }
-    std::byte* const p = blocks_[at_].data() + used_[at_];
-    used_[at_] += count, taken_ += count;
-    most_ = std::max(most_, taken_);
-    return p;
-  }
-  void reset() {
-    for (std::size_t i = 0; i < blocks_.size(); ++i) {
-      if (Clean && used_[i] > 0) blocks_[i].where().clear(blocks_[i].data(), used_[i]);
-      used_[i] = 0;
-    }
-    at_ = taken_ = most_ = 0;
-  }
-  nn::step_memory::place here() const { return {at_, at_ < blocks_.size() ? used_[at_] : 0, taken_}; }
-  void go_back(const nn::step_memory::place& p) {
-    for (std::size_t i = p.at; i < blocks_.size(); ++i) {
-      const std::size_t kept = i == p.at ? p.used : 0;
-      if (Clean && used_[i] > kept) blocks_[i].where().clear(blocks_[i].data() + kept, used_[i] - kept);
-      used_[i] = kept;
-    }
-    at_ = p.at, taken_ = p.taken;
-  }
-  std::size_t most() const { return most_; }
-
- private:
-  static constexpr std::size_t line = 256, least = std::size_t(1) << 25;
-  std::vector<buffer<std::byte, memory::cuda>> blocks_;
-  std::vector<std::size_t> used_;
-  std::size_t at_ = 0, taken_ = 0, most_ = 0;
-};
-/// step_memory of a GPU. All zeros of a step are written by one call for each block, when it begins.
-class step_memory {
- public:
-  explicit step_memory(const device::cuda& on) : stream_(on.stream), scratch_(0, memory::cuda{on.stream}) {}
-  void* take(std::size_t count) { return plain_.take(count, stream_); }
-  void* take_zeros(std::size_t count) { return zeros_.take(count, stream_); }
-  std::byte* scratch(std::size_t count) {
-    if (scratch_.size() < count) scratch_ = buffer<std::byte, memory::cuda>(count, memory::cuda{stream_});
-    return scratch_.data();
-  }
-  void reset() { plain_.reset(), zeros_.reset(); }
-  /// As the host's.
-  struct place {
-    nn::step_memory::place plain, zeros;
-  };
-  place here() const { return {plain_.here(), zeros_.here()}; }
-  void go_back(const place& p) { plain_.go_back(p.plain), zeros_.go_back(p.zeros); }
-  std::size_t most() const { return plain_.most() + zeros_.most(); }
-
- private:
-  cudaStream_t stream_;
-  pool<false> plain_;
-  pool<true> zeros_;
-  buffer<std::byte, memory::cuda> scratch_;
-};
 }  // namespace gpu
 
 template <>
 struct loops<device::cuda> {
   using step_memory_type = gpu::step_memory;
+  using step_inputs_type = gpu::step_inputs;
+  using recording = gpu::recording;
   using products = gpu::products;
   static constexpr bool is_host = false;
   static constexpr idx rows_together = 32;
 
   device::cuda on;
 
+  /// A device with a stream of its own, which lives as long as what comes with it.
+  static std::pair<device::cuda, std::shared_ptr<void>> own_device() {
+    cudaStream_t stream = nullptr;
+    coefdyn::cuda::checked(cudaStreamCreate(&stream), "cudaStreamCreate");
+    return {{stream}, {stream, [](void* s) { cudaStreamDestroy(static_cast<cudaStream_t>(s)); }}};
+  }
   memory::cuda space() const { return {on.stream}; }
   template <class F>
   void elements(idx rows, idx columns, const F& f, idx = 0) const {
@@ -174,10 +118,8 @@ struct loops<device::cuda> {
     groups(columns, 1, gpu::add_parts<T>{partial, parts, columns, total});
   }
   template <class T>
-  const T* here(const T* host, idx count, gpu::step_memory& m) const {
-    T* const to = static_cast<T*>(m.take(sizeof(T) * std::size_t(count)));
+  void bring(const T* host, idx count, T* to) const {
     coefdyn::cuda::checked(cudaMemcpyAsync(to, host, sizeof(T) * std::size_t(count), cudaMemcpyHostToDevice, on.stream), "cudaMemcpyAsync");
-    return to;
   }
   template <class T>
   void read(const T* from, idx count, T* host) const {

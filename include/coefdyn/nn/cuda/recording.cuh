@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <functional>
+#include <utility>
+
+#include "../../core/errors.hpp"
+#include "step_memory.cuh"
+
+/// A step of a GPU that is recorded once, as a CUDA graph, and run again with other numbers of the host.
+namespace coefdyn::nn::gpu {
+
+/// What a step takes from the host, in one block of device memory. A step that runs at once copies piece by piece; while one is recorded,
+/// pieces are only given their places, and each run fills them all in pinned memory, from where one copy takes them.
+class step_inputs {
+ public:
+  struct piece {
+    std::size_t at;
+    std::function<void(std::byte*)> fill;
+  };
+  explicit step_inputs(const device::cuda& on) : space_{on.stream}, there_(0, space_) {}
+  step_inputs(const step_inputs&) = delete;
+  step_inputs& operator=(const step_inputs&) = delete;
+  ~step_inputs() {
+    for (staging& s : staging_) {
+      if (s.copied) cudaEventSynchronize(s.copied), cudaEventDestroy(s.copied);
+      cudaFreeHost(s.data);
+    }
+  }
+  template <class T, class F>
+  const T* take(idx count, const F& fill) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    const std::size_t bytes = sizeof(T) * std::size_t(count), at = used_;
+    used_ += (bytes + line - 1) / line * line, most_ = std::max(most_, used_);
+    if (recorded_) {
+      if (used_ > there_.size()) throw std::logic_error("coefdyn: a recorded step takes more from the host than the step before it.");
+      recorded_->push_back({at, [fill](std::byte* to) { fill(reinterpret_cast<T*>(to)); }});
+      return reinterpret_cast<const T*>(there_.data() + at);
+    }
+    if (host_.size() < bytes) host_.resize(bytes);
+    fill(reinterpret_cast<T*>(host_.data()));
+    std::byte* to = there_.data() + at;
+    if (used_ > there_.size()) to = further_.emplace_back(bytes, space_).data();  // until `reset` finds room for all
+    copy(to, host_.data(), bytes);  // of memory that is not pinned: it is read before this returns
+    return reinterpret_cast<const T*>(to);
+  }
+  template <class T>
+  const T* here(const T* host, idx count) {
+    return take<T>(count, [=](T* to) { std::copy_n(host, count, to); });
+  }
+  void reset() {
+    if (!further_.empty()) {
+      there_ = buffer<std::byte, memory::cuda>(used_, space_), further_.clear();
+      ++moves_;
+    }
+    used_ = most_ = 0;
+  }
+  std::size_t most() const { return most_; }
+  long moves() const { return moves_; }
+
+  /// From now on pieces go to a list, from the first place on; null ends it.
+  void record(std::vector<piece>* to) { recorded_ = to, used_ = 0; }
+  /// Fills the pieces and queues their copy. What a function throws leaves nothing queued.
+  void bring(const std::vector<piece>& pieces, std::size_t bytes) {
+    staging& s = staging_[next_ ^= 1];
+    if (!s.copied) coefdyn::cuda::checked(cudaEventCreateWithFlags(&s.copied, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+    else coefdyn::cuda::checked(cudaEventSynchronize(s.copied), "cudaEventSynchronize");  // two runs ago
+    if (s.size < bytes) {
+      cudaFreeHost(std::exchange(s.data, nullptr));
+      coefdyn::cuda::checked(cudaMallocHost(&s.data, there_.size()), "cudaMallocHost");
+      s.size = there_.size();
+    }
+    for (const piece& p : pieces) p.fill(static_cast<std::byte*>(s.data) + p.at);
+    copy(there_.data(), s.data, bytes);
+    coefdyn::cuda::checked(cudaEventRecord(s.copied, space_.stream), "cudaEventRecord");
+  }
+
+ private:
+  static constexpr std::size_t line = 256;
+  struct staging {
+    void* data = nullptr;
+    std::size_t size = 0;
+    cudaEvent_t copied = nullptr;
+  };
+  void copy(void* to, const void* host, std::size_t bytes) const {
+    coefdyn::cuda::checked(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, space_.stream), "cudaMemcpyAsync");
+  }
+  memory::cuda space_;
+  buffer<std::byte, memory::cuda> there_;
+  std::vector<buffer<std::byte, memory::cuda>> further_;
+  std::vector<std::byte> host_;
+  staging staging_[2];
+  int next_ = 0;
+  std::vector<piece>* recorded_ = nullptr;
+  std::size_t used_ = 0, most_ = 0;
+  long moves_ = 0;
+};
+
+/// A step as a CUDA graph, with the pieces that it takes from the host. The stream may be any but the default one, which nothing captures.
+///
+/// error   invalid_input for the default stream; cuda_error
+class recording {
+ public:
+  recording(const device::cuda& on, step_inputs& inputs, step_memory& memory) : stream_(on.stream), inputs_(&inputs), memory_(&memory) {
+    if (!stream_) COEFDYN_THROW invalid_input("stream of a recorded step", "one of its own", "the default stream");
+    moves_ = inputs.moves() + memory.moves();
+    coefdyn::cuda::checked(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+    inputs.record(&pieces_);
+  }
+  recording(recording&& o) noexcept
+      : stream_(o.stream_),
+        inputs_(std::exchange(o.inputs_, nullptr)),
+        memory_(o.memory_),
+        pieces_(std::move(o.pieces_)),
+        bytes_(o.bytes_),
+        moves_(o.moves_),
+        graph_(std::exchange(o.graph_, nullptr)) {
+    if (inputs_) inputs_->record(&pieces_);
+  }
+  recording& operator=(recording&& o) noexcept = delete;
+  ~recording() {
+    if (inputs_) {  // left by an exception
+      cudaGraph_t unfinished = nullptr;
+      inputs_->record(nullptr);
+      cudaStreamEndCapture(stream_, &unfinished);
+      if (unfinished) cudaGraphDestroy(unfinished);
+    }
+    if (graph_) cudaGraphExecDestroy(graph_);
+  }
+  void finish() {
+    memory_->give_back();  // leaves zeros where the next step expects them
+    inputs_->record(nullptr);
+    bytes_ = std::exchange(inputs_, nullptr)->most();
+    cudaGraph_t graph = nullptr;
+    coefdyn::cuda::checked(cudaStreamEndCapture(stream_, &graph), "cudaStreamEndCapture");
+    const cudaError_t code = cudaGraphInstantiate(&graph_, graph, 0);
+    cudaGraphDestroy(graph);
+    coefdyn::cuda::checked(code, "cudaGraphInstantiate");
+  }
+  bool runs(const step_inputs& inputs, const step_memory& memory) const { return moves_ == inputs.moves() + memory.moves(); }
+  void run(step_inputs& inputs) {
+    inputs.bring(pieces_, bytes_);
+    coefdyn::cuda::checked(cudaGraphLaunch(graph_, stream_), "cudaGraphLaunch");
+  }
+
+ private:
+  cudaStream_t stream_;
+  step_inputs* inputs_;  // while it is recorded
+  step_memory* memory_;
+  std::vector<step_inputs::piece> pieces_;
+  std::size_t bytes_ = 0;
+  long moves_ = 0;
+  cudaGraphExec_t graph_ = nullptr;
+};
+
+}  // namespace coefdyn::nn::gpu
