@@ -104,6 +104,22 @@ TEST_CASE("a checkpoint gives every model back bit for bit") {
   round_trip<nn::paper_ssm<nn::s4>>(z);
 }
 
+TEST_CASE("a checkpoint of a device whose numbers are copied to the host") {
+  const folder f;
+  using elsewhere = train::trainer<model, float, device::cpu<serial>>;
+  elsewhere from(sizes(), few(3), {});
+  from.fit(small);
+  train::save_checkpoint(f.at("a.safetensors"), from);
+  learner to(sizes(), few(9));
+  train::load_checkpoint(f.at("a.safetensors"), to);
+  CHECK(same(nn::on_host(from.w), to.w));
+  CHECK(same(nn::on_host(from.optimiser.first()), to.optimiser.first()));
+  CHECK(same(nn::on_host(from.optimiser.second()), to.optimiser.second()));
+  elsewhere back(sizes(), few(3), {});
+  train::load_checkpoint(f.at("a.safetensors"), back);
+  CHECK(same(nn::on_host(from.w), nn::on_host(back.w)));
+}
+
 TEST_CASE("resumed from a file in the middle of an epoch, a training ends at the bits of one that was not stopped") {
   const folder f;
   nn::model_sizes z = sizes();

@@ -125,9 +125,11 @@ void save_checkpoint(const std::string& path, const trainer<Model, R, On>& t, co
   to.metadata["step"] = std::to_string(t.optimiser.steps());
   for (const auto& [key, text] : notes)
     if (!to.metadata.emplace(key, text).second) throw invalid_input("note " + key, "a name that is not the checkpoint's own", key);
-  detail::add_all(to, "", nn::on_host(t.w));
-  detail::add_all(to, detail::moment_prefixes[0], nn::on_host(t.optimiser.first()));
-  detail::add_all(to, detail::moment_prefixes[1], nn::on_host(t.optimiser.second()));
+  const nn::weights<R>& w = nn::on_host(t.w);  // copies where they have to be, which the writer reads when it saves
+  const nn::weights<R>& first = nn::on_host(t.optimiser.first());
+  const nn::weights<R>& second = nn::on_host(t.optimiser.second());
+  detail::add_all(to, "", w), detail::add_all(to, detail::moment_prefixes[0], first),
+      detail::add_all(to, detail::moment_prefixes[1], second);
   to.save(path);
 }
 

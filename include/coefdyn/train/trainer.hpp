@@ -106,7 +106,7 @@ bool go_on(Report& report, const progress& p) {
 /// language model has C = D + L (5 D + 3 hidden + layer) + D + V and S = 2 + L (4 + layer); a layer has a column for each output of a
 /// source, of the mixer and of a stage: attention H n + G (n + d) + H d + D with G key heads, and gated_deltanet 6 G n + 6 H d + 4 H + D, S
 /// = 2 G n + H d + 4 G + 2 H. With model_sizes::recompute, C = D + blocks D + (one block's) + D + V: a block keeps its result alone. On a
-/// GPU ids and labels are copied too.
+/// GPU ids and labels are copied too. Batches lie in memory that the next ones use again: a step allocates what the task's samples are.
 ///
 /// error   invalid_input for settings out of range, and for a task whose ids or targets the model has no place for
 template <class Model, class R = float, class On = device::cpu<openmp>>
@@ -124,11 +124,11 @@ class trainer {
   adamw<R, On> optimiser;
 
   template <class Sizes>
-  trainer(const Sizes& sizes, const settings& s_, const On& on) : trainer(sizes, s_, owned{on, nullptr}) {}
+  trainer(const Sizes& sizes, const settings& s_, const On& on) : trainer(owned{on, nullptr}, sizes, s_) {}
   /// On all of the host's cores or as many as the settings say; on a GPU on the default stream, or on one of its own where steps are
   /// recorded.
   template <class Sizes>
-  trainer(const Sizes& sizes, const settings& s_) : trainer(sizes, s_, device_of(s_)) {}
+  trainer(const Sizes& sizes, const settings& s_) : trainer(device_of(s_), sizes, s_) {}
   trainer(const trainer&) = delete;
   trainer& operator=(const trainer&) = delete;
 
@@ -205,7 +205,7 @@ class trainer {
     std::shared_ptr<void> kept;
   };
   template <class Sizes>
-  trainer(const Sizes& sizes, const settings& s_, const owned& o)
+  trainer(const owned& o, const Sizes& sizes, const settings& s_)
       : s(check(s_)),
         model(sizes),
         kept_(o.kept),
