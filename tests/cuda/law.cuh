@@ -64,6 +64,7 @@ inline const std::vector<config>& configs() {
       {"T0", 2, 0, 8, 8, true, false, {}, 0},
       {"T1", 1, 1, 8, 8, true, false, {}, 0},
       {"T5", 2, 5, 20, 36, true, true, {}, 0},
+      {"T66 above 32", 2, 66, 36, 40, true, true, {}, 0},
       {"T150 wide", 1, 150, 72, 130, true, false, {}, 0},
       {"cache", 1, 40, 16, 8, false, false, {}, 23},
       {"T200 tiled", 2, 200, 128, 128, true, false, {}, 0, true},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The kernels for a few tokens (step) and for states of one column (scan), called directly: against the definition in float64 from the
-// same rounded inputs, with states in and out, captured states and states updated in place; same bits twice and for a batch row alone.
+// The kernels for a few tokens (step), for small states (walk) and for states of one column (scan), called directly: against the definition
+// in float64 from the same rounded inputs, with states in and out, captured states and states updated in place; same bits twice and for a
+// batch row alone.
 #include "coefdyn/cuda/small/scan.cuh"
 #include "coefdyn/cuda/small/step.cuh"
 #include "law.cuh"
@@ -27,6 +28,25 @@ struct step_kernel_under_test {
         {"cache", 1, 7, 16, 8, false, false, {}, 3},
         {"130 x 72, T2", 1, 2, 130, 72, true, false, {}, 0},
         {"96 x 140, T4", 1, 4, 96, 140, true, false, {}, 0},
+    };
+    return all;
+  }
+};
+struct walk_kernel_under_test {
+  static constexpr const char* name = "walk";
+  template <class M, class R, class X>
+  static constexpr bool has = cuda::small::walk_plan<M, R, X>::exists;
+  template <class M, class R, class X>
+  struct plan : cuda::small::walk_plan<M, R, X> {
+    using cuda::small::walk_plan<M, R, X>::walk_plan;
+    bool fits() const { return this->serves(); }
+  };
+  static const std::vector<config>& sizes() {
+    static const std::vector<config> all = {
+        {"16 x 16, T130", 2, 130, 16, 16, true, false, {}, 0}, {"32 x 32, T65", 2, 65, 32, 32, true, false, {}, 0},
+        {"32 x 32, T16", 1, 16, 32, 32, false, false, {}, 0},  {"19 x 27, T37 strided", 2, 37, 19, 27, false, true, {}, 0},
+        {"1 x 1, T40", 1, 40, 1, 1, true, false, {}, 0},       {"packed", 1, 90, 20, 12, true, false, {0, 17, 17, 18, 51, 90}, 0},
+        {"cache", 1, 41, 16, 8, false, false, {}, 18},
     };
     return all;
   }
@@ -201,6 +221,8 @@ void steps() {
   try {
     each_case<step_kernel_under_test, float, 3, 10, 13, 14, 16, 17, 20, 22, 23, 27>();
     each_case<step_kernel_under_test, bf16, 13>();
+    each_case<walk_kernel_under_test, float, 3, 6, 10, 13, 14, 16, 17, 20, 22, 23, 27>();
+    each_case<walk_kernel_under_test, bf16, 6, 13>();
     each_case<scan_kernel_under_test, float, 5, 6, 9, 25, 27>();
     each_case<scan_kernel_under_test, bf16, 6>();
   } catch (const std::exception& error) {

@@ -8,15 +8,20 @@ namespace coefdyn::cuda::small {
 using namespace generic;  // frames, operands and loops of a block
 
 /// How a block holds the lowered state: thread (group, lane) has `rows` channels of four columns.
-template <int Groups, int Rows, int Lanes, int Blocks>
+template <int Groups, int Rows, int Lanes, int Blocks, int Loads = 1>
 struct step_tile {
   static constexpr int groups = Groups, rows = Rows, lanes = Lanes;
   static constexpr int blocks = Blocks;  // that share a multiprocessor's registers
+  static constexpr int loads = Loads;    // elements of each stream that a thread has under way
   static constexpr int threads = groups * lanes, channels = groups * rows, columns = 4 * lanes;
 };
-/// Most tokens of a call, and the largest n (lowered) and d.
+/// Most tokens of a call, and the largest d.
 constexpr idx longest_step = 8;
 constexpr int widest_step = 256;
+/// For whole sequences: a block's tile, the tokens that it lowers at once, and up to which length it is ahead of the engine's chunks with a
+/// scalar gate alone.
+using walk_tile = step_tile<8, 4, 8, 10, 4>;
+constexpr idx walk_window = 16, longest_scalar_walk = 512;
 
 /// Calls f with the tile for a size.
 template <class M, class F>
@@ -28,7 +33,7 @@ decltype(auto) with_step_tile(const extents& e, F f) {
   return f(step_tile<8, 8, 16, 5>{});
 }
 
-/// A block's shared memory: everything fits, or step_fits refuses. Laid out on the host over `origin`; `here` moves it to the memory.
+/// A block's shared memory: everything fits, or tile_fits refuses. Laid out on the host over `origin`; `here` moves it to the memory.
 template <class M, class R, class X, class Tile>
 struct step_block {
   using traits_ = traits<M>;
@@ -107,16 +112,13 @@ int step_window(const extents& e, idx longest) {
   }
   return 0;
 }
-/// Whether the step kernel serves a call: by its sizes alone. What all columns share has one owner, so that it can be written where it
-/// was read: a mixer with z or m needs one slice.
-template <class M, class R, class X>
-bool step_fits(const extents& e, idx longest) {
-  if (longest > longest_step || traits<M>::lowered(e.n) > widest_step || e.d > widest_step || e.n < 1 || e.d < 1) return false;
-  return with_step_tile<M>(e, [&](auto tile) {
-    using Tile = decltype(tile);
-    const bool shared = traits<M>::needs_sum || traits<M>::stabilised;
-    return (!shared || e.d <= Tile::columns) && step_window<M, R, X, Tile>(e, longest) > 0;
-  });
+/// Whether a block of this tile serves a state of n x d: by its sizes alone. What all columns share has one owner, so that it can be
+/// written where it was read: a mixer with z or m needs one slice.
+template <class M, class R, class X, class Tile>
+bool tile_fits(const extents& e) {
+  const bool shared = traits<M>::needs_sum || traits<M>::stabilised;
+  return e.n > 0 && e.d > 0 && traits<M>::lowered(e.n) <= Tile::channels && (!shared || e.d <= Tile::columns) &&
+         step_window<M, R, X, Tile>(e, 1) > 0;
 }
 
 }  // namespace coefdyn::cuda::small

@@ -76,6 +76,13 @@ struct frame_source<M, R, X, frame<M, R, list<All...>>> {
   }
 };
 
+/// Elements k, k + Step, .. of every stream, `Count` of each on their way together.
+template <int Count, int Step, class Source, class Then>
+__device__ __forceinline__ void fetch_several(const Source& source, int k, const Then& then) {
+  if constexpr (Count == 0) then();
+  else source.fetch(k, [&] { fetch_several<Count - 1, Step>(source, k + Step, then); });
+}
+
 /// The thread's own elements of the caller's state into the block's; float on its way while the thread goes on.
 template <class M, class Tile, class V>
 __device__ __forceinline__ void land_state(const V& initial, idx at, int h, int n, const slice& s, float* S, int width) {
@@ -166,12 +173,12 @@ __device__ __forceinline__ R step_prepare(const X& x, const extents& e, const Ca
     int k0 = 0;
     do {
       const int k = k0 + int(threadIdx.x);
-      writer.fetch(k, [&] {
-        first.fetch(k, [&] {
+      fetch_several<Tile::loads, Tile::threads>(writer, k, [&] {
+        fetch_several<Tile::loads, Tile::threads>(first, k, [&] {
           if (k0 == 0) land();
         });
       });
-      k0 += Tile::threads;
+      k0 += Tile::loads * Tile::threads;
     } while (k0 < all);
     for (int r = 1; r < w.readers; ++r) {
       const auto other = reader(r);

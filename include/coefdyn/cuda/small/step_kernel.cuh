@@ -156,14 +156,14 @@ struct step_item {
     if (behind < tokens) w.held.to_tile();
     else if (carry.final.S.data) store(w, carry.final, head.index, m, start + tokens);
     __syncthreads();
-    for (int i = w.from; i < w.count; ++i)
-      for (int r = 0; r < w.w.readers; ++r) {
-        const R* row = w.w.numerator + (i * w.w.readers + r) * Window::width;
-        each_unsynced(s.count, [&](int v) {
-          finish_element<M>(row[v], traits_::needs_sum ? row[Tile::columns] : R(0), w.w.o.m[i], w.w.reader(r).at(i, 0, start + t0 + i), y,
-                            head.s.batch, head.s.begin + t0 + i - e.first_read, head.first_reader + r, s.first + v);
-        });
-      }
+    const unsigned readers = unsigned(w.w.readers), columns = unsigned(s.count), all = unsigned(w.count - w.from) * readers * columns;
+    for (unsigned k = threadIdx.x; k < all; k += Tile::threads) {
+      const unsigned row = columns == 1 ? k : k / columns, i = unsigned(w.from) + (readers == 1 ? row : row / readers);
+      const int r = readers == 1 ? 0 : int(row % readers), v = int(k - row * columns);
+      const R* sums = w.w.numerator + (int(i) * w.w.readers + r) * Window::width;
+      finish_element<M>(sums[v], traits_::needs_sum ? sums[Tile::columns] : R(0), w.w.o.m[i], w.w.reader(r).at(int(i), 0, start + t0 + i),
+                        y, head.s.batch, head.s.begin + t0 + i - e.first_read, head.first_reader + r, s.first + v);
+    }
     __syncthreads();
   }
 };
