@@ -21,6 +21,7 @@ COEFDYN_CASES(COEFDYN_DECLARE)
 void calls() __attribute__((weak));
 void fast_calls() __attribute__((weak));
 void steps() __attribute__((weak));
+void walks() __attribute__((weak));
 void spectra() __attribute__((weak));
 void kernels() __attribute__((weak));
 void long_rotations() __attribute__((weak));
@@ -63,6 +64,7 @@ int main(int count, char** arguments) {
   } files[] = {{"calls", calls},
                {"fast_calls", fast_calls},
                {"step", steps},
+               {"walk", walks},
                {"spectrum", spectra},
                {"kernels", kernels},
                {"long_rotations", long_rotations},
