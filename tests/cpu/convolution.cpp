@@ -324,7 +324,7 @@ TEST_CASE("a convolution with heads that share: several readers a state, several
   }
 }
 
-TEST_CASE("a convolution has the same bits for any executor, adds where it is told to, and takes no time axis twice") {
+TEST_CASE("a convolution has the same bits for any executor, and adds where it is told to") {
   subject<mixers::s4, float, field::complex, heads::grouped_queries> p({3, 50, 4, 4, 4, 6, 1}, 8);
   CHECK(p.output(form::convolution{}) == p.output(form::convolution{}, three_workers{}));
   const auto alone = p.slopes(form::convolution{});

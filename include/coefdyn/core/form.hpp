@@ -6,14 +6,14 @@
 
 /// The forms of one formula. All give the same numbers; theorems.hpp says which exist for which mixer.
 ///
-/// NaN and infinities go where the formula takes them. On the CPU y is NaN at the same places in every form: where a stream's NaN at token
-/// t has a part in it, never before t; NaN in dy at t reaches gradients of tokens up to t alone. Without an initial state the first
-/// evolution acts on nothing. Not exact, since a form collects it over all rows of a chunk or tile: under NaN in q, k, v or gates, the
-/// parallel and chunkwise gradients of gates, angles, rank-one parts and of tokens behind a NaN angle, at other tokens of the tile; all
-/// that these forms give of a mixer that corrects behind its read (read_before of a correction); a dense map that holds NaN, at token 0 in
-/// the chunkwise form; and on CUDA, what is 0 within a tile or chunk by order of time. The convolution transforms whole sequences: NaN or
-/// an infinity in one of a sequence's values is NaN at all its tokens, and what a token's value adds to tokens before it is rounding, not
-/// 0.
+/// NaN and infinities go where the formula takes them. On the CPU y is NaN at the same places in every form but the convolution: where a
+/// stream's NaN at token t has a part in it, never before t; NaN in dy at t reaches gradients of tokens up to t alone. Without an initial
+/// state the first evolution acts on nothing. Not exact, since a form collects it over all rows of a chunk or tile: under NaN in q, k, v or
+/// gates, the parallel and chunkwise gradients of gates, angles, rank-one parts and of tokens behind a NaN angle, at other tokens of the
+/// tile; all that these forms give of a mixer that corrects behind its read (read_before of a correction); a dense map that holds NaN, at
+/// token 0 in the chunkwise form; and on CUDA, what is 0 within a tile or chunk by order of time. The convolution transforms whole
+/// sequences: NaN or an infinity in one of a sequence's values is NaN at all its tokens, and what a token's value adds to tokens before it
+/// is rounding, not 0.
 namespace coefdyn::form {
 
 /// What a backward pass keeps of the forward states: one every `save_every` chunks, the others are computed again. With

@@ -22,11 +22,13 @@ E number_of(const R* x, int n, int c) {
   if constexpr (is_complex<E>) return {x[c], x[n + c]};
   else return x[c];
 }
+/// Puts it there.
 template <class E, class R>
 void put_number(R* x, int n, int c, const E& value) {
   if constexpr (is_complex<E>) x[c] = value.re, x[n + c] = value.im;
   else x[c] = value;
 }
+/// The conjugate of a complex number; a real one is its own.
 template <class E>
 E conjugate(const E& x) {
   if constexpr (is_complex<E>) return conj(x);
