@@ -177,6 +177,7 @@ void command_line::add_training_options(CLI::App& app) {
   add("beta2", t.optimiser.beta2, "of AdamW");
   add("evaluate-every", t.evaluate_every, "steps"), add("enough", t.enough, "accuracy that ends it");
   add("seed", t.seed, "of the start, the order of samples, dropout"), add("threads", t.threads, "0: all; changes no bit");
+  add("bf16", t.bf16, "1: a GPU rounds the factors of projections to bf16, and sums in float");
   add("recorded", t.recorded, "1: a GPU runs a step as a CUDA graph; changes no bit");
 }
 void command_line::add_command_options(CLI::App& app) {
@@ -215,6 +216,7 @@ void command_line::settle_device() {
   if (asked.device == "cuda") card = find_gpu();
   else if (asked.device != "cpu") throw usage_error("--device: expected cpu or cuda, given '" + asked.device + "'.");
   else if (asked.training.recorded) throw usage_error("--recorded: steps are recorded on a GPU; add --device cuda.");
+  else if (asked.training.bf16) throw usage_error("--bf16: factors are rounded on a GPU; add --device cuda.");
 }
 void command_line::settle_model(const known_task& known) {
   if (asked.model.empty()) asked.model = known.model;

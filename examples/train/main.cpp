@@ -78,7 +78,8 @@ json settings_json(const command_line& line, const unit& u, const nn::model_size
             {"clip", t.optimiser.clip},
             {"evaluate_every", t.evaluate_every},
             {"enough", t.enough},
-            {"seed", t.seed}}},
+            {"seed", t.seed},
+            {"bf16", t.bf16}}},
           {"device", line.asked.device}};
 }
 /// A model's sizes that follow from the task.

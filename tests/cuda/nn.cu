@@ -37,35 +37,44 @@ void adamw_stops() {
   one.w.copy_to(after);
   expect(std::fabs(after("table")[5] - (start("table")[5] * 0.99f - 0.1f)) < 1e-5, "weights move by the rate");
 }
-/// Shapes of products: odd ones, blocks of a matrix, one row; against sums in double.
-void products() {
+/// Shapes of products: odd ones, blocks of a matrix, one row; against sums in double. F: of the factors.
+template <class F>
+bool products_are_right(nn::gpu::products& multiply) {
   bool good = true;
-  nn::gpu::products multiply(device::cuda{});
   random_stream r(9, 9, 9, 9);
   const idx shapes[][3] = {{1, 1, 1}, {3, 5, 7}, {64, 64, 64}, {129, 33, 17}, {1, 40, 24}, {300, 4, 50}, {16, 1, 9}};
   for (const auto& [m, n, k] : shapes)
     for (int kind = 0; kind < 8; ++kind) {
       const bool swap_a = kind & 1, swap_b = kind & 2, add = kind & 4;
       const idx ra = swap_a ? k : m, ca = swap_a ? m : k, rb = swap_b ? n : k, cb = swap_b ? k : n, gap = 3;
-      both<float> A(ra * (ca + gap)), B(rb * (cb + gap)), C(m * (n + gap));
-      for (auto* x : {&A, &B, &C}) {
-        for (float& v : x->host) v = float(r.normal());
+      const idx sa = sizeof(F) == 2 ? (ca + 7) / 8 * 8 : ca + gap, sb = sizeof(F) == 2 ? (cb + 7) / 8 * 8 : cb + gap;
+      both<F> A(ra * sa), B(rb * sb);
+      both<float> C(m * (n + gap));
+      for (auto* x : {&A, &B}) {
+        for (F& v : x->host) v = F(float(r.normal()));
         x->up();
       }
+      for (float& v : C.host) v = float(r.normal());
+      C.up();
       const std::vector<float> before = C.host;
-      multiply(nn::gpu::matrix<const float>{A.device, ra, ca, ca + gap}, swap_a, nn::gpu::matrix<const float>{B.device, rb, cb, cb + gap},
-               swap_b, nn::gpu::matrix<float>{C.device, m, n, n + gap}, add);
+      multiply(nn::gpu::matrix<const F>{A.device, ra, ca, sa}, swap_a, nn::gpu::matrix<const F>{B.device, rb, cb, sb}, swap_b,
+               nn::gpu::matrix<float>{C.device, m, n, n + gap}, add);
       C.down();
       for (idx i = 0; i < m; ++i)
         for (idx j = 0; j < n + gap; ++j) {
           double sum = add || j >= n ? before[std::size_t(i * (n + gap) + j)] : 0;
           for (idx c = 0; c < k && j < n; ++c)
-            sum += double(A.host[std::size_t(swap_a ? c * (ca + gap) + i : i * (ca + gap) + c)]) *
-                   double(B.host[std::size_t(swap_b ? j * (cb + gap) + c : c * (cb + gap) + j)]);
+            sum += double(float(A.host[std::size_t(swap_a ? c * sa + i : i * sa + c)])) *
+                   double(float(B.host[std::size_t(swap_b ? j * sb + c : c * sb + j)]));
           good = good && std::fabs(sum - C.host[std::size_t(i * (n + gap) + j)]) < 1e-4 * std::sqrt(double(k));
         }
     }
-  expect(good, "products of odd shapes, transposed or not, added or not");
+  return good;
+}
+void products() {
+  nn::gpu::products multiply(device::cuda{});
+  expect(products_are_right<float>(multiply), "products of odd shapes, transposed or not, added or not");
+  expect(products_are_right<bf16>(multiply), "products of bf16 factors, the same");
 }
 /// The loss and its gradients without logits of all rows, beside the CPU's in double; rows of several chunks.
 template <class R, class On>
@@ -120,6 +129,7 @@ void nn_pieces() {
   large_vocabularies();
   adamw_stops();
   devices_agree("pieces of a layer", pieces_of_a_layer{}, batch_of_ids(3, 29, 37, 29));
+  bf16_is_near("pieces of a layer, bf16 factors", pieces_of_a_layer{}, batch_of_ids(3, 29, 37, 29));
   devices_agree("pieces of a layer, one token", pieces_of_a_layer{}, batch_of_ids(5, 1, 37, 1));
   devices_agree("pieces of a classifier", pieces_of_a_classifier{}, batch_of_ids(70, 6, 11, 1));
 }

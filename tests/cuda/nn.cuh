@@ -190,4 +190,23 @@ void devices_agree(const char* name, const Model& model, const batch_of_ids& b, 
               got.score.loss, static_cast<long long>(got.score.correct), static_cast<long long>(got.score.counted));
 }
 
+/// With factors of projections in bf16: near the CPU's float64, not its equal, and the same bits twice.
+template <class Model>
+void bf16_is_near(const char* name, const Model& model, const batch_of_ids& b) {
+  nn::weights<double> start(model.parameters());
+  start.initialise(5);
+  instance<Model, double, device::cpu<openmp>> wanted(model);
+  instance<Model, float, device::cuda> tested(model);
+  tested.tape.products().bf16_factors = true;
+  wanted.take(start), tested.take(start);
+  const auto want = wanted.step(b);
+  const auto got = tested.step(b), again = tested.step(b);
+  const double logits = relative_rms(got.logits.data(), want.logits.data(), idx(want.logits.size()), 1e-6);
+  const double gradients = relative_rms(got.gradients.data(), want.gradients.data(), want.gradients.size(), 1e-9);
+  const bool same = std::memcmp(got.gradients.data(), again.gradients.data(), sizeof(float) * std::size_t(got.gradients.size())) == 0;
+  const bool good = logits <= 2e-2 && gradients <= 4e-2 && logits > 1e-4 && same;
+  ++(good ? total.passed : total.failed);
+  std::printf("  %-34s logits %.1e gradients %.1e%s\n", name, logits, gradients, good ? "" : " FAILED");
+}
+
 }  // namespace gpu_test

@@ -10,6 +10,7 @@ void nn_delta() {
   std::printf("nn: delta rules\n");
   devices_agree("gated deltanet, grouped, SwiGLU", nn::language_model<nn::gated_deltanet>(sizes_of(48, 31, 4, 2, 40)),
                 batch_of_ids(3, 45, 31, 45));
+  bf16_is_near("the same, bf16 factors", nn::language_model<nn::gated_deltanet>(sizes_of(48, 31, 4, 2, 40)), batch_of_ids(3, 45, 31, 45));
 }
 }  // namespace gpu_test
 

@@ -58,7 +58,14 @@ std::vector<double> read(const nn::tape<R, On>& t, const R* from, std::size_t co
   return {host.begin(), host.end()};
 }
 
-template <class L, class R, class On = device::cpu<openmp>>
+/// Whether projections round their factors.
+enum class factors { as_they_are, in_bf16 };
+template <factors As, class Tape>
+void round_factors(Tape& t) {
+  if constexpr (As == factors::in_bf16) t.products().bf16_factors = true;
+}
+
+template <class L, class R, class On = device::cpu<openmp>, factors As = factors::as_they_are>
 tensors run_layer(const layer_call& call) {
   const auto list = std::make_shared<nn::parameter_list>();
   const L layer(nn::scope(*list), call.size);
@@ -66,6 +73,7 @@ tensors run_layer(const layer_call& call) {
   load(w, *call.in);
   const tensor &u = find(*call.in, "u"), &d = find(*call.in, "grad_o");
   nn::tape<R, On> t(w, &dw);
+  round_factors<As>(t);
   tensors out;
   for (int step = 0; step < 2; ++step) {  // the second in the memory of the first
     dw.clear();
@@ -87,7 +95,7 @@ tensors run_layer(const layer_call& call) {
   return out;
 }
 
-template <class M, class R, class On = device::cpu<openmp>>
+template <class M, class R, class On = device::cpu<openmp>, factors As = factors::as_they_are>
 tensors run_model(const model_call& call) {
   const M model(call.size);
   nn::weights<R, On> w(model.parameters()), dw(model.parameters());
@@ -104,6 +112,7 @@ tensors run_model(const model_call& call) {
     for (const double v : input.values) ids.push_back(std::int64_t(v));
   else x = numbers<R>(input);
   nn::tape<R, On> t(w, &dw);
+  round_factors<As>(t);
   const auto given = [&] {  // of a step that has begun
     const idx B = input.shape[0], T = input.shape[1];
     if (tokens_in) return nn::model_input<R>(nn::token_ids{ids.data(), B, T});
@@ -134,20 +143,20 @@ tensors run_model(const model_call& call) {
 #if defined(__CUDACC__)
 template <class L>
 in_both<layer_call> layer_functions() {
-  return {nullptr, &run_layer<L, float, device::cuda>};
+  return {nullptr, &run_layer<L, float, device::cuda>, &run_layer<L, float, device::cuda, factors::in_bf16>};
 }
 template <class M>
 in_both<model_call> model_functions() {
-  return {nullptr, &run_model<M, float, device::cuda>};
+  return {nullptr, &run_model<M, float, device::cuda>, &run_model<M, float, device::cuda, factors::in_bf16>};
 }
 #else
 template <class L>
 in_both<layer_call> layer_functions() {
-  return {&run_layer<L, double>, &run_layer<L, float>};
+  return {&run_layer<L, double>, &run_layer<L, float>, nullptr};
 }
 template <class M>
 in_both<model_call> model_functions() {
-  return {&run_model<M, double>, &run_model<M, float>};
+  return {&run_model<M, double>, &run_model<M, float>, nullptr};
 }
 #endif
 

@@ -60,6 +60,18 @@ void compare(report& r, const std::string& what, const tensor& got, const tensor
   std::snprintf(text, sizeof text, ": error %.2e, bar %.0e", share * bar, bar);
   r.failures.push_back(what + text);
 }
+/// With factors of projections in bf16: the root mean square of the error of outputs or logits, over that of the numbers.
+void compare_bf16(report& r, const std::string& what, const tensors& out, const tensors& in, const std::string& name) {
+  const auto &got = out.at(name).values, &want = in.at(name).values;
+  if (got.size() != want.size()) return r.failures.push_back(what + " another number of them");
+  double error = 0, size = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) error += (got[i] - want[i]) * (got[i] - want[i]), size += want[i] * want[i];
+  const double share = std::sqrt(error / size) / 2e-2;
+  if (!(share <= r.worst)) r.worst = share, r.where = what + " " + name;
+  char text[64];
+  std::snprintf(text, sizeof text, " %s: rRMS %.2e, bar 2e-02", name.c_str(), share * 2e-2);
+  if (!(share <= 1)) r.failures.push_back(what + text);
+}
 /// Gradients are measured against at least a thousandth of the file's largest.
 double floor_of(const job& j) {
   double m = 0;
@@ -124,10 +136,12 @@ report check(const fs::path& path, const fs::path& units) {
     if (j.model.empty()) {
       if (u.layer.in_double) check_layer(j, u.layer.in_double(j.as_layer), of_double, "float64", r);
       check_layer(j, u.layer.in_float(j.as_layer), of_float, "float32", r);
+      if (u.layer.in_bf16) compare_bf16(r, "bf16", u.layer.in_bf16(j.as_layer), j.in, "o");
     } else {
       const auto& m = u.models.at(j.model);
       if (m.in_double) check_model(j, m.in_double(j.as_model), of_double, "float64", r);
       check_model(j, m.in_float(j.as_model), of_float, "float32", r);
+      if (m.in_bf16) compare_bf16(r, "bf16", m.in_bf16(j.as_model), j.in, "logits");
     }
   } catch (const std::exception& e) {
     r.failures.push_back(e.what());

@@ -36,6 +36,7 @@ template <class Call>
 struct in_both {
   tensors (*in_double)(const Call&) = nullptr;
   tensors (*in_float)(const Call&) = nullptr;
+  tensors (*in_bf16)(const Call&) = nullptr;  // factors of projections; on a GPU
 };
 struct unit {
   in_both<layer_call> layer;

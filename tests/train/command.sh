@@ -36,6 +36,7 @@ if ! nvidia-smi -L > /dev/null 2>&1; then
 fi
 unset CUDACXX
 refused '--recorded: steps are recorded on a GPU; add --device cuda.' mqar deltanet --recorded 1
+refused '--bf16: factors are rounded on a GPU; add --device cuda.' mqar deltanet --bf16 1
 refused "--device: expected cpu or cuda, given 'gpu'." mqar deltanet --device gpu
 refused 'does not compile: ' mqar 'mixer<readout::linear, evolution::paw, scaling::one, normalization::one>'
 

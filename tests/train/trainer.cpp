@@ -136,4 +136,6 @@ TEST_CASE("settings out of range are refused by name") {
   CHECK_THROWS_WITH_AS(learner(sizes(8), s), "coefdyn: batch: expected at least 1, given 0", invalid_input);
   s.batch = 1, s.recorded = true;
   CHECK_THROWS_WITH_AS(learner(sizes(8), s), "coefdyn: recorded: expected a GPU, which runs recorded steps, given the CPU", invalid_input);
+  s.recorded = false, s.bf16 = true;
+  CHECK_THROWS_WITH_AS(learner(sizes(8), s), "coefdyn: bf16: expected a GPU and weights in float, given another training", invalid_input);
 }

@@ -31,6 +31,7 @@ struct settings {
   double enough = 2;        // accuracy of an evaluation that ends the training; above 1: none does
   std::uint64_t seed = 1;   // of the start, the order of samples and dropout
   int threads = 0;          // 0: all; changes no bit
+  bool bf16 = false;        // on a GPU in float: projections round their factors to bf16; sums, activations and weights stay float
   bool recorded = false;    // a GPU runs steps of one shape as a CUDA graph from the second on; changes no bit
 };
 
@@ -182,6 +183,7 @@ class trainer {
   tasks::score evaluate(const T& task, tasks::split part) {
     tasks::score score(task.outputs());
     nn::tape<R, On> t(w, nullptr, tape_.on);
+    round_factors(t);
     std::vector<std::int64_t> predicted;
     std::vector<idx> indices;
     for (idx from = 0, n = task.size(part); from < n; from += s.batch) {
@@ -214,8 +216,13 @@ class trainer {
         dw_(w.parameters(), o.on),
         tape_(w, &dw_, o.on) {
     if (s.recorded && !can_record) throw invalid_input("recorded", "a GPU, which runs recorded steps", "the CPU");
+    round_factors(tape_);
     if (s.recorded && s.accumulate > 1) throw invalid_input("accumulate", "1 where steps are recorded", std::to_string(s.accumulate));
     w.initialise(s.seed);
+  }
+  void round_factors(nn::tape<R, On>& t) const {
+    if constexpr (std::is_same_v<R, float> && requires { t.products().bf16_factors; }) t.products().bf16_factors = s.bf16;
+    else if (s.bf16) throw invalid_input("bf16", "a GPU and weights in float", "another training");
   }
   /// The batch of that number, epoch after epoch, into batch_; the first call of a training may be in the middle of one.
   template <class T>

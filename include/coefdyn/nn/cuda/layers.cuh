@@ -22,5 +22,5 @@
 /// ```
 ///
 /// Work is queued on the one stream; a step waits where its loss and the gradients' norm are read. `settings::recorded` runs steps of one
-/// shape as a CUDA graph from the second on. Token ids and labels are the host's. Results are the same bits from run to run for a shape and a
-/// model of GPU. `model.step` decodes with an nn::past that it fills in the GPU's memory.
+/// shape as a CUDA graph from the second on. Token ids and labels are the host's. Results are the same bits from run to run for a shape and
+/// a model of GPU. `model.step` decodes with an nn::past that it fills in the GPU's memory.

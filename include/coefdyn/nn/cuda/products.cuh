@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "../../core/low_precision.hpp"
 #include "../../cuda/device.cuh"
 
 /// Matrix products of a GPU by cuBLASLt.
@@ -34,10 +35,11 @@ struct matrix {
 
 /// C = A B or C += A B for row-major matrices, each of A and B as it stands or transposed. The algorithm is the first that cuBLASLt's
 /// heuristics name for the shape, which no timing decides; it is asked for once a shape. Sums of split products are added in a fixed order.
-/// Single precision throughout for float, unless `tf32` is allowed.
+/// Single precision throughout for float, unless `tf32` is allowed; factors may be bf16 beside a result in float, with sums in float.
 class products {
  public:
   bool tf32 = false;
+  bool bf16_factors = false;  // projections round theirs to bf16 before (nn/cuda/linear.cuh)
 
   explicit products(const device::cuda& on) : stream_(on.stream) {}
   products(const products&) = delete;
@@ -48,10 +50,11 @@ class products {
     cudaFree(workspace_);
   }
   /// `swap_a`, `swap_b`: A and B are the transposes of what is given.
-  template <class R>
-  void operator()(matrix<const R> A, bool swap_a, matrix<const R> B, bool swap_b, matrix<R> C, bool add) {
+  template <class F, class R>
+  void operator()(matrix<const F> A, bool swap_a, matrix<const F> B, bool swap_b, matrix<R> C, bool add) {
+    static_assert(std::is_same_v<F, R> || (std::is_same_v<F, bf16> && std::is_same_v<R, float>));
     // column-major, all three are transposed: C' = B' A'
-    const shape key{sizeof(R),
+    const shape key{sizeof(F),
                     swap_b,
                     swap_a,
                     add,
@@ -65,7 +68,7 @@ class products {
                     alignment(B.data),
                     alignment(A.data),
                     alignment(C.data)};
-    const plan& p = plan_of<R>(key);
+    const plan& p = plan_of<F, R>(key);
     const R one = R(1), beta = R(add ? 1 : 0);
     checked(cublasLtMatmul(handle_, p.product, &one, B.data, p.a, A.data, p.b, &beta, C.data, p.c, C.data, p.c, &p.algorithm, workspace_,
                            workspace_bytes, stream_),
@@ -88,7 +91,7 @@ class products {
     const auto address = reinterpret_cast<std::uintptr_t>(p) | 256;
     return idx(address & (~address + 1));
   }
-  template <class R>
+  template <class F, class R>
   const plan& plan_of(const shape& key) {
     const auto found = plans_.find(key);
     if (found != plans_.end()) return found->second;
@@ -96,30 +99,29 @@ class products {
     if (!workspace_) coefdyn::cuda::checked(cudaMalloc(&workspace_, workspace_bytes), "cudaMalloc");
     plan p;
     try {
-      make<R>(key, p);
+      make<F, R>(key, p);
     } catch (...) {
       destroy(p);
       throw;
     }
     return plans_.emplace(key, p).first->second;
   }
-  template <class R>
+  template <class F, class R>
   void make(const shape& key, plan& p) const {
     static_assert(std::is_same_v<R, float> || std::is_same_v<R, double>);
     constexpr bool single = std::is_same_v<R, float>;
     const auto [bytes, swap_a, swap_b, add, fast, m, n, k, lda, ldb, ldc, align_a, align_b, align_c] = key;
-    const cudaDataType_t type = single ? CUDA_R_32F : CUDA_R_64F;
+    const cudaDataType_t type = single ? CUDA_R_32F : CUDA_R_64F, factors = std::is_same_v<F, bf16> ? CUDA_R_16BF : type;
     const cublasComputeType_t compute = !single ? CUBLAS_COMPUTE_64F : fast ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
     checked(cublasLtMatmulDescCreate(&p.product, compute, type), "cublasLtMatmulDescCreate");
     const cublasOperation_t op_a = swap_a ? CUBLAS_OP_T : CUBLAS_OP_N, op_b = swap_b ? CUBLAS_OP_T : CUBLAS_OP_N;
     checked(cublasLtMatmulDescSetAttribute(p.product, CUBLASLT_MATMUL_DESC_TRANSA, &op_a, sizeof op_a), "cublasLtMatmulDescSetAttribute");
     checked(cublasLtMatmulDescSetAttribute(p.product, CUBLASLT_MATMUL_DESC_TRANSB, &op_b, sizeof op_b), "cublasLtMatmulDescSetAttribute");
-    const auto layout = [&](cublasLtMatrixLayout_t& to, bool swapped, idx rows, idx columns, idx stride) {
-      checked(
-          cublasLtMatrixLayoutCreate(&to, type, std::uint64_t(swapped ? columns : rows), std::uint64_t(swapped ? rows : columns), stride),
-          "cublasLtMatrixLayoutCreate");
+    const auto layout = [&](cublasLtMatrixLayout_t& to, cudaDataType_t of, bool swapped, idx rows, idx columns, idx stride) {
+      checked(cublasLtMatrixLayoutCreate(&to, of, std::uint64_t(swapped ? columns : rows), std::uint64_t(swapped ? rows : columns), stride),
+              "cublasLtMatrixLayoutCreate");
     };
-    layout(p.a, swap_a, m, k, lda), layout(p.b, swap_b, k, n, ldb), layout(p.c, false, m, n, ldc);
+    layout(p.a, factors, swap_a, m, k, lda), layout(p.b, factors, swap_b, k, n, ldb), layout(p.c, type, false, m, n, ldc);
     cublasLtMatmulPreference_t wish = nullptr;
     checked(cublasLtMatmulPreferenceCreate(&wish), "cublasLtMatmulPreferenceCreate");
     const auto set = [&](cublasLtMatmulPreferenceAttributes_t what, auto value) {
