@@ -133,4 +133,5 @@ def main():
                         print(f"{name:<18}{form:<30}{n:>4}{T:>7}{c:>5}{seconds * 1e3:>11.2f}{rate * 1e-3:>9.0f}", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

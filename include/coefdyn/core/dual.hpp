@@ -11,7 +11,7 @@ namespace coefdyn {
 namespace detail {
 /// 0 where the condition holds, else x: a choice that compilers do not make a branch of, so that loops over channels become vectors.
 template <class R>
-COEFDYN_HD constexpr R zero_if(bool condition, R x) {
+[[gnu::always_inline]] COEFDYN_HD constexpr R zero_if(bool condition, R x) {
 #if !defined(__CUDA_ARCH__)
   if constexpr (std::is_same_v<R, float>) return std::bit_cast<float>(std::bit_cast<std::int32_t>(x) & (std::int32_t(condition) - 1));
 #endif
@@ -22,7 +22,7 @@ COEFDYN_HD constexpr R zero_if(bool condition, R x) {
 /// a b, one of them a derivative: 0 times infinity is 0, since what a direction has no part in stays out of it, and a slope that has
 /// left the range at 0 ends what overflows beside it. NaN stays NaN.
 template <class R>
-COEFDYN_HD constexpr R along(R a, R b) {
+[[gnu::always_inline]] COEFDYN_HD constexpr R along(R a, R b) {
   constexpr R most = static_cast<R>(sizeof(R) > sizeof(float) ? 1.79e308 : 3.4e38);
   const bool a_is_infinite = (a > most) | (a < -most), b_is_infinite = (b > most) | (b < -most);
   return detail::zero_if(((a == R(0)) & b_is_infinite) | ((b == R(0)) & a_is_infinite), a * b);
@@ -34,7 +34,7 @@ COEFDYN_HD constexpr R passed(R gradient, R slope) {
 }
 /// d / v with a derivative d: 0 / 0 is 0.
 template <class R>
-COEFDYN_HD constexpr R derivative_over(R d, R v) {
+[[gnu::always_inline]] COEFDYN_HD constexpr R derivative_over(R d, R v) {
   return d == R(0) && v == R(0) ? R(0) : d / v;
 }
 
@@ -61,7 +61,7 @@ struct dual {
   R d{};  // derivative
 
   constexpr dual() = default;
-  COEFDYN_HD constexpr dual(R value, R derivative = R{}) : v(value), d(derivative) {}
+  [[gnu::always_inline]] COEFDYN_HD constexpr dual(R value, R derivative = R{}) : v(value), d(derivative) {}
   template <class A>
     requires(std::is_arithmetic_v<A> && !std::is_same_v<A, R>)
   COEFDYN_HD constexpr dual(A value) : v(static_cast<R>(value)), d{} {}
@@ -86,35 +86,37 @@ struct dual {
   COEFDYN_UNQUALIFIED(fabs)
 #undef COEFDYN_UNQUALIFIED
 
-  COEFDYN_HD friend constexpr dual operator+(dual a, dual b) { return {a.v + b.v, a.d + b.d}; }
-  COEFDYN_HD friend constexpr dual operator-(dual a, dual b) { return {a.v - b.v, a.d - b.d}; }
-  COEFDYN_HD friend constexpr dual operator-(dual a) { return {-a.v, -a.d}; }
-  COEFDYN_HD friend constexpr dual operator*(dual a, dual b) { return {a.v * b.v, along(a.d, b.v) + along(a.v, b.d)}; }
-  COEFDYN_HD friend constexpr dual operator/(dual a, dual b) {
+  [[gnu::always_inline]] COEFDYN_HD friend constexpr dual operator+(dual a, dual b) { return {a.v + b.v, a.d + b.d}; }
+  [[gnu::always_inline]] COEFDYN_HD friend constexpr dual operator-(dual a, dual b) { return {a.v - b.v, a.d - b.d}; }
+  [[gnu::always_inline]] COEFDYN_HD friend constexpr dual operator-(dual a) { return {-a.v, -a.d}; }
+  [[gnu::always_inline]] COEFDYN_HD friend constexpr dual operator*(dual a, dual b) {
+    return {a.v * b.v, along(a.d, b.v) + along(a.v, b.d)};
+  }
+  [[gnu::always_inline]] COEFDYN_HD friend constexpr dual operator/(dual a, dual b) {
     const R q = a.v / b.v;
     return {q, derivative_over(a.d - along(q, b.d), b.v)};
   }
-  COEFDYN_HD constexpr dual& operator+=(dual b) { return *this = *this + b; }
-  COEFDYN_HD constexpr dual& operator-=(dual b) { return *this = *this - b; }
-  COEFDYN_HD constexpr dual& operator*=(dual b) { return *this = *this * b; }
-  COEFDYN_HD friend constexpr bool operator<(dual a, dual b) { return a.v < b.v; }
-  COEFDYN_HD friend constexpr bool operator>(dual a, dual b) { return a.v > b.v; }
-  COEFDYN_HD friend constexpr bool operator<=(dual a, dual b) { return a.v <= b.v; }
-  COEFDYN_HD friend constexpr bool operator>=(dual a, dual b) { return a.v >= b.v; }
-  COEFDYN_HD friend constexpr bool operator==(dual a, dual b) { return a.v == b.v; }
+  [[gnu::always_inline]] COEFDYN_HD constexpr dual& operator+=(dual b) { return *this = *this + b; }
+  [[gnu::always_inline]] COEFDYN_HD constexpr dual& operator-=(dual b) { return *this = *this - b; }
+  [[gnu::always_inline]] COEFDYN_HD constexpr dual& operator*=(dual b) { return *this = *this * b; }
+  [[gnu::always_inline]] COEFDYN_HD friend constexpr bool operator<(dual a, dual b) { return a.v < b.v; }
+  [[gnu::always_inline]] COEFDYN_HD friend constexpr bool operator>(dual a, dual b) { return a.v > b.v; }
+  [[gnu::always_inline]] COEFDYN_HD friend constexpr bool operator<=(dual a, dual b) { return a.v <= b.v; }
+  [[gnu::always_inline]] COEFDYN_HD friend constexpr bool operator>=(dual a, dual b) { return a.v >= b.v; }
+  [[gnu::always_inline]] COEFDYN_HD friend constexpr bool operator==(dual a, dual b) { return a.v == b.v; }
 };
 
 // With a plain number, which the conversion above would otherwise leave undecided.
-#define COEFDYN_WITH_PLAIN(RESULT, OP)                      \
-  template <class R, class A>                               \
-    requires std::is_arithmetic_v<A>                        \
-  COEFDYN_HD constexpr RESULT operator OP(dual<R> a, A b) { \
-    return a OP dual<R>(b);                                 \
-  }                                                         \
-  template <class R, class A>                               \
-    requires std::is_arithmetic_v<A>                        \
-  COEFDYN_HD constexpr RESULT operator OP(A a, dual<R> b) { \
-    return dual<R>(a) OP b;                                 \
+#define COEFDYN_WITH_PLAIN(RESULT, OP)                                             \
+  template <class R, class A>                                                      \
+    requires std::is_arithmetic_v<A>                                               \
+  [[gnu::always_inline]] COEFDYN_HD constexpr RESULT operator OP(dual<R> a, A b) { \
+    return a OP dual<R>(b);                                                        \
+  }                                                                                \
+  template <class R, class A>                                                      \
+    requires std::is_arithmetic_v<A>                                               \
+  [[gnu::always_inline]] COEFDYN_HD constexpr RESULT operator OP(A a, dual<R> b) { \
+    return dual<R>(a) OP b;                                                        \
   }
 COEFDYN_WITH_PLAIN(dual<R>, +)
 COEFDYN_WITH_PLAIN(dual<R>, -)
@@ -129,7 +131,7 @@ COEFDYN_WITH_PLAIN(bool, ==)
 
 /// The same of dual numbers, by the product rule.
 template <class R>
-COEFDYN_HD constexpr dual<R> along(dual<R> a, dual<R> b) {
+[[gnu::always_inline]] COEFDYN_HD constexpr dual<R> along(dual<R> a, dual<R> b) {
   return {along(a.v, b.v), along(a.d, b.v) + along(a.v, b.d)};
 }
 

@@ -23,7 +23,7 @@ struct float_exp {
                                 0.0416664853692054748535156f,   0.166666671633720397949219f,   0.5f};
 };
 /// a where the condition holds, else b: a choice that compilers do not make a branch of.
-constexpr float chosen(bool condition, float a, float b) {
+[[gnu::always_inline]] constexpr float chosen(bool condition, float a, float b) {
   const std::int32_t mask = -std::int32_t(condition);
   return std::bit_cast<float>((std::bit_cast<std::int32_t>(a) & mask) | (std::bit_cast<std::int32_t>(b) & ~mask));
 }
@@ -32,7 +32,7 @@ constexpr float chosen(bool condition, float a, float b) {
 struct split_exp : float_exp {
   float rest;
   std::int32_t n;
-  split_exp(float x, float lowest) {
+  [[gnu::always_inline]] split_exp(float x, float lowest) {
     COEFDYN_SUMS_IN_ORDER
     x = chosen(x < lowest, lowest, x);
     x = chosen(x > 89.f, 89.f, x);
@@ -42,10 +42,10 @@ struct split_exp : float_exp {
     rest = r * r * p + r;
     n = std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(big);
   }
-  static float power(std::int32_t n) { return std::bit_cast<float>((n + 127) << 23); }
+  [[gnu::always_inline]] static float power(std::int32_t n) { return std::bit_cast<float>((n + 127) << 23); }
 };
 /// y = f(x), or x where that is NaN and the compiler has brought it into range all the same.
-inline float nan_or([[maybe_unused]] float x, float y) {
+[[gnu::always_inline]] inline float nan_or([[maybe_unused]] float x, float y) {
 #if defined(COEFDYN_DENIES_NAN)
   return chosen((std::bit_cast<std::int32_t>(x) & 0x7fffffff) > 0x7f800000, x, y);
 #else
@@ -53,14 +53,14 @@ inline float nan_or([[maybe_unused]] float x, float y) {
 #endif
 }
 /// Within 2 ulp. Two factors, so that a result below the normal range is rounded once.
-inline float exp(float x) {
+[[gnu::always_inline]] inline float exp(float x) {
   COEFDYN_SUMS_IN_ORDER
   const split_exp s(x, -105.f);
   const std::int32_t half = s.n >> 1;
   return nan_or(x, in_order(split_exp::power(half) * s.rest + split_exp::power(half)) * split_exp::power(s.n - half));
 }
 /// Within 2 ulp. Twice 2^(n-1) (e^r - 1) + 2^(n-1) - 1/2, since 2^(n-1) is finite up to the largest float.
-inline float expm1(float x) {
+[[gnu::always_inline]] inline float expm1(float x) {
   COEFDYN_SUMS_IN_ORDER
   const split_exp s(x, -20.f);
   const float half = split_exp::power(s.n - 1);
@@ -107,8 +107,8 @@ COEFDYN_HD inline float  log(float x)    { return ::logf(x); }
 COEFDYN_HD inline float  tanh(float x)   { return ::tanhf(x); }
 COEFDYN_HD inline float  sin(float x)    { return ::sinf(x); }
 COEFDYN_HD inline float  cos(float x)    { return ::cosf(x); }
-COEFDYN_HD inline float  exp(float x)    { return detail::exp(x); }
-COEFDYN_HD inline float  expm1(float x)  { return detail::expm1(x); }
+[[gnu::always_inline]] COEFDYN_HD inline float  exp(float x)    { return detail::exp(x); }
+[[gnu::always_inline]] COEFDYN_HD inline float  expm1(float x)  { return detail::expm1(x); }
 #endif
 COEFDYN_HD inline double exp(double x)   { return ::exp(x); }
 COEFDYN_HD inline double expm1(double x) { return ::expm1(x); }
@@ -140,7 +140,7 @@ template <own_functions R> COEFDYN_HD R cos(R x)   { return own_cos(x); }
 
 /// a where the condition holds, else b: a choice that dual numbers pass through.
 template <class R>
-COEFDYN_HD constexpr R select(bool condition, R a, R b) {
+[[gnu::always_inline]] COEFDYN_HD constexpr R select(bool condition, R a, R b) {
 #if !defined(__CUDA_ARCH__)
   if constexpr (std::is_same_v<R, float>) return detail::chosen(condition, a, b);
 #endif
@@ -148,29 +148,29 @@ COEFDYN_HD constexpr R select(bool condition, R a, R b) {
 }
 /// The same for dual numbers: value and slope of the one that is chosen.
 template <class R>
-COEFDYN_HD constexpr dual<R> select(bool condition, dual<R> a, dual<R> b) {
+[[gnu::always_inline]] COEFDYN_HD constexpr dual<R> select(bool condition, dual<R> a, dual<R> b) {
   return {select(condition, a.v, b.v), select(condition, a.d, b.d)};
 }
 /// The larger of a and b; a where they compare neither way.
 template <class R>
-COEFDYN_HD constexpr R max(R a, R b) {
+[[gnu::always_inline]] COEFDYN_HD constexpr R max(R a, R b) {
   return a < b ? b : a;
 }
 /// The smaller of a and b; a where they compare neither way.
 template <class R>
-COEFDYN_HD constexpr R min(R a, R b) {
+[[gnu::always_inline]] COEFDYN_HD constexpr R min(R a, R b) {
   return b < a ? b : a;
 }
 /// |a|; at 0 a dual number's slope is 1.
 template <class R>
-COEFDYN_HD constexpr R abs(R a) {
+[[gnu::always_inline]] COEFDYN_HD constexpr R abs(R a) {
   return a < R(0) ? -a : a;
 }
 
 /// The function of a dual number, with its slope.
 ///@{
 template <class R>
-COEFDYN_HD dual<R> exp(dual<R> x) {
+[[gnu::always_inline]] COEFDYN_HD inline dual<R> exp(dual<R> x) {
   const R e = exp(x.v);
   return {e, along(e, x.d)};
 }
@@ -241,13 +241,19 @@ constexpr double deepest_exponent<dual<R>> = deepest_exponent<R>;
 
 /// 1 / (1 + e^-x) from e = e^-|x|.
 template <class R>
-COEFDYN_HD R sigmoid_of(R x, R e) {
+[[gnu::always_inline]] COEFDYN_HD inline R sigmoid_of(R x, R e) {
   return select(x < R(0), e, R(1)) / (R(1) + e);
 }
 /// 1 / (1 + e^-x), with no exponent above zero.
 template <class R>
-COEFDYN_HD R sigmoid(R x) {
+[[gnu::always_inline]] COEFDYN_HD inline R sigmoid(R x) {
   return sigmoid_of(x, exp(-abs(x)));
+}
+/// The same with its slope e / (1 + e)^2.
+template <class R>
+[[gnu::always_inline]] COEFDYN_HD inline dual<R> sigmoid(dual<R> x) {  // a call would keep loops over channels scalar
+  const R e = exp(-abs(x.v)), share = R(1) / (R(1) + e);
+  return {select(x.v < R(0), e, R(1)) * share, along(e * share * share, x.d)};
 }
 /// log(1 + e^x), with no exponent above zero.
 template <class R>

@@ -14,9 +14,22 @@ constexpr bool gradients_by_differences =
     std::is_same_v<Form, form::parallel>
         ? traits<M>::structure.turns != turning::none || traits<M>::stabilised || traits<M>::structure.decay != decaying::none
         : std::is_same_v<Form, form::chunkwise> && traits<M>::structure.turns != turning::none;
+/// Whether those are the angles alone, so that rows' gradients, which are no differences, need no double.
+template <class M, class Form>
+constexpr bool angles_by_differences =
+    gradients_by_differences<M, Form> &&
+    (!std::is_same_v<Form, form::parallel> || (!traits<M>::stabilised && traits<M>::structure.decay == decaying::none));
 /// Real number of a backward pass.
 template <class M, class Form, class R>
 using backward_real = std::conditional_t<gradients_by_differences<M, Form>, cpu::double_of<R>, form_real<Form, R>>;
+
+namespace detail {
+/// Whether no gradient but those of q, k and v is wanted.
+template <class G, class... Need>
+bool wants_rows_alone(const G& g, list<Need...>) {
+  return ((is_one_of<typename Need::tag, stream::q, stream::k, stream::v> || g.template of<Need>().data == nullptr) && ...);
+}
+}  // namespace detail
 
 namespace device {
 
@@ -32,8 +45,12 @@ std::size_t bytes(const device::cpu<Executor>& on, Form f, const backward_pass<X
 template <class Executor, class Form, class X, class DY, class G>
 void launch(const device::cpu<Executor>& on, Form f, const backward_pass<X, DY, G>& pass, workspace ws) {
   using M = typename X::mixer_type;
-  coefdyn::cpu::launch_backward<M, backward_real<M, Form, typename X::real>>(
-      on.executor, f, pass, coefdyn::detail::aligned_to_line(ws.data()), coefdyn::detail::repeats(pass.g, typename X::needs{}));
+  std::byte* const memory = coefdyn::detail::aligned_to_line(ws.data());
+  const bool in_order = coefdyn::detail::repeats(pass.g, typename X::needs{});
+  if constexpr (angles_by_differences<M, Form>)
+    if (coefdyn::detail::wants_rows_alone(pass.g, typename X::needs{}))
+      return coefdyn::cpu::launch_backward<M, form_real<Form, typename X::real>>(on.executor, f, pass, memory, in_order);
+  coefdyn::cpu::launch_backward<M, backward_real<M, Form, typename X::real>>(on.executor, f, pass, memory, in_order);
 }
 
 }  // namespace device

@@ -35,15 +35,17 @@ call_size size_of(const device::cpu<Executor>& on, const X& x) {
   const extents e = check(x);
   return {e, longest_sequence(x, e)};
 }
-/// The form itself; automatic by the cost table of tuning.hpp, step as the recurrence or a read of the cache.
+/// The form itself; automatic by the cost tables of tuning.hpp, step as the recurrence or a read of the cache.
 template <class Executor, class Form, class Pass>
 auto chosen(const device::cpu<Executor>&, Form form_, [[maybe_unused]] const Pass& pass) {
   using M = typename std::remove_cvref_t<decltype(pass.x)>::mixer_type;
   using step = step_form<M, form::recurrent>;
   if constexpr (std::is_same_v<Form, form::automatic> && form_exists<form::chunkwise, M>) {
     using any = form::one_of<step, form::chunkwise>;
-    return coefdyn::cpu::chosen<M>(pass.longest, pass.e.n, pass.e.d) == coefdyn::cpu::chosen_form::chunkwise ? any(form::chunkwise{})
-                                                                                                             : any(step{});
+    constexpr bool backward = requires { pass.dy; };
+    return coefdyn::cpu::chosen<M>(pass.longest, pass.e.n, pass.e.d, backward) == coefdyn::cpu::chosen_form::chunkwise
+               ? any(form::chunkwise{})
+               : any(step{});
   } else if constexpr (is_one_of<Form, form::automatic, form::step>) {
     return step{};
   } else if constexpr (std::is_same_v<Form, form::convolution>) {

@@ -19,28 +19,28 @@ COEFDYN_HD dual<R> erf(dual<R> x) {
 /// x / (1 + e^-x).
 struct silu {
   template <class X>
-  COEFDYN_HD X operator()(X x) const {
+  [[gnu::always_inline]] COEFDYN_HD X operator()(X x) const {
     return x * math::sigmoid(x);
   }
 };
 /// 1 / (1 + e^-x).
 struct sigmoid {
   template <class X>
-  COEFDYN_HD X operator()(X x) const {
+  [[gnu::always_inline]] COEFDYN_HD X operator()(X x) const {
     return math::sigmoid(x);
   }
 };
 /// tanh(x).
 struct tanh {
   template <class X>
-  COEFDYN_HD X operator()(X x) const {
+  [[gnu::always_inline]] COEFDYN_HD X operator()(X x) const {
     return math::tanh(x);
   }
 };
 /// max(x, 0).
 struct relu {
   template <class X>
-  COEFDYN_HD X operator()(X x) const {
+  [[gnu::always_inline]] COEFDYN_HD X operator()(X x) const {
     return math::select(x > X(0), x, X(0));
   }
 };
@@ -48,21 +48,21 @@ struct relu {
 /// source  Hendrycks and Gimpel, arXiv:1606.08415
 struct gelu {
   template <class X>
-  COEFDYN_HD X operator()(X x) const {
+  [[gnu::always_inline]] COEFDYN_HD X operator()(X x) const {
     return X(0.5) * x * (X(1) + detail::erf(x * X(0.70710678118654752440)));
   }
 };
 /// Its approximation by tanh.
 struct gelu_tanh {
   template <class X>
-  COEFDYN_HD X operator()(X x) const {
+  [[gnu::always_inline]] COEFDYN_HD X operator()(X x) const {
     return X(0.5) * x * (X(1) + math::tanh(X(0.79788456080286535588) * (x + X(0.044715) * x * x * x)));
   }
 };
 /// Its argument.
 struct unchanged {
   template <class X>
-  COEFDYN_HD X operator()(X x) const {
+  [[gnu::always_inline]] COEFDYN_HD X operator()(X x) const {
     return x;
   }
 };
@@ -70,7 +70,7 @@ struct unchanged {
 template <class F>
 struct times {
   template <class X>
-  COEFDYN_HD X operator()(X a, X b) const {
+  [[gnu::always_inline]] COEFDYN_HD X operator()(X a, X b) const {
     return a * F{}(b);
   }
 };
@@ -78,7 +78,7 @@ struct times {
 template <class F>
 struct of_first_times {
   template <class X>
-  COEFDYN_HD X operator()(X a, X b) const {
+  [[gnu::always_inline]] COEFDYN_HD X operator()(X a, X b) const {
     return F{}(a)*b;
   }
 };

@@ -40,7 +40,7 @@ namespace detail {
 /// y + D v; not within `skip`, since nvcc 13.0 cannot name a kernel after a type with a label.
 struct sum_with_part {
   template <class X>
-  COEFDYN_HD X operator()(X y, X v, X D) const {
+  [[gnu::always_inline]] COEFDYN_HD X operator()(X y, X v, X D) const {
     return y + D * v;
   }
 };
@@ -62,7 +62,7 @@ struct by_inverse_root_n {
   struct scaled {
     double by;
     template <class X>
-    COEFDYN_HD X operator()(X y) const {
+    [[gnu::always_inline]] COEFDYN_HD X operator()(X y) const {
       return X(by) * y;
     }
   };

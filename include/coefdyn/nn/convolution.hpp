@@ -6,74 +6,95 @@
 namespace coefdyn::nn {
 
 namespace detail {
-/// A convolution's call: `all` is x behind the tokens of the past, `first` of them.
-template <class R>
+/// A convolution's call: `all` is x behind the tokens of the past, `first` of them. ByTap: weights lie tap after tap, else channel after
+/// channel as the parameter has them.
+template <class R, bool ByTap>
 struct convolved_tokens {
   value<R> x, all, y;
   R* before;  // the silu's argument; in backward its gradient
   const R *w, *bias;
   idx width, first;
 
+  COEFDYN_HD R weight(idx c, idx k) const { return w[ByTap ? k * x.columns + c : c * width + k]; }
   COEFDYN_HD void operator()(idx i, idx begin, idx end) const {
     const idx s = first + i % x.time, missing = width - 1 - s;
     const R* const now = all.data + (i / x.time * all.time + s) * all.stride;
-    for (idx c = begin; c < end; ++c) {
-      R sum = bias ? bias[c] : R(0);
-      for (idx k = missing > 0 ? missing : 0; k < width; ++k) sum += w[c * width + k] * now[(k - (width - 1)) * all.stride + c];
-      before[i * x.columns + c] = sum;
-      y.data[i * y.stride + c] = sum * math::sigmoid(sum);
-    }
+    R* const sums = before + i * x.columns;
+    between(begin, end, sums, [&](idx c) COEFDYN_IN_LOOP { return bias ? bias[c] : R(0); });
+    in_blocks(begin, end, [&](auto count, idx c) COEFDYN_IN_LOOP {
+      R sum[count];
+      for (int j = 0; j < count; ++j) sum[j] = sums[c + j];
+      for (idx k = missing > 0 ? missing : 0; k < width; ++k) {
+        const R* const from = now + (k - (width - 1)) * all.stride + c;
+        for (int j = 0; j < count; ++j) sum[j] += weight(c + j, k) * from[j];
+      }
+      for (int j = 0; j < count; ++j) sums[c + j] = sum[j];
+    });
+    between(begin, end, y.data + i * y.stride, [&](idx c) COEFDYN_IN_LOOP { return sums[c] * math::sigmoid(sums[c]); });
   }
 };
 /// From the gradient of silu's result to that of its argument, in its place.
-template <class R>
+template <class R, bool ByTap>
 struct through_silu {
-  convolved_tokens<R> of;
+  convolved_tokens<R, ByTap> of;
   COEFDYN_HD void operator()(idx i, idx begin, idx end) const {
     R* const at = of.before + i * of.x.columns;
     const R* const dy = of.y.gradient + i * of.y.stride;
-    for (idx c = begin; c < end; ++c) {
+    between(begin, end, at, [&](idx c) COEFDYN_IN_LOOP {
       const R g = math::sigmoid(at[c]);
-      at[c] = dy[c] * g * (R(1) + at[c] * (R(1) - g));
-    }
+      return dy[c] * g * (R(1) + at[c] * (R(1) - g));
+    });
   }
 };
-template <class R>
+template <class R, bool ByTap>
 struct convolved_to_x {
-  convolved_tokens<R> of;
+  convolved_tokens<R, ByTap> of;
   COEFDYN_HD void operator()(idx i, idx begin, idx end) const {
     const idx C = of.x.columns, left = of.x.time - i % of.x.time, reach = left < of.width ? left : of.width;
-    for (idx c = begin; c < end; ++c) {
-      R sum = of.x.gradient[i * of.x.stride + c];
-      for (idx after = 0; after < reach; ++after) sum += of.before[(i + after) * C + c] * of.w[c * of.width + of.width - 1 - after];
-      of.x.gradient[i * of.x.stride + c] = sum;
-    }
+    R* const dx = of.x.gradient + i * of.x.stride;
+    in_blocks(begin, end, [&](auto count, idx c) COEFDYN_IN_LOOP {
+      R sum[count];
+      for (int j = 0; j < count; ++j) sum[j] = dx[c + j];
+      for (idx after = 0; after < reach; ++after) {
+        const R* const dy = of.before + (i + after) * C + c;
+        for (int j = 0; j < count; ++j) sum[j] += dy[j] * of.weight(c + j, of.width - 1 - after);
+      }
+      for (int j = 0; j < count; ++j) dx[c + j] = sum[j];
+    });
   }
 };
 /// Of one sequence: numbers c width + k of the weights.
-template <class R>
+template <class R, bool ByTap>
 struct convolved_to_weight {
-  convolved_tokens<R> of;
+  convolved_tokens<R, ByTap> of;
   template <class Sum>
   COEFDYN_HD void operator()(idx b, idx first, idx last, Sum&& sum) const {
-    const idx width = of.width, C = of.x.columns;
-    for (idx s = 0; s < of.x.time; ++s) {
-      const idx i = b * of.x.time + s;
-      idx c = first / width, k = first % width;
-      for (idx at = first; at < last; ++at) {
-        if (s + k >= width - 1) sum[at] += of.before[i * C + c] * of.x.data[(i + k - (width - 1)) * of.x.stride + c];
-        if (++k == width) k = 0, ++c;
+    const idx width = of.width;
+    const auto sum_channels = [&](auto count, idx c, idx k) COEFDYN_IN_LOOP {
+      R part[count];
+      for (int j = 0; j < count; ++j) part[j] = sum[(c + j) * width + k];
+      for (idx s = k < width - 1 ? width - 1 - k : 0; s < of.x.time; ++s) {
+        const idx i = b * of.x.time + s;
+        const R *const dy = of.before + i * of.x.columns + c, *const x = of.x.data + (i + k - (width - 1)) * of.x.stride + c;
+        for (int j = 0; j < count; ++j) part[j] += dy[j] * x[j];
       }
-    }
+      for (int j = 0; j < count; ++j) sum[(c + j) * width + k] = part[j];
+    };
+    if (first % width == 0 && last % width == 0)
+      in_blocks(first / width, last / width, [&](auto count, idx c) COEFDYN_IN_LOOP {
+        for (idx k = 0; k < width; ++k) sum_channels(count, c, k);
+      });
+    else
+      for (idx at = first; at < last; ++at) sum_channels(std::integral_constant<int, 1>{}, at / width, at % width);
   }
 };
-template <class R>
+template <class R, bool ByTap>
 struct convolved_to_bias {
-  convolved_tokens<R> of;
+  convolved_tokens<R, ByTap> of;
   template <class Sum>
   COEFDYN_HD void operator()(idx b, idx first, idx last, Sum&& sum) const {
     for (idx i = b * of.x.time; i < (b + 1) * of.x.time; ++i)
-      for (idx c = first; c < last; ++c) sum[c] += of.before[i * of.x.columns + c];
+      between(first, last, sum, [&, dy = of.before + i * of.x.columns](idx c) COEFDYN_IN_LOOP { return sum[c] + dy[c]; });
   }
 };
 /// Rows of `all`: of each sequence those that were kept, then those of x.
@@ -98,6 +119,17 @@ struct last_rows {
     for (idx c = begin; c < end; ++c) kept[i * all.columns + c] = from[c];
   }
 };
+/// The weights as a device's loops read them: on the CPU tap after tap, in scratch memory.
+template <class R, class On>
+const R* weights_of_taps(tape<R, On>& t, const parameter& w) {
+  if constexpr (!tape<R, On>::is_host) return t.weights(w);
+  else {
+    R* const by_tap = reinterpret_cast<R*>(t.scratch(sizeof(R) * static_cast<std::size_t>(w.size())).data());
+    for (idx c = 0; c < w.rows; ++c)
+      for (idx k = 0; k < w.columns; ++k) by_tap[k * w.rows + c] = t.weights(w)[c * w.stride + k];
+    return by_tap;
+  }
+}
 /// x behind the `back` tokens before it (zeros at the start), of which the past keeps the last; x alone where there is no past.
 template <class R, class On>
 value<R> behind_its_past(tape<R, On>& t, const value<R>& x, idx back) {
@@ -123,13 +155,18 @@ value<R> convolve(tape<R, On>& t, const value<R>& x, const parameter& w, const p
   if (x.columns != w.rows) throw invalid_input("x of a convolution", std::to_string(w.rows) + " channels", std::to_string(x.columns));
   const value<R> y = t.make(x.batch, x.time, x.columns), all = detail::behind_its_past(t, x, w.columns - 1);
   R* const before = t.template take<R>(y.rows() * x.columns);
-  const detail::convolved_tokens<R> one{x, all, y, before, t.weights(w), bias ? t.weights(bias) : nullptr, w.columns, all.time - x.time};
-  t.elements(x.rows(), x.columns, one);
+  constexpr bool by_tap = tape<R, On>::is_host;
+  using tokens = detail::convolved_tokens<R, by_tap>;
+  const auto now = [=](tape<R, On>& on) {
+    return tokens{x, all, y, before, detail::weights_of_taps(on, w), bias ? on.weights(bias) : nullptr, w.columns, all.time - x.time};
+  };
+  t.elements(x.rows(), x.columns, now(t));
   t.record([=](tape<R, On>& back) {
-    back.elements(x.rows(), x.columns, detail::through_silu<R>{one});
-    if (x.gradient) back.elements(x.rows(), x.columns, detail::convolved_to_x<R>{one});
-    back.sums(x.batch, w.size(), back.gradients(w), detail::convolved_to_weight<R>{one});
-    if (bias) back.sums(x.batch, bias.size(), back.gradients(bias), detail::convolved_to_bias<R>{one});
+    const tokens one = now(back);
+    back.elements(x.rows(), x.columns, detail::through_silu<R, by_tap>{one});
+    if (x.gradient) back.elements(x.rows(), x.columns, detail::convolved_to_x<R, by_tap>{one});
+    back.sums(x.batch, w.size(), back.gradients(w), detail::convolved_to_weight<R, by_tap>{one});  // their scratch was the weights'
+    if (bias) back.sums(x.batch, bias.size(), back.gradients(bias), detail::convolved_to_bias<R, by_tap>{one});
   });
   return y;
 }

@@ -12,24 +12,32 @@ struct affine;
 template <class R, class Executor>
 struct affine<R, device::cpu<Executor>> {
   using tape_type = tape<R, device::cpu<Executor>>;
+  /// Rows of one thread: the more, the less often W is brought into the order of the products. It depends on their number alone.
+  static constexpr idx together(idx rows) { return rows >= 2048 ? 256 : 64; }
   /// y = W x + b.
   static void forward(tape_type& t, const value<R>& x, const parameter& W, const parameter& b, const value<R>& y) {
     const auto p = cpu::products<R>::best();
     const int out = int(W.rows), in = int(W.columns);
-    t.by_rows(x.rows(), [&](idx begin, idx end) {
-      for (idx i = begin; i < end; ++i)
-        if (b) std::copy_n(t.weights(b), out, y.data + i * y.stride);
-        else std::fill_n(y.data + i * y.stride, out, R(0));
-      p.nt(int(end - begin), out, in, x.data + begin * x.stride, x.stride, t.weights(W), W.stride, y.data + begin * y.stride, y.stride);
-    });
+    t.by_rows(
+        x.rows(),
+        [&](idx begin, idx end) {
+          for (idx i = begin; i < end; ++i)
+            if (b) std::copy_n(t.weights(b), out, y.data + i * y.stride);
+            else std::fill_n(y.data + i * y.stride, out, R(0));
+          p.nt(int(end - begin), out, in, x.data + begin * x.stride, x.stride, t.weights(W), W.stride, y.data + begin * y.stride, y.stride);
+        },
+        together(x.rows()));
   }
   /// dx += W' dy.
   static void to_x(tape_type& t, const value<R>& x, const parameter& W, const value<R>& y) {
     const auto p = cpu::products<R>::best();
-    t.by_rows(x.rows(), [&](idx begin, idx end) {
-      p.nn(int(end - begin), int(W.columns), int(W.rows), y.gradient + begin * y.stride, y.stride, t.weights(W), W.stride,
-           x.gradient + begin * x.stride, x.stride);
-    });
+    t.by_rows(
+        x.rows(),
+        [&](idx begin, idx end) {
+          p.nn(int(end - begin), int(W.columns), int(W.rows), y.gradient + begin * y.stride, y.stride, t.weights(W), W.stride,
+               x.gradient + begin * x.stride, x.stride);
+        },
+        together(x.rows()));
   }
   /// dW += dy x'.
   static void to_W(tape_type& t, const value<R>& x, const parameter& W, const value<R>& y) {

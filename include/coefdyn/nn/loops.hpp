@@ -2,11 +2,21 @@
 #pragma once
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include "../core/arena.hpp"
 #include "../core/buffer.hpp"
+#include "../core/channels.hpp"
 #include "../cpu/device.hpp"
+#include "../cpu/products/simd.hpp"
+
+/// Of a lambda: it becomes part of the loop that calls it, since a call would keep the loop scalar.
+#if defined(__GNUC__) && !defined(__CUDACC__)
+#define COEFDYN_IN_LOOP __attribute__((always_inline))
+#else
+#define COEFDYN_IN_LOOP
+#endif
 
 /// What a device does for a tape and an optimiser: its loops, and the memory of a step.
 ///
@@ -31,6 +41,43 @@ struct alone {
   COEFDYN_HD constexpr void meet() const {}
 };
 
+/// The sum of f(c) over c < n by all of a team, in an order that the team alone decides.
+template <class Team, class F>
+COEFDYN_HD auto sum_in(Team team, idx n, F f) {
+  using X = decltype(f(n));
+  if constexpr (std::is_same_v<Team, alone>) {
+    return sum_over<X>(int(n), [&](int c) { return f(idx(c)); });
+  } else {
+    X sum = X(0);
+    for (idx c = team.first(); c < n; c += team.step()) sum += f(c);
+    return team.sum(sum);
+  }
+}
+/// f(count, c) for blocks of columns c .. c + count - 1 from first to last; count is a constant, so that compilers make vectors of loops up
+/// to it.
+template <class F>
+[[gnu::always_inline]] COEFDYN_HD inline void in_blocks(idx first, idx last, F f) {
+  constexpr int block = 16;
+  idx c = first;
+  for (; c + block <= last; c += block) f(std::integral_constant<int, block>{}, c);
+  for (; c < last; ++c) f(std::integral_constant<int, 1>{}, c);
+}
+/// to[c] = f(c) over first <= c < last; f may read to[c].
+template <class To, class F>
+[[gnu::always_inline]] COEFDYN_HD inline void between(idx first, idx last, To&& to, F f) {
+  in_blocks(first, last, [&](auto count, idx c) COEFDYN_IN_LOOP {
+    std::remove_cvref_t<decltype(to[c])> part[count];
+    for (int j = 0; j < count; ++j) part[j] = f(c + j);
+    for (int j = 0; j < count; ++j) to[c + j] = part[j];
+  });
+}
+/// to[c] = f(c) over c < n by all of a team; f may read to[c].
+template <class Team, class R, class F>
+COEFDYN_HD void by_channel_in(Team team, idx n, R* to, F f) {
+  if constexpr (std::is_same_v<Team, alone>) between(idx(0), n, to, f);
+  else
+    for (idx c = team.first(); c < n; c += team.step()) to[c] = f(c);
+}
 /// Memory that is taken piece by piece and given back at once; it grows while a first step runs, and not again for the same sizes.
 class step_memory {
  public:
@@ -116,6 +163,15 @@ struct loops<device::cpu<Executor>> {
     if (count == 1) f(idx(0), 0);
     else on.executor(count, f);
   }
+  /// Zeros, written by all.
+  void* clear(void* at, std::size_t bytes) const {
+    constexpr std::size_t block = std::size_t(1) << 19;
+    each(idx((bytes + block - 1) / block), [&](idx i, int) {
+      const std::size_t begin = block * static_cast<std::size_t>(i);
+      std::memset(static_cast<std::byte*>(at) + begin, 0, std::min(block, bytes - begin));
+    });
+    return at;
+  }
   /// f(begin, end) for blocks of rows whose boundaries depend on nothing but their number.
   template <class F>
   void by_rows(idx rows, F f, idx together = rows_together) const {
@@ -125,8 +181,10 @@ struct loops<device::cpu<Executor>> {
   template <class F>
   void elements(idx rows, idx columns, F f, idx together = rows_together) const {
     const auto some = [&](idx begin, idx end) {
-      const F own = f;  // so that the compiler knows that nothing else writes it
-      for (idx i = begin; i < end; ++i) own(i, idx(0), columns);
+      cpu::run_on(cpu::best_target(), [&] {
+        const F own = f;  // so that the compiler knows that nothing else writes it
+        for (idx i = begin; i < end; ++i) own(i, idx(0), columns);
+      });
     };
     by_rows(rows, some, together);
   }
@@ -134,9 +192,11 @@ struct loops<device::cpu<Executor>> {
   template <class F>
   void groups(idx rows, idx count, F f, idx together = rows_together) const {
     const auto some = [&](idx begin, idx end) {
-      const F own = f;
-      for (idx i = begin; i < end; ++i)
-        for (idx g = 0; g < count; ++g) own(alone{}, i, g);
+      cpu::run_on(cpu::best_target(), [&] {
+        const F own = f;
+        for (idx i = begin; i < end; ++i)
+          for (idx g = 0; g < count; ++g) own(alone{}, i, g);
+      });
     };
     by_rows(rows, some, together);
   }
@@ -145,7 +205,12 @@ struct loops<device::cpu<Executor>> {
   template <class T, class F>
   void sums(idx parts, idx columns, T* partial, T* total, F f) const {
     std::memset(partial, 0, sizeof(T) * static_cast<std::size_t>(parts * columns));
-    each(parts, [&](idx part, int) { f(part, idx(0), columns, partial + part * columns); });
+    each(parts, [&](idx part, int) {
+      cpu::run_on(cpu::best_target(), [&] {
+        const F own = f;
+        own(part, idx(0), columns, partial + part * columns);
+      });
+    });
     for (idx p = 0; p < parts; ++p)
       for (idx c = 0; c < columns; ++c) total[c] += partial[p * columns + c];
   }

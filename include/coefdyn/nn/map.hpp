@@ -23,6 +23,18 @@ struct map_argument {
   }
   COEFDYN_HD const R* row(idx i) const { return v.data + i * v.stride; }
   COEFDYN_HD idx at(idx c) const { return plain ? c : idx(unsigned(c) / repeat); }
+  /// What columns c .. c + count - 1 of the output read, of row i.
+  template <class Count>
+  [[gnu::always_inline]] COEFDYN_HD void read(Count count, idx i, idx c, R* to) const {
+    const R* const from = row(i);
+    if (plain) {
+      for (int j = 0; j < count; ++j) to[j] = from[c + j];
+    } else if (const idx a = at(c); a == at(c + count - 1)) {
+      for (int j = 0; j < count; ++j) to[j] = from[a];
+    } else {
+      for (int j = 0; j < count; ++j) to[j] = from[at(c + j)];
+    }
+  }
 };
 template <class R, std::size_t N>
 struct map_arguments {
@@ -42,10 +54,14 @@ struct map_forward {
   COEFDYN_HD void columns(idx i, idx first, idx last, std::index_sequence<I...>) const {
     const R* const row[] = {x.of[I].row(i)...};
     R* const to = y.data + i * y.stride;
-    if (x.plain)
-      for (idx c = first; c < last; ++c) to[c] = f(row[I][c]...);
+    if (x.plain) between(first, last, to, [&](idx c) COEFDYN_IN_LOOP { return f(row[I][c]...); });
     else
-      for (idx c = first; c < last; ++c) to[c] = f(row[I][x.of[I].at(c)]...);
+      in_blocks(first, last, [&](auto count, idx c) COEFDYN_IN_LOOP {
+        R at[N][count], made[count];
+        (x.of[I].read(count, i, c, at[I]), ...);
+        for (int j = 0; j < count; ++j) made[j] = f(at[I][j]...);
+        for (int j = 0; j < count; ++j) to[c + j] = made[j];
+      });
   }
 };
 /// into[c] += dy df/dx of argument J, by dual numbers; c counts the argument's columns.
@@ -68,12 +84,28 @@ struct map_backward {
     const R* const row[] = {x.of[I].row(i)...};
     const R* const dy = y.gradient + i * y.stride;
     if (x.plain) {
-      for (idx c = first; c < last; ++c) into[c] += dy[c] * f(dual<R>(row[I][c], R(I == J ? 1 : 0))...).d;
+      between(first, last, into, [&](idx c) COEFDYN_IN_LOOP { return into[c] + dy[c] * f(dual<R>(row[I][c], R(I == J ? 1 : 0))...).d; });
       return;
     }
-    const idx repeat = x.of[J].repeat;
+    const auto slopes = [&](auto count, idx c, R* to) COEFDYN_IN_LOOP {  // times dy
+      R at[N][count];
+      (x.of[I].read(count, i, c, at[I]), ...);
+      for (int j = 0; j < count; ++j) to[j] = dy[c + j] * f(dual<R>(at[I][j], R(I == J ? 1 : 0))...).d;
+    };
+    if (x.of[J].repeat == 1) {
+      in_blocks(first, last, [&](auto count, idx c) COEFDYN_IN_LOOP {
+        R part[count];
+        slopes(count, c, part);
+        for (int j = 0; j < count; ++j) into[c + j] += part[j];
+      });
+      return;
+    }
     for (idx a = first; a < last; ++a)
-      for (idx c = a * repeat; c < (a + 1) * repeat; ++c) into[a] += dy[c] * f(dual<R>(row[I][x.of[I].at(c)], R(I == J ? 1 : 0))...).d;
+      in_blocks(a * x.of[J].repeat, (a + 1) * x.of[J].repeat, [&](auto count, idx c) COEFDYN_IN_LOOP {
+        R part[count];
+        slopes(count, c, part);
+        for (int j = 0; j < count; ++j) into[a] += part[j];
+      });
   }
 };
 template <std::size_t J, class R, class On, std::size_t N, class F>
@@ -120,14 +152,14 @@ value<R> map(tape<R, On>& t, F f, const value<R>& first, const X&... more) {
 /// a + b.
 struct sum_of {
   template <class X>
-  COEFDYN_HD X operator()(X a, X b) const {
+  [[gnu::always_inline]] COEFDYN_HD X operator()(X a, X b) const {
     return a + b;
   }
 };
 /// a b.
 struct product_of {
   template <class X>
-  COEFDYN_HD X operator()(X a, X b) const {
+  [[gnu::always_inline]] COEFDYN_HD X operator()(X a, X b) const {
     return a * b;
   }
 };

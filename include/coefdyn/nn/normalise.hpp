@@ -16,13 +16,9 @@ struct group_norm {
 };
 template <norm Kind, class Team, class R>
 COEFDYN_HD group_norm<R> group_norm_of(Team team, const R* x, idx n, R eps) {
-  R mean = R(0), square = R(0);
-  if constexpr (Kind == norm::layer) {
-    for (idx c = team.first(); c < n; c += team.step()) mean += x[c];
-    mean = team.sum(mean) / R(n);
-  }
-  for (idx c = team.first(); c < n; c += team.step()) square += (x[c] - mean) * (x[c] - mean);
-  square = team.sum(square);
+  R mean = R(0);
+  if constexpr (Kind == norm::layer) mean = sum_in(team, n, [&](idx c) COEFDYN_IN_LOOP { return x[c]; }) / R(n);
+  const R square = sum_in(team, n, [&](idx c) COEFDYN_IN_LOOP { return (x[c] - mean) * (x[c] - mean); });
   if constexpr (Kind == norm::length) return {mean, R(1) / math::max(math::sqrt(square), eps)};
   else return {mean, R(1) / math::sqrt((Kind == norm::l2 ? square : square / R(n)) + eps)};
 }
@@ -43,11 +39,10 @@ struct normalised {
     const group_norm<R> by = group_norm_of<Kind>(team, from, group, eps);
     if (kept && team.first() == 0) kept[i * (x.columns / group) + g] = by;
     const idx at = g * group % own;
-    for (idx c = team.first(); c < group; c += team.step()) {
-      R made = (from[c] - by.mean) * by.scale;
-      if (weight) made = made * weight[at + c] + (bias ? bias[at + c] : R(0));
-      to[c] = made;
-    }
+    const auto unit = [&](idx c) COEFDYN_IN_LOOP { return (from[c] - by.mean) * by.scale; };
+    if (bias) by_channel_in(team, group, to, [&](idx c) COEFDYN_IN_LOOP { return unit(c) * weight[at + c] + bias[at + c]; });
+    else if (weight) by_channel_in(team, group, to, [&](idx c) COEFDYN_IN_LOOP { return unit(c) * weight[at + c]; });
+    else by_channel_in(team, group, to, unit);
   }
 };
 /// dx += of one group.
@@ -61,18 +56,21 @@ struct normalised_to_x {
     const R* const dy = of.y.gradient + i * of.y.stride + g * n;
     R* const dx = of.x.gradient + i * of.x.stride + g * n;
     const group_norm<R> by = of.kept[i * (of.x.columns / n) + g];
-    R along = R(0), level = R(0);
-    for (idx c = team.first(); c < n; c += team.step()) {
-      const R d = of.weight ? dy[c] * of.weight[at + c] : dy[c];
-      along += d * (x[c] - by.mean) * by.scale, level += d;
-    }
-    along = team.sum(along), level = team.sum(level);
-    if constexpr (Kind == norm::rms || Kind == norm::layer) along /= R(n), level /= R(n);
-    if constexpr (Kind != norm::layer) level = R(0);
+    if (of.weight) pull(team, n, by, x, dx, [dy, w = of.weight + at](idx c) COEFDYN_IN_LOOP { return dy[c] * w[c]; });
+    else pull(team, n, by, x, dx, [dy](idx c) COEFDYN_IN_LOOP { return dy[c]; });
+  }
+
+ private:
+  /// From the gradient d(c) of x^.
+  template <class Team, class D>
+  COEFDYN_HD void pull(Team team, idx n, const group_norm<R>& by, const R* x, R* dx, D d) const {
+    R along = sum_in(team, n, [&](idx c) COEFDYN_IN_LOOP { return d(c) * (x[c] - by.mean) * by.scale; }), level = R(0);
+    if constexpr (Kind == norm::layer) level = sum_in(team, n, d) / R(n);
+    if constexpr (Kind == norm::rms || Kind == norm::layer) along /= R(n);
     if constexpr (Kind == norm::length)
       if (by.scale * of.eps == R(1)) along = R(0);
-    for (idx c = team.first(); c < n; c += team.step())
-      dx[c] += by.scale * ((of.weight ? dy[c] * of.weight[at + c] : dy[c]) - level - (x[c] - by.mean) * by.scale * along);
+    by_channel_in(team, n, dx,
+                  [&](idx c) COEFDYN_IN_LOOP { return dx[c] + by.scale * (d(c) - level - (x[c] - by.mean) * by.scale * along); });
   }
 };
 /// dw[c] += the sum of dy x^ over the groups that share it.
@@ -88,7 +86,8 @@ struct normalised_to_weight {
       for (idx c = first; c < last;) {
         const idx g = (copy + c) / n, end = (g + 1) * n - copy < last ? (g + 1) * n - copy : last;
         const group_norm<R> by = of.kept[i * count + g];
-        for (; c < end; ++c) sum[c] += dy[copy + c] * (x[copy + c] - by.mean) * by.scale;
+        between(c, end, sum, [&](idx at) COEFDYN_IN_LOOP { return sum[at] + dy[copy + at] * (x[copy + at] - by.mean) * by.scale; });
+        c = end;
       }
   }
 };

@@ -57,14 +57,15 @@ template <class R>
 struct copied_row {
   value<R> from, to;
   COEFDYN_HD void operator()(idx i, idx first, idx last) const {
-    for (idx c = first; c < last; ++c) to.data[i * to.stride + c] = from.data[i * from.stride + c];
+    between(first, last, to.data + i * to.stride, [x = from.data + i * from.stride](idx c) COEFDYN_IN_LOOP { return x[c]; });
   }
 };
 template <class R>
 struct added_gradients {
   value<R> from, to;
   COEFDYN_HD void operator()(idx i, idx first, idx last) const {
-    for (idx c = first; c < last; ++c) to.gradient[i * to.stride + c] += from.gradient[i * from.stride + c];
+    R* const dx = to.gradient + i * to.stride;
+    between(first, last, dx, [dx, dy = from.gradient + i * from.stride](idx c) COEFDYN_IN_LOOP { return dx[c] + dy[c]; });
   }
 };
 /// sum[c] += dy[c] of a row, and of the row's further copies of so many columns.
@@ -74,8 +75,10 @@ struct column_sums {
   idx own;
   template <class Sum>
   COEFDYN_HD void operator()(idx i, idx first, idx last, Sum&& sum) const {
-    for (idx copy = 0; copy < y.columns; copy += own)
-      for (idx c = first; c < last; ++c) sum[c] += y.gradient[i * y.stride + copy + c];
+    for (idx copy = 0; copy < y.columns; copy += own) {
+      const R* const dy = y.gradient + i * y.stride + copy;
+      between(first, last, sum, [&](idx c) COEFDYN_IN_LOOP { return sum[c] + dy[c]; });
+    }
   }
 };
 }  // namespace detail
@@ -229,7 +232,9 @@ class tape {
   }
   template <class T = R>
   T* zeros(idx count) {
-    return static_cast<T*>(memory_.take_zeros(sizeof(T) * static_cast<std::size_t>(count)));
+    const std::size_t all = sizeof(T) * static_cast<std::size_t>(count);
+    if constexpr (is_host) return static_cast<T*>(with().clear(memory_.take(all), all));
+    else return static_cast<T*>(memory_.take_zeros(all));
   }
   /// `count` numbers that fill(T*) writes in the host's memory, where the device reads them, until the next step begins. A recorded step
   /// calls `fill` each time it is run.
@@ -268,8 +273,8 @@ class tape {
     with().each(count, f);
   }
   template <class F>
-  void by_rows(idx rows, F f) const {
-    with().by_rows(rows, f);
+  void by_rows(idx rows, F f, idx together = loops<On>::rows_together) const {
+    with().by_rows(rows, f, together);
   }
   template <class F>
   void elements(idx rows, idx columns, F f) const {

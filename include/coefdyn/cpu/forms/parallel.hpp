@@ -80,7 +80,7 @@ struct parallel_head {
       if (own) put_bonus(rows_q, columns);
     if constexpr (takes_maximum<M>) {
       hide(rows_q, columns, own, math::minus_infinity<R>());
-      t.machine.exp_rows(rows_q, columns, Z, columns, m, factor, sums);
+      exponentials(rows_q, columns, own);
       for (int i = 0; i < rows_q; ++i)
         if (factor[i] != R(1)) t.machine.scale_rows(1, e, factor + i, Y + idx(i) * e, e, Y + idx(i) * e, e);
     } else {
@@ -96,6 +96,17 @@ struct parallel_head {
     else t.machine.nn(rows_q, d, columns, Z, columns, V, e, Y, e);
     if constexpr (traits_::needs_sum)
       for (int i = 0; i < rows_q; ++i) Y[idx(i) * e + d] += sums[i];
+  }
+  /// Z becomes e^(Z - m). Of the tile's own, where no row weighs a column behind it, those columns alone that some row of a block does.
+  void exponentials(int rows_q, int columns, bool own) {
+    constexpr int block = 16;
+    const bool triangle = own && traits_::micro == 1 && rows_q == columns;
+    for (int i = 0; i < rows_q; i += triangle ? block : rows_q) {
+      const int count = triangle && rows_q - i > block ? block : rows_q - i, width = triangle ? i + count : columns;
+      R* const row = Z + idx(i) * columns;
+      t.machine.exp_rows(count, width, row, columns, m + i, factor + i, sums + i);
+      for (int r = 0; r < count && width < columns; ++r) clear(row + idx(r) * columns + width, columns - width);
+    }
   }
   /// The bonus's scores, where a token's read meets its own write.
   void put_bonus(int rows_q, int columns) const {

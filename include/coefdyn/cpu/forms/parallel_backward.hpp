@@ -59,7 +59,7 @@ void weight_gradients(parallel_head<M, R, X>& f, int rows, int columns, const R*
   const idx count = idx(rows) * columns;
   if constexpr (takes_maximum<M>) {  // phi = phi' = e^(z - m), m already the largest
     f.hide(rows, columns, own, math::minus_infinity<R>());
-    f.t.machine.exp_rows(rows, columns, f.Z, columns, f.m, f.factor, f.sums);
+    f.exponentials(rows, columns, own);
     f.t.machine.multiply(rows, columns, f.Z, columns, dP, columns, dP, columns);
   } else {
     slope_readout<typename M::readout>(f.t.machine, count, f.Z, dP);

@@ -114,14 +114,27 @@ struct lowered_row {
       for (int part = 0; part < o.n; part += n)
         by_channel(n, o.bonus + idx(i) * o.n + part, [&](int c) { return R(A::bonus(at, c)) * k[part + c]; });
   }
+  /// P of pair p one token on, its cos and sin: where every token turns by the same angle, from those of the token before.
+  void turn_on(int p) const {
+    const double_of<R> by = double_of<R>(R(A::angle(at, p)));
+    o.angle[p] = within_a_turn(o.angle[p] + by);
+    if (!o.acts(r) && math::is_nan(o.angle[p])) o.angle[p] = double_of<R>(0);  // any number is as right
+    if constexpr (traits_::structure.constant) {
+      if (i == 0) o.co_each[p] = math::cos(by), o.si_each[p] = math::sin(by);
+      else if (!math::is_nan(o.co_each[p])) {
+        const double_of<R> co = o.co_now[p], si = o.si_now[p];
+        o.co_now[p] = co * o.co_each[p] - si * o.si_each[p], o.si_now[p] = si * o.co_each[p] + co * o.si_each[p];
+        return;
+      }
+    }
+    o.co_now[p] = math::cos(o.angle[p]), o.si_now[p] = math::sin(o.angle[p]);
+  }
   /// The cumulative angle P, and K, col and row turned by -P.
   void turn() const {
     const int half = o.n / 2;
     R *co = o.co + r * half, *si = o.si + r * half;
     for (int p = 0; p < half; ++p) {
-      if (l == 0) o.angle[p] = within_a_turn(o.angle[p] + double_of<R>(R(A::angle(at, p))));
-      if (!o.acts(r) && math::is_nan(o.angle[p])) o.angle[p] = double_of<R>(0);  // any number is as right
-      if (l == 0) o.co_now[p] = math::cos(o.angle[p]), o.si_now[p] = math::sin(o.angle[p]);
+      if (l == 0) turn_on(p);
       co[p] = R(o.co_now[p]), si[p] = R(o.si_now[p]);
     }
     O::turn(o.n, co, si, -1, o.K + r * o.n);

@@ -38,6 +38,7 @@ struct operands {
   R* bonus = nullptr;                              // (tokens, n): diag(u) k, not turned
   R *co = nullptr, *si = nullptr;                  // (rows, n / 2): cos P, sin P; row -1: of the row before, where P goes on
   double_of<R>*angle = nullptr, *co_now = nullptr, *si_now = nullptr;  // (n / 2): P so far, its cos and sin
+  double_of<R>*co_each = nullptr, *si_each = nullptr;                  // (n / 2): of a token's angle, where it is the same for all
   R* m = nullptr;                                                      // (tokens)
   R* shift = nullptr;                                                  // (tokens): e^(m_{t-1} - m_t)
   bool onward = false;                                                 // P counts from the sequence's start
@@ -57,6 +58,7 @@ struct operands {
     if (turns)
       co = turning_rows(a), si = turning_rows(a), angle = a.take<double_of<R>>(n / 2), co_now = a.take<double_of<R>>(n / 2),
       si_now = a.take<double_of<R>>(n / 2);
+    if (turns && traits_::structure.constant) co_each = a.take<double_of<R>>(n / 2), si_each = a.take<double_of<R>>(n / 2);
     m = a.take<R>(tokens);
     if (traits_::stabilised) shift = a.take<R>(tokens);
     if (traits_::stabilised && before) read_scale = a.take<R>(tokens), bonus_scale = a.take<R>(tokens);
