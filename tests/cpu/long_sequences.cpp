@@ -11,6 +11,7 @@
 #include <coefdyn/mixers/linear_attention.hpp>
 #include <coefdyn/mixers/mlstm.hpp>
 #include <coefdyn/mixers/retention.hpp>
+#include <coefdyn/mixers/state_space.hpp>
 #include <coefdyn/normalization/one.hpp>
 #include <coefdyn/readout/linear.hpp>
 #include <coefdyn/readout/relu.hpp>
@@ -148,4 +149,9 @@ TEST_CASE("form::automatic makes long sums without decay by chunks") {
   CHECK(cpu::chosen<plain_sum>(1 << 20, 8, 8) == cpu::chosen_form::chunkwise);
   CHECK(cpu::chosen<mixers::retnet>(1 << 20, 64, 64) == cpu::chosen_form::chunkwise);
   CHECK(cpu::chosen<mixers::deltanet>(1 << 20, 64, 64) == cpu::chosen_form::recurrent);
+}
+TEST_CASE("backward goes by chunks where the token loop has no products, but for states of one column") {
+  CHECK(cpu::chosen<mixers::deltanet>(128, 32, 32, true) == cpu::chosen_form::chunkwise);
+  CHECK(cpu::chosen<mixers::deltanet>(1, 32, 32, true) == cpu::chosen_form::recurrent);
+  CHECK(cpu::chosen<mixers::s6>(128, 16, 1, true) == cpu::chosen_form::recurrent);
 }
