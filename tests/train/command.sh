@@ -62,7 +62,7 @@ grep -q '"steps": 60' whole/figures.json || fail "figures.json does not say the 
 
 "$train" "$@" --out parts > parts.log 2>&1 &
 process=$!
-until grep -q '^step 2 of' parts.log; do
+until grep -q '^step 2 of' parts.log 2> /dev/null; do
   kill -0 $process 2> /dev/null || fail "the second training ended early: $(cat parts.log)"
   sleep 0.05
 done

@@ -13,6 +13,7 @@ namespace coefdyn::nn::gpu {
 /// pieces are only given their places, and each run fills them all in pinned memory, from where one copy takes them.
 class step_inputs {
  public:
+  /// A piece of a recorded step: its place in the block, and what fills it.
   struct piece {
     std::size_t at;
     std::function<void(std::byte*)> fill;
