@@ -145,6 +145,13 @@ inline void solve_dense(const secular_poles& poles, std::complex<double>* out, d
   fallback(matrix, k, {out, k});
 }
 
+/// By real part; of conjugates the one with positive imaginary part first.
+inline void sort_eigenvalues(std::span<std::complex<double>> of) {
+  std::sort(of.begin(), of.end(), [](std::complex<double> a, std::complex<double> b) {
+    return a.real() != b.real() ? a.real() < b.real() : a.imag() > b.imag();
+  });
+}
+
 template <class R>
 rank_one_report rank_one(std::span<const R> w, std::span<const R> p, std::span<std::complex<double>> out, std::span<double> work,
                          dense_solver fallback, int sweep_limit) {
@@ -185,9 +192,7 @@ rank_one_report rank_one(std::span<const R> w, std::span<const R> p, std::span<s
   }
   for (auto& x : out) x *= up;
   if (report.path == how::unsolved) return report;  // NaN has no order
-  std::sort(out.begin(), out.end(), [](std::complex<double> a, std::complex<double> b) {
-    return a.real() != b.real() ? a.real() < b.real() : a.imag() > b.imag();
-  });
+  sort_eigenvalues(out);
   return report;
 }
 

@@ -48,21 +48,7 @@ struct vector_exp {
     (P::in_order(second[J]), ...);
     ((second[J] = n[J] - second[J] + big), ...);
     (P::opaque(second[J]), ...);
-    // e^x for |x| <= ln 2 / 2: minimax coefficients of SLEEF
-    if constexpr (is_single) {
-      ((n[J] = V{} + single::c[0]), ...);
-      (horner<J...>(n, x, single::c[1]), horner<J...>(n, x, single::c[2]));
-      (horner<J...>(n, x, single::c[3]), horner<J...>(n, x, single::c[4]));
-    } else {
-      ((n[J] = V{} + 2.08860621107283687536341e-09), ...);
-      (horner<J...>(n, x, 2.51112930892876518610661e-08), horner<J...>(n, x, 2.75573911234900471893338e-07));
-      (horner<J...>(n, x, 2.75572362911928827629423e-06), horner<J...>(n, x, 2.4801587159235272998791e-05));
-      (horner<J...>(n, x, 0.000198412698960509205564975), horner<J...>(n, x, 0.00138888888889774492207962));
-      (horner<J...>(n, x, 0.00833333333331652721664984), horner<J...>(n, x, 0.0416666666666665047591422));
-      horner<J...>(n, x, 0.166666666666666851703837);
-    }
-    horner<J...>(n, x, R(0.5));
-    ((n[J] = x[J] * x[J] * n[J] + x[J] + R(1)), ...);
+    polynomial<J...>(n, x);
     (power(first[J]), ...);
     (power(second[J]), ...);
     ((n[J] = n[J] * first[J]), ...);
@@ -74,6 +60,25 @@ struct vector_exp {
   }
 
  private:
+  /// y := e^x for |x| <= ln 2 / 2, by SLEEF's minimax coefficients.
+  template <int... J>
+  [[gnu::always_inline]] static inline void polynomial(V* y, const V* x) {
+    COEFDYN_SUMS_IN_ORDER
+    if constexpr (is_single) {
+      ((y[J] = V{} + single::c[0]), ...);
+      (horner<J...>(y, x, single::c[1]), horner<J...>(y, x, single::c[2]));
+      (horner<J...>(y, x, single::c[3]), horner<J...>(y, x, single::c[4]));
+    } else {
+      ((y[J] = V{} + 2.08860621107283687536341e-09), ...);
+      (horner<J...>(y, x, 2.51112930892876518610661e-08), horner<J...>(y, x, 2.75573911234900471893338e-07));
+      (horner<J...>(y, x, 2.75572362911928827629423e-06), horner<J...>(y, x, 2.4801587159235272998791e-05));
+      (horner<J...>(y, x, 0.000198412698960509205564975), horner<J...>(y, x, 0.00138888888889774492207962));
+      (horner<J...>(y, x, 0.00833333333331652721664984), horner<J...>(y, x, 0.0416666666666665047591422));
+      horner<J...>(y, x, 0.166666666666666851703837);
+    }
+    horner<J...>(y, x, R(0.5));
+    ((y[J] = x[J] * x[J] * y[J] + x[J] + R(1)), ...);
+  }
   template <int... J>
   [[gnu::always_inline]] static inline void horner(V* y, const V* x, R coefficient) {
     ((y[J] = y[J] * x[J] + coefficient), ...);

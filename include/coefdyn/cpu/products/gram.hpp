@@ -176,11 +176,12 @@ struct decayed_gram_backward {
           P::multiply_add(through, x[j], dx);
         }
       }
-    for (int i = 0; i < m; ++i) {
-      const idx at = i * o.ld + c;
-      add(count, da[i], o.da + at), add(count, db[i], o.db + at);
-      if (o.dlog != nullptr) add(count, dlog[i], o.dlog + at);
-    }
+    for (int i = 0; i < m; ++i) leave(i * o.ld + c, count, o, da[i], db[i], dlog[i]);
+  }
+  [[gnu::always_inline]] static inline void leave(idx at, int count, const gram_gradient_operands<R>& o, const V& da, const V& db,
+                                                  const V& dlog) {
+    add(count, da, o.da + at), add(count, db, o.db + at);
+    if (o.dlog != nullptr) add(count, dlog, o.dlog + at);
   }
   [[gnu::always_inline]] static inline void add(int count, const V& more, R* to) {
     V old;

@@ -238,19 +238,9 @@ struct state_row {
                                                   std::integer_sequence<int, J...>) {
     constexpr int N = sizeof...(J);
     const idx ld_from = o.ld_from, ld_to = o.ld_to;
-    V along[array_size(N)] = {}, write[array_size(N)], old;
-    if (o.known != nullptr) {
-      ((P::load(along[J], o.known + c + J * P::width, count), along[J] *= o.s), ...);
-    } else if (o.row != nullptr) {
-      sums<N> first;
-      const R *from = o.from + c, *row = o.row, *const end = row + n;
-      for (; row + 2 <= end; row += 2, from += 2 * ld_from) {
-        ((P::load(old, from + J * P::width, count), P::multiply_add(first.even[J], row[0], old)), ...);
-        ((P::load(old, from + ld_from + J * P::width, count), P::multiply_add(first.odd[J], row[1], old)), ...);
-      }
-      if (row < end) ((P::load(old, from + J * P::width, count), P::multiply_add(first.even[J], row[0], old)), ...);
-      ((along[J] = o.s * (first.even[J] + first.odd[J])), ...);
-    }
+    V along[array_size(N)] = {}, write[array_size(N)];
+    if (o.known != nullptr) ((P::load(along[J], o.known + c + J * P::width, count), along[J] *= o.s), ...);
+    else if (o.row != nullptr) read_row<J...>(n, c, count, o, along);
     ((P::load(write[J], o.v + c + J * P::width, count), write[J] *= o.b), ...);
     if constexpr (!Own) ((P::opaque(write[J]), P::opaque(along[J]), write[J] += along[J]), ...);
     const R decay = o.decay, *w = o.w == nullptr ? &decay : o.w, *k = o.k, *q = o.q == nullptr ? k : o.q;
@@ -278,6 +268,21 @@ struct state_row {
     if (k < end) pass(0, from, to, read.even, ahead.even);
     if (o.q != nullptr) ((P::store(read.even[J] + read.odd[J], o.y + c + J * P::width, count)), ...);
     if constexpr (Ahead) ((P::store(ahead.even[J] + ahead.odd[J], o.ahead + c + J * P::width, count)), ...);
+  }
+  /// along := s S' row, in a pass of its own.
+  template <int... J>
+  [[gnu::always_inline]] static inline void read_row(int n, int c, int count, const state_row_operands<R>& o, V* along) {
+    constexpr int N = sizeof...(J);
+    const idx ld_from = o.ld_from;
+    V old;
+    sums<N> first;
+    const R *from = o.from + c, *row = o.row, *const end = row + n;
+    for (; row + 2 <= end; row += 2, from += 2 * ld_from) {
+      ((P::load(old, from + J * P::width, count), P::multiply_add(first.even[J], row[0], old)), ...);
+      ((P::load(old, from + ld_from + J * P::width, count), P::multiply_add(first.odd[J], row[1], old)), ...);
+    }
+    if (row < end) ((P::load(old, from + J * P::width, count), P::multiply_add(first.even[J], row[0], old)), ...);
+    ((along[J] = o.s * (first.even[J] + first.odd[J])), ...);
   }
   template <int J, int Fetched>
   [[gnu::always_inline]] static inline void fetch(const R* next, idx ld) {
