@@ -81,6 +81,9 @@ void backward_with(const Device& on, Form form_, const X& x, const view<DY, 4>& 
   theorem<Form, typename X::mixer_type>();
   if constexpr (form_exists<Form, typename X::mixer_type>)
     with_backward_pass(on, form_, x, dy, g, c, s, false, [&](auto f, const auto& pass) {
+      expect_states_in_reach<Device>(c);
+      expect_reach(s.final, memory_of<Device>::on_host, "gradient of the final state");
+      expect_reach(s.initial, memory_of<Device>::on_host, "gradient of the initial state");
       check_backward(x, pass.e, dy, g, c, s, ws);
       if constexpr (Looks && memory_of<Device>::on_host) check_values(x, dy, c, s);
       expect_workspace<Device>(ws, bytes(on, f, pass, more...), "backward_workspace_bytes");

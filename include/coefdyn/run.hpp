@@ -87,6 +87,13 @@ template <class Device>
 void expect_workspace(const workspace& ws, std::size_t need, const char* query) {
   expect_bytes(ws.size(), need, memory_of<Device>::on_host ? "" : " of device memory", query);
 }
+/// States by their type, where it says; whatever else a view points to is the caller's word.
+template <class Device, class M, class Types>
+void expect_states_in_reach(const carried<M, Types>& c) {
+  constexpr bool on_host = memory_of<Device>::on_host;
+  expect_reach(c.initial, on_host, "initial state"), expect_reach(c.final, on_host, "final state");
+  expect_reach(c.captured, on_host, "captured state");
+}
 /// What a device says of a call's sizes, and of itself.
 template <class Device, class X>
 call_size checked_size(const Device& on, const X& x) {
@@ -119,6 +126,7 @@ void run_with(const Device& on, Form form_, const X& x, const view<Out, 4>& y, c
   theorem<Form, typename X::mixer_type>();
   if constexpr (form_exists<Form, typename X::mixer_type> && is_written<Out>())
     with_pass(on, form_, x, y, c, [&](auto f, const auto& pass) {
+      expect_states_in_reach<Device>(c);
       check_call<Form>(x, y, c, pass.e, ws);
       if constexpr (Looks && memory_of<Device>::on_host) check_values(x, c);
       expect_workspace<Device>(ws, bytes(on, f, pass), "workspace_bytes");

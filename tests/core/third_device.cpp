@@ -24,6 +24,11 @@ struct thread_apart {
   static constexpr bool is_device = true;
   int* launches;
 };
+/// A GPU by its type: its memory is not the host's, and the host does not reach it.
+struct card : thread_apart {};
+struct card_memory : memory::host {
+  static constexpr bool on_host = false, host_reaches = false;
+};
 template <class Form, class Pass>
 auto chosen(const thread_apart&, Form f, const Pass& pass) {
   return chosen(device::cpu{backwards{}}, f, pass);
@@ -39,6 +44,11 @@ void launch(const thread_apart& on, Form f, const Pass& pass, workspace ws) {
 }
 
 }  // namespace elsewhere
+
+template <>
+struct coefdyn::memory_of_device<elsewhere::card> {
+  using type = elsewhere::card_memory;
+};
 
 namespace {
 
@@ -101,4 +111,34 @@ TEST_CASE("a third device has the library's checks, and its own bytes in their s
   p.x.beta = {};
   CHECK_THROWS_WITH_AS(run(on, form::chunkwise{}, p.x, view(y, B, T, H, d)), doctest::Contains("beta"), invalid_input);
   CHECK(launches == 0);
+}
+TEST_CASE("a state that the call's device does not reach is refused by its type, and nothing is written") {
+  const problem p;
+  int launches = 0;
+  const elsewhere::card card{{&launches}};
+  std::vector<float> y(B * T * H * d, -1);
+  const view out(y, B, T, H, d);
+  state<M> here(B, H, n, d);
+  state<M, float, elsewhere::card_memory> there(B, H, n, d);
+  const mutable_state<M, float> unsaid{view(here.S.data(), B, H, n, d), {}, {}, {}};
+  const char *on_host = "given a state on the host", *on_card = "given a state in a device's memory";
+  CHECK_THROWS_WITH_AS(run(card, form::recurrent{}, p.x, out, {here, {}}), doctest::Contains(on_host), invalid_input);
+  CHECK_THROWS_WITH_AS(run(card, form::recurrent{}, p.x, out, {{}, here}), doctest::Contains("final state"), invalid_input);
+  CHECK_THROWS_WITH_AS(run(device::cpu{}, form::recurrent{}, p.x, out, {there, {}}), doctest::Contains(on_card), invalid_input);
+  const idx position = T;
+  CHECK_THROWS_WITH_AS(run(card, form::recurrent{}, p.x, out, {{}, {}, std::span(&position, 1), here}), doctest::Contains("captured state"),
+                       invalid_input);
+  gradients<M> g;
+  const view<const float, 4> dy(view(p.v, B, T, H, d));
+  CHECK_THROWS_WITH_AS(backward(card, form::recurrent{}, p.x, dy, g, {here}), doctest::Contains("initial state"), invalid_input);
+  CHECK_THROWS_WITH_AS(backward(card, form::recurrent{}, p.x, dy, g, {}, {here}), doctest::Contains("gradient of the final state"),
+                       invalid_input);
+  CHECK_THROWS_WITH_AS(backward(card, form::recurrent{}, p.x, dy, g, {}, {{}, here}), doctest::Contains("gradient of the initial state"),
+                       invalid_input);
+  CHECK(launches == 0);
+  CHECK(y == std::vector<float>(y.size(), -1));
+  run(card, form::recurrent{}, p.x, out, {there, there});
+  run(card, form::recurrent{}, p.x, out, {unsaid, unsaid});  // the caller's word
+  run(device::cpu{}, form::recurrent{}, p.x, out, {here, here});
+  CHECK(launches == 2);
 }

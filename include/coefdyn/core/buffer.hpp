@@ -64,6 +64,13 @@ concept memory_space = std::default_initializable<S> && std::copyable<S> &&
                          s.release(p), s.clear(p, bytes), s.copy(p, q, bytes), s.copy(to, from), s.bring(p, q, bytes), s.fetch(p, q, bytes);
                        };
 
+/// Whether the host cannot read a space's memory, which says so by `static constexpr bool host_reaches = false`.
+template <class Space>
+constexpr bool out_of_reach = false;
+template <class Space>
+  requires requires { Space::host_reaches; }
+constexpr bool out_of_reach<Space> = !Space::host_reaches;
+
 /// The memory that a device's calls read and write; those of device::cuda specialise it.
 template <class Device>
 struct memory_of_device {

@@ -7,6 +7,9 @@
 /// N is the batch, or the number of packed sequences. For a nonlinear readout the state is the key/value cache (decode/cache.hpp).
 namespace coefdyn {
 
+/// Where a state's memory lies, as far as its type says: a view that the caller makes says nothing.
+enum class lies { unsaid, on_host, on_device };
+
 /// A caller's state. With exp(i) scaling S and z are kept scaled by e^-m; `unscaled` of state<> undoes it. An empty m
 /// reads as 0. An empty S reads as no state at all.
 template <class M, class E, class R>
@@ -17,11 +20,12 @@ struct state_view {
   view<E, 3> z;
   view<R, 2> m;
   view<std::conditional_t<std::is_const_v<R>, const idx, idx>, 1> position;  // tokens seen so far; empty reads as 0
+  lies where = lies::unsaid;
   COEFDYN_HD constexpr explicit operator bool() const { return bool(S); }
   template <class Const>
     requires(!std::is_const_v<E> && std::is_same_v<Const, state_view<M, const E, const R>>)
   constexpr operator Const() const {
-    return {S, z, m, position};
+    return {S, z, m, position, where};
   }
 };
 
@@ -74,10 +78,10 @@ struct state {
       : sequences(o.sequences), heads(o.heads), n(o.n), d(o.d), S(o.S, where), z(o.z, where), m(o.m, where), position(o.position, where) {}
 
   operator mutable_state<M, Types>() {
-    return {view(S.data(), sequences, heads, n, d), z_view(z), m_view(m), view(position.data(), sequences)};
+    return {view(S.data(), sequences, heads, n, d), z_view(z), m_view(m), view(position.data(), sequences), lies_in};
   }
   operator const_state<M, Types>() const {
-    return {view(S.data(), sequences, heads, n, d), z_view(z), m_view(m), view(position.data(), sequences)};
+    return {view(S.data(), sequences, heads, n, d), z_view(z), m_view(m), view(position.data(), sequences), lies_in};
   }
   COEFDYN_HD static constexpr real empty_maximum() { return coefdyn::empty_maximum<M, real>(); }
   /// S of one head without the factor e^-m.
@@ -91,6 +95,7 @@ struct state {
   }
 
  private:
+  static constexpr lies lies_in = Space::on_host ? lies::on_host : out_of_reach<Space> ? lies::on_device : lies::unsaid;
   std::size_t size_of(int rows, int columns) const {
     if (sequences < 0 || heads < 0 || rows < 0 || columns < 0)
       detail::refuse({"state"}, {"sizes (N, H, n, d) of at least 0"}, {"(", sequences, ", ", heads, ", ", n, ", ", d, ")"});
@@ -134,10 +139,11 @@ namespace detail {
 /// A state of any mixer, for the checks.
 struct any_state {
   any_view S, z, m, position;
+  lies where;
   bool needs_sum = false, stabilised = false;
   template <class M, class E, class R>
   any_state(const state_view<M, E, R>& s)
-      : S(s.S), z(s.z), m(s.m), position(s.position), needs_sum(traits<M>::needs_sum), stabilised(traits<M>::stabilised) {}
+      : S(s.S), z(s.z), m(s.m), position(s.position), where(s.where), needs_sum(traits<M>::needs_sum), stabilised(traits<M>::stabilised) {}
   /// Whether anything is bound; then S has to be.
   bool given() const { return !S.unset() || z.data || m.data || position.data; }
 };
@@ -154,6 +160,13 @@ COEFDYN_CHECK void check_state(const any_state& s, const extents& e, idx sequenc
   if (s.position.data) expect_view(name, " position", s.position, &sequences);
 }
 COEFDYN_HELD(void check_state<>(const any_state&, const extents&, idx, const char*, bool));
+/// Refuses a state whose type says that the call's device does not reach it.
+COEFDYN_CHECK void expect_reach(const any_state& s, bool on_host, const char* name) {
+  if (s.where == lies::unsaid || (s.where == lies::on_host) == on_host || !s.given()) return;
+  refuse({name}, {"memory that the call's device reads: state<M, types, memory_of<Device>>"},
+         {on_host ? "a state in a device's memory" : "a state on the host"});
+}
+COEFDYN_HELD(void expect_reach<>(const any_state&, bool, const char*));
 /// Initial, final and captured states, and the positions of those.
 COEFDYN_CHECK void check_states(const any_state& initial, const any_state& final, const any_state& captured, const idx* positions,
                                 idx count, const extents& e) {

@@ -39,7 +39,7 @@ namespace memory {
 /// Memory of the current GPU, in the order of a stream: allocation, copies and release are queued on it, as the calls are that take
 /// device::cuda{stream}. What comes back to the host is waited for.
 struct cuda {
-  static constexpr bool on_host = false;
+  static constexpr bool on_host = false, host_reaches = false;
   cudaStream_t stream = nullptr;
 
   /// error   cuda_error
