@@ -97,9 +97,11 @@ class buffer {
   using space_type = Space;
 
   buffer() = default;
+  /// `size` zeros.
   explicit buffer(std::size_t size, const Space& where = {}) : buffer(without_values{}, size, where) {
     if (size_ > 0) where_.clear(data_, bytes());
   }
+  /// `size` times `value`.
   buffer(std::size_t size, const T& value, const Space& where = {}) : buffer(without_values{}, size, where) {
     if constexpr (Space::on_host)
       for (T& x : *this) x = value;
@@ -110,6 +112,7 @@ class buffer {
     if (size > std::size_t(-1) / 2 / sizeof(T)) COEFDYN_THROW std::bad_array_new_length();
     if (size > 0) data_ = static_cast<T*>(where_.allocate(size * sizeof(T)));
   }
+  /// The values, brought from the host.
   buffer(std::initializer_list<T> values, const Space& where = {}) : buffer(without_values{}, values.size(), where) {
     if (size_ > 0) where_.bring(data_, values.begin(), bytes());
   }
@@ -122,6 +125,7 @@ class buffer {
     else if constexpr (Space::on_host) o.where().fetch(data_, o.data(), bytes());
     else where_.bring(data_, buffer<T>(o).data(), bytes());
   }
+  /// A deep copy in the same space.
   buffer(const buffer& o) : buffer(without_values{}, o.size_, o.where_) {
     if (size_ > 0) where_.copy(data_, o.data_, bytes());
   }
@@ -146,12 +150,16 @@ class buffer {
     if (data_) where_.release(data_);
   }
 
+  /// The first element, or null where there is none.
   T* data() { return data_; }
   const T* data() const { return data_; }
+  /// Elements, not bytes.
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
+  /// The space, with what it holds (a stream).
   const Space& where() const { return where_; }
 
+  /// Element i, unchecked, of memory that the host reads; so are the rest.
   T& operator[](std::size_t i)
     requires(Space::on_host)
   {

@@ -38,11 +38,16 @@ struct mixer {
   static_assert(detail::right_policies<given, needs, at_write, at_read>());
 
  public:  // what is wrong was said; the rest of the program goes on with a policy that compiles
+  /// phi, of the scores.
   using readout = std::conditional_t<detail::is_readout<Phi>, Phi, detail::stand_in<Phi>>;
+  /// A_t, which carries the state from token to token.
   using evolution = std::conditional_t<evolution_map<A>, A, detail::stand_in<A>>;
+  /// b_j, of a write.
   using scaling =
       std::conditional_t<!one_shape, detail::stand_in<void>, std::conditional_t<scaling_rule<B, at_write>, B, detail::stand_in<B>>>;
+  /// eta_i, which divides a read.
   using normalization = std::conditional_t<normalization_rule<Eta, at_read>, Eta, detail::stand_in<Eta>>;
+  /// psi, of queries and keys before anything else.
   using feature_map = std::conditional_t<coefdyn::feature_map<Psi>, Psi, feature::identity>;
 };
 

@@ -16,9 +16,9 @@ template <class M, class E, class R>
 struct state_view {
   using element_type = E;
   using real_type = R;
-  view<E, 4> S;
-  view<E, 3> z;
-  view<R, 2> m;
+  view<E, 4> S;                                                              // (N, H, n, d)
+  view<E, 3> z;                                                              // (N, H, n), of a mixer with a sum
+  view<R, 2> m;                                                              // (N, H), of a mixer whose state is kept scaled
   view<std::conditional_t<std::is_const_v<R>, const idx, idx>, 1> position;  // tokens seen so far; empty reads as 0
   lies where = lies::unsaid;
   COEFDYN_HD constexpr explicit operator bool() const { return bool(S); }
@@ -49,15 +49,17 @@ COEFDYN_HD constexpr R empty_maximum() {
 /// the call's device reads (memory_of<Device>).
 template <class M, class Types = float, memory_space Space = memory::host>
 struct state {
-  using element = state_element<M, typename detail::as_types<Types>::type::state>;
+  using element = state_element<M, typename detail::as_types<Types>::type::state>;  // a number of S and z: complex where the evolution is
   using real = typename detail::as_types<Types>::type::accumulate;
-  idx sequences = 0;
-  int heads = 0, n = 0, d = 0;
-  buffer<element, Space> S, z;
-  buffer<real, Space> m;
-  buffer<idx, Space> position;
+  idx sequences = 0;            // N
+  int heads = 0, n = 0, d = 0;  // those that own a state, and its rows and columns
+  buffer<element, Space> S, z;  // (N, H, n, d); (N, H, n) or empty, where no sum divides
+  buffer<real, Space> m;        // (N, H), or empty where no exponent is kept out of S
+  buffer<idx, Space> position;  // (N): tokens that each sequence has behind it
 
   state() = default;
+  /// Sequences that begin: S = 0, z = 0, m of nothing, position 0.
+  /// error   invalid_input for a size below 0
   state(idx sequences_, int heads_, int n_, int d_, const Space& where = {})
       : sequences(sequences_),
         heads(heads_),
@@ -70,6 +72,7 @@ struct state {
     static_assert(traits<M>::linear,
                   "coefdyn: a state of n x d exists only for a linear readout map (Lemma 1); for a nonlinear one use cache<M>.");
   }
+  /// Of a call's sizes (`check(x)` returns them).
   explicit state(const extents& e, const Space& where = {}) : state(e.sequences, e.states, e.n, e.d, where) {}
   /// The same state in another space.
   template <class Other>
@@ -77,12 +80,14 @@ struct state {
   explicit state(const state<M, Types, Other>& o, const Space& where = {})
       : sequences(o.sequences), heads(o.heads), n(o.n), d(o.d), S(o.S, where), z(o.z, where), m(o.m, where), position(o.position, where) {}
 
+  /// The views that a call takes, in {initial, final}.
   operator mutable_state<M, Types>() {
     return {view(S.data(), sequences, heads, n, d), z_view(z), m_view(m), view(position.data(), sequences), lies_in};
   }
   operator const_state<M, Types>() const {
     return {view(S.data(), sequences, heads, n, d), z_view(z), m_view(m), view(position.data(), sequences), lies_in};
   }
+  /// m of a sequence that begins.
   COEFDYN_HD static constexpr real empty_maximum() { return coefdyn::empty_maximum<M, real>(); }
   /// S of one head without the factor e^-m.
   element unscaled(idx s, int h, int c, int v) const

@@ -66,9 +66,10 @@ struct owned_streams<Types, list<Need...>, Space> : Need::tag::template field<bu
 /// All streams of a mixer, in memory of their own, zero at first: on the host, or where `Space` says.
 template <class M, class Types = float, field Over = field::real, memory_space Space = memory::host>
 struct stream_buffers : owned_streams<typename detail::as_types<Types>::type, needs_of<M, Over>, Space> {
-  using needs = needs_of<M, Over>;
-  extents size;
+  using needs = needs_of<M, Over>;  // list<need<..>..>, q, k and v first
+  extents size;                     // of the call that they are for
 
+  /// Zeros of the shapes that a call of these sizes has (`check(x)` returns them, nn::sizes::call makes them).
   explicit stream_buffers(const extents& e, const Space& where = {}) : size(e) {
     for_each_need(needs{}, [&]<class N>(N) {
       auto& numbers = this->template of<N>();

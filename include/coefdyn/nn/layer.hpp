@@ -140,17 +140,20 @@ template <class M, class... Part>
 class layer {
  public:
   using mixer_type = M;
-  using needs = needs_of<M>;
+  using needs = needs_of<M>;  // the mixer's streams, each of which has a source
   using heads_type = std::conditional_t<(std::is_same_v<Part, grouped_values> || ...), heads::grouped_values, heads::grouped_queries>;
   static_assert(
       (detail::is_part<needs, Part> && ...),
       "coefdyn: a part of nn::layer<M, parts..> is give<stream, source> for a stream that M has, after<stages..> or grouped_values.");
 
+  /// Names its parameters in `s`: those of the sources, then those of the stages.
   layer(const scope& s, const sizes& z)
       : size(z.complete()),
         sources_(source_list::template make<M, heads_type>(s, size)),
         stages_(detail::make_stages<stages>::of(s, size)) {}
 
+  /// o, recorded on the tape with its way back. `across`: what layers hand to those above them.
+  /// error   invalid_input for another width
   template <class R, class On>
   value<R> operator()(tape<R, On>& t, const value<R>& u, across_layers<R>& across) const {
     if (u.columns != size.width) throw invalid_input("u", std::to_string(size.width) + " columns", std::to_string(u.columns));
@@ -163,7 +166,7 @@ class layer {
     return y;
   }
 
-  const sizes size;
+  const sizes size;  // complete: what was left 0 is filled in
 
  private:
   using source_list = detail::sources_of<needs, Part...>;

@@ -114,16 +114,17 @@ template <class Model, class R = float, class On = device::cpu<openmp>>
 class trainer {
  public:
   using real = R;
-  const settings s;
-  const Model model;
+  const settings s;   // checked
+  const Model model;  // names the parameters, whose numbers are in w
 
  private:
   std::shared_ptr<void> kept_;  // the device's, which goes last
 
  public:
-  nn::weights<R, On> w;
-  adamw<R, On> optimiser;
+  nn::weights<R, On> w;    // on the device
+  adamw<R, On> optimiser;  // its moments and the number of steps done
 
+  /// A model of these sizes with initial weights by the seed, on a device of the caller's.
   template <class Sizes>
   trainer(const Sizes& sizes, const settings& s_, const On& on) : trainer(owned{on, nullptr}, sizes, s_) {}
   /// On all of the host's cores or as many as the settings say; on a GPU on the default stream, or on one of its own where steps are
