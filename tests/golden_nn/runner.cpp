@@ -20,15 +20,15 @@ namespace {
 namespace fs = std::filesystem;
 using namespace golden_nn;
 
-/// Largest errors allowed, relative to the largest number of a tensor: of layers, and of models' logits, gradients and parameters after the
-/// steps. In float the gradients of a decay's parameters are left out in models: sums over all tokens of numbers of both signs, each
-/// rounded as the largest of them, which the files do not hold (seen 1.1e-4 off in gated_deltanet); the parameters after the steps have
-/// them.
+/// Largest errors allowed, relative to the largest number of a tensor: of layers, and of models' logits, gradients, gradients of A_log and
+/// dt_bias, and parameters after the steps. Those of a decay are sums over all tokens of numbers of both signs: in gated_deltanet's second
+/// layer they come to 0.004 of the first's, so that what the layers between round counts 250 times. PyTorch's own float32 is 3.1e-5 off
+/// there, this library 1.3e-4. On a GPU they are left out: nobody has measured them.
 struct bars {
-  double layer, logits, gradients, after;
-  bool gradients_of_decays;
+  double layer, logits, gradients, decays, after;
 };
-constexpr bars of_double{1e-10, 1e-10, 1e-10, 1e-9, true}, of_float{2e-5, 2e-5, 2e-5, 1e-4, false};
+constexpr bars of_double{1e-10, 1e-10, 1e-10, 1e-10, 1e-9}, of_float{2e-5, 2e-5, 2e-5, 2e-4, 1e-4},
+    of_a_gpu{2e-5, 2e-5, 2e-5, INFINITY, 1e-4};
 
 struct report {
   double worst = 0;  // error / bar
@@ -113,7 +113,7 @@ void check_model(const job& j, const tensors& out, const bars& b, const std::str
     if (name.starts_with("after.")) compare(r, in + " " + name, t, want, b.after, 0, free_rows(j, name, t));
     else if (name.starts_with("grad.")) {
       const bool of_a_decay = name.ends_with(".A_log") || name.ends_with(".dt_bias");
-      if (b.gradients_of_decays || !of_a_decay) compare(r, in + " " + name, t, want, b.gradients, floor);
+      compare(r, in + " " + name, t, want, of_a_decay ? b.decays : b.gradients, floor);
     } else compare(r, in + " " + name, t, want, name == "logits" ? b.logits : b.after, 0);
   }
 }
@@ -150,7 +150,7 @@ report check(const fs::path& path, const fs::path& units) {
     } else {
       const auto& m = u.models.at(j.model);
       if (m.in_double) check_model(j, m.in_double(j.as_model), of_double, "float64", r);
-      check_model(j, m.in_float(j.as_model), of_float, "float32", r);
+      check_model(j, m.in_float(j.as_model), m.in_double ? of_float : of_a_gpu, "float32", r);
       if (m.in_bf16) compare_bf16(r, m.in_bf16(j.as_model), j.in, "logits", bar);
     }
   } catch (const std::exception& e) {
