@@ -200,7 +200,7 @@ int main(int count, char** a) {
   bench<mixer<r::exponential, ev::scalar, sc::inverse_sqrt_dim, no::sum>>(s, -2e-3f).line("softmax, scalar decay", form::parallel{}, 10, 10,
                                                                                           pair_work(s));
   bench<mixer<r::linear, ev::diagonal, sc::one, no::sqrt_dim>>(s).line("gla", form::chunkwise{}, 2, 1);
-  bench<delta_rule>(s).line("gated deltanet", form::chunkwise{}, 2, 1);
+  bench<delta_rule>(s, -2e-3f).line("gated deltanet", form::chunkwise{}, 12, 1, work{scalar_work(s).bytes}, 0.35);
   bench<mixer<r::linear, ev::diagonal_householder<>, sc::beta, no::sqrt_dim>>(s).line("kda", form::chunkwise{}, 2, 1);
   bench<mixer<r::linear, ev::diagonal_plus_rank_one, sc::one, no::one>>(s).line("rwkv-7", form::chunkwise{}, 2, 1);
   bench<mixer<r::exponential, ev::householder<ev::along::z>, sc::inverse_sqrt_dim, no::sum>>({s.B, s.T / 4, s.H, s.n, s.d})

@@ -24,6 +24,7 @@ void steps() __attribute__((weak));
 void walks() __attribute__((weak));
 void spectra() __attribute__((weak));
 void kernels() __attribute__((weak));
+void delta_rules() __attribute__((weak));
 void long_rotations() __attribute__((weak));
 void decode() __attribute__((weak));
 void nn_pieces() __attribute__((weak));
@@ -67,6 +68,7 @@ int main(int count, char** arguments) {
                {"walk", walks},
                {"spectrum", spectra},
                {"kernels", kernels},
+               {"delta", delta_rules},
                {"long_rotations", long_rotations},
                {"decode", decode},
                {"nn", nn_pieces},

@@ -14,10 +14,11 @@ struct kinds {
   static constexpr bool scale = basis_of<typename M::scaling> != basis::sizes;
   static constexpr bool read = !traits<M>::needs_sum && basis_of<typename M::normalization> != basis::sizes;
   static constexpr bool turn = traits<M>::structure.turns != turning::none;
-  static constexpr bool any = decay || scale || read;
+  static constexpr bool strength = traits<M>::structure.correction != rank_one::none;
+  static constexpr bool any = decay || scale || read || strength;
   /// Whether they see no vector, so that they can be made ahead of the rows.
   static constexpr bool ahead = traits<M>::structure.decay != decaying::channel && traits<M>::scale_is_scalar && !traits<M>::exponential &&
-                                (!(decay || turn) || basis_of<typename M::evolution> != basis::token) &&
+                                (!(decay || turn || strength) || basis_of<typename M::evolution> != basis::token) &&
                                 basis_of<typename M::scaling> != basis::token &&
                                 (traits<M>::needs_sum || basis_of<typename M::normalization> != basis::token);
 };
@@ -34,6 +35,20 @@ constexpr bool is_scalar_family = [] {
 template <class M>
 constexpr bool has_sweep = is_scalar_family<M> && traits<M>::linear &&
                            (!traits<M>::needs_sum || (!numbers::kinds<M>::turn && basis_of<typename M::normalization> == basis::sizes));
+/// Whether the policy says that what reads a Householder's state is k_t itself.
+template <class E>
+constexpr bool reads_along_key = [] {
+  if constexpr (requires { E::row_is_key; }) return bool(E::row_is_key);
+  else return false;
+}();
+/// delta.cuh: the chunkwise form; a number at most, and a correction along the key that is written.
+template <class M>
+constexpr bool has_delta = [] {
+  constexpr structure_of s = traits<M>::structure;
+  return traits<M>::structured && traits<M>::linear && !traits<M>::complex_state && traits<M>::micro == 1 &&
+         s.correction == rank_one::along_key && s.row_sees == sees::decayed && reads_along_key<typename M::evolution> &&
+         s.turns == turning::none && s.order == reads::after_write && !traits<M>::needs_sum && numbers::kinds<M>::ahead;
+}();
 /// flash.cuh: the parallel form.
 template <class M>
 constexpr bool has_flash = is_scalar_family<M> && !traits<M>::has_feature && !numbers::kinds<M>::scale && !numbers::kinds<M>::read &&

@@ -33,6 +33,10 @@ struct reflection {
   COEFDYN_HD static auto column(const At& at, int c) {
     return row(at, c);
   }
+
+  // facts that kernels may use
+  static constexpr basis depends_on = basis::numbers;  // decay and strength; the row is no number
+  static constexpr bool row_is_key = Vector == along::key;
 };
 
 }  // namespace coefdyn::evolution

@@ -17,6 +17,19 @@ __device__ __forceinline__ void multiply_rows(float (&d)[columns / 2], uint32_t 
   ptx::product_commit();
 }
 
+/// d = a b' over the inner index n, or d + a b', with a (64, n) in registers and b as above; one group, not waited for.
+template <int n, int columns>
+__device__ __forceinline__ void multiply_rows(float (&d)[columns / 2], const uint32_t* a, uint32_t b, uint32_t b_panel, bool adds = false) {
+#pragma unroll
+  for (int k = 0; k < n / 16; ++k)
+    ptx::product<ptx::major::inner>(d, a + 4 * k, ptx::tile_descriptor(b + (k / 4) * b_panel + (k % 4) * 32, b_panel), adds || k > 0);
+  ptx::product_commit();
+}
+template <int n, int columns>
+__device__ __forceinline__ void add_rows(float (&d)[columns / 2], const uint32_t* a, uint32_t b, uint32_t b_panel) {
+  multiply_rows<n, columns>(d, a, b, b_panel, true);
+}
+
 /// d += a b with a (64, keys) in registers and b (keys, columns) in shared memory; one group, not waited for.
 template <int keys, int columns>
 __device__ __forceinline__ void accumulate(float (&d)[columns / 2], const uint32_t* a, uint32_t b, uint32_t b_panel) {

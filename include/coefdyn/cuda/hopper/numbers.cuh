@@ -10,9 +10,10 @@
 /// Arrays are fp32 [B, T, P], P processed heads: one for each reading head, which has its state head's log decay and scaling.
 namespace coefdyn::cuda::numbers {
 
-/// Log decay g, scaling b, factor r = 1 / eta on the read. Null: not wanted, or a constant.
+/// Log decay g, scaling b, factor r = 1 / eta on the read, strength of the correction with its sign turned (a Householder's beta).
+/// Null: not wanted, or a constant.
 struct arrays {
-  float *log_decay = nullptr, *scale = nullptr, *read = nullptr;
+  float *log_decay = nullptr, *scale = nullptr, *read = nullptr, *strength = nullptr;
 };
 template <class M>
 arrays take(generic::memory& a, const extents& e) {
@@ -21,6 +22,7 @@ arrays take(generic::memory& a, const extents& e) {
   if (kinds<M>::decay) x.log_decay = a.template take<float>(count);
   if (kinds<M>::scale) x.scale = a.template take<float>(count);
   if (kinds<M>::read) x.read = a.template take<float>(count);
+  if (kinds<M>::strength) x.strength = a.template take<float>(count);
   return x;
 }
 
@@ -107,10 +109,11 @@ __global__ void number_kernel(const __grid_constant__ X x, const __grid_constant
   const idx count = e.batch * e.time * e.readers;
   for (idx i = idx(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += idx(gridDim.x) * blockDim.x) {
     const spot s = spot_at(x, e, start, i);
-    if constexpr (kinds<M>::decay || kinds<M>::scale) {
+    if constexpr (kinds<M>::decay || kinds<M>::scale || kinds<M>::strength) {
       const auto at = token_at(x, e, s, state_numbers<X>{});
       if constexpr (kinds<M>::decay) out.log_decay[i] = float(log_decay_of<typename M::evolution>(at, 0));
       if constexpr (kinds<M>::scale) out.scale[i] = float(M::scaling::scale(at));
+      if constexpr (kinds<M>::strength) out.strength[i] = -float(M::evolution::strength(at));
     }
     if constexpr (kinds<M>::read) out.read[i] = inverse_eta<typename M::normalization>(0.f, 0.f, token_at(x, e, s, reader_numbers<X>{}));
   }

@@ -84,6 +84,7 @@ struct layout {
 template <int n, bool emit, bool probe>
 struct block {
   using L = layout<n, emit, probe>;
+  static constexpr int columns = n;
   const role& r;
   const sizes& size;
   tile_memory memory;
@@ -113,14 +114,14 @@ struct block {
 
 /// Zeroes the rows past `valid` of the key and value tiles; they hold another sequence's tokens. Each reading warpgroup does so
 /// for itself.
-template <int n, bool emit, bool probe>
-__device__ void clear_tail(const block<n, emit, probe>& b, int slot, int valid, int thread, int barrier) {
-  using L = layout<n, emit, probe>;
+template <class Block>
+__device__ void clear_tail(const Block& b, int slot, int valid, int thread, int barrier) {
+  using L = typename Block::L;
   unsigned char* tile = b.memory.generic + slot * L::stage;
   for (int row = valid + thread / 8; row < chunk; row += 16) {
     const uint32_t at = row * 128 + (thread % 8) * 16;
 #pragma unroll
-    for (int panel = 0; panel < n / 64; ++panel) *reinterpret_cast<uint4*>(tile + L::key + panel * L::narrow + at) = uint4{};
+    for (int panel = 0; panel < Block::columns / 64; ++panel) *reinterpret_cast<uint4*>(tile + L::key + panel * L::narrow + at) = uint4{};
     *reinterpret_cast<uint4*>(tile + L::value + at) = uint4{};
   }
   ptx::fence_async_shared();

@@ -62,24 +62,24 @@ __device__ __forceinline__ void fade_values(uint32_t (&faded)[16], uint32_t valu
 }
 
 /// The state that enters the unit: the caller's, or zero.
-template <int n, bool emit, bool probe>
-__device__ __forceinline__ void take_state(float (&state)[n / 2], const block<n, emit, probe> b, int row0, int column0) {
+template <class Block>
+__device__ __forceinline__ void take_state(float (&state)[Block::columns / 2], const Block b, int row0, int column0) {
   const role& r = b.r;
   const int64_t owner = b.owner(r.in_per_unit);
   const int64_t start = r.reverse ? max(int64_t(0), (b.s.length - 1) / b.size.unit * b.size.unit) : 0;
   const bool takes = r.state_in && (r.in_per_unit || b.s.first == start);
-  each_state_element<n>(row0, column0, [&](int e, int row, int column) {
+  each_state_element<Block::columns>(row0, column0, [&](int e, int row, int column) {
     state[e] = takes ? r.state_in[owner * r.state_size + (b.slice * 64 + row) * r.state_row + column * r.state_column] : 0.f;
   });
 }
 /// The one that leaves it, where somebody wants it.
-template <int n, bool emit, bool probe>
-__device__ __forceinline__ void give_state(const float (&state)[n / 2], const block<n, emit, probe> b, int row0, int column0) {
+template <class Block>
+__device__ __forceinline__ void give_state(const float (&state)[Block::columns / 2], const Block b, int row0, int column0) {
   const role& r = b.r;
   const bool gives = r.state_out && (r.out_per_unit || (r.reverse ? b.s.first == 0 : b.s.ends()));
   const int64_t owner = b.owner(r.out_per_unit);
   if (gives)
-    each_state_element<n>(row0, column0, [&](int e, int row, int column) {
+    each_state_element<Block::columns>(row0, column0, [&](int e, int row, int column) {
       r.state_out[owner * r.state_size + (b.slice * 64 + row) * r.state_row + column * r.state_column] = state[e];
     });
 }

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "delta_block.cuh"
+#include "sweep_rows.cuh"
+
+/// The warpgroups that make y's rows: out = inner (query state') + scores w.
+namespace coefdyn::cuda::delta {
+
+/// Scores (row, key) to a left operand: masked, decayed, rounded. What lies wholly behind a warp's rows is left out.
+__device__ __forceinline__ void weigh_scores(uint32_t (&packed)[16], const float (&p)[32], const factors& f, int warp, int lane) {
+  const int row0 = 16 * warp + lane / 4, column0 = 2 * (lane % 4);
+  const float g[2] = {f.gate[row0], f.gate[row0 + 8]}, rho[2] = {f.rho[row0], f.rho[row0 + 8]};
+#pragma unroll
+  for (int b = 0; b < 8; ++b) {
+    if (b > 2 * warp + 1) {
+      packed[2 * b] = packed[2 * b + 1] = 0;
+      continue;
+    }
+    const float2 gate = *reinterpret_cast<const float2*>(f.gate + 8 * b + column0);
+    float w[4];
+#pragma unroll
+    for (int e = 0; e < 4; ++e) {
+      const float x = p[4 * b + e] * rho[e / 2] * ptx::exp2_fast(g[e / 2] - (e & 1 ? gate.y : gate.x));
+      w[e] = 8 * b + column0 + (e & 1) <= row0 + e / 2 * 8 ? x : 0.f;
+    }
+    packed[2 * b] = ptx::pack_bf16(w[0], w[1]);
+    packed[2 * b + 1] = ptx::pack_bf16(w[2], w[3]);
+  }
+}
+
+/// Rows of every second chunk, from chunk `parity` on; a warpgroup.
+template <int n>
+__device__ __forceinline__ void make_rows(const block<n> b, int parity, int thread) {
+  using L = layout<n>;
+  const unit_span& s = b.s;
+  const int warp = thread / 32, lane = thread % 32;
+  const int chunks = s.chunks(), row0 = 16 * warp + lane / 4, barrier = row_barrier + parity;
+  ring<L::stages> slot;
+  if (parity) slot.next();
+  uint32_t phase = 0;
+  for (int c = parity; c < chunks; c += 2, phase ^= 1) {
+    const int first = c * chunk, valid = min(chunk, s.count - first);
+    const uint32_t stage = b.stage(slot.slot), tile = b.out(parity);
+    float p[32], o[32];  // (row, key), (row, value column) fp32
+    b.stages().wait_full(slot);
+    uint32_t query[n / 4];  // a left operand of two products, read once
+#pragma unroll
+    for (int k = 0; k < n / 16; ++k)
+      ptx::load_blocks(*reinterpret_cast<uint32_t(*)[4]>(query + 4 * k),
+                       stage + L::query + (k / 4) * L::narrow + swizzled(16 * warp + (lane & 15), 2 * (k % 4) + (lane >> 4)));
+    ptx::pin(query);
+    ptx::product_fence();
+    hopper::multiply_rows<n, 64>(p, query, stage + L::key, L::narrow);
+    b.states().wait_full({parity, phase});
+    ptx::product_fence();
+    hopper::multiply_rows<n, 64>(o, query, b.state(parity), L::narrow);
+    const factors& f = b.numbers(slot.slot);
+    ptx::product_wait<1>();
+    ptx::pin(p);
+    uint32_t scores[16];  // (row, key) as a left operand
+    weigh_scores(scores, p, f, warp, lane);
+    const float inner[2] = {f.inner[row0], f.inner[row0 + 8]};
+    ptx::product_wait<0>();
+    ptx::pin(o);
+    ptx::pin(scores);
+#pragma unroll
+    for (int e = 0; e < 32; ++e) o[e] *= inner[(e >> 1) & 1];
+    __syncwarp();
+    if (lane == 0) b.states().release({parity, phase}), b.stages().release(slot);
+    b.writes().wait_full({parity, phase});
+    ptx::product_fence();
+    hopper::accumulate<64, 64>(o, scores, b.written(parity), L::narrow);
+    if (thread == 0) ptx::bulk_wait_read<0>();
+    ptx::named_sync<128>(barrier);  // the previous tile has left the buffer
+    ptx::product_wait<0>();
+    ptx::pin(o);
+    __syncwarp();
+    if (lane == 0) b.writes().release({parity, phase});
+    hopper::store_rounded<64>(o, tile, 0, 16 * warp, lane);
+    ptx::fence_async_shared();
+    ptx::named_sync<128>(barrier);
+    if (b.packed && valid < chunk) {
+      sweep::store_rows(b.r, s, b.head, b.slice, first, valid, b.memory.generic + L::out + parity * L::narrow, thread);
+    } else if (thread == 0) {
+      ptx::tensor_store(&b.r.out, tile, 0, static_cast<int>(s.row) + first, b.slice, b.head, s.batch);
+      ptx::bulk_commit();
+    }
+    slot.next();
+    slot.next();
+  }
+  if (thread == 0) ptx::bulk_wait<0>();
+}
+
+}  // namespace coefdyn::cuda::delta
