@@ -114,12 +114,13 @@ struct lowered_row {
       for (int part = 0; part < o.n; part += n)
         by_channel(n, o.bonus + idx(i) * o.n + part, [&](int c) { return R(A::bonus(at, c)) * k[part + c]; });
   }
-  /// P of pair p one token on, its cos and sin: where every token turns by the same angle, from those of the token before.
+  /// P of pair p one token on, its cos and sin: where every token turns by the same angle, from those of the token before, in more digits
+  /// than R has.
   void turn_on(int p) const {
     const double_of<R> by = double_of<R>(R(A::angle(at, p)));
     o.angle[p] = within_a_turn(o.angle[p] + by);
     if (!o.acts(r) && math::is_nan(o.angle[p])) o.angle[p] = double_of<R>(0);  // any number is as right
-    if constexpr (traits_::structure.constant) {
+    if constexpr (O::same_angles) {
       if (i == 0) o.co_each[p] = math::cos(by), o.si_each[p] = math::sin(by);
       else if (!math::is_nan(o.co_each[p])) {
         const double_of<R> co = o.co_now[p], si = o.si_now[p];

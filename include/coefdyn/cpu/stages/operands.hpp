@@ -22,6 +22,8 @@ struct operands {
   static constexpr bool corrects = traits_::structure.correction != rank_one::none;
   static constexpr bool tied = traits_::structure.correction == rank_one::along_key && traits_::scale_is_scalar;
   static constexpr bool turns = traits_::structure.turns != turning::none;
+  /// Every token turns by the same angle, which is known in more digits than R has.
+  static constexpr bool same_angles = turns && traits_::structure.constant && !std::is_same_v<R, double_of<R>>;
   static constexpr bool before = traits_::structure.order == reads::before_write;
   static constexpr int micro = traits_::micro;
   /// K is the frame's own key rows: nothing changes them.
@@ -58,7 +60,7 @@ struct operands {
     if (turns)
       co = turning_rows(a), si = turning_rows(a), angle = a.take<double_of<R>>(n / 2), co_now = a.take<double_of<R>>(n / 2),
       si_now = a.take<double_of<R>>(n / 2);
-    if (turns && traits_::structure.constant) co_each = a.take<double_of<R>>(n / 2), si_each = a.take<double_of<R>>(n / 2);
+    if (same_angles) co_each = a.take<double_of<R>>(n / 2), si_each = a.take<double_of<R>>(n / 2);
     m = a.take<R>(tokens);
     if (traits_::stabilised) shift = a.take<R>(tokens);
     if (traits_::stabilised && before) read_scale = a.take<R>(tokens), bonus_scale = a.take<R>(tokens);
