@@ -5,7 +5,9 @@
 
 /// Backward of the convolution.
 ///
-///   dv_j = sum_{i>=j} K_(i-j) dy_i,   dK_t = sum over sequences, columns and i of dy_i v_(i-t);   dv^ = conj(K^) dy^, dK^ = conj(v^) dy^
+///   dv_j = sum_{i>=j} K_(i-j) dy_i,   dK_t = sum over sequences, columns and i of dy_i v_(i-t)
+///
+/// as transforms: dv^ = conj(K^) dy^, dK^ = conj(v^) dy^.
 namespace coefdyn::cpu {
 
 template <class M, class R, class X>
