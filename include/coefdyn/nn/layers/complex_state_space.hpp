@@ -149,6 +149,17 @@ struct one_and_minus_i {
 struct one_everywhere {
   COEFDYN_HD double operator()(idx) const { return 1; }
 };
+/// y + D u, y by a mixer whose every channel is a state of z.n numbers.
+template <class Form, class M, class R, class On>
+value<R> mix_channels(tape<R, On>& t, const mixed_streams<M, R, field::complex>& streams, const sizes& z, const value<R>& u,
+                      const parameter& D) {
+  extents e;
+  e.batch = e.sequences = u.batch, e.time = u.time;
+  e.readers = e.queries = e.keys = e.states = int(z.width);
+  e.n = z.n, e.d = 1;
+  const value<R> y = mix<M, heads::grouped_queries, field::complex, Form>(t, streams, e);
+  return map(t, and_skip{}, y, u, t.shared(D));
+}
 }  // namespace detail
 
 /// Orvieto et al., arXiv:2303.06349, names of minimal-LRU: lambda = exp(-exp(nu_log) + i exp(theta_log)), h = lambda h + exp(gamma_log) B
@@ -232,12 +243,7 @@ class s4 {
     const auto [A, B] = discretise_dplr(t, p_, size.width, size.n);
     mixed_streams<mixer_type, R, field::complex> streams;
     streams.of = {t.shared(C_), B, u, A};
-    extents e;
-    e.batch = e.sequences = u.batch, e.time = u.time;
-    e.readers = e.queries = e.keys = e.states = int(size.width);
-    e.n = size.n, e.d = 1;
-    const value<R> y = mix<mixer_type, heads::grouped_queries, field::complex, Form>(t, streams, e);
-    return map(t, detail::and_skip{}, y, u, t.shared(D_));
+    return detail::mix_channels<Form>(t, streams, size, u, D_);
   }
 
   const sizes size;
@@ -283,12 +289,7 @@ class s4d {
                                                         map(t, detail::held_output<true>{}, C_re, C_im, log_dt, log_A_real, A_imag))),
                   constants(t, 2 * size.width * size.n, detail::one_and_nothing{}), u,
                   map(t, detail::minus_exponential_of_sum{}, log_A_real, log_dt), map(t, detail::scaled_by_exponential{}, A_imag, log_dt)};
-    extents e;
-    e.batch = e.sequences = u.batch, e.time = u.time;
-    e.readers = e.queries = e.keys = e.states = int(size.width);
-    e.n = size.n, e.d = 1;
-    const value<R> y = mix<mixer_type, heads::grouped_queries, field::complex, Form>(t, streams, e);
-    return map(t, detail::and_skip{}, y, u, t.shared(D_));
+    return detail::mix_channels<Form>(t, streams, size, u, D_);
   }
 
   const sizes size;
