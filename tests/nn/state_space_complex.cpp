@@ -23,6 +23,19 @@ TEST_CASE("gradients are slopes, steps are the sequence: complex state space mod
   }
 }
 
+template <class Layer>
+void refuses_no_modes(const char* sentence) {
+  nn::parameter_list names;
+  nn::sizes z = law::sizes_of(8, 2);
+  z.n = 0;
+  CHECK_THROWS_WITH_AS(Layer(nn::scope(names), z), sentence, invalid_input);
+}
+TEST_CASE("complex state space models without modes are refused") {
+  refuses_no_modes<nn::lru>("coefdyn: sizes of an LRU: expected width and n of at least 1, given 8 and 0");
+  refuses_no_modes<nn::s4>("coefdyn: sizes of an S4: expected width and n of at least 1, given 8 and 0");
+  refuses_no_modes<nn::s4d>("coefdyn: sizes of an S4D: expected width and n of at least 1, given 8 and 0");
+}
+
 /// In another form.
 template <class Layer, class Form>
 std::vector<double> output_of(const nn::sizes& z, idx B, idx T, std::vector<double>& gradients) {

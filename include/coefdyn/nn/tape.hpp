@@ -9,7 +9,7 @@
 #include "parameter.hpp"
 #include "past.hpp"
 
-/// A step's memory: activations, their gradients, and how to go back. An operation computes when it is called, and leaves its backward.
+/// Activations, their gradients, and the way back: an operation computes when called and leaves its backward. Above 300 lines: one class.
 namespace coefdyn::nn {
 
 /// An activation: batch x time rows of `columns` numbers, `stride` apart; stride 0 is one row for all. No gradient: none is wanted.

@@ -18,7 +18,7 @@
 #include "adamw.hpp"
 #include "schedule.hpp"
 
-/// From a model and a task to a trained model.
+/// From a model and a task to a trained model. Above 300 lines: one class, and a page on a step's memory before it.
 namespace coefdyn::train {
 
 /// How a training goes.

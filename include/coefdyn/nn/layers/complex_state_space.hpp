@@ -149,6 +149,12 @@ struct one_and_minus_i {
 struct one_everywhere {
   COEFDYN_HD double operator()(idx) const { return 1; }
 };
+/// The sizes, or a refusal where there is no channel or no mode.
+inline const sizes& checked_modes(const sizes& z, const char* name) {
+  if (z.width < 1 || z.n < 1)
+    throw invalid_input(name, "width and n of at least 1", std::to_string(z.width) + " and " + std::to_string(z.n));
+  return z;
+}
 /// y + D u, y by a mixer whose every channel is a state of z.n numbers.
 template <class Form, class M, class R, class On>
 value<R> mix_channels(tape<R, On>& t, const mixed_streams<M, R, field::complex>& streams, const sizes& z, const value<R>& u,
@@ -169,7 +175,7 @@ class lru {
  public:
   using mixer_type = mixers::s5;
 
-  lru(const scope& s, const sizes& z) : size(checked(z)) {
+  lru(const scope& s, const sizes& z) : size(detail::checked_modes(z, "sizes of an LRU")) {
     const idx N = size.n, D = size.width;
     const auto ring = [](random_stream& r, std::span<double> x) {  // |lambda| in the ring of radii 0.9 to 0.99, uniform by area
       for (double& v : x) v = std::log(-0.5 * std::log(r.unit() * (0.99 * 0.99 - 0.9 * 0.9) + 0.9 * 0.9));
@@ -212,11 +218,6 @@ class lru {
   const sizes size;
 
  private:
-  static sizes checked(const sizes& z) {
-    if (z.width < 1 || z.n < 1)
-      throw invalid_input("sizes of an LRU", "width and n of at least 1", std::to_string(z.width) + " and " + std::to_string(z.n));
-    return z;
-  }
   parameter theta_log_, nu_log_, gamma_log_, B_re_, B_im_, C_re_, C_im_, D_;
 };
 
@@ -226,9 +227,7 @@ class s4 {
  public:
   using mixer_type = mixers::s4;
 
-  s4(const scope& s, const sizes& z) : size(z) {
-    if (z.width < 1 || z.n < 1)
-      throw invalid_input("sizes of an S4", "width and n of at least 1", std::to_string(z.width) + " and " + std::to_string(z.n));
+  s4(const scope& s, const sizes& z) : size(detail::checked_modes(z, "sizes of an S4")) {
     const idx D = z.width, N = z.n;
     p_.Lambda_re = s.matrix("Lambda_re", D, N, start::constant(-0.5), false);
     p_.Lambda_im = s.matrix("Lambda_im", D, N, from_hippo(N, N, [](const hippo_legs& h, std::size_t i) { return h.Lambda_im[i]; }), false);
@@ -267,9 +266,7 @@ class s4d {
  public:
   using mixer_type = mixers::s4d;
 
-  s4d(const scope& s, const sizes& z) : size(z) {
-    if (z.width < 1 || z.n < 1)
-      throw invalid_input("sizes of an S4D", "width and n of at least 1", std::to_string(z.width) + " and " + std::to_string(z.n));
+  s4d(const scope& s, const sizes& z) : size(detail::checked_modes(z, "sizes of an S4D")) {
     const idx D = z.width, N = z.n;
     log_dt_ = s.vector("log_dt", D, start::uniform(std::log(1e-3), std::log(1e-1)));
     log_A_real_ = s.matrix("log_A_real", D, N, start::constant(std::log(0.5)), false);
