@@ -28,6 +28,27 @@ bool repeats(const G& g, list<Need...>) {  // a gradient with a stride of 0 is a
       ...);
   return any;
 }
+/// Whether heads add to each other's gradients; sums of streams without time are made apart (constant_slots).
+template <class G, class... Need>
+bool repeats_over_heads(const G& g, list<Need...>) {
+  bool any = false;
+  (
+      [&] {
+        if constexpr (Need::timed && Need::headed) {
+          const auto& v = g.template of<Need>();
+          any = any || (v.data && v.strides[2] == 0 && v.extents[2] > 1);
+        }
+      }(),
+      ...);
+  return any;
+}
+/// Which groups of heads a backward pass may do at once: all; those of different key heads, where a gradient is a sum over sequences; none,
+/// where it is one over heads too. The others go in the order of their numbers.
+enum class at_once { all, heads, none };
+template <class Needs, class G>
+at_once groups_at_once(const G& g) {
+  return !repeats(g, Needs{}) ? at_once::all : repeats_over_heads(g, Needs{}) ? at_once::none : at_once::heads;
+}
 COEFDYN_CHECK void check_gradient_state(const any_state& s, const extents& e, const char* name) {
   const idx S_want[] = {e.sequences, e.states, e.n, e.d}, z_want[] = {e.sequences, e.states, e.n};
   if (s.given()) expect_view(name, " S", s.S, S_want);

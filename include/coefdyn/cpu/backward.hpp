@@ -46,11 +46,11 @@ template <class Executor, class Form, class X, class DY, class G>
 void launch(const device::cpu<Executor>& on, Form f, const backward_pass<X, DY, G>& pass, workspace ws) {
   using M = typename X::mixer_type;
   std::byte* const memory = coefdyn::detail::aligned_to_line(ws.data());
-  const bool in_order = coefdyn::detail::repeats(pass.g, typename X::needs{});
+  const auto at_once = coefdyn::detail::groups_at_once<typename X::needs>(pass.g);
   if constexpr (angles_by_differences<M, Form>)
     if (coefdyn::detail::wants_rows_alone(pass.g, typename X::needs{}))
-      return coefdyn::cpu::launch_backward<M, form_real<Form, typename X::real>>(on.executor, f, pass, memory, in_order);
-  coefdyn::cpu::launch_backward<M, backward_real<M, Form, typename X::real>>(on.executor, f, pass, memory, in_order);
+      return coefdyn::cpu::launch_backward<M, form_real<Form, typename X::real>>(on.executor, f, pass, memory, at_once);
+  coefdyn::cpu::launch_backward<M, backward_real<M, Form, typename X::real>>(on.executor, f, pass, memory, at_once);
 }
 
 }  // namespace device

@@ -50,20 +50,6 @@ void check_convolution_gradients(const X& x, const G& g, const carried_gradients
   if (any_state(s.final).given() || any_state(s.initial).given())
     refuse({"carry"}, {"no gradient of a state in form::convolution; form::recurrent and form::chunkwise carry one"}, {"a state"});
 }
-/// Whether heads write into each other's gradients.
-template <class G, class... Need>
-bool repeats_over_heads(const G& g, list<Need...>) {
-  bool any = false;
-  (
-      [&] {
-        if constexpr (Need::timed && Need::headed) {
-          const auto& v = g.template of<Need>();
-          any = any || (v.data && v.strides[2] == 0 && v.extents[2] > 1);
-        }
-      }(),
-      ...);
-  return any;
-}
 }  // namespace detail
 
 namespace device {

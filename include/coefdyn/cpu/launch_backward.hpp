@@ -43,12 +43,14 @@ std::size_t constant_bytes(const extents& e) {
 }
 
 template <class M, class R, class Executor, class Form, class X, class DY, class G>
-void launch_backward(const Executor& over, Form f, const backward_pass<X, DY, G>& pass, std::byte* memory, bool in_order) {
+void launch_backward(const Executor& over, Form f, const backward_pass<X, DY, G>& pass, std::byte* memory,
+                     coefdyn::detail::at_once groups_at_once) {
   const extents& e = pass.e;
   const X& x = pass.x;
   const G& g = pass.g;
   const std::size_t per_worker = backward_bytes_per_worker<M, R, X>(f, e, pass.longest);
-  const bool first = !g.accumulate && !in_order;
+  using coefdyn::detail::at_once;
+  const bool first = !g.accumulate && groups_at_once == at_once::all;
   clear_gradients<X>(g, first, typename X::needs{});
   arena shared{memory, constant_bytes<M, R, X>(e), 0};
   constant_slots<M, R, X> slots(shared, e);
@@ -71,8 +73,12 @@ void launch_backward(const Executor& over, Form f, const backward_pass<X, DY, G>
       slots.keep(e, head, w.grads);
     }
   };
-  if (in_order) serial{}(groups(e), item);
-  else over(groups(e), item);
+  if (groups_at_once == at_once::all) over(groups(e), item);
+  else if (groups_at_once == at_once::none) serial{}(groups(e), item);
+  else
+    over(e.keys, [&](idx key, int worker) {
+      for (idx s = 0; s < e.sequences; ++s) item(s * e.keys + key, worker);
+    });
   slots.add_all(x, e, g);
 }
 template <class W>

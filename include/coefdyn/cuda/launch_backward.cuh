@@ -83,15 +83,22 @@ struct backward_plan {
     return true;
   }
   idx backward_bytes(bool) const { return slots + slow * blocks; }
-  /// Where a gradient adds several items into one element, one block takes them all.
+  /// Where a gradient adds several items into one element, one block takes them all, in their order; items of a key head are a multiple
+  /// of its divisors apart, and so are those of a block.
+  idx blocks_of(coefdyn::detail::at_once groups) const {
+    using coefdyn::detail::at_once;
+    if (groups != at_once::heads) return groups == at_once::all || blocks <= 1 ? blocks : 1;
+    idx count = e.keys < blocks ? e.keys : blocks;
+    while (count > 1 && e.keys % count != 0) --count;
+    return count;
+  }
   template <class Call>
   void run_backward(cudaStream_t stream, const X& x, const Call& call, std::byte* ws, const std::byte*, tensor) const {
     using G = std::remove_cvref_t<decltype(call.g)>;
-    const bool in_order = coefdyn::detail::repeats(call.g, typename X::needs{});
     clear_gradients(stream, call.g, typename X::needs{});
     R* const slot = reinterpret_cast<R*>(ws);
-    launch(stream, backward_kernel<Block, M, R, X, Call>, "backward_kernel", in_order && blocks > 1 ? 1 : blocks, Block::threads,
-           std::size_t(fast),
+    launch(stream, backward_kernel<Block, M, R, X, Call>, "backward_kernel",
+           blocks_of(coefdyn::detail::groups_at_once<typename X::needs>(call.g)), Block::threads, std::size_t(fast),
            backward_arguments<R, X, Call>{.x = x,
                                           .e = e,
                                           .longest = longest,
