@@ -105,6 +105,7 @@ void backward_with(const Device& on, Form form_, const X& x, const view<DY, 4>& 
       expect_states_in_reach<Device>(c);
       expect_reach(s.final, memory_of<Device>::on_host, "gradient of the final state");
       expect_reach(s.initial, memory_of<Device>::on_host, "gradient of the initial state");
+      expect_no_state_beside_dropout(form_, any_state(c.initial)), expect_no_state_beside_dropout(form_, any_state(s.initial));
       check_backward(x, pass.e, dy, g, c, s, ws);
       if constexpr (Looks && memory_of<Device>::on_host) check_values(x, dy, c, s);
       expect_workspace<Device>(ws, bytes(on, f, pass, more...), "backward_workspace_bytes");

@@ -33,6 +33,19 @@ void check_form(const Form&) {}
   if (f.length < 0) refuse({"form::chunkwise length"}, {"a number of tokens, or 0 for the tuned one"}, {f.length});
   if (f.memory.save_every < 1) refuse({"form::chunkwise memory.save_every"}, {"a number of chunks of at least 1"}, {f.memory.save_every});
 }
+[[gnu::noinline]] inline void check_form(const form::parallel& f) {
+  if (!(f.drop.p >= 0 && f.drop.p < 1))
+    COEFDYN_THROW invalid_input("form::parallel drop.p", "a probability from 0 to less than 1", std::to_string(f.drop.p));
+  if (f.drop.p > 0 && !f.drop.draws)
+    refuse({"form::parallel drop.draws"}, {"a stream of random numbers, where drop.p is above 0"}, {"none"});
+}
+/// Whether the form can have the states that a call brings.
+template <class Form>
+void expect_no_state_beside_dropout(const Form& f, const any_state& state_) {
+  if constexpr (std::is_same_v<Form, form::parallel>)
+    if (f.drop.p > 0 && state_.given())
+      refuse({"initial state"}, {"none where form::parallel drops weights: what a state holds has none"}, {"a state"});
+}
 COEFDYN_CHECK void expect_no_repeats(const char* prefix, const char* name, const any_view& v) {
   for (int a = 0; a < v.rank; ++a)
     if (v.strides[a] == 0 && v.extents[a] > 1 && v.data && has_elements(v.rank, v.extents))
@@ -127,6 +140,7 @@ void run_with(const Device& on, Form form_, const X& x, const view<Out, 4>& y, c
   if constexpr (form_exists<Form, typename X::mixer_type> && is_written<Out>())
     with_pass(on, form_, x, y, c, [&](auto f, const auto& pass) {
       expect_states_in_reach<Device>(c);
+      expect_no_state_beside_dropout(form_, any_state(c.initial));
       check_call<Form>(x, y, c, pass.e, ws);
       if constexpr (Looks && memory_of<Device>::on_host) check_values(x, c);
       expect_workspace<Device>(ws, bytes(on, f, pass), "workspace_bytes");

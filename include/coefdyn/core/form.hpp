@@ -14,6 +14,9 @@
 /// token 0 in the chunkwise form; and on CUDA, what is 0 within a tile or chunk by order of time. The convolution transforms whole
 /// sequences: NaN or an infinity in one of a sequence's values is NaN at all its tokens, and what a token's value adds to tokens before it
 /// is rounding, not 0.
+namespace coefdyn {
+class random_stream;
+}
 namespace coefdyn::form {
 
 /// What a backward pass keeps of the forward states: one every `save_every` chunks, the others are computed again. With
@@ -23,9 +26,23 @@ struct memory_policy {
   int save_every = 8;
 };
 
+/// Dropout of the weights phi(s) that a read gives to writes: each is multiplied by 1 / (1 - p) or, with probability p, by 0; what
+/// normalises them is the sum of all, so that it is softmax(..) that is dropped. The weight that reading head h of batch row b gives at
+/// token t to row j of the T m micro-steps is kept where word ((b H_q + h) T + t) T m + j of the stream is at least p as a unit number:
+/// backward draws the same words again. What a state holds has no weights, so no state comes in.
+///
+/// source  Vaswani et al., arXiv:1706.03762, as published code has it; Srivastava et al., JMLR 15 (2014)
+struct weight_dropout {
+  double p = 0;                          // 0 <= p < 1
+  const random_stream* draws = nullptr;  // where the device reads it
+};
+
 struct definition {};  // as written: T^2 applications of A, any mixer
-struct parallel {};    // tiled T^2, no T x T storage: any phi, A_t with structure
-struct recurrent {};   // token by token, state n x d: phi linear
+/// Tiles of T^2 scores, no T x T storage: any phi, A_t with structure.
+struct parallel {
+  weight_dropout drop{};  // in training
+};
+struct recurrent {};  // token by token, state n x d: phi linear
 /// Matrix products within chunks, the state between them: phi linear, A_t with structure or constant.
 struct chunkwise {
   int length = 0;          // tokens per chunk; 0 takes the tuned one

@@ -29,8 +29,8 @@ struct layouts {
     const idx length = tuning_for<M, R>(e.n, e.d).window;
     return {a, e, int(length < longest ? length : longest > 0 ? longest : 1)};
   }
-  static parallel_head<M, R, X> lay(form::parallel, arena& a, const extents& e, idx longest) {
-    return {a, e, longest, tuning_for<M, R>(e.n, e.d).tile};
+  static parallel_head<M, R, X> lay(form::parallel f, arena& a, const extents& e, idx longest) {
+    return {a, e, longest, tuning_for<M, R>(e.n, e.d).tile, f.drop};
   }
   static chunkwise_head<M, R, X> lay(form::chunkwise f, arena& a, const extents& e, idx longest) {
     const idx length = f.length > 0 ? f.length : tuning_for<M, R>(e.n, e.d).chunk;

@@ -13,8 +13,8 @@ template <class M, class R, class X>
 struct backward_layouts {
   static definition_backward_head<M, R, X> lay(form::definition, arena& a, const extents& e, idx longest) { return {a, e, longest}; }
   static recurrent_backward_head<M, R, X> lay(form::recurrent, arena& a, const extents& e, idx longest) { return {a, e, longest}; }
-  static parallel_backward_head<M, R, X> lay(form::parallel, arena& a, const extents& e, idx longest) {
-    return {a, e, longest, tuning_for<M, R>(e.n, e.d).tile};
+  static parallel_backward_head<M, R, X> lay(form::parallel f, arena& a, const extents& e, idx longest) {
+    return {a, e, longest, tuning_for<M, R>(e.n, e.d).tile, f.drop};
   }
   /// A constant map without structure has no closed chunk form: its gradient goes token by token.
   static recurrent_backward_head<M, R, X> lay(form::chunkwise, arena& a, const extents& e, idx longest)

@@ -4,6 +4,7 @@
 #include "../stages/machine.hpp"
 #include "../stages/readout_rows.hpp"
 #include "../stages/tile.hpp"
+#include "../stages/weight_draws.hpp"
 
 /// The parallel form: tiles of scores, right to left from each query's own tile, weighted by phi and summed at once; any
 /// readout map, no T x T storage. An exponential phi under a normalization divides by the running maximum's exponential (online softmax).
@@ -26,9 +27,10 @@ struct parallel_head {
   R* keys = nullptr;    // (tiles, n, rows): each summary's moved, transposed
   R *Q = nullptr, *p = nullptr, *Z = nullptr, *Y = nullptr, *m = nullptr, *factor = nullptr, *scratch = nullptr, *S = nullptr;
   R *sums = nullptr, *ones = nullptr;  // (rows): of weights; (columns)
+  weight_draws<M, R> draws;
 
   parallel_head() = default;
-  parallel_head(arena& a, const extents& size, idx tokens, int length_, bool backward = false)
+  parallel_head(arena& a, const extents& size, idx tokens, int length_, const form::weight_dropout& drop = {}, bool backward = false)
       : length(length_),
         n(traits_::lowered(size.n)),
         d(size.d),
@@ -44,6 +46,7 @@ struct parallel_head {
     Q = a.take<R>(rows * n), p = a.take<R>(length), Z = a.take<R>(rows * rows), Y = a.take<R>(rows * e), m = a.take<R>(rows),
     factor = a.take<R>(rows), scratch = a.take<R>(3 * idx(size.n)), S = a.take<R>(idx(n) * e);
     sums = a.take<R>(rows), ones = a.take<R>(rows);
+    draws.drop = drop;
   }
   tile_summary<M, R> summary(idx j, int rows) const { return {summaries + j * per_tile, rows, n}; }
   R* value_rows(idx j) const { return values + j * idx(length) * traits_::micro * e; }
@@ -73,9 +76,9 @@ struct parallel_head {
   /// Whether a read row of this tile sees a row of this tile.
   static constexpr bool sees_own(int read, int row) { return traits_::structure.order == reads::before_write ? row < read : row <= read; }
 
-  /// Weights of scores against `columns` rows of values, added to Y, their sums at d; `own`: the tile's own, with its mask and
-  /// bonus.
-  void weigh(int rows_q, int columns, const R* V, bool own) {
+  /// Weights of scores against the `columns` rows of values of tile k, added to Y, the sums of all of them at d; `own`: the tile's own,
+  /// with its mask and bonus.
+  void weigh(int rows_q, int columns, idx k, const R* V, bool own) {
     if constexpr (O::before)
       if (own) put_bonus(rows_q, columns);
     if constexpr (takes_maximum<M>) {
@@ -92,6 +95,7 @@ struct parallel_head {
         t.machine.row_dots(rows_q, columns, Z, columns, ones, 0, sums);
       }
     }
+    drop_weights(rows_q, columns, k, own, Z);
     if (own && !bonus_is_above) t.machine.nn_lower_left(rows_q, d, Z, columns, V, e, Y, e);
     else t.machine.nn(rows_q, d, columns, Z, columns, V, e, Y, e);
     if constexpr (traits_::needs_sum)
@@ -114,6 +118,18 @@ struct parallel_head {
       const int w = i * traits_::micro + traits_::micro - 1;
       Z[idx(read_row<M>(i)) * columns + w] = p[i] * o.b[w];
     }
+  }
+  /// x (rows, columns), which belongs to weights of tile k, times what their draws say; of the tile's own, those at or before the read.
+  void drop_weights(int rows_q, int columns, idx k, bool own, R* x) const {
+    if (!draws.given()) return;
+    run_on(t.machine.where(), [&] {
+      for (int i = 0; i < rows_q / traits_::micro; ++i) {
+        R* const row = x + idx(read_row<M>(i)) * columns;
+        const std::uint64_t first = draws.word(i, k * length * traits_::micro);
+        by_channel(own ? (i + 1) * traits_::micro : columns, row,
+                   [&](int c) { return draws.factor_at(first + std::uint64_t(c)) * row[c]; });
+      }
+    });
   }
   /// `value` where row i does not weigh column j.
   void hide(int rows_q, int columns, bool own, R value) const {
@@ -151,12 +167,12 @@ void sum_over_tiles(parallel_head<M, R, X>& w, idx j, int rows, R* Q, bool from_
   clear(w.Y, idx(rows) * w.e);
   for (int i = 0; i < rows; ++i) w.m[i] = starting_maximum<M, R>();
   w.t.own(w.o, w.summary(j, rows), Q, w.Z);
-  w.weigh(rows, rows, w.o.V, true);
+  w.weigh(rows, rows, j, w.o.V, true);
   const int columns = w.length * traits_::micro;
   for (idx k = j - 1; k >= 0; --k) {
     moved(k);
     w.score(rows, k, Q);
-    w.weigh(rows, columns, w.value_rows(k), false);
+    w.weigh(rows, columns, k, w.value_rows(k), false);
     if (k || from_state) w.summary(k, columns).transport(w.t.machine, rows, Q, w.Z);
   }
 }
@@ -169,6 +185,7 @@ void parallel_reads(const X& x, const extents& size, const head_place& head, con
   for (int r = 0; r < head.readers && from < count; ++r) {
     gather<M>(w.t.machine.where(), x, size, head.s, head.at(r), at + from, count - from, true, w.reads, w.scratch);
     R* Q = lower_reads<M>(w.reads, w.o, from, w.Q, w.p);
+    w.draws.begin(size, head, r, at);
     sum_over_tiles(w, j, rows, Q, from_state, [](idx) {});
     if constexpr (traits<M>::linear)
       if (from_state) w.t.machine.nn(rows, width, w.n, Q, w.n, w.S, width, w.Y, width);

@@ -26,8 +26,8 @@ struct parallel_backward_head {
   idx per_tile = 0;
 
   parallel_backward_head() = default;
-  parallel_backward_head(arena& a, const extents& size, idx tokens, int length)
-      : f(a, size, tokens, length, true),
+  parallel_backward_head(arena& a, const extents& size, idx tokens, int length, const form::weight_dropout& drop = {})
+      : f(a, size, tokens, length, drop, true),
         d(a, length, size.n, padded_width<M>(size.d), true),
         grads(a, size, tokens, length),
         back(a, f.t, length * traits_::micro, f.n) {
@@ -47,15 +47,28 @@ struct parallel_backward_head {
   R* queries_at(idx j) const { return passing + j * idx(f.length) * traits_::micro * f.n; }
 };
 
-/// Scores Z (rows, columns) become weights; dP their gradients' scores. m: the rows' final maximum.
+/// dP (rows, columns): gradients of weights, each of which is one term of the sum, dropped or not.
 template <class M, class R, class X>
-void weight_gradients(parallel_head<M, R, X>& f, int rows, int columns, const R* V, const R* dY, bool own, R* dP) {
-  using traits_ = traits<M>;
-  for (int i = 0; i < rows; ++i) {  // every weight is one term of the sum
-    const R from_sum = traits_::needs_sum ? dY[idx(i) * f.e + f.d] : R(0);
+void gradients_of_weights(parallel_head<M, R, X>& f, int rows, int columns, idx k, const R* V, const R* dY, bool own, R* dP) {
+  constexpr bool sums = traits<M>::needs_sum;
+  const bool drops = f.draws.given();
+  for (int i = 0; i < rows; ++i) {
+    const R from_sum = sums && !drops ? dY[idx(i) * f.e + f.d] : R(0);
     by_channel(columns, dP + idx(i) * columns, [&](int) { return from_sum; });
   }
   f.t.machine.nt(rows, columns, f.d, dY, f.e, V, f.e, dP, columns);
+  if (!drops) return;
+  f.drop_weights(rows, columns, k, own, dP);
+  for (int i = 0; sums && i < rows; ++i) {
+    R* const row = dP + idx(i) * columns;
+    by_channel(columns, row, [&, from_sum = dY[idx(i) * f.e + f.d]](int c) { return row[c] + from_sum; });
+  }
+}
+/// Scores Z (rows, columns) of tile k become weights as y has them; dP their gradients' scores. m: the rows' final maximum.
+template <class M, class R, class X>
+void weight_gradients(parallel_head<M, R, X>& f, int rows, int columns, idx k, const R* V, const R* dY, bool own, R* dP) {
+  using traits_ = traits<M>;
+  gradients_of_weights(f, rows, columns, k, V, dY, own, dP);
   const idx count = idx(rows) * columns;
   if constexpr (takes_maximum<M>) {  // phi = phi' = e^(z - m), m already the largest
     f.hide(rows, columns, own, math::minus_infinity<R>());
@@ -69,6 +82,7 @@ void weight_gradients(parallel_head<M, R, X>& f, int rows, int columns, const R*
     for (int i = 0; i < rows; ++i)
       for (int j = 0; j < columns; ++j)
         if (!f.weighs(i, j, own)) dP[idx(i) * columns + j] = R(0);
+  f.drop_weights(rows, columns, k, own, f.Z);
 }
 
 /// dS at a tile's end becomes dS at its start; S: the state at its start.
@@ -161,7 +175,7 @@ void earlier_tiles_backward(idx j, int rows, parallel_backward_head<M, R, X>& w)
     auto dk = w.gradient(k, full);
     const R* Q = w.queries_at(k);
     f.score(rows, k, Q);
-    weight_gradients(f, rows, full, f.value_rows(k), w.dY, false, w.dP);
+    weight_gradients(f, rows, full, k, f.value_rows(k), w.dY, false, w.dP);
     f.t.machine.tn(full, f.d, rows, f.Z, full, w.dY, f.e, w.value_gradients(k), f.e);
     w.back.through(s, rows, Q, w.dP, w.dQ, dk);
     w.back.leave(s, rows, Q, w.dQ, dk);
@@ -175,7 +189,7 @@ void own_tile_backward(idx j, int count, int rows, parallel_backward_head<M, R, 
   copy(w.Q0, idx(rows) * f.n, f.Q);
   f.t.own(f.o, f.summary(j, rows), f.Q, f.Z);
   if constexpr (O::before) f.put_bonus(rows, rows);
-  weight_gradients(f, rows, rows, f.o.V, w.dY, true, w.dP);
+  weight_gradients(f, rows, rows, j, f.o.V, w.dY, true, w.dP);
   R* dV_own = w.value_gradients(j);
   if constexpr (parallel_head<M, R, X>::bonus_is_above) f.t.machine.tn(rows, f.d, rows, f.Z, rows, w.dY, f.e, dV_own, f.e);
   else f.t.machine.tn_lower_left(rows, f.d, f.Z, rows, w.dY, f.e, dV_own, f.e);
@@ -193,6 +207,7 @@ void parallel_reads_backward(const X& x, const extents& size, const head_place& 
   gather<M>(machine.where(), x, size, head.s, head.at(r), at, count, true, f.reads, f.scratch);
   copy(lower_reads<M>(f.reads, f.o, 0, f.Q, f.p), idx(rows) * n, w.Q0);
   copy(w.Q0, idx(rows) * n, f.Q);
+  f.draws.begin(size, head, r, at);
   sum_over_tiles(f, j, rows, f.Q, true, [&](idx k) {  // keeps the queries as they come to each earlier tile
     f.summary(k, f.length * traits<M>::micro).enter(rows, f.Q);
     copy(f.Q, idx(rows) * n, w.queries_at(k));
