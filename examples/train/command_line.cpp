@@ -34,7 +34,8 @@ const char* about_size(const std::string& name) {
                                                         {"theta", "base of RoPE's angles"},
                                                         {"tau", "of gates sigmoid(x)^(1/tau)"},
                                                         {"cap", "of capped gates"},
-                                                        {"strongest", "beta's largest value"}};
+                                                        {"strongest", "beta's largest value"},
+                                                        {"drop_weights", "of paper_attention: probability of dropout of weights"}};
   const auto at = known.find(name);
   return at == known.end() ? "0: rank" : at->second;
 }

@@ -16,6 +16,12 @@ void nn_attention() {
   pooled.pooled = true, pooled.head = 19, pooled.positions = 33, pooled.gated = true, pooled.dropout = 0.1;
   using transformer = nn::paper_transformer<nn::paper_attention<mixers::softmax_rope_half, nn::convolution::yes>>;
   devices_agree("paper transformer, pooled", transformer(pooled), batch_of_ids(9, 33, 17, 1));
+  pooled.layer.drop_weights = 0.2;
+  devices_agree("softmax, weights dropped", transformer(pooled), batch_of_ids(9, 33, 17, 1));
+  nn::model_sizes linear = sizes_of(24, 17, 4, 2, 31);
+  linear.positions = 70, linear.dropout = 0.3, linear.layer.drop_weights = 0.2;
+  devices_agree("linear, weights dropped", nn::paper_transformer<nn::paper_attention<mixers::linear_attention_elu1>>(linear),
+                batch_of_ids(3, 70, 17, 70));
 }
 }  // namespace gpu_test
 

@@ -64,7 +64,7 @@ template <class Expect>
 void recorded_steps(const Expect& expect) {
   const tasks::in_context_recall task({.length = 32, .train = 100, .test = 40});  // epochs of 32, 32, 32 and 4 samples
   nn::model_sizes z = training<device::cuda>::sizes(task);
-  z.dropout = 0.2;
+  z.dropout = 0.2, z.layer.drop_weights = 0.1;
   const nn::paper_transformer<nn::paper_attention<mixers::softmax_rope_half, nn::convolution::yes>> dropping(z);
   train::settings s;
   s.rate = {.rate = 2e-3, .least = 1e-4, .warmup = 5, .steps = 19}, s.evaluate_every = 6;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <coefdyn/nn/dropout.hpp>
+#include <coefdyn/nn/layers/attention.hpp>
+#include <coefdyn/nn/layers/complex_state_space.hpp>
+#include <coefdyn/nn/models/language_model.hpp>
 #include <coefdyn/nn/models/paper_models.hpp>
 
 #include "law.hpp"
@@ -99,6 +102,69 @@ TEST_CASE("dropout in the models of the spectra's paper: gradients are slopes, e
   SUBCASE("ssm stack") {
     z.vocabulary = 5;
     dropout_in<nn::paper_ssm<law::small_layer>>(z, true);
+  }
+}
+
+/// Logits, then the gradients of a step with these draws.
+template <class Model>
+std::vector<double> step_of(const nn::model_sizes& z, std::optional<nn::dropout_draws> draws, int threads) {
+  const Model model(z);
+  nn::weights<double> w(model.parameters()), dw(model.parameters());
+  law::scramble(w, 12);
+  nn::tape<double> t(w, &dw, threads);
+  t.begin(draws);
+  std::vector<std::int64_t> ids(3 * 40);
+  for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = std::int64_t(i * i % 5);
+  const nn::value<double> y = model(t, nn::token_ids{ids.data(), 3, 40});
+  std::vector<double> out(y.data, y.data + y.rows() * y.columns);
+  nn::cross_entropy<double>(t, y, ids);
+  t.backward();
+  out.insert(out.end(), dw.data(), dw.data() + dw.size());
+  return out;
+}
+template <class M>
+void drops_weights_in_training(nn::model_sizes z) {
+  using model = nn::paper_transformer<nn::paper_attention<M>>;
+  z.layer.drop_weights = 0.25;
+  const nn::dropout_draws draws{3, 4};
+  law::gradients_are_slopes<model>(z, true, 7, draws);
+  const auto one = step_of<model>(z, draws, 1), evaluated = step_of<model>(z, {}, 1);
+  CHECK(one == step_of<model>(z, draws, 2));
+  CHECK(one == step_of<model>(z, draws, 3));
+  CHECK(one != step_of<model>(z, nn::dropout_draws{3, 5}, 1));
+  CHECK(one != evaluated);
+  z.recompute = true;  // draws the same words again
+  CHECK(one == step_of<model>(z, draws, 2));
+  z.recompute = false, z.layer.drop_weights = 0;
+  CHECK(evaluated == step_of<model>(z, {}, 1));
+}
+TEST_CASE("dropout of attention weights: gradients are slopes, evaluations have none, threads change no bit") {
+  nn::model_sizes z;
+  z.width = 8, z.vocabulary = 5, z.hidden = 4, z.layer.heads = 2;
+  SUBCASE("softmax") { drops_weights_in_training<mixers::softmax_attention>(z); }
+  SUBCASE("linear, with dropout of activations") {
+    z.dropout = 0.2;
+    drops_weights_in_training<mixers::linear_attention_elu1>(z);
+  }
+}
+TEST_CASE("dropout of attention weights is refused by layers that have no reads with weights, and out of range") {
+  const auto told = [](auto make) -> std::string {
+    try {
+      make();
+    } catch (const invalid_input& e) {
+      return e.what();
+    }
+    return "";
+  };
+  nn::model_sizes z;
+  z.width = 8, z.vocabulary = 5, z.layer.heads = 2, z.layer.n = 4, z.layer.drop_weights = 0.1;
+  const std::string in_no_form = "drop_weights: expected 0 in this layer: weights are dropped in form::parallel";
+  CHECK(told([&] { nn::language_model<nn::linear_attention<>> model(z); }).find(in_no_form) != std::string::npos);
+  CHECK(told([&] { nn::paper_ssm<nn::lru> model(z); }).find(in_no_form) != std::string::npos);
+  for (const double p : {1.0, -0.5, std::nan("")}) {
+    z.layer.drop_weights = p;
+    CHECK(told([&] { nn::paper_transformer<nn::paper_attention<>> model(z); }).find("expected a probability from 0 to less than 1") !=
+          std::string::npos);
   }
 }
 }  // namespace

@@ -123,8 +123,8 @@ TEST_CASE("a checkpoint of a device whose numbers are copied to the host") {
 TEST_CASE("resumed from a file in the middle of an epoch, a training ends at the bits of one that was not stopped") {
   const folder f;
   nn::model_sizes z = sizes();
-  z.positions = 16, z.dropout = 0.2;
-  using drops = train::trainer<nn::paper_transformer<nn::paper_attention<>>>;
+  z.positions = 16, z.dropout = 0.2, z.layer.drop_weights = 0.2;
+  using drops = train::trainer<nn::paper_transformer<nn::paper_attention<mixers::linear_attention_elu1>>>;
   drops whole(z, few(9)), first(z, few(9)), second(z, few(9));
   const train::outcome all = whole.fit(small);
   const train::outcome half = train::fit_with_checkpoints(first, small, {.path = f.at("c.safetensors"), .notes = {{"task", "recall"}}},

@@ -28,6 +28,7 @@ struct backward_arguments {
   idx slow_bytes, fast_bytes;
   R* slots;
   idx items;
+  form::weight_dropout drop;
 };
 template <class Block, class M, class R, class X, class Call>
 __global__ void __launch_bounds__(Block::threads) backward_kernel(const __grid_constant__ backward_arguments<R, X, Call> in) {
@@ -36,6 +37,7 @@ __global__ void __launch_bounds__(Block::threads) backward_kernel(const __grid_c
   const extents& e = in.e;
   memory a{fast, in.slow + idx(blockIdx.x) * in.slow_bytes, in.fast_bytes};
   Block w = lay_block<Block>(a, e, in.longest, in.length);
+  if constexpr (requires { w.f.draws; }) w.f.draws.drop = in.drop;
   const int members = cpu::states_per_group(e), readers = cpu::readers_per_state(e);
   const int state_numbers = constant_numbers(w.grads.state), reader_numbers = constant_numbers(w.grads.reader(0));
   R* const reader_slots = in.slots + e.sequences * e.states * state_numbers;
@@ -64,9 +66,11 @@ struct backward_plan {
   extents e;
   idx longest, fast = 0, slow = 0, items = 0, blocks = 0, slots = 0;
   int length = 0, state_numbers = 0, reader_numbers = 0;
+  form::weight_dropout drop{};
   template <class Form>
   backward_plan(Form f, const X&, const extents& e_, idx longest_) : e(e_), longest(longest_) {
     if constexpr (requires { f.length; }) length = f.length;
+    if constexpr (requires { f.drop; }) drop = f.drop;
     if (length <= 0) length = tuning_for<M, R>(e.n, e.d).chunk;
     if (length > longest) length = longest > 0 ? int(longest) : 1;
     memory a{nullptr, nullptr, largest_shared()};
@@ -108,7 +112,8 @@ struct backward_plan {
                                           .slow_bytes = slow,
                                           .fast_bytes = fast,
                                           .slots = slot,
-                                          .items = items});
+                                          .items = items,
+                                          .drop = drop});
     if (state_numbers)
       launch(stream, add_constants<M, R, X, G, false>, "add_constants", 64, 256, 0, call.g, e, static_cast<const R*>(slot), state_numbers);
     if (reader_numbers)

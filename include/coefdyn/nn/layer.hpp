@@ -22,6 +22,9 @@ template <class Stream, class Source>
 struct give {};
 /// Says that several value heads share one query and key head (heads::grouped_values).
 struct grouped_values {};
+/// Says that training may drop weights of its reads (sizes::drop_weights), which it then does in form::parallel; evaluation and decoding
+/// drop none and take the form that is fastest.
+struct drops_weights {};
 
 // ---- defaults ---------------------------------------------------------------------------------------------------------------
 /// A projection under the stream's own name.
@@ -125,7 +128,7 @@ struct make_stages<std::tuple<Stage...>> {
 };
 /// What the parts of a layer may say: sources of streams that the mixer has, stages, how values are grouped.
 template <class Needs, class Part>
-constexpr bool is_part = std::is_same_v<Part, grouped_values>;
+constexpr bool is_part = is_one_of<Part, grouped_values, drops_weights>;
 template <class Needs, class... Stage>
 constexpr bool is_part<Needs, after<Stage...>> = true;
 template <class... Need, class Stream, class Source>
@@ -142,13 +145,17 @@ class layer {
   using mixer_type = M;
   using needs = needs_of<M>;  // the mixer's streams, each of which has a source
   using heads_type = std::conditional_t<(std::is_same_v<Part, grouped_values> || ...), heads::grouped_values, heads::grouped_queries>;
-  static_assert(
-      (detail::is_part<needs, Part> && ...),
-      "coefdyn: a part of nn::layer<M, parts..> is give<stream, source> for a stream that M has, after<stages..> or grouped_values.");
+  static_assert((detail::is_part<needs, Part> && ...),
+                "coefdyn: a part of nn::layer<M, parts..> is give<stream, source> for a stream that M has, after<stages..>, grouped_values "
+                "or drops_weights.");
+  static constexpr bool may_drop_weights = (std::is_same_v<Part, drops_weights> || ...);
+  static_assert(!may_drop_weights || form_exists<form::parallel, M>,
+                "coefdyn: nn::drops_weights needs a mixer with a parallel form, in which its reads have weights; this one has none, since "
+                "its A_t declares no structure.");
 
   /// Names its parameters in `s`: those of the sources, then those of the stages.
   layer(const scope& s, const sizes& z)
-      : size(z.complete()),
+      : size(may_drop_weights ? z.complete() : without_dropped_weights(z).complete()),
         sources_(source_list::template make<M, heads_type>(s, size)),
         stages_(detail::make_stages<stages>::of(s, size)) {}
 
@@ -161,7 +168,7 @@ class layer {
     mixed_streams<M, R> streams;
     std::apply([&](const auto&... source) { streams.of = {c(source)...}; }, sources_);
     c.values = streams.of[2];
-    value<R> y = mix<M, heads_type>(t, streams, size.template call<heads_type>(u.batch, u.time));
+    value<R> y = mixed(t, streams, size.template call<heads_type>(u.batch, u.time));
     std::apply([&](const auto&... stage) { ((y = stage(c, y)), ...); }, stages_);
     return y;
   }
@@ -169,6 +176,11 @@ class layer {
   const sizes size;  // complete: what was left 0 is filled in
 
  private:
+  template <class R, class On>
+  value<R> mixed(tape<R, On>& t, const mixed_streams<M, R>& streams, const extents& e) const {
+    if constexpr (may_drop_weights) return mix_with_dropout<M, heads_type>(t, streams, e, size.drop_weights);
+    else return mix<M, heads_type>(t, streams, e);
+  }
   using source_list = detail::sources_of<needs, Part...>;
   using stages = typename detail::stages_of<Part...>::type;
   typename source_list::type sources_;

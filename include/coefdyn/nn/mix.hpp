@@ -108,6 +108,21 @@ void mix_after(tape<R, On>& t, past& before, const tokens<M, R, Heads, Over>& x,
     run(t.on, form_, all, y, {}, aligned(t.scratch(std::max(most, workspace_bytes(t.on, form_, all)) + 64)));
   }
 }
+/// The mixer by a form, and its way back.
+template <class M, class Heads, field Over, class Form, class R, class On>
+value<R> mix_by(tape<R, On>& t, Form form_, const mixed_streams<M, R, Over>& streams, const extents& e) {
+  const value<R> y = t.make(e.batch, e.time, e.readers * e.d);
+  const auto x = tokens_of<M, Heads, Over>(streams, e);
+  t.show(x);
+  run(t.on, form_, x, view<R, 4>(y.data, e.batch, e.time, e.readers, e.d), {}, aligned(t.scratch(workspace_bytes(t.on, form_, x) + 64)));
+  t.record([=](tape<R, On>& back) {
+    const auto again = tokens_of<M, Heads, Over>(streams, e);
+    const auto g = gradients_of<M, Heads, Over>(streams, e);
+    const view<const R, 4> dy(y.gradient, e.batch, e.time, e.readers, e.d);
+    backward(back.on, form_, again, dy, g, {}, {}, aligned(back.scratch(backward_workspace_bytes(back.on, form_, again) + 64)));
+  });
+  return y;
+}
 }  // namespace detail
 
 /// y = M(streams): the mixer as an operation, in the form said or that `form::automatic` chooses; after the tokens of the past, where there
@@ -117,23 +132,23 @@ void mix_after(tape<R, On>& t, past& before, const tokens<M, R, Heads, Over>& x,
 /// error   invalid_input where a source has not the shape of its stream, and as `run`
 template <class M, class Heads = heads::grouped_queries, field Over = field::real, class Form = form::automatic, class R, class On>
 value<R> mix(tape<R, On>& t, const mixed_streams<M, R, Over>& streams, const extents& e) {
+  if (!t.before()) return detail::mix_by<M, Heads>(t, Form{}, streams, e);
   const value<R> y = t.make(e.batch, e.time, e.readers * e.d);
-  const Form form_{};
   const auto x = detail::tokens_of<M, Heads, Over>(streams, e);
-  const view<R, 4> out(y.data, e.batch, e.time, e.readers, e.d);
   t.show(x);
-  if (t.before()) {
-    detail::mix_after(t, *t.before(), x, out, e);
-    return y;
-  }
-  run(t.on, form_, x, out, {}, detail::aligned(t.scratch(workspace_bytes(t.on, form_, x) + 64)));
-  t.record([=](tape<R, On>& back) {
-    const auto again = detail::tokens_of<M, Heads, Over>(streams, e);
-    const auto g = detail::gradients_of<M, Heads, Over>(streams, e);
-    const view<const R, 4> dy(y.gradient, e.batch, e.time, e.readers, e.d);
-    backward(back.on, form_, again, dy, g, {}, {}, detail::aligned(back.scratch(backward_workspace_bytes(back.on, form_, again) + 64)));
-  });
+  detail::mix_after(t, *t.before(), x, view<R, 4>(y.data, e.batch, e.time, e.readers, e.d), e);
   return y;
+}
+/// The same; in a step that has draws, as one of training has, by form::parallel, with weights dropped with probability p. Its stream is
+/// that of the next call of `dropout`.
+///
+/// error   invalid_input unless 0 <= p < 1
+template <class M, class Heads = heads::grouped_queries, field Over = field::real, class R, class On>
+value<R> mix_with_dropout(tape<R, On>& t, const mixed_streams<M, R, Over>& streams, const extents& e, double p) {
+  if (p == 0) return mix<M, Heads>(t, streams, e);
+  const auto site = t.next_site();
+  if (!site) return mix<M, Heads>(t, streams, e);
+  return detail::mix_by<M, Heads>(t, form::parallel{{p, t.draws_of(*site)}}, streams, e);
 }
 
 }  // namespace coefdyn::nn

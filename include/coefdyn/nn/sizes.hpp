@@ -16,11 +16,12 @@ struct sizes {
   int decay_rank = 0, rate_rank = 0, value_rank = 0, gate_rank = 0;  // of those of RWKV; 0: rank
   int layer = 0;                                                     // which of the model's layers this is
   int layers = 2;                                                    // of the model: output projections start smaller by sqrt(2 layers)
-  double eps = 0;        // of the norms after a mixer; 0: as published, which a layer's type says
-  double theta = 1e4;    // base of RoPE's angles
-  double tau = 16;       // of gates sigmoid(x)^(1/tau)
-  double cap = 15;       // of capped gates
-  double strongest = 1;  // beta's largest value: 2 allows eigenvalues down to -1
+  double eps = 0;           // of the norms after a mixer; 0: as published, which a layer's type says
+  double theta = 1e4;       // base of RoPE's angles
+  double tau = 16;          // of gates sigmoid(x)^(1/tau)
+  double cap = 15;          // of capped gates
+  double strongest = 1;     // beta's largest value: 2 allows eigenvalues down to -1
+  double drop_weights = 0;  // probability that a step of training drops a weight of a read, in layers with nn::drops_weights
 
   /// With every size said, or refused: heads have to divide what they share.
   sizes complete() const {
@@ -40,6 +41,8 @@ struct sizes {
     const char* const names[] = {"n", "d", "convolution", "rank", "layers"};
     for (int i = 0; i < 5; ++i)
       if (numbers[i] < 1) throw invalid_input(names[i], "at least 1", std::to_string(numbers[i]));
+    if (!(s.drop_weights >= 0 && s.drop_weights < 1))
+      throw invalid_input("drop_weights", "a probability from 0 to less than 1", std::to_string(s.drop_weights));
     return s;
   }
   /// What a call of B x T tokens looks like to the mixer.
@@ -56,12 +59,20 @@ struct sizes {
   }
 };
 
+/// The sizes, or a refusal of dropped weights by a layer that has no parallel form for its reads.
+inline const sizes& without_dropped_weights(const sizes& z) {
+  if (z.drop_weights != 0)
+    throw invalid_input("drop_weights", "0 in this layer: weights are dropped in form::parallel, in layers with nn::drops_weights",
+                        std::to_string(z.drop_weights));
+  return z;
+}
 /// f(name, size) for all of them that a model does not fill in itself (width, layer, layers), with the names of the members.
 template <class Sizes, class F>
 void each_layer_size(Sizes& z, F f) {
   f("heads", z.heads), f("key_heads", z.key_heads), f("n", z.n), f("d", z.d), f("convolution", z.convolution), f("rank", z.rank);
   f("decay_rank", z.decay_rank), f("rate_rank", z.rate_rank), f("value_rank", z.value_rank), f("gate_rank", z.gate_rank);
   f("eps", z.eps), f("theta", z.theta), f("tau", z.tau), f("cap", z.cap), f("strongest", z.strongest);
+  f("drop_weights", z.drop_weights);
 }
 
 }  // namespace coefdyn::nn

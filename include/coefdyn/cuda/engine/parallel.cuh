@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "../../cpu/stages/maximum.hpp"
+#include "../../cpu/stages/weight_draws.hpp"
 #include "chunkwise.cuh"
 #include "tile.cuh"
 
@@ -38,14 +39,16 @@ struct parallel_block {
   using O = operands<M, R>;
   using P = products<R, passes<X>>;
   static constexpr int threads = chunk_threads;
-  int n = 0, e = 0, ln = 0, le = 0, lr = 0;
+  int length = 0, n = 0, e = 0, ln = 0, le = 0, lr = 0;
   R *Y = nullptr, *Z = nullptr, *dots = nullptr, *m = nullptr, *factor = nullptr;  // (rows, e), (rows, rows), (rows, rows), (rows), (rows)
   R* mine = nullptr;                                                               // the block's own tile's summary
   tile<M, R, passes<X>> t;
   chunk_source<M, R, X> f;
+  cpu::weight_draws<M, R> draws;
 
-  COEFDYN_HD parallel_block(memory& a, const extents& x, int length)
-      : n(traits_::lowered(x.n)),
+  COEFDYN_HD parallel_block(memory& a, const extents& x, int length_)
+      : length(length_),
+        n(traits_::lowered(x.n)),
         e(value_width<M>(x.d)),
         ln(padded(n)),
         le(padded(e)),
@@ -80,8 +83,18 @@ struct parallel_block {
         Z[cpu::read_row<M>(i) * lr + w] = f.p[i] * f.o.b[w];
       });
   }
-  /// Weights of scores Z against `columns` rows of values V (le), added to Y.
-  __device__ __noinline__ void weigh(int rows, int columns, const R* V, bool own) const {
+  /// What the weight of read row i is multiplied by where it meets row j of tile k.
+  __device__ R kept(int i, int j, idx k) const { return draws.factor_at(draws.word(i / traits_::micro, k * length * traits_::micro + j)); }
+  /// The same as P::nn(Z, V) of weights that are dropped: their sums, V's last column, are those of all.
+  __device__ __noinline__ void add_dropped(int rows, int columns, idx k, const R* V) const {
+    if constexpr (traits_::needs_sum)
+      each_sum(
+          rows, columns, [&](int i, int j) { return Z[i * lr + j] * V[j * le + e - 1]; }, [&](int i, R sum) { Y[i * le + e - 1] += sum; });
+    each2(rows, columns, [&](int i, int j) { Z[i * lr + j] = kept(i, j, k) * Z[i * lr + j]; });
+    P::nn(rows, e - int(traits_::needs_sum), columns, Z, lr, V, le, Y, le);
+  }
+  /// Weights of scores Z against `columns` rows of values V (le) of tile k, added to Y.
+  __device__ __noinline__ void weigh(int rows, int columns, idx k, const R* V, bool own) const {
     if (own) own_bonus();
     if constexpr (cpu::takes_maximum<M>) {
       const int lane = int(threadIdx.x) % 32;
@@ -102,7 +115,8 @@ struct parallel_block {
       R& z = Z[i * lr + j];
       z = counts(i, j, own) ? M::readout::apply(cpu::takes_maximum<M> ? z - m[i] : z) : R(0);
     });
-    P::nn(rows, e, columns, Z, lr, V, le, Y, le);
+    if (draws.given()) add_dropped(rows, columns, k, V);
+    else P::nn(rows, e, columns, Z, lr, V, le, Y, le);
   }
   /// The queries in f.Q through all tiles before j, weights added to Y; `visit(k)` sees them at the end of each earlier tile.
   template <class Visit>
@@ -115,7 +129,7 @@ struct parallel_block {
       visit(k);
       clear(Z, rows * lr);
       P::nt(rows, store.full, n, f.Q, ln, s.moved, ln, Z, lr);
-      weigh(rows, store.full, store.value_rows(head, k), false);
+      weigh(rows, store.full, k, store.value_rows(head, k), false);
       if (k || to_start) s.transport(P{}, rows, f.Q, dots, lr);
     }
   }
@@ -201,12 +215,13 @@ __global__ void __launch_bounds__(chunk_threads)
 template <class M, class R, class X, class Y, class Carry>
 __global__ void __launch_bounds__(chunk_threads)
     parallel_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, int length, const __grid_constant__ Y y,
-                    const __grid_constant__ Carry carry, const __grid_constant__ tile_store<M, R> store, std::byte* slow, idx slow_bytes,
-                    idx fast_bytes, idx items) {
+                    const __grid_constant__ Carry carry, const __grid_constant__ tile_store<M, R> store,
+                    const __grid_constant__ form::weight_dropout drop, std::byte* slow, idx slow_bytes, idx fast_bytes, idx items) {
   using traits_ = traits<M>;
   extern __shared__ __align__(16) std::byte fast[];
   memory a{fast, slow + idx(blockIdx.x) * slow_bytes, fast_bytes};
   parallel_block<M, R, X> w(a, e, length);
+  w.draws.drop = drop;
   R* const S = traits_::linear ? a.take<R>(idx(w.n) * w.le) : nullptr;
   auto& f = w.f;
   f.o.begin_forward();
@@ -227,9 +242,10 @@ __global__ void __launch_bounds__(chunk_threads)
     const bool from_state = traits_::linear && carry.initial.S.data;
     for (int r = 0; r < head.readers; ++r) {
       f.load_reads(x, e, head, r, at, count, from);
+      w.draws.begin(e, head, r, at);
       w.begin_rows(rows);
       w.t.own(f.o, own, f.Q, w.Z);
-      w.weigh(rows, rows, store.value_rows(head_index_at, j), true);
+      w.weigh(rows, rows, j, store.value_rows(head_index_at, j), true);
       w.over_earlier(store, head_index_at, j, rows, from_state, [](idx) {});
       if constexpr (traits_::linear) {
         if (from_state) {
@@ -258,7 +274,8 @@ struct parallel_plan : engine_plan<X, true> {
   using Base::blocks, Base::e, Base::fast, Base::items, Base::longest, Base::slow;
   int length = 0;
   idx shared_bytes = 0, heads = 0;
-  parallel_plan(form::parallel, const X&, const extents& e_, idx longest_) : Base(e_, longest_) {
+  form::weight_dropout drop;
+  parallel_plan(form::parallel f, const X&, const extents& e_, idx longest_) : Base(e_, longest_), drop(f.drop) {
     length = tuning_for<M, R>(e.n, e.d).chunk;
     if (length > longest) length = longest > 0 ? int(longest) : 1;
     heads = e.sequences * e.states;
@@ -283,7 +300,7 @@ struct parallel_plan : engine_plan<X, true> {
       launch(stream, summaries_kernel<M, R, X, Carry>, "summaries_kernel", heads < blocks ? heads : blocks, chunk_threads,
              std::size_t(fast), x, e, length, own, store, rest, slow, fast, heads);
       launch(stream, parallel_kernel<M, R, X, Y, Carry>, "parallel_kernel", items < blocks ? items : blocks, chunk_threads,
-             std::size_t(fast), x, e, length, y, own, store, rest, slow, fast, items);
+             std::size_t(fast), x, e, length, y, own, store, drop, rest, slow, fast, items);
     });
   }
 };

@@ -60,19 +60,23 @@ struct parallel_backward_block {
   __device__ R* value_gradients(idx j) const { return dV + j * store.per_values; }
   __device__ R* queries_at(idx j) const { return passing + j * store.full * ln; }
 
-  /// Scores Z (rows, columns) become weights; dP their gradients' scores. m: the rows' final maximum.
-  __device__ __noinline__ void weight_gradients(int rows, int columns, const R* V, bool own) const {
+  /// Scores Z (rows, columns) of tile k become weights as y has them; dP their gradients' scores. m: the rows' final maximum.
+  __device__ __noinline__ void weight_gradients(int rows, int columns, idx k, const R* V, bool own) const {
+    const bool drops = f.draws.given();
+    const int last = e - 1;  // the sum's column, which has all weights
     clear(dP, rows * lr);
-    P::nt(rows, columns, e, dY, le, V, le, dP, lr);
+    P::nt(rows, columns, drops && traits_::needs_sum ? last : e, dY, le, V, le, dP, lr);
     each2(rows, columns, [&](int i, int j) {
       R &z = f.Z[i * lr + j], &g = dP[i * lr + j];
       if (!parallel_block<M, R, X>::counts(i, j, own)) {
         z = g = R(0);
         return;
       }
-      const R s = cpu::takes_maximum<M> ? z - f.m[i] : z;
+      const R s = cpu::takes_maximum<M> ? z - f.m[i] : z, kept = drops ? f.kept(i, j, k) : R(1);
+      if (drops) g = kept * g + (traits_::needs_sum ? dY[i * le + last] * V[j * le + last] : R(0));
       g = g * slope<typename M::readout>(s);
       z = M::readout::apply(s);
+      if (drops) z = kept * z;
     });
   }
 
@@ -107,6 +111,7 @@ struct parallel_backward_block {
       for (int r = 0; r < head.readers; ++r) {
         f.f.load_reads(x, ex, head, r, at, count, 0);
         each(rows * ln, [&](int i) { Q0[i] = f.f.Q[i]; });
+        f.draws.begin(ex, head, r, at);
         read_again(here, j, rows, from_state);
         finish_chunk_backward(f.f, head, call, grads, df, r, at, start, static_cast<const R*>(f.Y), dY, [&](int i) {
           return traits_::stabilised ? f.f.o.m[i] : cpu::takes_maximum<M> ? f.m[cpu::read_row<M>(i)] : R(0);
@@ -148,7 +153,7 @@ struct parallel_backward_block {
   __device__ __forceinline__ void read_again(const tile_summary<M, R>& here, idx j, int rows, bool from_state) {
     f.begin_rows(rows);
     f.t.own(f.f.o, here, f.f.Q, f.Z);
-    f.weigh(rows, rows, store.value_rows(0, j), true);
+    f.weigh(rows, rows, j, store.value_rows(0, j), true);
     f.over_earlier(store, 0, j, rows, from_state, [&](idx k) {
       R* to = queries_at(k);
       each(rows * ln, [&](int i) { to[i] = f.f.Q[i]; });
@@ -173,7 +178,7 @@ struct parallel_backward_block {
       const R* Q = queries_at(k);
       clear(f.Z, rows * lr);
       P::nt(rows, full, n, Q, ln, s.moved, ln, f.Z, lr);
-      weight_gradients(rows, full, store.value_rows(0, k), false);
+      weight_gradients(rows, full, k, store.value_rows(0, k), false);
       P::tn(full, e, rows, f.Z, lr, dY, le, value_gradients(k), le);
       back.through(s, rows, Q, dP, dQ, dk);
       back.leave(s, rows, Q, dQ, dk);
@@ -185,7 +190,7 @@ struct parallel_backward_block {
     each(rows * ln, [&](int i) { f.f.Q[i] = Q0[i]; });
     f.t.own(f.f.o, here, f.f.Q, f.Z);
     f.own_bonus();
-    weight_gradients(rows, rows, store.value_rows(0, j), true);
+    weight_gradients(rows, rows, j, store.value_rows(0, j), true);
     P::tn(rows, e, rows, f.Z, lr, dY, le, value_gradients(j), le);
     if constexpr (O::before)
       each(count, [&](int i) {  // the bonus's score leaves the tile's own

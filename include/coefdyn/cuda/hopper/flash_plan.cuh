@@ -27,9 +27,9 @@ struct flash_plan {
   extents e;
   bool fit = false;
 
-  flash_plan(form::parallel, const X& x, const extents& e_, idx) : given(x), e(e_) {
-    fit = e.n == e.d && (e.n == 64 || e.n == 128) && e.time > 0 && e.readers > 0 && e.readers < (1 << 15) && e.sequences > 0 &&
-          e.first_read == 0 && hopper::copyable(x.q) && hopper::copyable(x.k) && hopper::copyable(x.v) &&
+  flash_plan(form::parallel f, const X& x, const extents& e_, idx) : given(x), e(e_) {
+    fit = f.drop.p == 0 && e.n == e.d && (e.n == 64 || e.n == 128) && e.time > 0 && e.readers > 0 && e.readers < (1 << 15) &&
+          e.sequences > 0 && e.first_read == 0 && hopper::copyable(x.q) && hopper::copyable(x.k) && hopper::copyable(x.v) &&
           flash::tile_count(shape(x)) * e.batch * e.readers < (idx(1) << 31) && numbers::constant_scale<M>(e) > 0 && hopper::available();
   }
   bool fits() const { return fit; }

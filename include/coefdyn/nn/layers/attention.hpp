@@ -34,7 +34,7 @@ struct paper_attention_of {
   using in = fused<"Wqkv", bias::yes, rows_of::queries, rows_of::queries, rows_of::values>;
   using qkv = maybe_convolved<in, Conv>;
   using type = layer<M, give<stream::q, part<qkv, 0>>, give<stream::k, part<qkv, 1>>, give<stream::v, part<qkv, 2>>,
-                     after<projected<"out_proj", bias::yes>>>;
+                     after<projected<"out_proj", bias::yes>>, drops_weights>;
 };
 template <class M, convolution Conv>
   requires(coefdyn::detail::names<stream::eta_gate>(needs_of<M>{}))
@@ -44,11 +44,12 @@ struct paper_attention_of<M, Conv> {
   using type =
       layer<M, give<stream::v, part<vqk, 0>>, give<stream::q, part<vqk, 1>>, give<stream::k, part<vqk, 2>>,
             give<stream::eta_gate, part<in, 3>>, give<stream::eta_offset, number<"inner_attn.offset", per::head, starts::spread<4, 9>>>,
-            after<projected<"out_proj", bias::yes>>>;
+            after<projected<"out_proj", bias::yes>>, drops_weights>;
 };
 }  // namespace detail
 /// Attention of the spectra's paper, arXiv:2510.09379: one fused projection with bias, for softmax and linear attention in the order q, k,
-/// v, for norm attention v, q, k, n with an offset; no norm after it. q and k may have fewer channels than v.
+/// v, for norm attention v, q, k, n with an offset; no norm after it. q and k may have fewer channels than v. sizes::drop_weights is its
+/// dropout of attention weights (0.2 of linear attention on CIFAR).
 template <class M = mixers::softmax_attention, convolution Conv = convolution::no>
 using paper_attention = typename detail::paper_attention_of<M, Conv>::type;
 

@@ -153,7 +153,7 @@ struct one_everywhere {
 inline const sizes& checked_modes(const sizes& z, const char* name) {
   if (z.width < 1 || z.n < 1)
     throw invalid_input(name, "width and n of at least 1", std::to_string(z.width) + " and " + std::to_string(z.n));
-  return z;
+  return without_dropped_weights(z);
 }
 /// y + D u, y by a mixer whose every channel is a state of z.n numbers.
 template <class Form, class M, class R, class On>
