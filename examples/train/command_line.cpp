@@ -150,7 +150,7 @@ void command_line::set_defaults() {
   auto& t = asked.training;
   z.width = full ? 128 : 64, z.hidden = full ? 352 : 128, z.layers = 2, z.layer.heads = full ? 4 : 2;
   t.batch = full ? 128 : 32, t.rate = {.rate = full ? 1e-3 : 2e-3, .least = -1, .warmup = -1, .steps = full ? 20000 : 1500};
-  t.evaluate_every = full ? 500 : 100, t.enough = 0.999;
+  t.evaluate_every = full ? 500 : 100, t.report_every = 0, t.enough = 0.999;
   if (alone_) t.rate.rate = 3e-3, t.rate.steps = 300, t.evaluate_every = 50, t.enough = 0.99;
 }
 void command_line::add_model_options(CLI::App& app) {
@@ -177,6 +177,7 @@ void command_line::add_training_options(CLI::App& app) {
   add("decay", t.optimiser.decay, "of weights"), add("clip", t.optimiser.clip, "the gradients' largest norm; 0: none");
   add("beta2", t.optimiser.beta2, "of AdamW");
   add("evaluate-every", t.evaluate_every, "steps"), add("enough", t.enough, "accuracy that ends it");
+  add("report-every", t.report_every, "steps; a GPU is waited for there alone; 0: each, on a GPU 16");
   add("seed", t.seed, "of the start, the order of samples, dropout"), add("threads", t.threads, "0: all; changes no bit");
   add("bf16", t.bf16, "1: a GPU rounds the factors of projections to bf16, and sums in float");
   add("recorded", t.recorded, "1: a GPU runs a step as a CUDA graph; changes no bit");
@@ -214,6 +215,7 @@ void command_line::settle(const known_task& known) {
   else if (asked.out.empty()) asked.out = std::string(TRAIN_OUT) + "/" + asked.task + "-" + file_name(asked.layer);
 }
 void command_line::settle_device() {
+  if (long& every = asked.training.report_every; every == 0) every = asked.device == "cuda" ? 16 : 1;
   if (asked.device == "cuda") card = find_gpu();
   else if (asked.device != "cpu") throw usage_error("--device: expected cpu or cuda, given '" + asked.device + "'.");
   else if (asked.training.recorded) throw usage_error("--recorded: steps are recorded on a GPU; add --device cuda.");

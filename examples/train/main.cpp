@@ -154,7 +154,7 @@ class session {
     const auto out = model.fit(task_, checkpoint_, asked_.checkpoint_every, {{"command", line_.stored()}}, [&](const train::progress& p) {
       show(p);
       tokens_per_second_ = p.tokens_per_second;
-      curve.loss.push_back(p.loss);
+      curve.loss.insert(curve.loss.end(), p.losses.begin(), p.losses.end());
       if (every > 0 && p.step % every == 0 && p.step < p.steps)
         curve.evaluated.push_back(double(p.step)), curve.accuracy.push_back(p.accuracy);
     });

@@ -48,7 +48,7 @@ struct run_of {
     s.recorded = recorded;
     train::trainer<Model, float, device::cuda> t(m.size, s);
     out = t.fit(task, [&](const train::progress& p) {
-      losses.push_back(p.loss);
+      losses.insert(losses.end(), p.losses.begin(), p.losses.end());
       (p.step <= 7 ? before : after) = used_memory();
     });
     w.copy_from(nn::on_host(t.w));
@@ -72,11 +72,18 @@ void recorded_steps(const Expect& expect) {
   expect(plain.losses.size() == 19 && plain.losses[1] != plain.losses[2], "batches differ");
   expect(plain == recorded, "a recorded step gives the bits of one that is not");
   expect(again == recorded, "and the same bits twice");
+  train::settings seldom = s;
+  seldom.report_every = 4;  // and behind evaluations
+  expect(run_of(dropping, task, seldom, false) == plain, "losses read every four steps are the same bits");
+  expect(run_of(dropping, task, seldom, true) == plain, "and of recorded steps");
   expect(plain.before == plain.after && recorded.before == recorded.after, "no step takes memory of the GPU");
   s.rate = {.rate = 1e30, .least = 1e30, .warmup = 3, .steps = 19}, s.evaluate_every = 0;
   const run_of far(dropping, task, s, false), far_recorded(dropping, task, s, true);
   std::printf("  %s\n", far_recorded.out.stopped.c_str());
   expect(far.out.stopped.find("is not finite") != std::string::npos && far == far_recorded, "a number that is none stops both alike");
+  seldom = s, seldom.report_every = 7;  // steps that do nothing follow it, and pass through the gradients
+  expect(run_of(dropping, task, seldom, false) == far && run_of(dropping, task, seldom, true) == far,
+         "it is found in its step, batch and tensor where losses are read later");
   const auto refuses = [&](train::settings wrong, const char* sentence, auto... on) {
     wrong.recorded = true;
     try {

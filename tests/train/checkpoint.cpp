@@ -169,6 +169,17 @@ TEST_CASE("checkpoints are written every so many steps") {
   CHECK(steps == std::vector<std::string>{"2", "4"});
   CHECK(train::load_checkpoint(f.at("c.safetensors"), seen).at("step") == "6");
 }
+TEST_CASE("checkpoints are written at the first report behind their steps") {
+  const folder f;
+  train::settings s = few(11);
+  s.report_every = 3;
+  learner t(sizes(), s), seen(sizes(), few(11));
+  std::vector<std::string> steps;
+  train::fit_with_checkpoints(t, small, {.path = f.at("c.safetensors"), .every = 4}, [&](const train::progress& p) {
+    if (p.step > 6) steps.push_back(train::load_checkpoint(f.at("c.safetensors"), seen).at("step"));
+  });
+  CHECK(steps == std::vector<std::string>{"6", "9"});  // before the saves at 9 and 11
+}
 
 TEST_CASE("a checkpoint of something else is refused in a sentence, and nothing changes") {
   const folder f;

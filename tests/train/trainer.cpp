@@ -5,6 +5,7 @@
 #include <coefdyn/nn/models/language_model.hpp>
 #include <coefdyn/tasks/in_context_recall.hpp>
 #include <coefdyn/train/trainer.hpp>
+#include <functional>
 #include <limits>
 
 #include "support/reduced.hpp"
@@ -90,6 +91,62 @@ TEST_CASE("a number that is none stops the training, is named, and leaves the we
   bool kept = true;
   for (idx i = 0; i < before.size(); ++i) kept = kept && (before.data()[i] == t.w.data()[i] || !math::is_finite(before.data()[i]));
   CHECK(kept);
+}
+
+/// Losses as they were reported, after which steps, and how it ended.
+struct told {
+  std::vector<double> losses;
+  std::vector<long> after;
+  train::outcome out;
+  nn::weights<float> w;
+};
+told training_of(const train::settings& s, const std::function<bool(const train::progress&)>& go_on = {}) {
+  learner t(sizes(8), s);
+  std::vector<double> losses;
+  std::vector<long> after;
+  const train::outcome out = t.fit(small, [&](const train::progress& p) {
+    losses.insert(losses.end(), p.losses.begin(), p.losses.end()), after.push_back(p.step);
+    CHECK(p.loss == losses.back());
+    CHECK(long(losses.size()) == p.step);
+    return !go_on || go_on(p);
+  });
+  return {losses, after, out, t.w};
+}
+TEST_CASE("losses reported every few steps are those of each step, with the same bits") {
+  for (const int batches : {1, 2}) {
+    train::settings s = few(11);
+    s.evaluate_every = 5, s.accumulate = batches;
+    const told each = training_of(s);
+    CHECK(each.after.size() == 11);
+    s.report_every = 4;
+    const told some = training_of(s);
+    CHECK(some.after == std::vector<long>{4, 5, 8, 10, 11});
+    CHECK(some.losses == each.losses);
+    CHECK(some.out.loss == each.out.loss);
+    CHECK(some.out.accuracy == each.out.accuracy);
+    CHECK(same(some.w, each.w));
+    const told stopped = training_of(s, [](const train::progress& p) { return p.step < 6; });
+    CHECK(stopped.out.steps == 8);
+    CHECK(stopped.out.stopped == "asked to stop");
+  }
+}
+TEST_CASE("a number that is none is found in its step where losses are read later, and later steps change nothing") {
+  for (const int batches : {1, 2}) {
+    train::settings s = few(19);
+    s.rate = {.rate = 1e30, .least = 1e30, .warmup = 3, .steps = 19}, s.accumulate = batches;
+    const told each = training_of(s);
+    CAPTURE(each.out.stopped);
+    REQUIRE(each.out.stopped.find("is not finite, first in ") != std::string::npos);
+    REQUIRE(each.out.steps > 0);
+    for (const long every : {2, 7, 19}) {
+      s.report_every = every;
+      const told some = training_of(s);
+      CHECK(some.out.stopped == each.out.stopped);
+      CHECK(some.out.steps == each.out.steps);
+      CHECK(some.losses == each.losses);
+      CHECK(same(some.w, each.w));
+    }
+  }
 }
 
 TEST_CASE("a loss that is none stops AdamW as a gradient does") {

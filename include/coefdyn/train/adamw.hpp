@@ -34,6 +34,7 @@ struct adamw_state {
 template <class R>
 struct adamw_numbers {
   R beta1, beta2, unbias1, unbias2, eps, rate, keep;
+  idx slot;  // of the step's loss
 };
 /// Sums of squares in blocks whose boundaries are fixed.
 template <class R>
@@ -50,12 +51,15 @@ struct squares_of_block {
     if (team.first() == 0) sums[b] = sum;
   }
 };
+template <class R>
 struct norm_of_blocks {
   const double* sums;
   idx blocks;
   double clip;
   const double* scores;  // or none
   adamw_state* s;
+  const adamw_numbers<R>* numbers;
+  double* losses;
   template <class Team>
   COEFDYN_HD void operator()(Team team, idx, idx) const {
     double total = 0;
@@ -69,6 +73,7 @@ struct norm_of_blocks {
     }
     s->norm = norm, s->scale = clip > 0 ? math::min(1.0, clip / (norm + 1e-6)) : 1.0;
     for (int i = 0; i < 3 && scores; ++i) s->scores[i] = scores[i];
+    if (scores) losses[numbers->slot] = scores[0];
     if (!math::is_finite(norm) || (scores && !math::is_finite(scores[0]))) s->stopped = 1, s->skipped += 1;
   }
 };
@@ -82,7 +87,7 @@ struct adamw_update {
   COEFDYN_HD void operator()(idx piece, idx first, idx last) const {
     if (s->stopped != 0) return;
     const adamw_piece at = pieces[piece];
-    const auto [beta1, beta2, unbias1, unbias2, eps, rate, keep] = *numbers;
+    const auto [beta1, beta2, unbias1, unbias2, eps, rate, keep, slot] = *numbers;
     const R scale = R(s->scale), kept = at.decays ? keep : R(1);
     const idx end = at.begin + (last < at.count ? last : at.count);
     for (idx i = at.begin + first; i < end; ++i) {
@@ -112,14 +117,16 @@ class adamw {
     double norm = 0;
     nn::score score;
   };
-  adamw(const nn::weights<R, On>& w, const adamw_settings& settings)
+  /// `kept`: how many steps' losses it keeps until they are read.
+  adamw(const nn::weights<R, On>& w, const adamw_settings& settings, idx kept = 1)
       : s(settings),
         first_(w.parameters(), w.on),
         second_(w.parameters(), w.on),
         pieces_(there<detail::adamw_piece>(w.on, pieces_of(*w.parameters()))),
         sums_(there<double>(w.on, std::vector<double>(static_cast<std::size_t>((w.size() + block - 1) / block)))),
         state_(there<detail::adamw_state>(w.on, {{}})),
-        numbers_(there<numbers_type>(w.on, {{}})) {}
+        numbers_(there<numbers_type>(w.on, {{}})),
+        losses_(there<double>(w.on, std::vector<double>(static_cast<std::size_t>(kept)))) {}
   /// One update of w from dw, which keeps its values; returns the norm of the gradients before the clip. Where that is not finite, nothing
   /// changes. Its bits depend on no number of threads.
   double step(nn::weights<R, On>& w, const nn::weights<R, On>& dw, double rate, const On& on) {
@@ -128,10 +135,10 @@ class adamw {
   }
   double step(nn::weights<R, On>& w, const nn::weights<R, On>& dw, double rate) { return step(w, dw, rate, w.on); }
   /// The same on a GPU without waiting for it. After a norm that is not finite nothing changes until it is read.
-  void queue(nn::weights<R, On>& w, const nn::weights<R, On>& dw, double rate, const On& on) {
+  void queue(nn::weights<R, On>& w, const nn::weights<R, On>& dw, double rate, const On& on, const double* scores = nullptr) {
     const numbers_type now = numbers(rate);
     nn::loops<On>{on}.bring(&now, 1, numbers_.data());
-    queue(w, dw, numbers_.data(), on), count_step();
+    queue(w, dw, numbers_.data(), on, scores), count_step();
   }
   /// The same with numbers(rate) where the device reads them, for a step that is recorded: count_step() for each run. A loss that is not
   /// finite, the first of `scores` as nn::pending_score has them, stops it as the norm does.
@@ -140,15 +147,21 @@ class adamw {
     expect_same_size(w), expect_same_size(dw);
     const nn::loops<On> run{on};
     run.groups(idx(sums_.size()), 1, detail::squares_of_block<R>{dw.data(), dw.size(), block, sums_.data()}, 1);
-    run.groups(1, 1, detail::norm_of_blocks{sums_.data(), idx(sums_.size()), s.clip, scores, state_.data()});
+    run.groups(1, 1, detail::norm_of_blocks<R>{sums_.data(), idx(sums_.size()), s.clip, scores, state_.data(), there, losses_.data()});
     run.elements(idx(pieces_.size()), block,
                  detail::adamw_update<R>{pieces_.data(), state_.data(), there, w.data(), first_.data(), second_.data(), dw.data()}, 1);
   }
   /// What the next step takes from the host.
   detail::adamw_numbers<R> numbers(double rate) const {
     const double next = double(steps_ + 1);
-    return {R(s.beta1), R(s.beta2),           R(1 / (1 - std::pow(s.beta1, next))), R(1 / (1 - std::pow(s.beta2, next))), R(s.eps),
-            R(rate),    R(1 - rate * s.decay)};
+    return {R(s.beta1),
+            R(s.beta2),
+            R(1 / (1 - std::pow(s.beta1, next))),
+            R(1 / (1 - std::pow(s.beta2, next))),
+            R(s.eps),
+            R(rate),
+            R(1 - rate * s.decay),
+            steps_ % idx(losses_.size())};
   }
   void count_step() { ++steps_; }
   /// Norm and scores of the last step, or of the first one since the last call where one is not finite; waits for the device.
@@ -157,6 +170,14 @@ class adamw {
     nn::loops<On>{on}.read(state_.data(), 1, &done);
     if (done.stopped != 0) steps_ -= long(done.skipped), state_.where().clear(state_.data(), sizeof done);
     return {done.norm, {done.scores[0], idx(done.scores[1]), idx(done.scores[2])}};
+  }
+  /// Losses of the last `count` steps that did something, once `last` has been called, into `to`; at most as many as are kept.
+  void losses(idx count, const On& on, std::vector<double>& to) const {
+    const idx kept = idx(losses_.size());
+    count = std::min({count, kept, idx(steps_)}), to.resize(static_cast<std::size_t>(count));
+    std::vector<double> slots(static_cast<std::size_t>(kept));
+    if (count > 0) nn::loops<On>{on}.read(losses_.data(), kept, slots.data());
+    for (idx i = 0; i < count; ++i) to[static_cast<std::size_t>(i)] = slots[static_cast<std::size_t>((idx(steps_) - count + i) % kept)];
   }
   /// The norm alone.
   double read(const On& on) { return last(on).norm; }
@@ -201,6 +222,7 @@ class adamw {
   array<double> sums_;
   array<detail::adamw_state> state_;
   array<numbers_type> numbers_;
+  array<double> losses_;
   long steps_ = 0;
 };
 

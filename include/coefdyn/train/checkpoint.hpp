@@ -164,8 +164,8 @@ struct checkpoint_plan {
   long every = 0;  // steps; 0: at the end and after Ctrl-C alone
   checkpoint_notes notes{};
 };
-/// `fit` that saves every so many steps, at the end with the note `stopped` (outcome::stopped), and after Ctrl-C or SIGTERM, which ends it
-/// behind the step that runs: `stopped` is then "interrupted".
+/// `fit` that saves every so many steps (at the first report behind them), at the end with the note `stopped` (outcome::stopped), and after
+/// Ctrl-C or SIGTERM, which ends it behind the step that runs: `stopped` is then "interrupted".
 template <class Model, class R, class On, tasks::task T, class Report>
 outcome fit_with_checkpoints(trainer<Model, R, On>& t, const T& task, const checkpoint_plan& plan, Report report) {
   const interrupt stop;
@@ -173,7 +173,8 @@ outcome fit_with_checkpoints(trainer<Model, R, On>& t, const T& task, const chec
   outcome out = t.fit(task, [&](const progress& p) {
     const bool go_on = detail::go_on(report, p);
     interrupted = stop.asked();
-    if (interrupted || (plan.every > 0 && p.step % plan.every == 0)) save_checkpoint(plan.path, t, plan.notes);
+    const bool due = plan.every > 0 && p.step / plan.every != (p.step - long(p.losses.size())) / plan.every;
+    if (interrupted || due) save_checkpoint(plan.path, t, plan.notes);
     return go_on && !interrupted;
   });
   if (interrupted && out.stopped == "asked to stop") out.stopped = "interrupted";

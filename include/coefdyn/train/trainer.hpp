@@ -28,6 +28,7 @@ struct settings {
   idx batch = 32;           // samples at once
   int accumulate = 1;       // batches a step, whose gradients are averaged
   long evaluate_every = 0;  // steps; 0: after the last alone
+  long report_every = 1;    // steps; a GPU is waited for where losses are reported alone; changes no bit
   double enough = 2;        // accuracy of an evaluation that ends the training; above 1: none does
   std::uint64_t seed = 1;   // of the start, the order of samples and dropout
   int threads = 0;          // 0: all; changes no bit
@@ -42,6 +43,7 @@ inline const settings& check(const settings& s) {
   const char* const names[] = {"steps", "batch", "accumulate"};
   for (int i = 0; i < 3; ++i)
     if (numbers[i] < 1) COEFDYN_THROW invalid_input(names[i], "at least 1", std::to_string(numbers[i]));
+  if (s.report_every < 1) COEFDYN_THROW invalid_input("report_every", "at least 1", std::to_string(s.report_every));
   if (s.evaluate_every < 0) COEFDYN_THROW invalid_input("evaluate_every", "0 or more steps", std::to_string(s.evaluate_every));
   return s;
 }
@@ -51,6 +53,7 @@ struct progress {
   double loss = 0;           // of the step's batches
   double accuracy = -1;      // of the last evaluation; below 0: none yet
   double tokens_per_second = 0, seconds_left = 0;
+  std::span<const double> losses{};  // of the steps since the last report; `loss` is the last of them
 };
 /// How a training ended.
 struct outcome {
@@ -60,6 +63,15 @@ struct outcome {
 };
 
 namespace detail {
+/// Adds a batch's share of the mean loss of a step, and what was right and counted.
+struct added_scores {
+  const double* from;
+  double* to;
+  double parts;
+  COEFDYN_HD void operator()(idx, idx first, idx last) const {
+    for (idx c = first; c < last; ++c) to[c] += c == 0 ? from[c] / parts : from[c];
+  }
+};
 template <class R>
 struct divided {
   R* x;
@@ -135,7 +147,8 @@ class trainer {
   trainer& operator=(const trainer&) = delete;
 
   /// Steps until the last one, an evaluation that is `enough`, a number that is none, or until report(progress), if it gives a bool, says
-  /// false. Called again it goes on where it stopped, and ends at the bits of a training that was not stopped.
+  /// false. Called again it goes on where it stopped, and ends at the bits of a training that was not stopped. Reports come every
+  /// `report_every` steps, and behind an evaluation and the last step.
   template <tasks::task T, class Report>
   outcome fit(const T& task, Report report) {
     const long first = optimiser.steps();
@@ -152,19 +165,22 @@ class trainer {
     std::optional<tasks::loader<T>> epoch;
     const auto start = std::chrono::steady_clock::now();
     double tokens = 0;
+    const auto evaluates_after = [&](long step) { return s.evaluate_every > 0 && step % s.evaluate_every == 0 && step < s.rate.steps; };
     for (long step = first; step < s.rate.steps && out.stopped.empty(); ++step) {
       const auto next_batch = [&](long number) { next(epoch, task, number, samples), tokens += double(batch_.rows * batch_.length); };
-      const done_step done = s.accumulate > 1 ? accumulated_step(step, next_batch) : one_step(step, next_batch);
-      out.stopped = done.stopped;
-      if (!out.stopped.empty()) break;
-      out.steps = step + 1, out.loss = done.loss;
-      if (s.evaluate_every > 0 && out.steps % s.evaluate_every == 0 && out.steps < s.rate.steps) {
+      s.accumulate > 1 ? queue_accumulated(step, next_batch) : queue_one(step, next_batch);
+      if ((step + 1) % s.report_every != 0 && step + 1 < s.rate.steps && !evaluates_after(step + 1)) continue;
+      const bool finite = wait(step + 1 - out.steps);
+      if (!finite) epoch.reset(), out.stopped = fault_in(optimiser.steps(), next_batch);
+      if (losses_.empty()) break;
+      out.steps = optimiser.steps(), out.loss = losses_.back();
+      if (finite && evaluates_after(out.steps)) {
         score_test();
         p.accuracy = out.accuracy;
         if (p.accuracy >= s.enough) out.stopped = "accuracy reached";
       }
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      p.step = out.steps, p.loss = out.loss, p.tokens_per_second = tokens / seconds;
+      p.step = out.steps, p.loss = out.loss, p.losses = losses_, p.tokens_per_second = tokens / seconds;
       p.seconds_left = seconds / double(out.steps - first) * double(s.rate.steps - out.steps);
       if (!detail::go_on(report, p) && out.stopped.empty()) out.stopped = "asked to stop";
     }
@@ -213,9 +229,10 @@ class trainer {
         model(sizes),
         kept_(o.kept),
         w(model.parameters(), o.on),
-        optimiser(w, s.optimiser),
+        optimiser(w, s.optimiser, idx(s.report_every)),
         dw_(w.parameters(), o.on),
-        tape_(w, &dw_, o.on) {
+        tape_(w, &dw_, o.on),
+        scores_(3, nn::loops<On>{o.on}.space()) {
     if (s.recorded && !can_record) throw invalid_input("recorded", "a GPU, which runs recorded steps", "the CPU");
     round_factors(tape_);
     if (s.recorded && s.accumulate > 1) throw invalid_input("accumulate", "1 where steps are recorded", std::to_string(s.accumulate));
@@ -236,12 +253,8 @@ class trainer {
     }
     if (epoch->next(made_)) take(made_);
   }
-  struct done_step {
-    double loss = 0;
-    std::string stopped{};  // empty: all is finite
-  };
   template <class NextBatch>
-  done_step one_step(long step, const NextBatch& next_batch) {
+  void queue_one(long step, const NextBatch& next_batch) {
     next_batch(step);
     rate_ = s.rate(step);
     if constexpr (can_record) {
@@ -251,25 +264,40 @@ class trainer {
       queue_step(step);
     }
     optimiser.count_step();
-    const auto last = optimiser.last(tape_.on);
-    if (!math::is_finite(last.score.loss)) return {0, fault(step, step, "the loss")};
-    if (!math::is_finite(last.norm)) return {0, fault(step, step, "the gradients")};
-    return {last.score.loss, {}};
   }
   template <class NextBatch>
-  done_step accumulated_step(long step, const NextBatch& next_batch) {
-    dw_.clear();
-    done_step out;
+  void queue_accumulated(long step, const NextBatch& next_batch) {
+    dw_.clear(), scores_.where().clear(scores_.data(), 3 * sizeof(double));
     for (int part = 0; part < s.accumulate; ++part) {
       const long number = step * s.accumulate + part;
       next_batch(number);
-      const double one = queue_loss(number).read(tape_).loss;
-      if (!math::is_finite(one)) return {0, fault(step, number, "the loss")};
-      out.loss += one / s.accumulate;
+      tape_.elements(1, 3, detail::added_scores{queue_loss(number).sums, scores_.data(), double(s.accumulate)});
     }
     tape_.elements(1, dw_.size(), detail::divided<R>{dw_.data(), R(s.accumulate)});
-    if (!math::is_finite(optimiser.step(w, dw_, s.rate(step), tape_.on))) out.stopped = fault(step, step * s.accumulate, "the gradients");
-    return out;
+    optimiser.queue(w, dw_, s.rate(step), tape_.on, scores_.data());
+  }
+  /// Waits for the device; losses_ are then those of the steps done since the last call, of which `queued` were queued. False: the next
+  /// one met a number that is none.
+  bool wait(long queued) {
+    const long before = optimiser.steps() - queued;
+    const auto last = optimiser.last(tape_.on);
+    const bool finite = math::is_finite(last.score.loss) && math::is_finite(last.norm);
+    const long done = optimiser.steps() - before;
+    if (finite && done == 1) losses_.assign(1, last.score.loss);
+    else optimiser.losses(idx(done), tape_.on, losses_);
+    return finite;
+  }
+  /// Goes again through the batches of a step that met a number that is none: its weights are those of before it, but later steps have
+  /// passed through the gradients.
+  template <class NextBatch>
+  std::string fault_in(long step, const NextBatch& next_batch) {
+    dw_.clear(), at_once_ = true;
+    for (int part = 0; part < s.accumulate; ++part) {
+      const long number = step * s.accumulate + part;
+      next_batch(number);
+      if (!math::is_finite(queue_loss(number).read(tape_).loss)) return fault(step, number, "the loss");
+    }
+    return fault(step, step * s.accumulate, "the gradients");
   }
   /// Adds the gradients of a batch's mean loss.
   auto queue_loss(long number) {
@@ -349,7 +377,9 @@ class trainer {
   }
   nn::weights<R, On> dw_;
   nn::tape<R, On> tape_;
-  tasks::batch made_, batch_;  // of the loader, and in its place
+  tasks::batch made_, batch_;             // of the loader, and in its place
+  buffer<double, memory_of<On>> scores_;  // of a step of several batches
+  std::vector<double> losses_;
   double rate_ = 0;
   bool at_once_ = false;  // the last step was no recorded one
   std::list<shape> shapes_;

@@ -21,6 +21,7 @@
 /// }
 /// ```
 ///
-/// Work is queued on the one stream; a step waits where its loss and the gradients' norm are read. `settings::recorded` runs steps of one
+/// Work is queued on the one stream; the host waits where losses are reported (`settings::report_every` steps), and is two steps ahead at
+/// most. `settings::recorded` runs steps of one
 /// shape as a CUDA graph from the second on. Token ids and labels are the host's. Results are the same bits from run to run for a shape and
 /// a model of GPU. `model.step` decodes with an nn::past that it fills in the GPU's memory.

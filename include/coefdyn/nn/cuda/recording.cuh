@@ -10,7 +10,8 @@
 namespace coefdyn::nn::gpu {
 
 /// What a step takes from the host, in one block of device memory. A step that runs at once copies piece by piece; while one is recorded,
-/// pieces are only given their places, and each run fills them all in pinned memory, from where one copy takes them.
+/// pieces are only given their places, and each run fills them all, and one copy takes them. Copies are from pinned memory, so that the
+/// host waits for none of them: of two blocks, one is filled while what is queued may still read the other.
 class step_inputs {
  public:
   /// A piece of a recorded step: its place in the block, and what fills it.
@@ -37,11 +38,15 @@ class step_inputs {
       recorded_->push_back({at, [fill](std::byte* to) { fill(reinterpret_cast<T*>(to)); }});
       return reinterpret_cast<const T*>(there_.data() + at);
     }
-    if (host_.size() < bytes) host_.resize(bytes);
-    fill(reinterpret_cast<T*>(host_.data()));
     std::byte* to = there_.data() + at;
     if (used_ > there_.size()) to = further_.emplace_back(bytes, space_).data();  // until `reset` finds room for all
-    copy(to, host_.data(), bytes);  // of memory that is not pinned: it is read before this returns
+    std::byte* from = static_cast<std::byte*>(staging_[next_].data) + at;
+    if (used_ > staging_[next_].size) {  // likewise; of memory that is not pinned, which is read before the copy returns
+      if (host_.size() < bytes) host_.resize(bytes);
+      from = host_.data();
+    }
+    fill(reinterpret_cast<T*>(from));
+    copy(to, from, bytes);
     return reinterpret_cast<const T*>(to);
   }
   template <class T>
@@ -53,6 +58,7 @@ class step_inputs {
       there_ = buffer<std::byte, memory::cuda>(used_, space_), further_.clear();
       ++moves_;
     }
+    if (!recorded_ && used_ > 0) turn(used_);
     used_ = most_ = 0;
   }
   std::size_t most() const { return most_; }
@@ -62,17 +68,9 @@ class step_inputs {
   void record(std::vector<piece>* to) { recorded_ = to, used_ = 0; }
   /// Fills the pieces and queues their copy. What a function throws leaves nothing queued.
   void bring(const std::vector<piece>& pieces, std::size_t bytes) {
-    staging& s = staging_[next_ ^= 1];
-    if (!s.copied) coefdyn::cuda::checked(cudaEventCreateWithFlags(&s.copied, cudaEventDisableTiming), "cudaEventCreateWithFlags");
-    else coefdyn::cuda::checked(cudaEventSynchronize(s.copied), "cudaEventSynchronize");  // two runs ago
-    if (s.size < bytes) {
-      cudaFreeHost(std::exchange(s.data, nullptr));
-      coefdyn::cuda::checked(cudaMallocHost(&s.data, there_.size()), "cudaMallocHost");
-      s.size = there_.size();
-    }
+    const staging& s = turn(bytes);
     for (const piece& p : pieces) p.fill(static_cast<std::byte*>(s.data) + p.at);
     copy(there_.data(), s.data, bytes);
-    coefdyn::cuda::checked(cudaEventRecord(s.copied, space_.stream), "cudaEventRecord");
   }
 
  private:
@@ -82,6 +80,20 @@ class step_inputs {
     std::size_t size = 0;
     cudaEvent_t copied = nullptr;
   };
+  /// The other block, with room for `bytes`, once what was queued while it was filled is done.
+  const staging& turn(std::size_t bytes) {
+    if (staging_[next_].copied) coefdyn::cuda::checked(cudaEventRecord(staging_[next_].copied, space_.stream), "cudaEventRecord");
+    staging& s = staging_[next_ ^= 1];
+    if (!s.copied) coefdyn::cuda::checked(cudaEventCreateWithFlags(&s.copied, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+    else coefdyn::cuda::checked(cudaEventSynchronize(s.copied), "cudaEventSynchronize");
+    if (s.size < bytes) {
+      const std::size_t size = std::max(bytes, there_.size());
+      cudaFreeHost(std::exchange(s.data, nullptr)), s.size = 0;
+      coefdyn::cuda::checked(cudaMallocHost(&s.data, size), "cudaMallocHost");
+      s.size = size;
+    }
+    return s;
+  }
   void copy(void* to, const void* host, std::size_t bytes) const {
     coefdyn::cuda::checked(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, space_.stream), "cudaMemcpyAsync");
   }
