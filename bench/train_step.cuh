@@ -11,7 +11,7 @@
 
 /// Times a step of training on a GPU in the setting of MAD (arXiv:2403.17844): width 128, two blocks of the layer and SwiGLU of 256, 4
 /// heads, 128 tokens, vocabulary 32, batch 128, float, clip 1. A line of JSON: milliseconds from step to step of the trainer, batches,
-/// loss, clip and AdamW included, as the median of 200 after 50.
+/// loss, clip and AdamW included, as the median of 200 after 50; where losses are read every 10 steps, of means over those.
 namespace bench {
 using namespace coefdyn;
 
@@ -35,32 +35,34 @@ struct noise {
 
 /// `change`: what the layer's paper has otherwise.
 template <class Layer>
-void train_step(const char* name, bool recorded, void (*change)(nn::sizes&)) {
+void train_step(const char* name, bool recorded, long report_every, void (*change)(nn::sizes&)) {
   constexpr long first = 50, steps = 250;
   const noise task;
   nn::model_sizes z;
   z.width = 128, z.vocabulary = task.vocabulary(), z.hidden = 256, z.layers = 2, z.layer.heads = 4;
   if (change) change(z.layer);
   train::settings s;
-  s.rate = {.rate = 1e-3, .least = 1e-4, .warmup = 10, .steps = steps}, s.batch = 128, s.recorded = recorded;
+  s.rate = {.rate = 1e-3, .least = 1e-4, .warmup = 10, .steps = steps}, s.batch = 128, s.recorded = recorded, s.report_every = report_every;
   train::trainer<nn::language_model<Layer>, float, device::cuda> t(z, s);
   std::vector<double> times;
   auto before = std::chrono::steady_clock::now();
   const auto out = t.fit(task, [&](const train::progress& p) {
     const auto now = std::chrono::steady_clock::now();
-    if (p.step > first) times.push_back(std::chrono::duration<double>(now - before).count());
+    if (p.step > first) times.push_back(std::chrono::duration<double>(now - before).count() / double(p.losses.size()));
     before = now;
   });
   std::nth_element(times.begin(), times.begin() + long(times.size() / 2), times.end());
   const double seconds = times[times.size() / 2];
   std::printf(
-      "{\"bench\": \"train_step\", \"layer\": \"%s\", \"recorded\": %s, \"ms\": %.3f, \"tokens_per_second\": %.0f, \"bytes\": %zu, "
+      "{\"bench\": \"train_step\", \"layer\": \"%s\", \"recorded\": %s, \"report_every\": %ld, \"ms\": %.3f, \"tokens_per_second\": %.0f, "
+      "\"bytes\": %zu, "
       "\"loss\": %.4f}\n",
-      name, recorded ? "true" : "false", 1e3 * seconds, double(s.batch * task.length()) / seconds, t.step_bytes(), out.loss);
+      name, recorded ? "true" : "false", report_every, 1e3 * seconds, double(s.batch * task.length()) / seconds, t.step_bytes(), out.loss);
 }
-/// Steps that are queued one by one, and recorded ones.
+/// Steps that are queued one by one, and recorded ones; the host waiting for each, and for every tenth.
 template <class Layer>
 void train_steps(const char* name, void (*change)(nn::sizes&) = nullptr) {
-  train_step<Layer>(name, false, change), train_step<Layer>(name, true, change);
+  for (const long report_every : {1L, 10L})
+    for (const bool recorded : {false, true}) train_step<Layer>(name, recorded, report_every, change);
 }
 }  // namespace bench
