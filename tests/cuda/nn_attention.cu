@@ -18,7 +18,7 @@ void nn_attention() {
   devices_agree("paper transformer, pooled", transformer(pooled), batch_of_ids(9, 33, 17, 1));
   pooled.layer.drop_weights = 0.2;
   devices_agree("softmax, weights dropped", transformer(pooled), batch_of_ids(9, 33, 17, 1));
-  nn::model_sizes linear = sizes_of(24, 17, 4, 2, 31);
+  nn::model_sizes linear = sizes_of(24, 17, 4, 4, 31);
   linear.positions = 70, linear.dropout = 0.3, linear.layer.drop_weights = 0.2;
   devices_agree("linear, weights dropped", nn::paper_transformer<nn::paper_attention<mixers::linear_attention_elu1>>(linear),
                 batch_of_ids(3, 70, 17, 70));
