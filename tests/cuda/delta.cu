@@ -55,6 +55,74 @@ void redraw(P& p, const char* name, F value) {
     p.memory[k].up();
   }
 }
+/// All gradients against those of the chunkwise form in float64: rows within the case's limit, numbers 1.2e-2, gates 2e-2 (relative to the
+/// whole stream's; where keys are equal gates hardly matter, their gradients are what is left of terms of dk's size, and are measured by the
+/// largest stream's); bits of two runs. Returns a line of the errors.
+template <class L, class P, class Fail>
+std::string delta_gradients(P& p, const delta_case& c, const state<typename P::M, double>& s0, const Fail& fail) {
+  using M = typename P::M;
+  using T = typename P::T;
+  const extents& e = p.e;
+  std::normal_distribution<double> normal;
+  both<bf16> dy(e.batch * e.time * e.readers * e.d);
+  std::vector<double> dy_ref(dy.host.size());
+  for (std::size_t i = 0; i < dy_ref.size(); ++i) dy.host[i] = bf16(float(normal(p.random))), dy_ref[i] = double(dy.host[i]);
+  dy.up();
+  state<M, double> dS(e), dS0(e);
+  device_state<M, T> i0(e.sequences, e.states, e.n, e.d), dT(e.sequences, e.states, e.n, e.d), d0(e.sequences, e.states, e.n, e.d);
+  draw_state(p.random, dT.S.host, dS.S);
+  for (std::size_t i = 0; i < s0.S.size(); ++i) i0.S.host[i] = float(s0.S[i]);
+  for (auto& x : i0.position.host) x = 0;
+  i0.S.up(), i0.position.up(), dT.S.up(), d0.spoil();
+  carried<M, types<double>> carry_ref;
+  carried_gradients<M, types<double>> gradient_ref;
+  constexpr bool with_states = traits<M>::structure.decay == decaying::none;  // gates beside states take the generic engine
+  if (with_states) carry_ref.initial = s0, gradient_ref.initial = dS0, gradient_ref.final = dS;
+  gradients<M, double, typename P::H, P::O> gd;
+  std::vector<std::vector<double>> want;
+  L::bind_ref(gd, p, want, typename P::needs{});
+  const view<const double, 4> dyv(static_cast<const double*>(dy_ref.data()), e.batch, e.time, idx(e.readers), idx(e.d));
+  backward(device::cpu{serial{}}, form::chunkwise{}, p.ref, dyv, gd, carry_ref, gradient_ref);
+  gradients<M, T, typename P::H, P::O> g, again;
+  std::vector<both<unsigned char>> memory, memory2;
+  L::bind(g, p, memory, false, typename P::needs{}), L::bind(again, p, memory2, false, typename P::needs{});
+  carried<M, T> carry;
+  carried_gradients<M, T> states;
+  if (with_states) carry.initial = i0.view_of(), states.initial = d0.view_of(), states.final = dT.view_of();
+  const view<const bf16, 4> d(static_cast<const bf16*>(dy.device), e.batch, e.time, idx(e.readers), idx(e.d));
+  backward(device::cuda{}, form::chunkwise{}, p.x, d, g, carry, states);
+  backward(device::cuda{}, form::chunkwise{}, p.x, d, again, carry, states);
+  cuda::checked(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+  d0.down();
+  double largest = 0;
+  for (const auto& gradient : want) {
+    error_sum size;
+    for (const double x : gradient) size.add(0, x);
+    largest = std::fmax(largest, size.size / size.count);
+  }
+  std::string line;
+  bool same = true;
+  const auto see = [&](const char* name, double error, double limit) {
+    char text[40];
+    std::snprintf(text, sizeof text, " d%s %.1e", name, error), line += text;
+    fail(error <= limit, name, error);
+  };
+  for (std::size_t k = 0; k < memory.size(); ++k) {
+    memory[k].down(), memory2[k].down();
+    same = same && memory[k].host == memory2[k].host;
+    error_sum sum;
+    const bool gate = !std::strcmp(p.names[k], "log_decay");
+    if (gate && c.cosine == 1) sum.floor = largest;
+    for (std::size_t i = 0; i < want[k].size(); ++i)
+      sum.add(p.gates[k] ? double(reinterpret_cast<const float*>(memory[k].host.data())[i])
+                         : double(reinterpret_cast<const bf16*>(memory[k].host.data())[i]),
+              want[k][i]);
+    see(p.names[k], sum.relative(), gate ? 2e-2 : p.gates[k] ? 1.2e-2 : c.limit);
+  }
+  if (with_states) see("S0", L::state_error(d0, L::flat(dS0)), c.limit);
+  fail(same, "bits of two backward runs", 0);
+  return line;
+}
 template <class M, class Heads>
 void delta_law(const char* mixer_name, const delta_case& c, const config& size) {
   using L = law<delta_subject<M, Heads>, bf16>;
@@ -113,6 +181,7 @@ void delta_law(const char* mixer_name, const delta_case& c, const config& size) 
   const double error = sum.relative(), state = L::state_error(end, L::flat(sT));
   fail(error <= c.limit, "y", error), fail(state <= c.limit, "state", state);
   fail(same(y.host.data(), again.host.data(), y.host.size()), "bits of two runs", 0);
+  const std::string gradient = delta_gradients<L>(p, c, s0, fail);
   if (size.offsets.empty()) {
     both<bf16> whole(idx(y.host.size())), one(idx(y.host.size()) / e.batch);
     call(p.x, whole, {});
@@ -140,7 +209,7 @@ void delta_law(const char* mixer_name, const delta_case& c, const config& size) 
                               std::size_t(first / 64 * 64) * row);
     fail(before, "bits before what comes later", 0);
   }
-  std::printf("    delta, %-24s %-34s %3d %3d  y %.1e  S %.1e\n", mixer_name, c.name, e.n, e.d, error, state);
+  std::printf("    delta, %-24s %-34s %3d %3d  y %.1e  S %.1e %s\n", mixer_name, c.name, e.n, e.d, error, state, gradient.c_str());
 }
 
 }  // namespace

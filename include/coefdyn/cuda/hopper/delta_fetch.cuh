@@ -20,7 +20,9 @@ __device__ __forceinline__ token_numbers load_numbers(const params& p, const uni
   return x;
 }
 
-/// Sums the chunk's gates and writes its factors. Tokens from `valid` on have no gate and no weight.
+/// Sums the chunk's gates and writes its factors; in reverse `given` is inner, and `corrected` has the other sign. Tokens from `valid` on
+/// have no gate and no weight.
+template <bool reverse>
 __device__ __forceinline__ void write_factors(factors& f, const sweep::role& r, const token_numbers& x, int valid, int lane) {
   const int t = 2 * lane;
   float gate[2], given[2], beta[2];
@@ -39,49 +41,52 @@ __device__ __forceinline__ void write_factors(factors& f, const sweep::role& r, 
   put(f.rho, rho0, rho1);
   put(f.inner, rho0 * start0, rho1 * start1);
   put(f.outer, ptx::exp2_fast(fminf(total - g0, 0.f)), ptx::exp2_fast(fminf(total - g1, 0.f)));
+  if (reverse) given[0] = t < valid ? rho0 * start0 : 0.f, given[1] = t + 1 < valid ? rho1 * start1 : 0.f;
   put(f.given, given[0], given[1]);
-  put(f.corrected, beta[0] * start0, beta[1] * start1);
+  put(f.corrected, (reverse ? -beta[0] : beta[0]) * start0, (reverse ? -beta[1] : beta[1]) * start1);
   if (lane == 0) f.carry = ptx::exp2_fast(total);
 }
 
 /// Copies the tiles of every chunk into the ring; one thread.
-template <int n>
-__device__ __forceinline__ void copy_in(const block<n> b) {
-  using L = layout<n>;
+template <int n, gives what>
+__device__ __forceinline__ void copy_in(const block<n, what> b) {
+  using L = layout<n, what>;
   const sweep::role& r = b.r;
   const int chunks = b.s.chunks(), batch = b.s.batch;
   const pipeline<L::stages> stages = b.stages();
   ring<L::stages> slot;
   const int query_head = b.head / r.query_group, key_head = b.head / r.key_group, value_head = b.head / r.value_group;
   for (int c = 0; c < chunks; ++c) {
-    const int row = static_cast<int>(b.s.row) + c * chunk;
+    const int row = static_cast<int>(b.s.row) + (what == gives::gradient ? chunks - 1 - c : c) * chunk;
     const uint32_t to = b.stage(slot.slot), full = stages.full(slot.slot);
     stages.wait_empty(slot);
     stages.expect(slot, L::stage);
     ptx::tensor_load(to + L::key, &r.key, full, 0, row, 0, key_head, batch);
     ptx::tensor_load(to + L::value, &r.value, full, 0, row, b.slice, value_head, batch);
     ptx::tensor_load(to + L::inverse, &b.p.inverse, full, 0, row, 0, b.head / b.p.inverse_group, batch);
-    ptx::tensor_load(to + L::query, &r.query, full, 0, row, 0, query_head, batch);
+    if constexpr (what != gives::rows) ptx::tensor_load(to + L::rest, &b.p.rest, full, 0, row, 0, b.head / b.p.inverse_group, batch);
+    if constexpr (what != gives::writes) ptx::tensor_load(to + L::query, &r.query, full, 0, row, 0, query_head, batch);
     slot.next();
   }
 }
 
 /// Writes the numbers of every third chunk, loaded three chunks ahead.
-template <int n>
-__device__ __forceinline__ void number_in(const block<n> b, int warp, int lane) {
-  using L = layout<n>;
+template <int n, gives what>
+__device__ __forceinline__ void number_in(const block<n, what> b, int warp, int lane) {
+  using L = layout<n, what>;
   const unit_span& s = b.s;
   const int chunks = s.chunks();
   const pipeline<L::stages> stages = b.stages();
   ring<L::stages> slot;
   for (int i = 0; i < warp; ++i) slot.next();
+  const auto first = [&](int c) { return (what == gives::gradient ? chunks - 1 - c : c) * chunk; };
   token_numbers next;
-  if (warp < chunks) next = load_numbers(b.p, s, b.head, warp * chunk, lane);
+  if (warp < chunks) next = load_numbers(b.p, s, b.head, first(warp), lane);
   for (int c = warp; c < chunks; c += number_warps) {
     const token_numbers now = next;
-    if (c + number_warps < chunks) next = load_numbers(b.p, s, b.head, (c + number_warps) * chunk, lane);
+    if (c + number_warps < chunks) next = load_numbers(b.p, s, b.head, first(c + number_warps), lane);
     stages.wait_empty(slot);
-    write_factors(b.numbers(slot.slot), b.r, now, s.count - c * chunk, lane);
+    write_factors<what == gives::gradient>(b.numbers(slot.slot), b.r, now, s.count - first(c), lane);
     __syncwarp();
     if (lane == 0) stages.fill(slot);
     for (int i = 0; i < number_warps; ++i) slot.next();

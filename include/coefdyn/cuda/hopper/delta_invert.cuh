@@ -16,7 +16,7 @@ using sweep::chunk;
 struct invert_params {
   CUtensorMap key;        // boxes (64, n)
   tensor gate, strength;  // fp32 [B, T, heads reader_group]; gate may be absent
-  tensor inverse;         // bf16 [B, T, heads, 64]: row i of T - 1 for token i, by the chunk's tokens
+  tensor inverse, rest;   // bf16 [B, T, heads, 64]: row i of T - 1 for token i, by the chunk's tokens
   int heads, key_group, reader_group;
   sequence_offsets offsets;
   int64_t rows;  // tokens of a batch row; of all packed sequences
@@ -26,11 +26,11 @@ struct invert_params {
 /// The system's triangle is floats by rows, `pitch` apart, 16 x 16 blocks of it inverted in place; T - 1 is made beside it. Both pitches
 /// put what a warp reads or writes at once into different banks.
 inline constexpr int block_width = 16, block_count = chunk / block_width, pitch = chunk + 8, tile_pitch = chunk + 8;
-template <int n>
+template <int n, bool two>
 struct invert_layout {
   static constexpr uint32_t narrow = chunk * hopper::row_bytes, keys = chunk * n * 2, triangle = chunk * pitch * 4;
   static constexpr uint32_t key = 0, lower = 0;  // the triangle lies where the keys were
-  static constexpr uint32_t tile = keys > triangle ? keys : triangle, gate = tile + chunk * tile_pitch * 2;
+  static constexpr uint32_t tile = keys > triangle ? keys : triangle, gate = tile + (two ? 2 : 1) * chunk * tile_pitch * 2;
   static constexpr uint32_t strength = gate + chunk * 4, barrier = strength + chunk * 4;
   static constexpr uint32_t dynamic = barrier + 16 + hopper::swizzle_atom;
 };
@@ -85,17 +85,21 @@ __device__ __forceinline__ void add_product(float (&sum)[2][4], const left_block
     ptx::warp_multiply(sum[half], hi, b0.hi, b1.hi);
   }
 }
-/// A block's transpose, rounded, into the tile.
+/// A block's transpose, rounded, into the tile; `two`: and what is left out into the next tile.
+template <bool two>
 __device__ __forceinline__ void leave_block(const float (&x)[2][4], bf16* tile, int lane) {
 #pragma unroll
   for (int e = 0; e < 8; ++e) {
-    const uint32_t two = ptx::pack_bf16(x[e / 4][e % 4], 0.f);
-    *reinterpret_cast<uint16_t*>(tile + (8 * (e / 4) + 2 * (lane % 4) + (e & 1)) * tile_pitch + lane / 4 + 4 * (e & 2)) = uint16_t(two);
+    bf16* const to = tile + (8 * (e / 4) + 2 * (lane % 4) + (e & 1)) * tile_pitch + lane / 4 + 4 * (e & 2);
+    const split_pair parts = split(x[e / 4][e % 4], 0.f);
+    *reinterpret_cast<uint16_t*>(to) = uint16_t(parts.hi);
+    if constexpr (two) *reinterpret_cast<uint16_t*>(to + chunk * tile_pitch) = uint16_t(parts.lo);
   }
 }
 
 /// Column `j` of T's blocks, from the inverted diagonal D and the triangle L below: T_ij = -D_i sum_k L_ik T_kj, all of it transposed, so
 /// that what one product gives is the left operand of the next; a warp.
+template <bool two>
 __device__ __forceinline__ void solve_column(const float* lower, bf16* tile, int j, int lane) {
   const auto block = [&](int i, int k) { return lower + i * block_width * pitch + k * block_width; };
   const auto out = [&](int i) { return tile + i * block_width * tile_pitch + j * block_width; };
@@ -108,7 +112,7 @@ __device__ __forceinline__ void solve_column(const float* lower, bf16* tile, int
 #pragma unroll
   for (int e = 0; e < 8; ++e)
     if (8 * (e / 4) + column + (e & 1) == row + 4 * (e & 2)) x[e / 4][e % 4] = 0.f;
-  leave_block(x, out(j), lane);
+  leave_block<two>(x, out(j), lane);
 #pragma unroll
   for (int r = 1; r < block_count; ++r) {
     if (j + r >= block_count) break;
@@ -121,22 +125,24 @@ __device__ __forceinline__ void solve_column(const float* lower, bf16* tile, int
 #pragma unroll
     for (int e = 0; e < 8; ++e) result[e / 4][e % 4] = -result[e / 4][e % 4];
     if (r < block_count - 1) t[r].take(result);
-    leave_block(result, out(j + r), lane);
+    leave_block<two>(result, out(j + r), lane);
   }
 }
 
 /// T - 1 in bf16 from the triangle; a warpgroup. `turn` says which warp has which column of blocks: the first has most to do, and a warp's
 /// number says which quarter of the multiprocessor it works on.
+template <bool two>
 __device__ __forceinline__ void invert(float* lower, bf16* tile, int thread, int turn) {
   const int warp = (thread / 32 + turn) % block_count, lane = thread % 32;
   if (warp < block_count / 2) {
     const int i = 2 * warp + lane / block_width;
     invert_block(lower + i * block_width * (pitch + 1), lane % block_width);
   } else {
-    for (int at = (warp - block_count / 2) * 32 + lane; at < chunk * tile_pitch / 8; at += 64) reinterpret_cast<uint4*>(tile)[at] = uint4{};
+    for (int at = (warp - block_count / 2) * 32 + lane; at < (two ? 2 : 1) * chunk * tile_pitch / 8; at += 64)
+      reinterpret_cast<uint4*>(tile)[at] = uint4{};
   }
   __syncthreads();
-  solve_column(lower, tile, warp, lane);
+  solve_column<two>(lower, tile, warp, lane);
   __syncthreads();
 }
 
@@ -178,11 +184,11 @@ __device__ __forceinline__ void leave_lower(const float (&a)[32], const float* g
   }
 }
 
-template <int n>
+template <int n, bool two>
 __global__ __launch_bounds__(128) void invert_kernel(const __grid_constant__ invert_params p) {
 #if COEFDYN_HOPPER
   extern __shared__ unsigned char raw[];
-  using L = invert_layout<n>;
+  using L = invert_layout<n, two>;
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, head = blockIdx.x % p.heads;
   const int batch = blockIdx.x / p.heads / p.pieces, piece = blockIdx.x / p.heads % p.pieces;
   const hopper::sequence_span q = hopper::sequence_of<chunk>(p.offsets, p.rows, piece);
@@ -211,11 +217,15 @@ __global__ __launch_bounds__(128) void invert_kernel(const __grid_constant__ inv
   leave_lower(a, gate, strength, lower, warp, lane);
   __syncthreads();
   bf16* const tile = reinterpret_cast<bf16*>(memory.generic + L::tile);
-  invert(lower, tile, threadIdx.x, blockIdx.x / p.heads % block_count);
-  bf16* const out = static_cast<bf16*>(p.inverse.data) + batch * p.inverse.batch + row * p.inverse.time + head * p.inverse.head;
-  for (int at = threadIdx.x; at < valid * 8; at += 128)
-    *reinterpret_cast<uint4*>(out + at / 8 * p.inverse.time + at % 8 * 8) =
-        *reinterpret_cast<const uint4*>(tile + at / 8 * tile_pitch + at % 8 * 8);
+  invert<two>(lower, tile, threadIdx.x, blockIdx.x / p.heads % block_count);
+  const auto store = [&](const tensor& to, const bf16* from) {
+    bf16* const out = static_cast<bf16*>(to.data) + batch * to.batch + row * to.time + head * to.head;
+    for (int at = threadIdx.x; at < valid * 8; at += 128)
+      *reinterpret_cast<uint4*>(out + at / 8 * to.time + at % 8 * 8) =
+          *reinterpret_cast<const uint4*>(from + at / 8 * tile_pitch + at % 8 * 8);
+  };
+  store(p.inverse, tile);
+  if constexpr (two) store(p.rest, tile + chunk * tile_pitch);
 #endif
 }
 

@@ -5,12 +5,12 @@
 #include "sweep_plan.cuh"
 
 /// Delta rules with a scalar decay or none (`has_delta`) by the Hopper kernels: numbers and mapped rows made ahead, the triangular
-/// system of every chunk inverted, then one pass over time.
+/// system of every chunk inverted, then one pass over time; backward one each way, and all chunks at once.
 namespace coefdyn::cuda {
 
 template <class M, class R, class X>
 struct delta_plan {
-  static constexpr bool gives_gradients = false, exists = has_delta<M> && has_rows_of_bf16<R, X>;
+  static constexpr bool gives_gradients = true, exists = has_delta<M> && has_rows_of_bf16<R, X>;
   using rows_type = hopper::prepared_rows<M>;
   using state_type = typename X::types_type::state;
 
@@ -37,9 +37,9 @@ struct delta_plan {
     rows_type rows;
     hopper::state_copy initial, final;
     bf16* inverses;
-    pieces(generic::memory& a, const delta_plan& p)
+    pieces(generic::memory& a, const delta_plan& p, int parts = 1)
         : numbers(numbers::take<M>(a, p.e)), rows(a, p.e), initial(a, p.e, p.copies), final(a, p.e, p.copies) {
-      inverses = a.template take<bf16>(delta_inverse_count({int(p.e.batch), p.e.time, p.e.readers, {}}, p.group()));
+      inverses = a.template take<bf16>(parts * delta_inverse_count({int(p.e.batch), p.e.time, p.e.readers, {}}, p.group()));
     }
   };
   idx kept_bytes() const { return 0; }
@@ -54,15 +54,78 @@ struct delta_plan {
     const pieces w(a, *this);
     numbers::make<M>(stream, x, e, generic::positions_of(c.initial), w.numbers);
     w.rows.make(stream, x, e);
-    const sweep_shape shape{int(e.batch), e.time, e.readers, x.cu_seqlens};
-    const delta_inputs correction{array(w.numbers.strength), w.inverses, group()};
     const sweep_inputs in = inputs(x, w, w.initial.in(stream, c.initial, e, false));
-    with_sizes([&]<int n, int d>() { delta_forward<n, d>(shape, in, correction, hopper::raw(y), w.final.place(c.final), stream); });
+    with_sizes([&]<int n, int d>() { delta_forward<n, d>(shape(x), in, correction(w), hopper::raw(y), w.final.place(c.final), stream); });
     w.final.out(stream, c.final, e, false);
     generic::count_tokens(stream, x, e, c);
   }
 
+  // ---- backward --------------------------------------------------------------------------------------------------------------
+  template <class Call>
+  bool takes_gradients(const Call& call, bool repeats) const {
+    const auto& g = call.g;
+    // beside states all that lies before or behind may hang on one number, <S, dS> at the end of 256 tokens, and its noise
+    const bool states = call.initial.S.data || call.initial_gradient.S.data || call.final_gradient.S.data;
+    if (numbers::kinds<M>::decay && states && numbers::wanted<X>(g)) return false;
+    if (rows_type::made) return false;  // mapped rows and their gradients are rounded once more: dk would be 6e-3 off
+    return !repeats && !numbers::constant_wanted<X>(g) && hopper::copyable(call.dy) && hopper::row_gradient::serves(g.q, e, g.accumulate) &&
+           hopper::row_gradient::serves(g.k, e, g.accumulate) && hopper::row_gradient::serves(g.v, e, g.accumulate) &&
+           hopper::state_copy::serves(call.initial, e, copies) && hopper::state_copy::serves(call.final_gradient, e, copies) &&
+           hopper::state_copy::serves(call.initial_gradient, e, copies);
+  }
+  struct backward_pieces {
+    pieces forward;
+    numbers::arrays gradients;
+    hopper::state_copy initial;
+    hopper::row_gradient q, k, v;
+    delta_workspace work;
+    backward_pieces(generic::memory& a, const delta_plan& p)
+        : forward(a, p, 2),
+          gradients(numbers::take<M>(a, p.e)),
+          initial(a, p.e, p.copies),
+          q(a, p.e, p.e.queries, p.e.n),
+          k(a, p.e, p.e.keys, p.e.n),
+          v(a, p.e, p.e.states, p.e.d) {
+      const extents& e = p.e;
+      const idx rows = e.batch * e.time * e.readers, sums = rows * e.n / 64;
+      const idx states = delta_state_bytes({int(e.batch), e.time, e.readers, p.offsets}, e.n, e.d);
+      work.written = a.template take<bf16>(2 * rows * e.d), work.dx = a.template take<bf16>(rows * e.d);
+      work.states = a.template take<unsigned char>(states), work.gradients = a.template take<unsigned char>(states);
+      work.sums.correct = a.template take<float>(sums);
+      if (numbers::kinds<M>::decay) work.sums.gate = a.template take<float>(sums);
+      if (numbers::kinds<M>::read) work.sums.read = a.template take<float>(sums);
+    }
+  };
+  idx backward_bytes(bool) const {
+    generic::memory a;
+    backward_pieces(a, *this);
+    return a.slow_used;
+  }
+  template <class Call>
+  void run_backward(cudaStream_t stream, const X& x, const Call& call, std::byte* ws, const std::byte*, tensor) const {
+    generic::memory a{nullptr, ws};
+    const backward_pieces w(a, *this);
+    const auto start = generic::positions_of(call.initial);
+    numbers::make<M>(stream, x, e, start, w.forward.numbers);
+    w.forward.rows.make(stream, x, e);
+    const sweep_inputs in = inputs(x, w.forward, w.forward.initial.in(stream, call.initial, e, false));
+    sweep_gradients g;
+    g.dy = hopper::raw(call.dy);
+    g.dq = w.q.place(call.g.q, e), g.dk = w.k.place(call.g.k, e), g.dv = w.v.place(call.g.v, e);
+    g.d_state_out = w.forward.final.in(stream, call.final_gradient, e, true);
+    g.d_state = w.initial.place(call.initial_gradient);
+    g.d_log_decay = array(w.gradients.log_decay), g.d_scaling = array(w.gradients.scale), g.d_read_factor = array(w.gradients.read);
+    with_sizes(
+        [&]<int n, int d>() { delta_backward<n, d>(shape(x), in, correction(w.forward), g, array(w.gradients.strength), w.work, stream); });
+    w.initial.out(stream, call.initial_gradient, e, true);
+    w.v.out(stream, call.g.v, e, call.g.accumulate);
+    rows_type::give_back(stream, x, e, w.q, w.k, call.g);
+    if (numbers::wanted<X>(call.g)) numbers::raise<M>(stream, x, e, start, w.gradients, call.g);
+  }
+
  private:
+  sweep_shape shape(const X& x) const { return {int(e.batch), e.time, e.readers, x.cu_seqlens}; }
+  delta_inputs correction(const pieces& w) const { return {array(w.numbers.strength), w.inverses, group()}; }
   int group() const { return e.readers / e.states; }
   sweep_inputs inputs(const X& x, const pieces& w, const float* state) const {
     sweep_inputs in;

@@ -42,6 +42,13 @@ __device__ __forceinline__ void correct_values(uint32_t (&x)[16], float (&z)[32]
   }
 }
 
+/// What rounding left out of x beside a, as left operands too.
+__device__ __forceinline__ void left_out(uint32_t (&rest)[16], const float (&x)[32], const uint32_t (&a)[16]) {
+#pragma unroll
+  for (int e = 0; e < 16; ++e)
+    rest[e] = ptx::pack_bf16(x[2 * e] - __uint_as_float(a[e] << 16), x[2 * e + 1] - __uint_as_float(a[e] & 0xffff0000u));
+}
+
 /// w faded to the chunk's end, as left operands (value column, token).
 __device__ __forceinline__ void fade_writes(uint32_t (&faded)[16], const float (&w)[32], const float (&outer)[16]) {
 #pragma unroll
@@ -54,18 +61,49 @@ __device__ __forceinline__ void drop_tail(float (&w)[32], int valid, int column0
   for (int e = 0; e < 32; ++e) w[e] = 8 * (e / 4) + column0 + (e & 1) < valid ? w[e] : 0.f;
 }
 
-/// Leaves w, rounded, for the warpgroups that make rows, as (token, value column).
-__device__ __forceinline__ void store_writes(const float (&w)[32], uint32_t tile, int warp, int lane) {
-  uint32_t a[16];
-  hopper::round_operand<32>(a, w);
+/// Leaves left operands (value column, token) for other warpgroups, as (token, value column); w as such.
+__device__ __forceinline__ void store_writes(const uint32_t (&a)[16], uint32_t tile, int warp, int lane) {
 #pragma unroll
   for (int k = 0; k < 4; ++k)
     ptx::store_blocks_transposed(tile + turned(k, warp, lane), a[4 * k], a[4 * k + 1], a[4 * k + 2], a[4 * k + 3]);
 }
 
+__device__ __forceinline__ void store_writes(const float (&w)[32], uint32_t tile, int warp, int lane) {
+  uint32_t a[16];
+  hopper::round_operand<32>(a, w);
+  store_writes(a, tile, warp, lane);
+}
+
+/// Writes a state (value column, key column), rounded as left operands, as tiles for copies into shared memory: of every 64 key columns the
+/// slices, (64, 64) each; `to`: this slice's first. Four lanes exchange what makes 16 bytes of a row.
 template <int n>
-__device__ __forceinline__ void carry_state(const block<n> b, int thread) {
-  using L = layout<n>;
+__device__ __forceinline__ void keep_state(const uint32_t (&rounded)[n / 4], unsigned char* to, int slices, int warp, int lane) {
+  const int lane4 = lane % 4;
+  const bool odd = lane & 1, upper = lane & 2;
+#pragma unroll
+  for (int g = 0; g < n / 16; ++g) {  // four blocks of eight columns, rows row0 or row0 + 8
+    const int first = g / 2 * 4, row = 16 * warp + lane / 4 + 8 * (g % 2);
+    uint32_t x[4];
+#pragma unroll
+    for (int i = 0; i < 4; ++i) x[i] = rounded[2 * (first + i) + g % 2];
+#pragma unroll
+    for (int i = 0; i < 4; i += 2) {
+      const uint32_t other = __shfl_xor_sync(~0u, odd ? x[i] : x[i + 1], 1);
+      (odd ? x[i] : x[i + 1]) = other;
+    }
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const uint32_t other = __shfl_xor_sync(~0u, upper ? x[i] : x[i + 2], 2);
+      (upper ? x[i] : x[i + 2]) = other;
+    }
+    unsigned char* const tile = to + first / 8 * int64_t(slices) * (sweep::chunk * hopper::row_bytes);
+    *reinterpret_cast<uint4*>(tile + swizzled(row, first % 8 + lane4)) = make_uint4(x[0], x[1], x[2], x[3]);
+  }
+}
+
+template <int n, gives what>
+__device__ __forceinline__ void carry_state(const block<n, what> b, int thread) {
+  using L = layout<n, what>;
   const unit_span& s = b.s;
   const int warp = thread / 32, lane = thread % 32, chunks = s.chunks(), row0 = 16 * warp + lane / 4, column0 = 2 * (lane % 4);
   float state[n / 2];  // (value column, key column) fp32
@@ -84,23 +122,31 @@ __device__ __forceinline__ void carry_state(const block<n> b, int thread) {
     ptx::pin(rounded);
     ptx::product_fence();
     hopper::multiply_rows<n, 64>(w, rounded, stage + L::key, L::narrow);
+    if constexpr (what == gives::writes) keep_state<n>(rounded, b.states(c), b.size.slices, warp, lane);
 #pragma unroll
     for (int k = 0; k < 4; ++k)
       ptx::load_blocks_transposed(*reinterpret_cast<uint32_t(*)[4]>(v + 4 * k), stage + L::value + turned(k, warp, lane));
     load_columns(m, f.corrected, column0);
-    b.states().wait_empty(at);
-    store_operand<n>(rounded, b.state(at.slot), L::narrow, 16 * warp, lane);
-    ptx::fence_async_shared();
-    __syncwarp();
-    if (lane == 0) b.states().fill(at);
+    if constexpr (what == gives::rows) {
+      b.states().wait_empty(at);
+      store_operand<n>(rounded, b.state(at.slot), L::narrow, 16 * warp, lane);
+      ptx::fence_async_shared();
+      __syncwarp();
+      if (lane == 0) b.states().fill(at);
+    }
     ptx::product_wait<0>();
     ptx::pin(w);
     load_columns(given, f.given, column0);
     correct_values(x, w, v, given, m);
+    if constexpr (what == gives::writes) left_out(v, w, x), ptx::pin(v);
     ptx::pin(x);
     ptx::pin(w);
     ptx::product_fence();
     hopper::add_rows<64, 64>(w, x, stage + L::inverse, L::narrow);  // T - 1: x itself is added as it is
+    if constexpr (what == gives::writes) {  // backward takes differences of what follows: with what rounding leaves out
+      hopper::add_rows<64, 64>(w, v, stage + L::inverse, L::narrow);
+      hopper::add_rows<64, 64>(w, x, stage + L::rest, L::narrow);
+    }
     load_columns(m, f.outer, column0);
     const float carry = f.carry;
 #pragma unroll
@@ -115,6 +161,11 @@ __device__ __forceinline__ void carry_state(const block<n> b, int thread) {
     hopper::accumulate<64, n>(state, x, stage + L::key, L::narrow);
     b.writes().wait_empty(at);
     store_writes(w, b.written(at.slot), warp, lane);
+    if constexpr (what == gives::writes) {
+      hopper::round_operand<32>(x, w);
+      left_out(v, w, x);
+      store_writes(v, b.written(at.slot) + L::narrow, warp, lane);
+    }
     ptx::fence_async_shared();
     __syncwarp();
     if (lane == 0) b.writes().fill(at);

@@ -133,10 +133,11 @@ __device__ float gradient_at(const X& x, const extents& e, const view<const idx,
   if constexpr (Reading) {
     if constexpr (kinds<M>::read)
       sum += passed(d.read[index], inverse_eta<typename M::normalization>(D(0.f), D(0.f), lifted_at<Tag>(x, e, s, reader_numbers<X>{})).d);
-  } else if constexpr (kinds<M>::decay || kinds<M>::scale) {
+  } else if constexpr (kinds<M>::decay || kinds<M>::scale || kinds<M>::strength) {
     const auto at = lifted_at<Tag>(x, e, s, state_numbers<X>{});
     if constexpr (kinds<M>::decay) sum += passed(d.log_decay[index], D(log_decay_of<typename M::evolution>(at, 0)).d);
     if constexpr (kinds<M>::scale) sum += passed(d.scale[index], D(M::scaling::scale(at)).d);
+    if constexpr (kinds<M>::strength) sum -= passed(d.strength[index], D(M::evolution::strength(at)).d);
   }
   return sum;
 }

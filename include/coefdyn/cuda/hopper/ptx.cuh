@@ -97,6 +97,13 @@ __device__ __forceinline__ void tensor_load(uint32_t to, const CUtensorMap* map,
       : "memory");
 }
 
+/// `bytes` as they lie, a multiple of 16; completion as above.
+__device__ __forceinline__ void bulk_load(uint32_t to, const void* from, uint32_t bytes, uint32_t barrier) {
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to), "l"(from), "r"(bytes),
+               "r"(barrier)
+               : "memory");
+}
+
 /// Shared to global, clipped at the tensor's extents.
 __device__ __forceinline__ void tensor_store(const CUtensorMap* map, uint32_t from, int c0, int c1, int c2, int c3, int c4) {
   asm volatile("cp.async.bulk.tensor.5d.global.shared::cta.tile.bulk_group [%0, {%2, %3, %4, %5, %6}], [%1];" ::"l"(map), "r"(from),
