@@ -56,8 +56,8 @@ void redraw(P& p, const char* name, F value) {
   }
 }
 /// All gradients against those of the chunkwise form in float64: rows within the case's limit, numbers 1.2e-2, gates 2e-2 (relative to the
-/// whole stream's; where keys are equal gates hardly matter, their gradients are what is left of terms of dk's size, and are measured by the
-/// largest stream's); bits of two runs. Returns a line of the errors.
+/// whole stream's; where keys are equal gates hardly matter, their gradients are what is left of terms of dk's size, and are measured by
+/// the largest stream's); bits of two runs. Returns a line of the errors.
 template <class L, class P, class Fail>
 std::string delta_gradients(P& p, const delta_case& c, const state<typename P::M, double>& s0, const Fail& fail) {
   using M = typename P::M;

@@ -71,7 +71,8 @@ void delta_forward(const sweep_shape& s, const sweep_inputs& x, const delta_inpu
   const delta::inverses inverse = delta::invert<n, false>(s, x, c, stream);
   sweep::role r = sweep::forward_role<n, d>(s, x, y);
   sweep::set_state<n, d>(r, false, x.state, state_out);
-  delta::pass<delta::delta_kernel<n, delta::gives::rows>, delta::layout<n, delta::gives::rows>::dynamic>(s, c, r, inverse, d, nullptr, stream);
+  delta::pass<delta::delta_kernel<n, delta::gives::rows>, delta::layout<n, delta::gives::rows>::dynamic>(s, c, r, inverse, d, nullptr,
+                                                                                                         stream);
 }
 
 /// Workspace of the backward pass, beside T.

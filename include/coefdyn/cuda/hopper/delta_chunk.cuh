@@ -7,21 +7,22 @@
 #include "delta_state.cuh"
 #include "sweep_rows.cuh"
 
-/// The gradients of q, k, gates and factors, chunk by chunk side by side: what is written (w), its gradient (dx), the state S before a chunk
-/// and the gradient dS of the one behind it are known. With E the decay from the chunk's start to a token, F from there to its end, and
+/// The gradients of q, k, gates and factors, chunk by chunk side by side: what is written (w), its gradient (dx), the state S before a
+/// chunk and the gradient dS of the one behind it are known. With E the decay from the chunk's start to a token, F from there to its end,
+/// and
 ///   P_ij = r_i decay (dy_i . w_j), j <= i,   Q_ij = -beta_i decay (dx_i . w_j), j < i:
 ///   dq_i = r_i E_i S dy_i + sum_j P_ij k_j
 ///   dk_j = -beta_j E_j S dx_j + sum_i Q_ji k_i + F_j dS w_j + sum_i P_ij q_i + sum_i Q_ij k_i
-/// One warpgroup makes P and dq, one Q and dk; a block has 64 columns of both. Where keys are alike, neighbours' w cancel: w and P are taken
-/// in two parts of bf16 for dq. A gate's gradient is what lies before it and is read behind it; its sums are from the chunk's start to its
-/// end, all from products whose bits they share, so that pairs on one side of it cancel.
+/// One warpgroup makes P and dq, one Q and dk; a block has 64 columns of both. Where keys are alike, neighbours' w cancel: w and P are
+/// taken in two parts of bf16 for dq. A gate's gradient is what lies before it and is read behind it; its sums are from the chunk's start
+/// to its end, all from products whose bits they share, so that pairs on one side of it cancel.
 namespace coefdyn::cuda::delta {
 
 /// Tensors bf16 [B, T, heads, n | d] unless said otherwise.
 struct chunk_params {
-  CUtensorMap dy, dx, written;  // boxes (64, d); `written` has both parts of w, 2 d columns
-  CUtensorMap q, k, dq, dk;     // boxes (64, 64)
-  tensor out[2];                // dq, dk again
+  CUtensorMap dy, dx, written;              // boxes (64, d); `written` has both parts of w, 2 d columns
+  CUtensorMap q, k, dq, dk;                 // boxes (64, 64)
+  tensor out[2];                            // dq, dk again
   const unsigned char *states, *gradients;  // tiles of S and dS: see keep_state
   tensor gate, strength, read_factor;       // fp32 [B, T, heads]; gate and read_factor may be absent
   float scale;                              // beside read_factor
@@ -88,8 +89,8 @@ template <int n>
 __device__ __forceinline__ void multiply_columns(float (&d)[32], uint32_t a, uint32_t b) {
 #pragma unroll
   for (int k = 0; k < n / 16; ++k)
-    ptx::product<ptx::major::inner, ptx::major::outer>(
-        d, ptx::tile_descriptor(a + (k / 4) * chunk * hopper::row_bytes + (k % 4) * 32, 0), ptx::tile_descriptor(b + k * 2048, 0), k > 0);
+    ptx::product<ptx::major::inner, ptx::major::outer>(d, ptx::tile_descriptor(a + (k / 4) * chunk * hopper::row_bytes + (k % 4) * 32, 0),
+                                                       ptx::tile_descriptor(b + k * 2048, 0), k > 0);
   ptx::product_commit();
 }
 
@@ -258,8 +259,7 @@ __device__ __forceinline__ void make_query_rows(const chunk_block<d>& b, int thr
   b.wait(2);
   float sum = 0.f;  // <S, dS>
   for (int at = thread * 16; at < int(L::wide); at += 128 * 16) {
-    const eight s(b.memory.generic + L::state + at),
-        ds(b.memory.generic + L::gradient + at);
+    const eight s(b.memory.generic + L::state + at), ds(b.memory.generic + L::gradient + at);
 #pragma unroll
     for (int i = 0; i < 8; ++i) sum += s.x[i] * ds.x[i];
   }

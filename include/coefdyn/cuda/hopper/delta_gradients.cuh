@@ -6,8 +6,8 @@
 /// The pass over rows that ends a delta rule's gradients: dv, and the gradients of numbers.
 namespace coefdyn::cuda::delta {
 
-/// Numbers of rows over a slice of n, fp32 (slices, B T, heads), or absent: q . dq beside r; k . dk for what k reads, beside -beta; gradients
-/// of gates.
+/// Numbers of rows over a slice of n, fp32 (slices, B T, heads), or absent: q . dq beside r; k . dk for what k reads, beside -beta;
+/// gradients of gates.
 struct row_sums {
   float *read = nullptr, *correct = nullptr, *gate = nullptr;
 };
@@ -64,8 +64,7 @@ static __global__ void __launch_bounds__(256) finish_kernel(const __grid_constan
     dx.store(eight::place(p.dv, batch, time, head, at));
   }
 #pragma unroll
-  for (int step = 8; step; step /= 2)
-    with_v += __shfl_xor_sync(~0u, with_v, step), with_w += __shfl_xor_sync(~0u, with_w, step);
+  for (int step = 8; step; step /= 2) with_v += __shfl_xor_sync(~0u, with_v, step), with_w += __shfl_xor_sync(~0u, with_w, step);
   const auto put = [&](const tensor& x, float value) {
     if (x.data) static_cast<float*>(x.data)[batch * x.batch + time * x.time + head * x.head] = value;
   };
