@@ -64,7 +64,7 @@ struct delta_plan {
   template <class Call>
   bool takes_gradients(const Call& call, bool repeats) const {
     const auto& g = call.g;
-    if (!std::is_same_v<typename M::scaling, scaling::beta> || numbers::kinds<M>::read) return false;
+    if (numbers::kinds<M>::read) return false;
     const bool states = call.initial.S.data || call.initial_gradient.S.data || call.final_gradient.S.data;
     if (numbers::kinds<M>::decay && states && numbers::wanted<X>(g)) return false;
     if (rows_type::made) return false;  // mapped rows and their gradients are rounded once more: dk would be 6e-3 off
