@@ -16,6 +16,7 @@
 #include <coefdyn/tasks/batch.hpp>
 #include <coefdyn/tasks/in_context_recall.hpp>
 #include <coefdyn/train/adamw.hpp>
+#include <coefdyn/train/slices.hpp>
 #include <cstdio>
 #include <ctime>
 #include <iostream>
@@ -66,7 +67,8 @@ void serve(const nn::model_sizes& z, int threads, const std::string& path) {
 
   const device::cpu<openmp> on{openmp{threads}};
   train::adamw<float> optimiser(w, {});
-  nn::tape<float> tape(w, &dw, on);
+  train::sliced_batch<nn::language_model<Layer>, float> batch(model, w);
+  const idx together = batch.sequences(rows, time_);
   std::puts("ready");
   std::fflush(stdout);
   long steps = 0;
@@ -76,10 +78,8 @@ void serve(const nn::model_sizes& z, int threads, const std::string& path) {
       const double own = seconds_of_all_threads();
       const idx at = steps % batches * rows * time_;
       dw.clear();
-      tape.begin();
-      const auto logits = model(tape, nn::token_ids{d.ids.data() + at, rows, time_});
-      const nn::score s = nn::cross_entropy<float>(tape, logits, std::span(d.targets).subspan(std::size_t(at), rows * time_));
-      tape.backward();
+      const nn::score s = batch(nn::token_ids{d.ids.data() + at, rows, time_}, std::span(d.targets).subspan(std::size_t(at), rows * time_),
+                                together, {}, dw, on);
       optimiser.step(w, dw, 1e-3, on);
       std::printf("%.9g %.9g %.9g\n", s.loss, std::chrono::duration<double>(std::chrono::steady_clock::now() - from).count(),
                   seconds_of_all_threads() - own);

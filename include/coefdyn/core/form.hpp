@@ -35,6 +35,7 @@ struct memory_policy {
 struct weight_dropout {
   double p = 0;                          // 0 <= p < 1
   const random_stream* draws = nullptr;  // where the device reads it
+  idx first_row = 0;                     // b of the call's first row, where the call has a part of a batch
 };
 
 struct definition {};  // as written: T^2 applications of A, any mixer

@@ -14,8 +14,9 @@ struct dropped {
   const random_stream* stream;
   double p;
   bool over_time;
+  idx first;  // row of draws of the tape's first
   COEFDYN_HD R factor(idx i, idx c) const {
-    const idx row = over_time ? i / x.time : i;
+    const idx row = first + (over_time ? i / x.time : i);
     return random_stream::unit_of(stream->word_at(static_cast<std::uint64_t>(row * x.columns + c))) >= p ? R(1 / (1 - p)) : R(0);
   }
   COEFDYN_HD void operator()(idx i, idx begin, idx end) const {
@@ -35,7 +36,8 @@ struct dropped_back {
 /// unit number; a site is the place of the call among those of the step. Nothing is stored: backward draws the same words again.
 /// x itself where p is 0 or the step has no draws (`begin()`, as for an evaluation).
 ///
-/// shape   x (B, T, C) to the same; element (b T + t) C + c, or b C + c where draws are shared over time
+/// shape   x (B, T, C) to the same; element (b T + t) C + c, or b C + c where draws are shared over time, b the sequence's number in the
+///         step's batch
 /// error   invalid_input unless 0 <= p < 1
 /// source  Srivastava et al., JMLR 15 (2014)
 template <class R, class On>
@@ -44,7 +46,8 @@ value<R> dropout(tape<R, On>& t, const value<R>& x, double p, shared_draws share
   const auto site = t.next_site();
   if (p == 0 || !site) return x;
   const value<R> y = t.make(x.batch, x.time, x.columns);
-  const detail::dropped<R> one{x, y, t.draws_of(*site), p, share == shared_draws::over_time};
+  const bool over_time = share == shared_draws::over_time;
+  const detail::dropped<R> one{x, y, t.draws_of(*site), p, over_time, t.first_sequence() * (over_time ? 1 : x.time)};
   t.elements(x.rows(), x.columns, one);
   t.record([=](tape<R, On>& back) {
     if (x.gradient) back.elements(x.rows(), x.columns, detail::dropped_back<R>{one});

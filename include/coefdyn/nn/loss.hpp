@@ -166,10 +166,13 @@ struct pending_score {
 };
 
 namespace detail {
-/// How many labels count, once all are known to be good, where the device reads it.
+/// How many labels count, or `of` where it says so, once all are known to be good, where the device reads it.
 template <class R, class On>
-const double* counted_labels(tape<R, On>& t, std::span<const std::int64_t> labels, idx rows, idx words) {
-  return t.template from_host<double>(1, [=](double* to) { *to = double(count_labels(labels, rows, words)); });
+const double* counted_labels(tape<R, On>& t, std::span<const std::int64_t> labels, idx rows, idx words, idx of = 0) {
+  return t.template from_host<double>(1, [=](double* to) {
+    const idx counted = count_labels(labels, rows, words);
+    *to = double(of > 0 ? of : counted);
+  });
 }
 template <class R, class On>
 pending_score<On> sum_of_scores(tape<R, On>& t, idx rows, const summed_scores& of) {
@@ -181,14 +184,15 @@ pending_score<On> sum_of_scores(tape<R, On>& t, idx rows, const summed_scores& o
 
 /// Mean cross entropy of logits against labels; positions labelled `ignored` do not count. Adds its gradient to the logits' at once, so
 /// that `backward` of the tape follows directly. No position counts: loss 0, no gradient. What it scored is read when it is asked for, by
-/// `read`, until the next step begins.
+/// `read`, until the next step begins. `of`: positions in the mean, where these rows are a part of a batch that has so many; 0: the rows'
+/// own.
 ///
 /// shape   logits (rows, V), labels (rows), the host's on every device
 /// error   invalid_input for labels of another number, or outside 0 .. V - 1
 template <class R, class On>
-pending_score<On> queue_cross_entropy(tape<R, On>& t, const value<R>& logits, std::span<const std::int64_t> labels) {
+pending_score<On> queue_cross_entropy(tape<R, On>& t, const value<R>& logits, std::span<const std::int64_t> labels, idx of = 0) {
   const idx rows = logits.rows();
-  const double* const counted = detail::counted_labels(t, labels, rows, logits.columns);
+  const double* const counted = detail::counted_labels(t, labels, rows, logits.columns, of);
   const std::int64_t* const there = t.here(labels.data(), rows);
   double* const loss = t.template take<double>(2 * rows);
   t.groups(rows, 1, detail::scored_row<R>{logits, there, counted, loss});
@@ -196,8 +200,8 @@ pending_score<On> queue_cross_entropy(tape<R, On>& t, const value<R>& logits, st
 }
 /// The same, read at once.
 template <class R, class On>
-score cross_entropy(tape<R, On>& t, const value<R>& logits, std::span<const std::int64_t> labels) {
-  return queue_cross_entropy(t, logits, labels).read(t);
+score cross_entropy(tape<R, On>& t, const value<R>& logits, std::span<const std::int64_t> labels, idx of = 0) {
+  return queue_cross_entropy(t, logits, labels, of).read(t);
 }
 
 }  // namespace coefdyn::nn

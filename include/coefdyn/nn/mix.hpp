@@ -148,7 +148,7 @@ value<R> mix_with_dropout(tape<R, On>& t, const mixed_streams<M, R, Over>& strea
   if (p == 0) return mix<M, Heads>(t, streams, e);
   const auto site = t.next_site();
   if (!site) return mix<M, Heads>(t, streams, e);
-  return detail::mix_by<M, Heads>(t, form::parallel{{p, t.draws_of(*site)}}, streams, e);
+  return detail::mix_by<M, Heads>(t, form::parallel{{p, t.draws_of(*site), t.first_sequence()}}, streams, e);
 }
 
 }  // namespace coefdyn::nn

@@ -117,6 +117,8 @@ template <class R, class On>
 value<R> batch_norm(tape<R, On>& t, const value<R>& x, double epsilon, const parameter& w, const parameter& b) {
   if (w.size() != x.columns)
     throw invalid_input("weight of a batch norm", std::to_string(x.columns) + " channels", std::to_string(w.size()));
+  if (t.has_part_of_batch())
+    throw invalid_input("rows of a batch norm", "a whole batch: the model says mixes_sequences = true", "a part of it");
   const value<R> y = t.make(x.batch, x.time, x.columns);
   R* const mean = t.template take<R>(x.columns);
   R* const scale = t.template take<R>(x.columns);

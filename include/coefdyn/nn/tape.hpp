@@ -25,9 +25,11 @@ struct value {
   }
 };
 
-/// What dropout draws from in a step of training.
+/// What dropout draws from in a step of training. Where a tape has a part of the step's batch: which of the batch's sequences is its first.
 struct dropout_draws {
   std::uint64_t seed = 0, step = 0;
+  idx first_sequence = 0;
+  bool is_part = false;
 };
 
 namespace detail {
@@ -145,6 +147,9 @@ class tape {
     if (!draws_) return {};
     return sites_++;
   }
+  /// Which sequence of the step's batch is the tape's first.
+  idx first_sequence() const { return draws_ ? draws_->first_sequence : 0; }
+  bool has_part_of_batch() const { return draws_ && draws_->is_part; }
   const random_stream* draws_of(std::uint64_t site) {
     return from_host<random_stream>(
         1, [this, site](random_stream* to) { std::construct_at(to, draws_->seed, std::uint64_t(102), draws_->step, site); });

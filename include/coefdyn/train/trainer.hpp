@@ -17,6 +17,7 @@
 #include "../tasks/score.hpp"
 #include "adamw.hpp"
 #include "schedule.hpp"
+#include "slices.hpp"
 
 /// From a model and a task to a trained model. Above 300 lines: one class, and a page on a step's memory before it.
 namespace coefdyn::train {
@@ -118,8 +119,10 @@ bool go_on(Report& report, const progress& p) {
 /// word and each that occurs in the embeddings' list of who has which. A mixer keeps nothing but its streams and y, whatever its form. A
 /// language model has C = D + L (5 D + 3 hidden + layer) + D + V and S = 2 + L (4 + layer); a layer has a column for each output of a
 /// source, of the mixer and of a stage: attention H n + G (n + d) + H d + D with G key heads, and gated_deltanet 6 G n + 6 H d + 4 H + D, S
-/// = 2 G n + H d + 4 G + 2 H. With model_sizes::recompute, C = D + blocks D + (one block's) + D + V: a block keeps its result alone. On a
-/// GPU ids and labels are copied too. Batches lie in memory that the next ones use again: a step allocates what the task's samples are.
+/// = 2 G n + H d + 4 G + 2 H. With model_sizes::recompute, C = D + blocks D + (one block's) + D + V: a block keeps its result alone. On the
+/// CPU a batch that is cut into slices (slices.hpp) has in each of eight lanes what a slice of so many tokens takes, and gradients in an
+/// arena of its own. On a GPU ids and labels are copied too. Batches lie in memory that the next ones use again: a step allocates what the
+/// task's samples are.
 ///
 /// error   invalid_input for settings out of range, and for a task whose ids or targets the model has no place for
 template <class Model, class R = float, class On = device::cpu<openmp>>
@@ -193,7 +196,7 @@ class trainer {
   }
 
   /// Bytes of the last step of training: activations, their gradients and records.
-  std::size_t step_bytes() const { return tape_.bytes(); }
+  std::size_t step_bytes() const { return tape_.bytes() + slices_.bytes(); }
 
   /// What the model scores on a whole split, without dropout.
   template <tasks::task T>
@@ -232,6 +235,7 @@ class trainer {
         optimiser(w, s.optimiser, idx(s.report_every)),
         dw_(w.parameters(), o.on),
         tape_(w, &dw_, o.on),
+        slices_(model, w),
         scores_(3, nn::loops<On>{o.on}.space()) {
     if (s.recorded && !can_record) throw invalid_input("recorded", "a GPU, which runs recorded steps", "the CPU");
     round_factors(tape_);
@@ -300,10 +304,17 @@ class trainer {
     return fault(step, step * s.accumulate, "the gradients");
   }
   /// Adds the gradients of a batch's mean loss.
-  auto queue_loss(long number) {
+  nn::pending_score<On> queue_loss(long number) {
     tape_.begin(draws_of(number));
-    const auto score = nn::queue_cross_entropy<R>(tape_, model(tape_, nn::token_ids{batch_.inputs.data(), batch_.rows, batch_.length}),
-                                                  std::span<const std::int64_t>(batch_.targets));
+    const nn::token_ids ids{batch_.inputs.data(), batch_.rows, batch_.length};
+    const std::span<const std::int64_t> labels(batch_.targets);
+    if constexpr (can_slice)
+      if (const idx together = slices_.sequences(batch_.rows, batch_.length)) {
+        const nn::score one = slices_(ids, labels, together, draws_of(number), dw_, tape_.on);
+        return {tape_.template from_host<double>(
+            3, [&](double* to) { to[0] = one.loss, to[1] = double(one.correct), to[2] = double(one.counted); })};
+      }
+    const auto score = nn::queue_cross_entropy<R>(tape_, model(tape_, ids), labels);
     tape_.backward();
     return score;
   }
@@ -354,7 +365,7 @@ class trainer {
       }
     return {};
   }
-  static constexpr bool can_record = nn::tape<R, On>::can_record;
+  static constexpr bool can_record = nn::tape<R, On>::can_record, can_slice = std::is_same_v<On, device::cpu<openmp>>;
   /// Batches of one shape, and their step.
   struct shape {
     idx rows, length;
@@ -377,6 +388,11 @@ class trainer {
   }
   nn::weights<R, On> dw_;
   nn::tape<R, On> tape_;
+  struct no_slices {
+    no_slices(const Model&, const nn::weights<R, On>&) {}
+    std::size_t bytes() const { return 0; }
+  };
+  std::conditional_t<can_slice, sliced_batch<Model, R>, no_slices> slices_;
   tasks::batch made_, batch_;             // of the loader, and in its place
   buffer<double, memory_of<On>> scores_;  // of a step of several batches
   std::vector<double> losses_;

@@ -16,7 +16,8 @@ struct weight_draws {
   /// Reader r of a head, from token `at` on.
   COEFDYN_HD void begin(const extents& e, const head_place& head, int r, idx at) {
     each = std::uint64_t(e.time) * traits<M>::micro;
-    const std::uint64_t read = std::uint64_t((head.s.batch * e.readers + head.first_reader + r) * e.time + head.s.begin + at);
+    const std::uint64_t read =
+        std::uint64_t(((drop.first_row + head.s.batch) * e.readers + head.first_reader + r) * e.time + head.s.begin + at);
     first = read * each + std::uint64_t(head.s.begin) * traits<M>::micro;
   }
   /// The word of the weight that token i of the tile gives to row j of the sequence, and what the weight is multiplied by.

@@ -122,6 +122,7 @@ template <class Layer>
 class paper_ssm : public detail::named_model {
  public:
   using layer_type = Layer;
+  static constexpr bool mixes_sequences = true;  // by its batch norms
   explicit paper_ssm(const model_sizes& z) : named_model(z) {
     encoder_ = projection_parameters(root, "encoder", z.vocabulary > 0 ? z.vocabulary : z.inputs, z.width, true);
     for (int i = 0; i < z.layers; ++i) blocks_.emplace_back(root.part(numbered("layers", i)), z, i);
