@@ -21,6 +21,8 @@ struct map_argument {
     if (x.columns < 1 || columns % x.columns != 0)
       throw invalid_input("argument of a map", "columns that divide " + std::to_string(columns), std::to_string(x.columns));
   }
+  /// Has a gradient, and the output's rows and columns.
+  COEFDYN_HD bool pulled_together() const { return v.gradient && plain && !summed; }
   COEFDYN_HD const R* row(idx i) const { return v.data + i * v.stride; }
   COEFDYN_HD idx at(idx c) const { return plain ? c : idx(unsigned(c) / repeat); }
   /// What columns c .. c + count - 1 of the output read, of row i.
@@ -108,13 +110,61 @@ struct map_backward {
       });
   }
 };
+/// The same for all arguments that have the output's rows and columns, in one pass: what their slopes share is computed once.
+template <class R, std::size_t N, class F>
+struct map_backward_together {
+  map_arguments<R, N> x;
+  value<R> y;
+  F f;
+  COEFDYN_HD void operator()(idx i, idx first, idx last) const { pull(i, first, last, std::make_index_sequence<N>{}); }
+
+ private:
+  template <std::size_t... I>
+  COEFDYN_HD void pull(idx i, idx first, idx last, std::index_sequence<I...> all) const {
+    const R* const dy = y.gradient + i * y.stride;
+    R* const into[] = {(x.of[I].pulled_together() ? x.of[I].v.gradient + i * x.of[I].v.stride : nullptr)...};
+    if (x.plain && ((into[I] != nullptr) && ...)) {
+      const R* const row[] = {x.of[I].row(i)...};
+      in_blocks(first, last, [&](auto count, idx c) COEFDYN_IN_LOOP {
+        R part[N][count];
+        for (int j = 0; j < count; ++j) slopes(dy[c + j], part, j, all, row[I][c + j]...);
+        (add(count, c, part[I], into[I]), ...);
+      });
+    } else {
+      in_blocks(first, last, [&](auto count, idx c) COEFDYN_IN_LOOP {
+        R at[N][count], part[N][count];
+        (x.of[I].read(count, i, c, at[I]), ...);
+        for (int j = 0; j < count; ++j) slopes(dy[c + j], part, j, all, at[I][j]...);
+        ((into[I] ? add(count, c, part[I], into[I]) : void()), ...);
+      });
+    }
+  }
+  template <class Part, std::size_t... I, class... At>
+  [[gnu::always_inline]] COEFDYN_HD void slopes(R dy, Part& part, int j, std::index_sequence<I...>, At... at) const {
+    ((part[I][j] = dy * slope<I>(std::index_sequence<I...>{}, at...)), ...);
+  }
+  template <std::size_t J, std::size_t... I, class... At>
+  [[gnu::always_inline]] COEFDYN_HD R slope(std::index_sequence<I...>, At... at) const {
+    return f(dual<R>(at, R(I == J ? 1 : 0))...).d;
+  }
+  template <class Count>
+  [[gnu::always_inline]] COEFDYN_HD static void add(Count count, idx c, const R* part, R* into) {
+    for (int j = 0; j < count; ++j) into[c + j] += part[j];
+  }
+};
 template <std::size_t J, class R, class On, std::size_t N, class F>
 void pull_argument(tape<R, On>& t, const map_arguments<R, N>& a, F f, const value<R>& y) {
   const value<R>& x = a.of[J].v;
-  if (!x.gradient) return;
+  if (!x.gradient || a.of[J].pulled_together()) return;
   const map_backward<J, R, N, F> pull{a, y, f};
   if (a.of[J].summed && y.rows() > 1) t.sum_by_rows(y.rows(), x.columns, x.gradient, pull);
   else t.elements(y.rows(), x.columns, pull);
+}
+template <class R, class On, std::size_t N, class F>
+void pull_arguments(tape<R, On>& t, const map_arguments<R, N>& a, F f, const value<R>& y) {
+  if (std::any_of(std::begin(a.of), std::end(a.of), [](const auto& one) { return one.pulled_together(); }))
+    t.elements(y.rows(), y.columns, map_backward_together<R, N, F>{a, y, f});
+  [&]<std::size_t... J>(std::index_sequence<J...>) { (pull_argument<J>(t, a, f, y), ...); }(std::make_index_sequence<N>{});
 }
 }  // namespace detail
 
@@ -136,11 +186,7 @@ value<R> map_to(tape<R, On>& t, idx columns, F f, const X&... x) {
   value<R> y = t.make(batch, time, columns);
   if (std::all_of(std::begin(a.of), std::end(a.of), [](const auto& one) { return one.summed; })) y.stride = 0;  // still one row for all
   t.elements(y.rows(), columns, detail::map_forward<R, sizeof...(X), F>{a, y, f});
-  t.record([=](tape<R, On>& back) {
-    [&]<std::size_t... J>(std::index_sequence<J...>) {
-      (detail::pull_argument<J>(back, a, f, y), ...);
-    }(std::make_index_sequence<sizeof...(X)>{});
-  });
+  t.record([=](tape<R, On>& back) { detail::pull_arguments(back, a, f, y); });
   return y;
 }
 /// As wide as its first argument.

@@ -301,35 +301,44 @@ struct exponential_rows {
   using exponential = vector_exp<R, T::bytes>;
   static constexpr int together = exponential::together, width = P::width;
 
+  /// Maxima first, then the factors side by side: one alone would wait for the exponential of a single number.
   [[gnu::always_inline]] static inline void run(int m, int n, R* z, idx ldz, R* top, R* factor, R* total) {
-    for (int i = 0; i < m; ++i, z += ldz) row(n, z, top[i], factor[i], total[i], std::make_integer_sequence<int, together>{});
+    for (int i = 0; i < m; ++i) {
+      R now;
+      largest_of(now, n, z + i * ldz, top[i]);
+      factor[i] = now > top[i] ? top[i] - now : R(0);
+      top[i] = now;
+    }
+    exp_row<T>::run(m, factor, factor);
+    for (int i = 0; i < m; ++i) row(n, z + i * ldz, top[i], total[i], std::make_integer_sequence<int, together>{});
   }
 
  private:
-  template <int... J>
-  [[gnu::always_inline]] static inline void row(int n, R* z, R& top, R& factor, R& total, std::integer_sequence<int, J...>) {
-    V most = V{} + top, v[array_size(together)], sum[array_size(together)] = {};
+  [[gnu::always_inline]] static inline void largest_of(R& now, int n, const R* z, R top) {
+    V most = V{} + top, v;
     int c = 0;
     for (; c + width <= n; c += width) {
-      P::load(v[0], z + c);
-      most = most < v[0] ? v[0] : most;
+      P::load(v, z + c);
+      most = most < v ? v : most;
     }
-    R now;
     P::largest(now, most);
     for (; c < n; ++c) now = now < z[c] ? z[c] : now;
-    factor = R(1);
-    if (now > top) {
-      v[0] = V{} + (top - now);
-      ((v[J] = v[0]), ...);
+  }
+  template <int... J>
+  [[gnu::always_inline]] static inline void row(int n, R* z, R top, R& total, std::integer_sequence<int, J...>) {
+    V v[array_size(together)], sum[array_size(together)] = {};
+    int c = 0;
+    for (; c + together * width <= n; c += together * width) {
+      ((P::load(v[J], z + c + J * width), v[J] -= top), ...);
       exponential::at(v);
-      factor = v[0][0];
-      top = now;
+      ((P::store(v[J], z + c + J * width)), ...);
+      ((sum[J] += v[J]), ...);
     }
-    for (c = 0; c < n; c += together * width) {
-      ((P::load(v[J], z + c + J * width, n - c - J * width), v[J] -= now), ...);
+    if (c < n) {
+      ((P::load(v[J], z + c + J * width, n - c - J * width), v[J] -= top), ...);
       exponential::at(v);
       ((P::store(v[J], z + c + J * width, n - c - J * width)), ...);
-      if (n - c < together * width) (keep_first(v[J], n - c - J * width), ...);
+      (keep_first(v[J], n - c - J * width), ...);
       ((sum[J] += v[J]), ...);
     }
     for (int j = 1; j < together; ++j) sum[0] += sum[j];
