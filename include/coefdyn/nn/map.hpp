@@ -110,7 +110,8 @@ struct map_backward {
       });
   }
 };
-/// The same for all arguments that have the output's rows and columns, in one pass: what their slopes share is computed once.
+/// The same for all arguments that have the output's rows and columns, in one pass over the host's memory: what their slopes share is
+/// computed once.
 template <class R, std::size_t N, class F>
 struct map_backward_together {
   map_arguments<R, N> x;
@@ -155,15 +156,16 @@ struct map_backward_together {
 template <std::size_t J, class R, class On, std::size_t N, class F>
 void pull_argument(tape<R, On>& t, const map_arguments<R, N>& a, F f, const value<R>& y) {
   const value<R>& x = a.of[J].v;
-  if (!x.gradient || a.of[J].pulled_together()) return;
+  if (!x.gradient || (tape<R, On>::is_host && a.of[J].pulled_together())) return;
   const map_backward<J, R, N, F> pull{a, y, f};
   if (a.of[J].summed && y.rows() > 1) t.sum_by_rows(y.rows(), x.columns, x.gradient, pull);
   else t.elements(y.rows(), x.columns, pull);
 }
 template <class R, class On, std::size_t N, class F>
 void pull_arguments(tape<R, On>& t, const map_arguments<R, N>& a, F f, const value<R>& y) {
-  if (std::any_of(std::begin(a.of), std::end(a.of), [](const auto& one) { return one.pulled_together(); }))
-    t.elements(y.rows(), y.columns, map_backward_together<R, N, F>{a, y, f});
+  if constexpr (tape<R, On>::is_host)
+    if (std::any_of(std::begin(a.of), std::end(a.of), [](const auto& one) { return one.pulled_together(); }))
+      t.elements(y.rows(), y.columns, map_backward_together<R, N, F>{a, y, f});
   [&]<std::size_t... J>(std::index_sequence<J...>) { (pull_argument<J>(t, a, f, y), ...); }(std::make_index_sequence<N>{});
 }
 }  // namespace detail
