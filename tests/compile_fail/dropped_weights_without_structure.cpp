@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// expects: coefdyn: nn::drops_weights needs a mixer with a parallel form, in which its reads have weights; this one has none, since its A_t declares no structure.
+// expects: coefdyn: nn::drops_weights needs a mixer with a parallel form, in which its reads have weights; this one has none
 #include <coefdyn/evolution/dense.hpp>
 #include <coefdyn/mixers/attention.hpp>
 #include <coefdyn/nn/layer.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// expects: coefdyn: a part of nn::layer<M, parts..> is give<stream, source> for a stream that M has, after<stages..>, grouped_values or drops_weights.
+// expects: coefdyn: a part of nn::layer<M, parts..> is give<stream, source> for a stream that M has, after<stages..>, grouped_values or
 #include <coefdyn/mixers/delta_rule.hpp>
 #include <coefdyn/mixers/linear_attention.hpp>
 #include <coefdyn/nn/layer.hpp>
