@@ -255,11 +255,28 @@ template <class R>
   const R e = exp(-abs(x.v)), share = R(1) / (R(1) + e);
   return {select(x.v < R(0), e, R(1)) * share, along(e * share * share, x.d)};
 }
+/// log(1 + e) for 0 <= e <= 1. In float within 2 ulp: twice artanh(e / (2 + e)), of which loops over channels become vectors.
+template <class R>
+[[gnu::always_inline]] COEFDYN_HD inline R log1p_of_unit(R e) {
+  if constexpr (std::is_same_v<R, float>) {
+    const R s = e / (R(2) + e), q = s * s;
+    const R rest = R(1.0 / 5) + q * (R(1.0 / 7) + q * (R(1.0 / 9) + q * (R(1.0 / 11) + q * R(1.0 / 13))));
+    return R(2) * s * (R(1) + q * (R(1.0 / 3) + q * rest));
+  } else {
+    return log1p(e);
+  }
+}
 /// log(1 + e^x), with no exponent above zero.
 template <class R>
-COEFDYN_HD R softplus(R x) {
+[[gnu::always_inline]] COEFDYN_HD inline R softplus(R x) {
   if constexpr (own_functions<R>) return own_softplus(x);
-  else return select(x < R(0), R(0), x) + log1p(exp(-abs(x)));  // x at 0, where abs has slope 1: duals get 1/2
+  else return select(x < R(0), R(0), x) + log1p_of_unit(exp(-abs(x)));
+}
+/// The same with its slope, the sigmoid.
+template <class R>
+[[gnu::always_inline]] COEFDYN_HD inline dual<R> softplus(dual<R> x) {
+  const R e = exp(-abs(x.v));
+  return {select(x.v < R(0), R(0), x.v) + log1p_of_unit(e), along(sigmoid_of(x.v, e), x.d)};
 }
 /// max(x, 0), and NaN for NaN; at 0 a dual number's slope is 0.
 template <class R>

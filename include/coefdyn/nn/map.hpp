@@ -150,7 +150,9 @@ struct map_backward_together {
   }
   template <class Count>
   [[gnu::always_inline]] COEFDYN_HD static void add(Count count, idx c, const R* part, R* into) {
-    for (int j = 0; j < count; ++j) into[c + j] += part[j];
+    R sum[count];
+    for (int j = 0; j < count; ++j) sum[j] = into[c + j] + part[j];
+    for (int j = 0; j < count; ++j) into[c + j] = sum[j];
   }
 };
 template <std::size_t J, class R, class On, std::size_t N, class F>
