@@ -2,6 +2,7 @@
 #pragma once
 #include "../feature/identity.hpp"
 #include "policies.hpp"
+#include "skeleton.hpp"
 
 namespace coefdyn {
 
@@ -92,6 +93,14 @@ struct traits {
   /// Width of a state row as kernels see it: a complex state is [Re; Im].
   COEFDYN_HD static constexpr int lowered(int n) { return complex_state ? 2 * n : n; }
 };
+
+/// A mixer as the forms' loops see it.
+template <class M>
+constexpr skeleton skeleton_of = canonical({.structure = traits<M>::structure,
+                                            .structured = traits<M>::structured,
+                                            .scalar_scale = traits<M>::scale_is_scalar,
+                                            .stabilised = traits<M>::stabilised,
+                                            .sums = traits<M>::needs_sum});
 
 /// Type of the entries of S and z: R, or complex where the evolution is.
 template <class M, class R>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "../stages/chunk.hpp"
-#include "../stages/constant_map.hpp"
+#include "../skeletons/chunk.hpp"
+#include "../skeletons/constant_map.hpp"
 #include "../stages/head.hpp"
+#include "../stages/lower.hpp"
 #include "../stages/machine.hpp"
 
 /// The chunkwise form: matrix products within chunks of C tokens, the state between them.
@@ -45,7 +46,10 @@ struct chunkwise_head {
     o.from_nothing = from_nothing && t == 0;
     lower<M>(k.machine.where(), in, position + t, m, o);
     if constexpr (!traits_::structured)
-      if (t == 0) k.take_map(in.at(0, 0, position));
+      if (t == 0)
+        k.take_map([&, at = in.at(0, 0, position)](auto* column) {
+          M::evolution::apply(at, column_view<std::remove_pointer_t<decltype(column)>>{column, 1});
+        });
   }
   /// Queries of reader r over the same tokens: where they lie.
   R* load_reads(const X& x, const extents& size, const head_place& head, int r, idx t, int count, int from) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include "../skeletons/tile.hpp"
 #include "../stages/head.hpp"
 #include "../stages/machine.hpp"
 #include "../stages/readout_rows.hpp"
-#include "../stages/tile.hpp"
 #include "../stages/weight_draws.hpp"
 
 /// The parallel form: tiles of scores, right to left from each query's own tile, weighted by phi and summed at once; any

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include "../skeletons/tile_backward.hpp"
 #include "../stages/bonus.hpp"
 #include "../stages/gradient_frames.hpp"
-#include "../stages/tile_backward.hpp"
 #include "parallel.hpp"
 
 /// Backward of the parallel form: tiles of queries from the last to the first, scores recomputed tile by tile with the row's

@@ -4,14 +4,11 @@
 #include "../../core/tokens.hpp"
 #include "../products/simd.hpp"
 #include "rows.hpp"
+#include "turning.hpp"
 
 /// A frame: the streams of one head over some tokens, contiguous and in the arithmetic's type, feature map applied. Strides,
 /// storage types and grouped heads end here; gradients leave through a frame of the same layout.
 namespace coefdyn::cpu {
-
-/// Where float would lose what an exponential or a long chunk needs (scores of the definition, angles that add up): double.
-template <class R>
-using double_of = std::conditional_t<std::is_same_v<R, float>, double, R>;
 
 /// Rows of one stream in a frame.
 template <class Need, class R>

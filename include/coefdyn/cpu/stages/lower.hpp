@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include "../skeletons/operands.hpp"
+#include "frame.hpp"
+#include "keyed.hpp"
 #include "maximum.hpp"
-#include "operands.hpp"
 #include "timeline.hpp"
 
 /// Lowering: policies become plain operands, rows of a timeline of micro-steps. No policy is seen below this line; `raise`
@@ -202,44 +204,6 @@ R* lower_reads(const Frame& f, const operands<M, R>& o, int from, R* Q, R* p) {
     }
   }
   return Q;
-}
-
-/// A state (n, width) between the frame of turning that P counts from and that of the last row. In double: a step turns once a
-/// call, and roundings of one sign would add up over steps.
-template <class M, class R>
-void turn_state([[maybe_unused]] const operands<M, R>& o, [[maybe_unused]] int sign, [[maybe_unused]] R* S, [[maybe_unused]] idx ld,
-                [[maybe_unused]] int width) {
-  using O = operands<M, R>;
-  if constexpr (O::turns) {
-    using W = double_of<R>;
-    if (o.last_row < 0) return;
-    for (int p = 0; p < o.n / 2; ++p) {
-      const channel_pair i = pair_of(O::pairs, p, o.n);
-      const W c = o.co_now[p], f = sign < 0 ? -o.si_now[p] : o.si_now[p];
-      R *x = S + i.x * ld, *y = S + i.y * ld;
-      const auto turn = [&](int count, int v) {
-        constexpr int block = 16;
-        W a[block], b[block];
-        for (int k = 0; k < count; ++k) a[k] = W(x[v + k]), b[k] = W(y[v + k]);
-        for (int k = 0; k < count; ++k) x[v + k] = R(a[k] * c - b[k] * f);
-        for (int k = 0; k < count; ++k) y[v + k] = R(a[k] * f + b[k] * c);
-      };
-      int v = 0;
-      for (; v + 16 <= width; v += 16) turn(16, v);
-      if (v < width) turn(width - v, v);
-    }
-  }
-}
-/// A state (n, width) as it leaves: itself, or a copy (n, width) that is turned.
-template <class M, class R>
-const R* turned_copy(const operands<M, R>& o, const R* S, idx ld, int width, R* copy_to) {
-  if constexpr (operands<M, R>::turns) {
-    for (int r = 0; r < o.n; ++r) copy(S + r * ld, width, copy_to + idx(r) * width);
-    turn_state(o, +1, copy_to, idx(width), width);
-    return copy_to;
-  } else {
-    return S;
-  }
 }
 
 }  // namespace coefdyn::cpu

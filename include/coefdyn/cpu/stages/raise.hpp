@@ -222,9 +222,9 @@ COEFDYN_HD void finish_row_backward(const Frame& f, int i, idx position, const R
 }
 
 /// The lowered gradients of one row.
-template <class M, class R>
-row_gradient<R> gradient_of(const operands<M, R>& d, int i, int l) {
-  using O = operands<M, R>;
+template <skeleton Kind, class R>
+row_gradient<R> gradient_of(const skeletons::operands<Kind, R>& d, int i, int l) {
+  using O = skeletons::operands<Kind, R>;
   const idx r = idx(i) * O::micro + l;
   return {.K = d.K + r * d.n,
           .row = O::corrects ? d.row + r * d.n : nullptr,

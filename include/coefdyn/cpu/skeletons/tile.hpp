@@ -9,12 +9,12 @@
 ///   Q <- Q A_end ... A_begin = e^Gamma o Q + (Q ends') U,   ends = F col,  U = (I - s (row col')_D)^-1 s (E row)
 ///
 /// source  Yang et al. (PaTH), arXiv:2505.16381
-namespace coefdyn::cpu {
+namespace coefdyn::cpu::skeletons {
 
 /// What later tiles need of this one: rows x n numbers, three times at most.
-template <class M, class R>
+template <skeleton Kind, class R>
 struct tile_summary {
-  using O = operands<M, R>;
+  using O = operands<Kind, R>;
   int rows = 0, n = 0;
   R *moved = nullptr, *ends = nullptr, *U = nullptr;  // (rows, n)
   R* all = nullptr;                                   // (1 or n): e^Gamma
@@ -52,14 +52,14 @@ struct tile_summary {
   }
 };
 
-template <class M, class R>
+template <skeleton Kind, class R>
 struct tile {
-  using O = operands<M, R>;
+  using O = operands<Kind, R>;
   static constexpr up_to read_up_to = O::before ? up_to::row_before : up_to::own_row;
-  static constexpr up_to row_up_to = traits<M>::structure.row_sees == sees::undecayed ? up_to::row_before : up_to::own_row;
+  static constexpr up_to row_up_to = O::row_sees_decayed ? up_to::own_row : up_to::row_before;
 
   products<R> machine;
-  decays_of<M, R> decays;
+  decays_of<Kind, R> decays;
   int n = 0;
   R *w = nullptr, *L = nullptr, *Aqc = nullptr;  // (rows, rows): w_rj moves key j through correction r
   R* bK = nullptr;                               // (rows, n)
@@ -71,7 +71,7 @@ struct tile {
     if (O::corrects) w = a.take<R>(square), L = a.take<R>(square), Aqc = a.take<R>(square);
   }
 
-  void prepare(const O& o, const tile_summary<M, R>& s) {
+  void prepare(const O& o, const tile_summary<Kind, R>& s) {
     decays.machine = &machine;
     decays.prepare(o);
     const int rows = o.rows;
@@ -95,7 +95,7 @@ struct tile {
       for (int p = 0; p < n / 2; ++p) s.co[p] = o.co[idx(rows - 1) * (n / 2) + p], s.si[p] = o.si[idx(rows - 1) * (n / 2) + p];
   }
   /// Scores Z (rows, rows) of the tile's own queries (0 where a row does not see), and the queries moved to its start, in place.
-  void own(const O& o, const tile_summary<M, R>& s, R* Q, R* Z) {
+  void own(const O& o, const tile_summary<Kind, R>& s, R* Q, R* Z) {
     const int rows = o.rows;
     decays.gram(read_up_to, Q, bK, Z);
     if constexpr (O::corrects) {
@@ -113,4 +113,4 @@ struct tile {
   }
 };
 
-}  // namespace coefdyn::cpu
+}  // namespace coefdyn::cpu::skeletons

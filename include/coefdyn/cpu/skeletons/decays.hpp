@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "../products/products.hpp"
-#include "lower.hpp"
+#include "operands.hpp"
 
 /// Decays within a chunk, and the Gram matrices they weight. Every weight is e^(a sum of log decays taken directly over its range),
 /// or a product of such: of the rows of one block, and of what lies before or after it. There are no differences of cumulative
 /// sums, so no exponent is positive, and log decays of any size mix without loss.
-namespace coefdyn::cpu {
+namespace coefdyn::cpu::skeletons {
 
 /// Up to which row decays have acted on a row operand: its own, or the one before it.
 enum class up_to { own_row, row_before };
 
 /// The decays of one chunk's rows.
-template <class M, class R>
+template <skeleton Kind, class R>
 struct decays_of {
-  using O = operands<M, R>;
+  using O = operands<Kind, R>;
   static constexpr int block = 16;  // rows that a Gram matrix treats element by element
   const products<R>* machine = nullptr;
   int rows = 0, n = 0;
@@ -235,4 +235,4 @@ struct decays_of {
   }
 };
 
-}  // namespace coefdyn::cpu
+}  // namespace coefdyn::cpu::skeletons

@@ -8,12 +8,12 @@
 /// row by row, meeting each earlier key on the way, and keys go forward to the chunk's end.
 ///
 ///   Z_ij = (q_i' A^(i-j)) b_j k_j,   y_i = sum_j Z_ij v_j + (q_i' A^(i+1)) S,   S <- A^C S + sum_j A^(C-1-j) b_j k_j v_j'
-namespace coefdyn::cpu {
+namespace coefdyn::cpu::skeletons {
 
-template <class M, class R>
-  requires(!traits<M>::structured)
-struct chunk<M, R> {
-  using O = operands<M, R>;
+template <skeleton Kind, class R>
+  requires(!Kind.structured)
+struct chunk<Kind, R> {
+  using O = operands<Kind, R>;
   products<R> machine;
   int rows = 0, n = 0, e = 0;                         // n of the lowered state
   R *A = nullptr, *power = nullptr, *next = nullptr;  // (n, n): A, A^capacity, scratch
@@ -29,19 +29,21 @@ struct chunk<M, R> {
     Z = a.take<R>(idx(capacity) * capacity), T = a.take<R>(idx(n) * e);
   }
 
-  /// The map as a matrix, column by column, and its power of the chunk's length.
-  template <class At>
-  void take_map(const At& at) {
-    using E = state_element<M, R>;
+  /// The map as a matrix, column by column, and its power of the chunk's length. apply(p): the column at p, of complex
+  /// numbers where the map is complex, times A in place.
+  template <class Apply>
+  void take_map(const Apply& apply) {
+    using E = std::conditional_t<O::complex_state, complex<R>, R>;
+    const int channels = O::complex_state ? n / 2 : n;
     E* column = reinterpret_cast<E*>(next);
-    for (int c = 0; c < at.n; ++c) {
-      for (int r = 0; r < at.n; ++r) column[r] = E(R(r == c));
-      M::evolution::apply(at, column_view<E>{column, 1});
-      for (int r = 0; r < at.n; ++r) {
-        if constexpr (is_complex<E>) {
-          A[idx(r) * n + c] = A[idx(r + at.n) * n + c + at.n] = column[r].re;
-          A[idx(r + at.n) * n + c] = column[r].im;
-          A[idx(r) * n + c + at.n] = -column[r].im;
+    for (int c = 0; c < channels; ++c) {
+      for (int r = 0; r < channels; ++r) column[r] = E(R(r == c));
+      apply(column);
+      for (int r = 0; r < channels; ++r) {
+        if constexpr (O::complex_state) {
+          A[idx(r) * n + c] = A[idx(r + channels) * n + c + channels] = column[r].re;
+          A[idx(r + channels) * n + c] = column[r].im;
+          A[idx(r) * n + c + channels] = -column[r].im;
         } else {
           A[idx(r) * n + c] = column[r];
         }
@@ -102,7 +104,7 @@ struct chunk<M, R> {
   }
 
  private:
-  static R rescaled(const O& o, int j) { return traits<M>::stabilised ? o.shift[j] : R(1); }
+  static R rescaled(const O& o, int j) { return O::stabilised ? o.shift[j] : R(1); }
 };
 
-}  // namespace coefdyn::cpu
+}  // namespace coefdyn::cpu::skeletons

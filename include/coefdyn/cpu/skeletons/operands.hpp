@@ -1,34 +1,32 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "frame.hpp"
+#include "../../core/arena.hpp"
+#include "../../core/skeleton.hpp"
+#include "../stages/rows.hpp"
+#include "../stages/turning.hpp"
 
-/// Operands of a chunk: rows of a timeline of micro-steps, in which no policy is seen (lower.hpp makes them).
-namespace coefdyn::cpu {
-
-/// (x, y) turned by the angle of cos and sin.
-template <class R>
-COEFDYN_HD void turn_pair(R co, R si, R& x, R& y) {
-  const R a = x, b = y;
-  x = a * co - b * si;
-  y = a * si + b * co;
-}
+/// Operands of a chunk: rows of a timeline of micro-steps, in which no policy is seen (stages/lower.hpp makes them).
+namespace coefdyn::cpu::skeletons {
 
 /// Operands of a chunk: `rows` micro-steps of `tokens` tokens. As gradients, co holds d(angle).
-template <class M, class R>
+template <skeleton Kind, class R>
 struct operands {
-  using traits_ = traits<M>;
-  static constexpr bool evolution_decays = traits_::structure.decay != decaying::none;
-  static constexpr bool channel = traits_::structure.decay == decaying::channel;
-  static constexpr bool corrects = traits_::structure.correction != rank_one::none;
-  static constexpr bool tied = traits_::structure.correction == rank_one::along_key && traits_::scale_is_scalar;
-  static constexpr bool turns = traits_::structure.turns != turning::none;
+  static constexpr structure_of structure = Kind.structure;
+  static constexpr bool stabilised = Kind.stabilised;
+  static constexpr bool complex_state = structure.over == field::complex;
+  static constexpr bool evolution_decays = structure.decay != decaying::none;
+  static constexpr bool channel = structure.decay == decaying::channel;
+  static constexpr bool corrects = structure.correction != rank_one::none;
+  static constexpr bool tied = structure.correction == rank_one::along_key && Kind.scalar_scale;
+  static constexpr bool turns = structure.turns != turning::none;
   /// Every token turns by the same angle, which is known in more digits than R has.
-  static constexpr bool same_angles = turns && traits_::structure.constant && !std::is_same_v<R, double_of<R>>;
-  static constexpr bool before = traits_::structure.order == reads::before_write;
-  static constexpr int micro = traits_::micro;
+  static constexpr bool same_angles = turns && structure.constant && !std::is_same_v<R, double_of<R>>;
+  static constexpr bool before = structure.order == reads::before_write;
+  static constexpr bool row_sees_decayed = structure.row_sees == sees::decayed;
+  static constexpr int micro = structure.micro_steps;
   /// K is the frame's own key rows: nothing changes them.
-  static constexpr bool keys_as_given = !traits_::complex_state && traits_::scale_is_scalar && !turns && traits_::writes == micro;
-  static_assert(!(corrects && traits_::complex_state),
+  static constexpr bool keys_as_given = !complex_state && Kind.scalar_scale && !turns && (structure.writes_each || micro == 1);
+  static_assert(!(corrects && complex_state),
                 "coefdyn: a rank-one correction over the complex numbers is not offered; use a real evolution.");
 
   int tokens = 0, rows = 0, n = 0, e = 0;
@@ -49,12 +47,12 @@ struct operands {
 
   operands() = default;
   /// `expanded`: K and V are laid out here even where they could be the frame's.
-  operands(arena& a, int tokens_, int n_, int e_, bool expanded) : tokens(tokens_), rows(tokens_ * micro), n(traits_::lowered(n_)), e(e_) {
+  operands(arena& a, int tokens_, int n_, int e_, bool expanded) : tokens(tokens_), rows(tokens_ * micro), n(lowered(n_)), e(e_) {
     if (expanded || !keys_as_given) K = a.take<R>(idx(rows) * n);
     if (corrects) row = a.take<R>(idx(rows) * n), s = a.take<R>(rows);
     if (corrects && !tied) col = a.take<R>(idx(rows) * n);
     if (expanded) V = a.take<R>(idx(rows) * e);
-    if (evolution_decays || traits_::stabilised) g = a.take<R>(idx(rows) * decay_width());
+    if (evolution_decays || stabilised) g = a.take<R>(idx(rows) * decay_width());
     b = a.take<R>(rows);
     if (before) bonus = a.take<R>(idx(tokens) * n);
     if (turns)
@@ -62,13 +60,17 @@ struct operands {
       si_now = a.take<double_of<R>>(n / 2);
     if (same_angles) co_each = a.take<double_of<R>>(n / 2), si_each = a.take<double_of<R>>(n / 2);
     m = a.take<R>(tokens);
-    if (traits_::stabilised) shift = a.take<R>(tokens);
-    if (traits_::stabilised && before) read_scale = a.take<R>(tokens), bonus_scale = a.take<R>(tokens);
+    if (stabilised) shift = a.take<R>(tokens);
+    if (stabilised && before) read_scale = a.take<R>(tokens), bonus_scale = a.take<R>(tokens);
   }
+  /// Width of a row of n channels: a complex one is [Re; Im].
+  COEFDYN_HD static constexpr int lowered(int n) { return complex_state ? 2 * n : n; }
+  /// Row that token i's read belongs to: its first row if it reads before writing, else its last.
+  COEFDYN_HD static constexpr int read_row(int i) { return before ? i * micro : (i + 1) * micro - 1; }
   /// Whether there is something that row r's evolution acts on: not before the first write without a state, where what its streams say,
   /// NaN too, has no part in any result.
   COEFDYN_HD bool acts(idx r) const { return !from_nothing || r >= first_acting; }
-  static constexpr int first_acting = traits_::structure.writes_each ? 1 : micro;
+  static constexpr int first_acting = structure.writes_each ? 1 : micro;
   /// As gradients of operands `o`: nothing reaches the rows that do not act.
   void clear_idle(const operands& o) {
     const int idle = !o.from_nothing ? 0 : rows < first_acting ? rows : first_acting;
@@ -78,8 +80,8 @@ struct operands {
     if (turns) cpu::clear(co, idx(idle) * (n / 2));
   }
   COEFDYN_HD int decay_width() const { return channel ? n : 1; }
-  static constexpr bool has_decays = evolution_decays || traits_::stabilised;
-  static constexpr turning pairs = traits_::structure.turns == turning::adjacent_pairs ? turning::adjacent_pairs : turning::half_pairs;
+  static constexpr bool has_decays = evolution_decays || stabilised;
+  static constexpr turning pairs = structure.turns == turning::adjacent_pairs ? turning::adjacent_pairs : turning::half_pairs;
   COEFDYN_HD const R* columns() const { return tied ? K : col; }
   void clear() {
     const auto zero = [](R* p, idx count) {
@@ -129,15 +131,15 @@ struct operands {
   }
 };
 /// Gradients d of operands o out of the turned frame, and the angles' gradients as sums over the rows after.
-template <class M, class R>
-void turn_rows_back([[maybe_unused]] const operands<M, R>& o, [[maybe_unused]] operands<M, R>& d) {
-  using O = operands<M, R>;
+template <skeleton Kind, class R>
+void turn_rows_back([[maybe_unused]] const operands<Kind, R>& o, [[maybe_unused]] operands<Kind, R>& d) {
+  using O = operands<Kind, R>;
   if constexpr (O::turns) {
     const int n = o.n, half = n / 2, rows = o.rows;
     for (int r = 0; r < rows; ++r) {
       o.turn_back(r, o.K + idx(r) * n, d.K + idx(r) * n, d.co + idx(r) * half);
       if constexpr (O::corrects) {
-        const int turned_by = traits<M>::structure.row_sees == sees::undecayed ? r - 1 : r;
+        const int turned_by = O::row_sees_decayed ? r : r - 1;
         if (turned_by >= 0) o.turn_back(turned_by, o.row + idx(r) * n, d.row + idx(r) * n, d.co + idx(turned_by) * half);
         if constexpr (!O::tied) o.turn_back(r, o.col + idx(r) * n, d.col + idx(r) * n, d.co + idx(r) * half);
       }
@@ -147,18 +149,42 @@ void turn_rows_back([[maybe_unused]] const operands<M, R>& o, [[maybe_unused]] o
   }
 }
 
-template <class W>
-COEFDYN_HD std::int64_t whole_turns(const W& angle) {
-  if constexpr (is_dual<W>) return whole_turns(angle.v);
-  else return static_cast<std::int64_t>(angle * 0.15915494309189533577 + (angle < 0 ? -0.5 : 0.5));
+/// A state (n, width) between the frame of turning that P counts from and that of the last row. In double: a step turns once a
+/// call, and roundings of one sign would add up over steps.
+template <skeleton Kind, class R>
+void turn_state([[maybe_unused]] const operands<Kind, R>& o, [[maybe_unused]] int sign, [[maybe_unused]] R* S, [[maybe_unused]] idx ld,
+                [[maybe_unused]] int width) {
+  using O = operands<Kind, R>;
+  if constexpr (O::turns) {
+    using W = double_of<R>;
+    if (o.last_row < 0) return;
+    for (int p = 0; p < o.n / 2; ++p) {
+      const channel_pair i = pair_of(O::pairs, p, o.n);
+      const W c = o.co_now[p], f = sign < 0 ? -o.si_now[p] : o.si_now[p];
+      R *x = S + i.x * ld, *y = S + i.y * ld;
+      const auto turn = [&](int count, int v) {
+        constexpr int block = 16;
+        W a[block], b[block];
+        for (int k = 0; k < count; ++k) a[k] = W(x[v + k]), b[k] = W(y[v + k]);
+        for (int k = 0; k < count; ++k) x[v + k] = R(a[k] * c - b[k] * f);
+        for (int k = 0; k < count; ++k) y[v + k] = R(a[k] * f + b[k] * c);
+      };
+      int v = 0;
+      for (; v + 16 <= width; v += 16) turn(16, v);
+      if (v < width) turn(width - v, v);
+    }
+  }
 }
-/// An angle less whole turns, so that it keeps its digits over any number of tokens.
-template <class W>
-COEFDYN_HD W within_a_turn(const W& angle) {
-  constexpr double turn = 6.283185307179586477, most = 1e15;
-  if (angle > W(-turn / 2) && angle < W(turn / 2)) return angle;
-  if (!(angle > W(-most) && angle < W(most))) return angle;
-  return angle - W(turn * static_cast<double>(whole_turns(angle)));
+/// A state (n, width) as it leaves: itself, or a copy (n, width) that is turned.
+template <skeleton Kind, class R>
+const R* turned_copy(const operands<Kind, R>& o, const R* S, idx ld, int width, R* copy_to) {
+  if constexpr (operands<Kind, R>::turns) {
+    for (int r = 0; r < o.n; ++r) copy(S + r * ld, width, copy_to + idx(r) * width);
+    turn_state(o, +1, copy_to, idx(width), width);
+    return copy_to;
+  } else {
+    return S;
+  }
 }
 
-}  // namespace coefdyn::cpu
+}  // namespace coefdyn::cpu::skeletons

@@ -3,21 +3,21 @@
 #include "tile.hpp"
 
 /// The adjoint of a tile of the parallel form: of its own scores, of the transport through it, and of its summary.
-namespace coefdyn::cpu {
+namespace coefdyn::cpu::skeletons {
 
 /// Gradients of a tile_summary, and of the queries' turning through the tile.
-template <class M, class R>
-struct tile_summary_gradient : tile_summary<M, R> {
+template <skeleton Kind, class R>
+struct tile_summary_gradient : tile_summary<Kind, R> {
   R* angle = nullptr;  // (n / 2): of the whole tile's angle
-  static idx numbers(int rows_, int n_) { return tile_summary<M, R>::numbers(rows_, n_) + n_; }
+  static idx numbers(int rows_, int n_) { return tile_summary<Kind, R>::numbers(rows_, n_) + n_; }
   tile_summary_gradient(R* base, int rows_, int n_)
-      : tile_summary<M, R>(base, rows_, n_), angle(base + tile_summary<M, R>::numbers(rows_, n_)) {}
+      : tile_summary<Kind, R>(base, rows_, n_), angle(base + tile_summary<Kind, R>::numbers(rows_, n_)) {}
 };
 
-template <class M, class R>
+template <skeleton Kind, class R>
 struct tile_backward {
-  using O = operands<M, R>;
-  using tile_type = tile<M, R>;
+  using O = operands<Kind, R>;
+  using tile_type = tile<Kind, R>;
   tile_type& t;
   R *dw = nullptr, *dL = nullptr, *dA = nullptr, *Ark = nullptr;  // (rows, rows)
   R *dbK = nullptr, *dR = nullptr, *weighted = nullptr;           // (rows, n)
@@ -35,7 +35,8 @@ struct tile_backward {
 
   /// Own tile of one reader: Q the queries as lowered; dZ (rows, rows) of its scores, dQ_start (rows, n) of the queries at the
   /// tile's start. dQ is overwritten; sums go to dbK, dw, d and the summary's gradient.
-  void own(const O& o, const tile_summary<M, R>& s, const R* Q, R* dZ, const R* dQ_start, R* dQ, O& d, tile_summary_gradient<M, R>& ds) {
+  void own(const O& o, const tile_summary<Kind, R>& s, const R* Q, R* dZ, const R* dQ_start, R* dQ, O& d,
+           tile_summary_gradient<Kind, R>& ds) {
     const int rows = o.rows, n = t.n;
     constexpr up_to how = tile_type::read_up_to;
     t.decays.from_start(how, dQ_start, dQ);
@@ -53,13 +54,13 @@ struct tile_backward {
     if constexpr (O::has_decays) decay_dots(o, how, Q, dQ, R(1), d);
     if constexpr (O::turns)
       for (int i = 0; i < o.tokens; ++i) {
-        const int r = read_row<M>(i), seen_row = O::before ? r - 1 : r;
+        const int r = O::read_row(i), seen_row = O::before ? r - 1 : r;
         if (seen_row >= 0) o.turn_back(seen_row, Q + idx(r) * n, dQ + idx(r) * n, d.co + idx(seen_row) * (n / 2));
       }
   }
   /// Queries on their way through an earlier tile: Q (count, n) as they came to its end, in its frame; dQ: at its start in, at
   /// its end (not yet turned back) out; dZ (count, rows) of the scores there.
-  void through(const tile_summary<M, R>& s, int count, const R* Q, const R* dZ, R* dQ, tile_summary_gradient<M, R>& ds) {
+  void through(const tile_summary<Kind, R>& s, int count, const R* Q, const R* dZ, R* dQ, tile_summary_gradient<Kind, R>& ds) {
     const int rows = s.rows, n = s.n;
     if constexpr (O::corrects) {
       clear(dots, idx(count) * rows), clear(more, idx(count) * rows);
@@ -80,7 +81,7 @@ struct tile_backward {
     t.machine.tn(rows, n, count, dZ, rows, Q, n, ds.moved, n);
   }
   /// Out of the tile's frame of turning: dQ at its end, and the angle's gradient.
-  void leave(const tile_summary<M, R>& s, int count, const R* Q, R* dQ, tile_summary_gradient<M, R>& ds) const {
+  void leave(const tile_summary<Kind, R>& s, int count, const R* Q, R* dQ, tile_summary_gradient<Kind, R>& ds) const {
     if constexpr (O::turns)
       for (int i = 0; i < count; ++i) {
         R* g = dQ + idx(i) * s.n;
@@ -93,7 +94,7 @@ struct tile_backward {
       }
   }
   /// The summary's and the keys' gradients to the tile's operands; t has been prepared for it.
-  void finish(const O& o, const tile_summary<M, R>& s, tile_summary_gradient<M, R>& ds, R* flux, O& d) {
+  void finish(const O& o, const tile_summary<Kind, R>& s, tile_summary_gradient<Kind, R>& ds, R* flux, O& d) {
     const int rows = o.rows, n = t.n;
     const int width = O::has_decays ? o.decay_width() : 0;
     for (int c = 0; c < width; ++c) flux[c] = ds.all[c] * s.all[c];
@@ -126,7 +127,7 @@ struct tile_backward {
 
  private:
   // U and w by what they solve: gradients of the rows, the columns, the strengths and bK
-  void corrections_backward(const O& o, const tile_summary<M, R>& s, tile_summary_gradient<M, R>& ds, O& d) {
+  void corrections_backward(const O& o, const tile_summary<Kind, R>& s, tile_summary_gradient<Kind, R>& ds, O& d) {
     const int rows = o.rows, n = t.n;
     // U = (I - L)^-1 s (E row),  w = (I - L)^-1 s (row bK')
     t.machine.solve_lower_transposed(rows, n, t.L, rows, ds.U, n);
@@ -168,4 +169,4 @@ struct tile_backward {
   }
 };
 
-}  // namespace coefdyn::cpu
+}  // namespace coefdyn::cpu::skeletons

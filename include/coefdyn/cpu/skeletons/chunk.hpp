@@ -10,18 +10,18 @@
 ///   S <- e^Gamma S + (F K)' W + (F col)' u
 ///
 /// The triangular system is solved by substitution, and its inverse is never differentiated.
-namespace coefdyn::cpu {
+namespace coefdyn::cpu::skeletons {
 
-template <class M, class R>
+template <skeleton Kind, class R>
 struct chunk {
-  using O = operands<M, R>;
+  using O = operands<Kind, R>;
   static constexpr bool corrects = O::corrects, untied = O::corrects && !O::tied;
   static constexpr bool one_decay = O::has_decays && !O::channel;
   static constexpr up_to read_up_to = O::before ? up_to::row_before : up_to::own_row;
-  static constexpr up_to row_up_to = traits<M>::structure.row_sees == sees::undecayed ? up_to::row_before : up_to::own_row;
+  static constexpr up_to row_up_to = O::row_sees_decayed ? up_to::own_row : up_to::row_before;
 
   products<R> machine;
-  decays_of<M, R> decays;
+  decays_of<Kind, R> decays;
   int rows = 0, n = 0, e = 0;
   R* W = nullptr;         // rows x e: b V, and if tied + u
   R* u = nullptr;         // rows x e: the corrections, if not tied
@@ -93,7 +93,7 @@ struct chunk {
       for (int i = 0; i < o.tokens; ++i) {
         const int w = (i + 1) * O::micro - 1;  // the row that writes
         const R f = p[i] * o.b[w];
-        machine.add_scaled_rows(1, e, &f, o.V + idx(w) * e, e, Y + idx(read_row<M>(i)) * e, e);
+        machine.add_scaled_rows(1, e, &f, o.V + idx(w) * e, e, Y + idx(O::read_row(i)) * e, e);
       }
   }
   /// S at the chunk's start becomes S at its end (both in the state's own frame of turning).
@@ -146,7 +146,7 @@ struct chunk {
     if constexpr (O::before)
       for (int i = 0; i < o.tokens; ++i) {
         const int w = (i + 1) * O::micro - 1;
-        const R *g = dY + idx(read_row<M>(i)) * e, f = p[i] * o.b[w];
+        const R *g = dY + idx(O::read_row(i)) * e, f = p[i] * o.b[w];
         R dot(0);
         machine.row_dots(1, e, g, e, o.V + idx(w) * e, e, &dot);
         machine.add_scaled_rows(1, e, &f, g, e, d.V + idx(w) * e, e);
@@ -155,7 +155,7 @@ struct chunk {
       }
     if constexpr (O::turns)
       for (int i = 0; i < o.tokens; ++i) {
-        const int r = read_row<M>(i), seen_row = O::before ? r - 1 : r;
+        const int r = O::read_row(i), seen_row = O::before ? r - 1 : r;
         if (seen_row >= 0) o.turn_back(seen_row, Q + idx(r) * n, dQ + idx(r) * n, d.co + idx(seen_row) * (n / 2));
       }
   }
@@ -245,4 +245,4 @@ struct chunk {
   }
 };
 
-}  // namespace coefdyn::cpu
+}  // namespace coefdyn::cpu::skeletons
