@@ -9,7 +9,8 @@
 ///   y = E Q S + (Q K')_D W + (Q col')_D u + bonus
 ///   S <- e^Gamma S + (F K)' W + (F col)' u
 ///
-/// The triangular system is solved by substitution, and its inverse is never differentiated.
+/// The triangular system is solved by substitution, and its inverse is never differentiated. What is called once a chunk is not inlined, so
+/// that one copy serves all mixers of the value.
 namespace coefdyn::cpu::skeletons {
 
 template <skeleton Kind, class R>
@@ -57,7 +58,7 @@ struct chunk {
   chunk& operator=(const chunk&) = delete;
 
   /// Decays and corrected writes of a chunk whose start has the state S (n, e); without `reads` as far as `advance` needs them.
-  void prepare(const O& o, const R* S, bool reads = true) {
+  [[gnu::noinline]] void prepare(const O& o, const R* S, bool reads = true) {
     decays.machine = &machine;
     rows = o.rows;
     decays.prepare(o, reads || corrects);
@@ -80,7 +81,7 @@ struct chunk {
     }
   }
   /// Y (rows, e) of queries Q (rows, n); p: bonus scores.
-  void read(const O& o, const R* Q, const R* p, const R* S, R* Y) {
+  [[gnu::noinline]] void read(const O& o, const R* Q, const R* p, const R* S, R* Y) {
     clear(Y, idx(rows) * e);
     machine.nn(rows, e, n, decays.decayed_from_start(read_up_to, Q, weighted), n, S, e, Y, e);
     decays.gram(read_up_to, Q, o.K, Aqk);
@@ -97,7 +98,7 @@ struct chunk {
       }
   }
   /// S at the chunk's start becomes S at its end (both in the state's own frame of turning).
-  void advance(const O& o, R* S) {
+  [[gnu::noinline]] void advance(const O& o, R* S) {
     decays.whole(e, S);
     machine.tn(n, e, rows, decays.decayed_to_end(o.K, weighted), n, W, e, S, e);
     if constexpr (untied) machine.tn(n, e, rows, decays.decayed_to_end(o.col, weighted), n, u, e, S, e);
@@ -106,7 +107,7 @@ struct chunk {
 
   // ---- backward: begin, then read_backward for every reader, then finish ------------------------------------------------
   /// S_end: state at the end; dS (n, e): gradient there, turned into the chunk's frame here.
-  void begin_backward(const O& o, const R* S_end, R* dS, O& d) {
+  [[gnu::noinline]] void begin_backward(const O& o, const R* S_end, R* dS, O& d) {
     if constexpr (one_decay) clear(pairs, idx(rows) * rows), clear(inflow, rows), clear(outflow, rows);
     if constexpr (O::turns) {  // d(angle of the whole chunk), from the state at its end
       R* dP = d.co + idx(rows - 1) * (n / 2);
@@ -125,7 +126,7 @@ struct chunk {
     }
   }
   /// dQ (rows, n) overwritten, dp added; dS_start += what this reader's reads of the start's state add.
-  void read_backward(const O& o, const R* Q, const R* p, const R* S, const R* dY, R* dQ, R* dp, R* dS_start, O& d) {
+  [[gnu::noinline]] void read_backward(const O& o, const R* Q, const R* p, const R* S, const R* dY, R* dQ, R* dp, R* dS_start, O& d) {
     clear(dQ, idx(rows) * n);
     machine.nt(rows, n, e, dY, e, S, e, dQ, n);
     decays.from_start(read_up_to, dQ, dQ);
@@ -160,7 +161,7 @@ struct chunk {
       }
   }
   /// The corrections, writes and decays; dS becomes the gradient at the chunk's start (dS_start: what the reads gave).
-  void finish_backward(const O& o, const R* S, R* dS, R* dS_start, O& d) {
+  [[gnu::noinline]] void finish_backward(const O& o, const R* S, R* dS, R* dS_start, O& d) {
     if constexpr (corrects) {
       R* t = untied ? du : dW;  // (I - L)^-T of it: the gradient of the system's right-hand side
       machine.solve_lower_transposed(rows, e, L, rows, t, e);

@@ -8,9 +8,6 @@
 /// sums, so no exponent is positive, and log decays of any size mix without loss.
 namespace coefdyn::cpu::skeletons {
 
-/// Up to which row decays have acted on a row operand: its own, or the one before it.
-enum class up_to { own_row, row_before };
-
 /// The decays of one chunk's rows.
 template <skeleton Kind, class R>
 struct decays_of {
@@ -51,7 +48,7 @@ struct decays_of {
   }
 
   /// `pairs`: also for what rows see of the chunk and of its start; else only for the writes' way to its end.
-  void prepare(const O& o, bool pairs = true) {
+  [[gnu::noinline]] void prepare(const O& o, bool pairs = true) {
     rows = o.rows;
     if constexpr (O::channel) {
       fill(whole_decay, n, R(1));
@@ -102,7 +99,7 @@ struct decays_of {
   }
 
   /// G_ij = sum_c A_ic B_jc e^(decay between), for j <= i (own_row) or j < i (row_before, decay up to row i - 1); 0 elsewhere.
-  void gram(up_to how, const R* A, const R* B, R* G) {
+  [[gnu::noinline]] void gram(up_to how, const R* A, const R* B, R* G) {
     clear(G, idx(rows) * rows);
     const int skip = how == up_to::row_before ? 1 : 0;
     if (rows <= skip) return;
@@ -124,7 +121,7 @@ struct decays_of {
     }
   }
   /// dA, dB += from dG, which is 0 where G is.
-  void gram_backward(up_to how, const R* A, const R* B, R* dG, R* dA, R* dB, [[maybe_unused]] R* dg = nullptr) {
+  [[gnu::noinline]] void gram_backward(up_to how, const R* A, const R* B, R* dG, R* dA, R* dB, [[maybe_unused]] R* dg = nullptr) {
     const int skip = how == up_to::row_before ? 1 : 0;
     if (rows <= skip) return;
     if constexpr (!O::channel) {

@@ -8,6 +8,9 @@
 /// Operands of a chunk: rows of a timeline of micro-steps, in which no policy is seen (stages/lower.hpp makes them).
 namespace coefdyn::cpu::skeletons {
 
+/// Up to which row decays have acted on a row operand: its own, or the one before it.
+enum class up_to { own_row, row_before };
+
 /// Operands of a chunk: `rows` micro-steps of `tokens` tokens. As gradients, co holds d(angle).
 template <skeleton Kind, class R>
 struct operands {

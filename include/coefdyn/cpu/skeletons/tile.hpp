@@ -71,7 +71,7 @@ struct tile {
     if (O::corrects) w = a.take<R>(square), L = a.take<R>(square), Aqc = a.take<R>(square);
   }
 
-  void prepare(const O& o, const tile_summary<Kind, R>& s) {
+  [[gnu::noinline]] void prepare(const O& o, const tile_summary<Kind, R>& s) {
     decays.machine = &machine;
     decays.prepare(o);
     const int rows = o.rows;
@@ -95,7 +95,7 @@ struct tile {
       for (int p = 0; p < n / 2; ++p) s.co[p] = o.co[idx(rows - 1) * (n / 2) + p], s.si[p] = o.si[idx(rows - 1) * (n / 2) + p];
   }
   /// Scores Z (rows, rows) of the tile's own queries (0 where a row does not see), and the queries moved to its start, in place.
-  void own(const O& o, const tile_summary<Kind, R>& s, R* Q, R* Z) {
+  [[gnu::noinline]] void own(const O& o, const tile_summary<Kind, R>& s, R* Q, R* Z) {
     const int rows = o.rows;
     decays.gram(read_up_to, Q, bK, Z);
     if constexpr (O::corrects) {

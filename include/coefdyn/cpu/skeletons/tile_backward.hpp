@@ -35,8 +35,8 @@ struct tile_backward {
 
   /// Own tile of one reader: Q the queries as lowered; dZ (rows, rows) of its scores, dQ_start (rows, n) of the queries at the
   /// tile's start. dQ is overwritten; sums go to dbK, dw, d and the summary's gradient.
-  void own(const O& o, const tile_summary<Kind, R>& s, const R* Q, R* dZ, const R* dQ_start, R* dQ, O& d,
-           tile_summary_gradient<Kind, R>& ds) {
+  [[gnu::noinline]] void own(const O& o, const tile_summary<Kind, R>& s, const R* Q, R* dZ, const R* dQ_start, R* dQ, O& d,
+                             tile_summary_gradient<Kind, R>& ds) {
     const int rows = o.rows, n = t.n;
     constexpr up_to how = tile_type::read_up_to;
     t.decays.from_start(how, dQ_start, dQ);
@@ -60,7 +60,8 @@ struct tile_backward {
   }
   /// Queries on their way through an earlier tile: Q (count, n) as they came to its end, in its frame; dQ: at its start in, at
   /// its end (not yet turned back) out; dZ (count, rows) of the scores there.
-  void through(const tile_summary<Kind, R>& s, int count, const R* Q, const R* dZ, R* dQ, tile_summary_gradient<Kind, R>& ds) {
+  [[gnu::noinline]] void through(const tile_summary<Kind, R>& s, int count, const R* Q, const R* dZ, R* dQ,
+                                 tile_summary_gradient<Kind, R>& ds) {
     const int rows = s.rows, n = s.n;
     if constexpr (O::corrects) {
       clear(dots, idx(count) * rows), clear(more, idx(count) * rows);
@@ -94,7 +95,7 @@ struct tile_backward {
       }
   }
   /// The summary's and the keys' gradients to the tile's operands; t has been prepared for it.
-  void finish(const O& o, const tile_summary<Kind, R>& s, tile_summary_gradient<Kind, R>& ds, R* flux, O& d) {
+  [[gnu::noinline]] void finish(const O& o, const tile_summary<Kind, R>& s, tile_summary_gradient<Kind, R>& ds, R* flux, O& d) {
     const int rows = o.rows, n = t.n;
     const int width = O::has_decays ? o.decay_width() : 0;
     for (int c = 0; c < width; ++c) flux[c] = ds.all[c] * s.all[c];
