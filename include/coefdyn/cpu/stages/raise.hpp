@@ -35,6 +35,66 @@ COEFDYN_HD void put(Frame& d, idx i, int l, int element, R value) {
   else p[element] += value;
 }
 
+/// What each operand of a micro-step gives to the stream that `at` seeds: by channel c, or of its numbers.
+template <class M, class R, class At>
+struct seeded_step {
+  using A = typename M::evolution;
+  using B = typename M::scaling;
+  using traits_ = traits<M>;
+  using O = operands<M, R>;
+  using D = dual<R>;
+  const At& at;
+  int n, l;  // channels of the caller's; the micro-step's number
+  const row_gradient<R>& g;
+  R b, shift;  // as lowered; shift: e^(m_{t-1} - m_t)
+
+  COEFDYN_HD R by_decay(int c) const {
+    R total = g.g[c];
+    if constexpr (traits_::complex_state && O::channel) total += g.g[n + c];
+    return passed(total, D(log_decay_of<A>(at, c)).d);
+  }
+  COEFDYN_HD R by_angle(int c) const { return passed(g.angle[c], D(A::angle(at, c)).d); }
+  COEFDYN_HD R by_strength() const {
+    R factor = g.s;
+    if constexpr (traits_::stabilised && traits_::structure.row_sees == sees::undecayed)
+      if (l == 0) factor = factor * shift;
+    return passed(factor, D(A::strength(at)).d);
+  }
+  COEFDYN_HD R by_correction(int c) const {
+    R total = passed(g.row[c], D(A::row(at, c)).d);
+    if constexpr (!O::tied) total += passed(g.col[c], D(column_of<A>(at, c)).d);
+    return total;
+  }
+  COEFDYN_HD R by_scale() const {
+    const D scale = B::scale(at);
+    if constexpr (traits_::exponential) return scale.v == R(0) ? R(0) : passed(g.b * b / scale.v, scale.d);
+    else return passed(g.b, scale.d);
+  }
+  COEFDYN_HD R by_log_scale() const { return passed(g.b * b, D(B::log_scale(at)).d); }
+  /// By K_c = b_c k_c, whose gradient is dK where it is real, and by the bonus diag(u) K.
+  COEFDYN_HD R by_key(int c, R dK) const {
+    const auto k = at.k[c];
+    if constexpr (is_complex<std::remove_cvref_t<decltype(k)>>) {
+      R total(0);
+      if constexpr (!traits_::scale_is_scalar) {
+        const D bc = B::scale(at, c);
+        total = passed(g.K[c] * k.re.v + g.K[n + c] * k.im.v, bc.d);
+        if constexpr (O::before) total += passed(g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v, (D(A::bonus(at, c)) * bc).d);
+      } else if constexpr (O::before) {
+        total = passed(g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v, D(A::bonus(at, c)).d);
+      }
+      return total;
+    } else {
+      D kc = k;
+      if constexpr (!traits_::scale_is_scalar) kc = kc * D(B::scale(at, c));
+      R total = passed(dK, kc.d);
+      if constexpr (O::before)
+        if (l == traits_::micro - 1) total += passed(g.bonus[c], (D(A::bonus(at, c)) * kc).d);
+      return total;
+    }
+  }
+};
+
 /// One micro-step on its way from gradients of operands to gradients of streams, one stream at a time.
 template <class M, class R, class Frame>
 struct raised_row {
@@ -42,7 +102,6 @@ struct raised_row {
   using B = typename M::scaling;
   using traits_ = traits<M>;
   using O = operands<M, R>;
-  using D = dual<R>;
   const Frame& f;  // micro-step l of token i
   idx i;
   int l;
@@ -89,6 +148,7 @@ struct raised_row {
     constexpr bool per_channel = !coefdyn::detail::is_scalar_at<N>;
     const int n = f.shape.n;
     const auto at = f.template lifted<typename N::tag, seed::every>(i, l, position, 0);
+    const seeded_step<M, R, decltype(at)> step{.at = at, .n = n, .l = l, .g = g, .b = b, .shift = shift};
     R whole(0);  // gradient of a stream that holds one number
     auto* p = d.template where<N>(to, l);
     const auto each = [&](int count, auto given) {  // given(c): by channel c
@@ -97,68 +157,19 @@ struct raised_row {
       else whole += sum_over<R>(count, given);
     };
     if constexpr (O::evolution_decays)
-      if (l == 0) each(O::channel ? n : 1, [&](int c) { return by_decay(at, c); });
+      if (l == 0) each(O::channel ? n : 1, [&](int c) { return step.by_decay(c); });
     if constexpr (O::turns)
-      if (l == 0) each(traits_::complex_state ? n : n / 2, [&](int c) { return passed(g.angle[c], D(A::angle(at, c)).d); });
+      if (l == 0) each(traits_::complex_state ? n : n / 2, [&](int c) { return step.by_angle(c); });
     if constexpr (O::corrects) {
-      if constexpr (!per_channel) whole += by_strength(at);
-      each(n, [&](int c) { return by_correction(at, c); });
+      if constexpr (!per_channel) whole += step.by_strength();
+      each(n, [&](int c) { return step.by_correction(c); });
     }
     if (traits_::writes_at(l) || O::tied) {
-      if constexpr (traits_::exponential && !per_channel) whole += passed(g.b * b, D(B::log_scale(at)).d);
-      if constexpr (traits_::scale_is_scalar && !per_channel) whole += by_scale(at);
-      each(n, [&](int c) { return by_key(at, c); });
+      if constexpr (traits_::exponential && !per_channel) whole += step.by_log_scale();
+      if constexpr (traits_::scale_is_scalar && !per_channel) whole += step.by_scale();
+      each(n, [&](int c) { return step.by_key(c, g.K[c]); });
     }
     if constexpr (!per_channel) p[0] += whole;
-  }
-  template <class At>
-  COEFDYN_HD R by_decay(const At& at, int c) const {
-    R total = g.g[c];
-    if constexpr (traits_::complex_state && O::channel) total += g.g[f.shape.n + c];
-    return passed(total, D(log_decay_of<A>(at, c)).d);
-  }
-  template <class At>
-  COEFDYN_HD R by_strength(const At& at) const {
-    R factor = g.s;
-    if constexpr (traits_::stabilised && traits_::structure.row_sees == sees::undecayed)
-      if (l == 0) factor = factor * shift;
-    return passed(factor, D(A::strength(at)).d);
-  }
-  template <class At>
-  COEFDYN_HD R by_correction(const At& at, int c) const {
-    R total = passed(g.row[c], D(A::row(at, c)).d);
-    if constexpr (!O::tied) total += passed(g.col[c], D(column_of<A>(at, c)).d);
-    return total;
-  }
-  template <class At>
-  COEFDYN_HD R by_scale(const At& at) const {
-    const D scale = B::scale(at);
-    if constexpr (traits_::exponential) return scale.v == R(0) ? R(0) : passed(g.b * b / scale.v, scale.d);
-    else return passed(g.b, scale.d);
-  }
-  /// By K_c = b_c k_c and by the bonus diag(u) K.
-  template <class At>
-  COEFDYN_HD R by_key(const At& at, int c) const {
-    const auto k = at.k[c];
-    if constexpr (is_complex<std::remove_cvref_t<decltype(k)>>) {
-      const int n = f.shape.n;
-      R total(0);
-      if constexpr (!traits_::scale_is_scalar) {
-        const D bc = B::scale(at, c);
-        total = passed(g.K[c] * k.re.v + g.K[n + c] * k.im.v, bc.d);
-        if constexpr (O::before) total += passed(g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v, (D(A::bonus(at, c)) * bc).d);
-      } else if constexpr (O::before) {
-        total = passed(g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v, D(A::bonus(at, c)).d);
-      }
-      return total;
-    } else {
-      D kc = k;
-      if constexpr (!traits_::scale_is_scalar) kc = kc * D(B::scale(at, c));
-      R total = passed(g.K[c], kc.d);
-      if constexpr (O::before)
-        if (l == traits_::micro - 1) total += passed(g.bonus[c], (D(A::bonus(at, c)) * kc).d);
-      return total;
-    }
   }
 };
 

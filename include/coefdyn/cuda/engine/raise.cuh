@@ -12,11 +12,7 @@ namespace coefdyn::cuda::generic {
 
 /// Gradients of a head's operands at one timeline row, not turned.
 template <class R>
-struct row_gradient {
-  const R *K, *row, *col;  // (n lowered); of a tied column: col added to K
-  const R *V, *g, *angle;  // (e), (1 or n), (n lowered / 2)
-  R s, b;
-  const R* bonus;     // (n lowered)
+struct row_gradient : cpu::row_gradient<R> {
   R o_b, shift;       // b and e^(m_{t-1} - m_t) as lowered
   bool column_apart;  // a tied column's gradient still stands in col
 };
@@ -24,90 +20,43 @@ struct row_gradient {
 /// What channel c of micro-step l gives to the stream that `at` seeds.
 template <class M, class R, class At>
 __device__ R channel_gradient(const At& at, int n, int l, int c, const row_gradient<R>& g) {
-  using A = typename M::evolution;
-  using B = typename M::scaling;
   using traits_ = traits<M>;
   using O = cpu::operands<M, R>;
-  using D = dual<R>;
+  const cpu::seeded_step<M, R, At> step{at, n, l, g, g.o_b, g.shift};
   R sum(0);
   if constexpr (O::evolution_decays) {
-    if (l == 0 && c < (O::channel ? n : 1)) {
-      R total = g.g[c];
-      if constexpr (traits_::complex_state && O::channel) {
-        total += g.g[n + c];
-      }
-      sum += passed(total, D(log_decay_of<A>(at, c)).d);
-    }
+    if (l == 0 && c < (O::channel ? n : 1)) sum += step.by_decay(c);
   }
   if constexpr (O::turns) {
-    if (l == 0 && c < (traits_::complex_state ? n : n / 2)) {
-      sum += passed(g.angle[c], D(A::angle(at, c)).d);
-    }
+    if (l == 0 && c < (traits_::complex_state ? n : n / 2)) sum += step.by_angle(c);
   }
   if constexpr (O::corrects) {
-    sum += passed(g.row[c], D(A::row(at, c)).d);
-    if constexpr (!O::tied) {
-      sum += passed(g.col[c], D(column_of<A>(at, c)).d);
-    }
+    sum += step.by_correction(c);
   }
   if (traits_::writes_at(l) || O::tied) {
-    const auto k = at.k[c];
-    if constexpr (is_complex<std::remove_cvref_t<decltype(k)>>) {
-      D bc(R(1)), uc(R(0));
-      if constexpr (!traits_::scale_is_scalar) {
-        bc = D(B::scale(at, c));
-      }
-      sum += passed(g.K[c] * k.re.v + g.K[n + c] * k.im.v, bc.d);
-      if constexpr (O::before) {
-        uc = D(A::bonus(at, c)) * bc;
-        sum += passed(g.bonus[c] * k.re.v + g.bonus[n + c] * k.im.v, uc.d);
-      }
-    } else {
-      D kc = k;
-      if constexpr (!traits_::scale_is_scalar) {
-        kc = kc * D(B::scale(at, c));
-      }
-      R dK = g.K[c];
-      if constexpr (O::tied) {
-        dK += g.column_apart ? g.col[c] : R(0);
-      }
-      sum += passed(dK, kc.d);
-      if constexpr (O::before) {
-        if (l == traits_::micro - 1) {
-          sum += passed(g.bonus[c], (D(A::bonus(at, c)) * kc).d);
-        }
-      }
+    R dK = g.K[c];
+    if constexpr (O::tied) {
+      dK += g.column_apart ? g.col[c] : R(0);
     }
+    sum += step.by_key(c, dK);
   }
   return sum;
 }
 /// What the row's own numbers, strength and b, give to a stream that is a number.
 template <class M, class R, class At>
-__device__ R number_gradient(const At& at, int l, const row_gradient<R>& g) {
-  using A = typename M::evolution;
-  using B = typename M::scaling;
+__device__ R number_gradient(const At& at, int n, int l, const row_gradient<R>& g) {
   using traits_ = traits<M>;
-  using O = cpu::operands<M, R>;
-  using D = dual<R>;
+  const cpu::seeded_step<M, R, At> step{at, n, l, g, g.o_b, g.shift};
   R sum(0);
-  if constexpr (O::corrects) {
-    R factor = g.s;
-    if constexpr (traits_::stabilised && traits_::structure.row_sees == sees::undecayed) {
-      factor = l == 0 ? factor * g.shift : factor;
-    }
-    sum += passed(factor, D(A::strength(at)).d);
+  if constexpr (cpu::operands<M, R>::corrects) {
+    sum += step.by_strength();
   }
   if (traits_::writes_at(l)) {
     if constexpr (traits_::exponential) {
-      sum += passed(g.b * g.o_b, D(B::log_scale(at)).d);
+      sum += step.by_log_scale();
     }
     if constexpr (traits_::scale_is_scalar) {
-      const D scale = B::scale(at);
-      if constexpr (traits_::exponential) {
-        sum += scale.v == R(0) ? R(0) : passed(g.b * g.o_b / scale.v, scale.d);
-      } else {
-        sum += passed(g.b, scale.d);
-      }
+      sum += step.by_scale();
     }
   }
   return sum;
@@ -184,7 +133,7 @@ __device__ void raise_streams(const Frame& f, int count, idx position, const Fra
                     const auto at = f.template lifted<Tag, seed::every>(i, l, position + i, 0);
                     const row_gradient<R> g = row(i, l);
                     sum += channel_gradient<M, R>(at, n, l, c, g);
-                    if (c == 0) sum += number_gradient<M, R>(at, l, g);
+                    if (c == 0) sum += number_gradient<M, R>(at, n, l, g);
                   });
                   return sum;
                 },
