@@ -63,6 +63,7 @@ inline const std::vector<config>& configs() {
       {"packed", 1, 49, 16, 16, true, false, {0, 17, 17, 48, 49}, 0},
       {"T0", 2, 0, 8, 8, true, false, {}, 0},
       {"T1", 1, 1, 8, 8, true, false, {}, 0},
+      {"T1 alone", 2, 1, 8, 8, false, false, {}, 0},
       {"T5", 2, 5, 20, 36, true, true, {}, 0},
       {"T66 above 32", 2, 66, 36, 40, true, true, {}, 0},
       {"T150 wide", 1, 150, 72, 130, true, false, {}, 0},
@@ -453,6 +454,7 @@ struct law {
           const auto& v = g.template of<Need>();
           const E* from = reinterpret_cast<const E*>(got[std::size_t(k)].host.data());
           error_sum sum;
+          double largest = 0, wanted = 0;
           if (p.c.T <= 1) sum.floor = 0.1;  // weights that add up to 1 have no gradient at one token, differences of terms near 1
           for (idx i = 0; i < v.size(); ++i) {
             idx rest = i, at = 0;
@@ -461,9 +463,14 @@ struct law {
               sum.add(double(from[at].re), want[std::size_t(k)][std::size_t(2 * i)]);
               sum.add(double(from[at].im), want[std::size_t(k)][std::size_t(2 * i + 1)]);
             } else {
-              sum.add(double(from[at]), want[std::size_t(k)][std::size_t(i)]);
+              const double x = double(from[at]), y = want[std::size_t(k)][std::size_t(i)];
+              sum.add(x, y), wanted = std::fmax(wanted, std::fabs(y));
+              if (!(std::fabs(x) <= largest)) largest = std::fabs(x);
             }
           }
+          // one token without a state: its decay acts on nothing, and its gradient is a sum of nothing
+          if (std::is_same_v<typename Need::tag, stream::log_decay> && p.c.T == 1 && !p.c.states && wanted == 0)
+            see(where + " d" + Need::tag::name + ", exactly 0", largest, 0);
           const double error = sum.relative();
           if (!(error <= w.gradient)) w.gradient = error, w.stream = Need::tag::name;
           const bool parameter = cuda::numbers::decays_from_raw<M> && !Need::timed;

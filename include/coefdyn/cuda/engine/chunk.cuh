@@ -2,30 +2,30 @@
 #pragma once
 #include "decays.cuh"
 
-/// One chunk of the linear recurrence in matrix form by a team, as cpu/stages/chunk.hpp writes it:
+/// One chunk of the linear recurrence in matrix form by a team, as cpu/skeletons/chunk.hpp writes it:
 ///
 ///   u = s (E row S + (row K')_D W + (row col')_D u),   W = b V          (tied: col = K, W = b V + u)
 ///   y = E Q S + (Q K')_D W + (Q col')_D u + bonus
 ///   S <- e^Gamma S + (F K)' W + (F col)' u
 ///
 /// The triangular system is solved by substitution in blocks of 16, and its inverse is never differentiated.
-namespace coefdyn::cuda::generic {
+namespace coefdyn::cuda::generic::skeletons {
 
-template <class M, class R, int Passes>
+template <skeleton Kind, class R, int Passes>
 struct chunk {
-  using O = operands<M, R>;
+  using O = operands<Kind, R>;
   using P = products<R, Passes>;
-  using traits_ = traits<M>;
   static constexpr bool corrects = O::corrects, untied = O::corrects && !O::tied;
+  static constexpr bool one_decay = O::has_decays && !O::channel;
   static constexpr up_to read_up_to = O::before ? up_to::row_before : up_to::own_row;
-  static constexpr up_to row_up_to = traits_::structure.row_sees == sees::undecayed ? up_to::row_before : up_to::own_row;
+  static constexpr up_to row_up_to = O::row_sees_decayed ? up_to::own_row : up_to::row_before;
 
   int rows = 0, n = 0, e = 0, ln = 0, le = 0, lr = 0;
   R *W = nullptr, *u = nullptr, *X = nullptr;                                      // (rows, e)
   R *Ark = nullptr, *Arc = nullptr, *Aqk = nullptr, *Aqc = nullptr, *L = nullptr;  // (rows, rows)
   R* weighted = nullptr;                                                           // (rows, n)
   R *dW = nullptr, *du = nullptr, *dM = nullptr, *dR = nullptr, *flux = nullptr;  // backward: (rows, e) twice, (rows, rows), (rows, n), (n)
-  decays_of<M, R, Passes> decays;
+  decays_of<Kind, R, Passes> decays;
 
   /// A forward chunk needs its Gram matrices one after the other; a backward one keeps them.
   COEFDYN_HD chunk(memory& a, int rows_, int n_, int e_, bool backward)
@@ -37,11 +37,11 @@ struct chunk {
     if (corrects) L = a.take<R>(square), Ark = backward ? a.take<R>(square) : Aqk;
     if (untied) Arc = backward ? a.take<R>(square) : L, Aqc = backward ? a.take<R>(square) : Aqk;
     if (backward) {
-      dW = a.take<R>(wide), dM = a.take<R>(square), flux = a.take<R>(n);
+      dW = a.take<R>(wide), dM = a.take<R>(square), flux = a.take<R>(n + (one_decay ? 2 * rows : 0));
       if (untied) du = a.take<R>(wide);
       if (corrects) dR = a.take<R>(idx(rows) * ln);
     }
-    decays = decays_of<M, R, Passes>(a, rows, n);
+    decays = decays_of<Kind, R, Passes>(a, rows, n, backward);
   }
 
   /// Decays and corrected writes of a chunk whose start has the state S (n, le); value(r, u): element u of row r of the values.
@@ -95,7 +95,7 @@ struct chunk {
     if constexpr (O::before)
       each2(o.tokens, e, [&](int i, int v) {
         const int w = (i + 1) * O::micro - 1;  // the row that writes
-        Y[cpu::read_row<M>(i) * le + v] += p[i] * o.b[w] * value(w, v);
+        Y[O::read_row(i) * le + v] += p[i] * o.b[w] * value(w, v);
       });
   }
   /// S at the chunk's start becomes S at its end; turned where P counts from the chunk's start.
@@ -120,7 +120,7 @@ struct chunk {
   // ---- backward: begin, then read_backward for every reader, then finish ------------------------------------------------
   /// S_end: state at the end; dS (n, le): gradient there, turned into the chunk's frame here.
   __device__ void begin_backward(const O& o, const R* S_end, R* dS, const O& d) {
-    each_sum(n, e, [&](int c, int v) { return S_end[c * le + v] * dS[c * le + v]; }, [&](int c, R sum) { flux[c] = sum; });
+    if constexpr (one_decay) clear(flux, n + 2 * rows);
     if constexpr (O::turns) {  // d(angle of the whole chunk), from the state at its end
       R* dP = d.co + (rows - 1) * (n / 2);
       each_sum(
@@ -148,26 +148,26 @@ struct chunk {
     clear(dQ, rows * ln);
     P::nt(rows, n, e, dY, le, S, le, dQ, ln);
     decays.from_start(read_up_to, dQ, dQ);
+    decays.add_inflow(read_up_to, Q, dQ, inflow(d));
     decays.from_start(read_up_to, Q, weighted);
     P::tn(n, e, rows, weighted, ln, dY, le, dS_start, le);
     decays.gram(o, read_up_to, Q, o.K, Aqk);
     P::tn(rows, e, rows, Aqk, lr, dY, le, dW, le, part::upper_left);
     pair_gradient(read_up_to, dY, W);
-    decays.gram_backward(o, read_up_to, Q, o.K, dM, dQ, d.K);
+    gram_backward(o, read_up_to, Q, o.K, Aqk, dQ, d.K, d);
     if constexpr (untied) {
       decays.gram(o, read_up_to, Q, o.col, Aqc);
       P::tn(rows, e, rows, Aqc, lr, dY, le, du, le, part::upper_left);
       pair_gradient(read_up_to, dY, u);
-      decays.gram_backward(o, read_up_to, Q, o.col, dM, dQ, d.col);
+      gram_backward(o, read_up_to, Q, o.col, Aqc, dQ, d.col, d);
     }
-    if constexpr (O::has_decays) decay_dots(o, read_up_to, Q, dQ, R(1), d);
     if constexpr (O::before) {
       each2(o.tokens, e, [&](int i, int v) {
         const int w = (i + 1) * O::micro - 1;
-        d.V[w * le + v] += p[i] * o.b[w] * dY[cpu::read_row<M>(i) * le + v];
+        d.V[w * le + v] += p[i] * o.b[w] * dY[O::read_row(i) * le + v];
       });
       each_sum(
-          o.tokens, e, [&](int i, int v) { return dY[cpu::read_row<M>(i) * le + v] * value((i + 1) * O::micro - 1, v); },
+          o.tokens, e, [&](int i, int v) { return dY[O::read_row(i) * le + v] * value((i + 1) * O::micro - 1, v); },
           [&](int i, R dot) {
             const int w = (i + 1) * O::micro - 1;
             d.b[w] += p[i] * dot;
@@ -191,36 +191,28 @@ struct chunk {
       clear(dR, rows * ln);
       P::nt(rows, n, e, X, le, S, le, dR, ln);
       decays.from_start(row_up_to, dR, dR);
+      decays.add_inflow(row_up_to, o.row, dR, inflow(d));
       decays.from_start(row_up_to, o.row, weighted);
       P::tn(n, e, rows, weighted, ln, X, le, dS_start, le);
       pair_gradient(up_to::row_before, X, W);
-      decays.gram_backward(o, row_up_to, o.row, o.K, dM, dR, d.K);
+      gram_backward(o, row_up_to, o.row, o.K, Ark, dR, d.K, d);
       if constexpr (untied) {
         pair_gradient(up_to::row_before, X, u);
-        decays.gram_backward(o, row_up_to, o.row, o.col, dM, dR, d.col);
+        gram_backward(o, row_up_to, o.row, o.col, Arc, dR, d.col, d);
       }
-      if constexpr (O::has_decays) decay_dots(o, row_up_to, o.row, dR, R(1), d);
       each2(rows, n, [&](int r, int c) { d.row[r * ln + c] += dR[r * ln + c]; });
     }
-    write_gradient(W, dS, d.K);
-    if constexpr (untied) write_gradient(u, dS, d.col);
-    // dK is complete: its dots with K reach the decays; V and b take what the writes got
-    if constexpr (O::has_decays) decay_dots(o, up_to::own_row, o.K, d.K, R(-1), d);
-    if constexpr (O::has_decays && untied) decay_dots(o, up_to::own_row, o.col, d.col, R(-1), d);
+    write_gradient(W, dS, o.K, d.K, d);
+    if constexpr (untied) write_gradient(u, dS, o.col, d.col, d);
     each_sum(
         rows, e, [&](int r, int v) { return dW[r * le + v] * value(r, v); },
-        [&](int r, R sum) { d.b[r] = traits_::writes_at(r % traits_::micro) ? d.b[r] + sum : R(0); });
+        [&](int r, R sum) { d.b[r] = O::writes_at(r) ? d.b[r] + sum : R(0); });
     each2(rows, e, [&](int r, int v) { d.V[r * le + v] += o.b[r] * dW[r * le + v]; });
-    if constexpr (O::has_decays) {  // dg_t = sum_{r >= t} dG_r + <S_end, dS_end>
-      const int w = o.decay_width();
-      if (w == 1)
-        each(1, [&](int) {
-          for (int c = 1; c < n; ++c) flux[0] += flux[c];
-        });
-      each(O::channel ? n : 1, [&](int c) {
-        R sum = flux[c];
-        for (int r = rows - 1; r >= 0; --r) d.g[r * w + c] = sum += d.g[r * w + c];
-      });
+    if constexpr (O::has_decays) {
+      each_sum(
+          n, e, [&](int c, int v) { return S[c * le + v] * (decays.whole(c) * dS[c * le + v]); }, [&](int c, R sum) { flux[c] = sum; });
+      if constexpr (one_decay) each_sum(1, n, [&](int, int c) { return flux[c]; }, [&](int, R sum) { flux[0] = sum; });
+      decays.sum_decays(inflow(d), outflow(d), flux, d.g);
     }
     each2(n, e, [&](int c, int v) { dS[c * le + v] = decays.whole(c) * dS[c * le + v] + dS_start[c * le + v]; });
     unturn(o, d);
@@ -240,21 +232,21 @@ struct chunk {
       if (j >= i + (how == up_to::row_before ? 0 : 1)) dM[i * lr + j] = R(0);
     });
   }
-  __device__ __noinline__ void write_gradient(const R* w, const R* dS, R* dK) {
+  // what reads of the start give to the gradients of the decays before them, and writes to the end to those after: of one decay a row
+  // (rows)
+  __device__ R* inflow(const O& d) const { return one_decay ? flux + n : d.g; }
+  __device__ R* outflow(const O& d) const { return one_decay ? flux + n + rows : d.g; }
+  // dA, dB and dg of a Gram matrix G, which is overwritten; dM is its gradient
+  __device__ void gram_backward(const O& o, up_to how, const R* A, const R* B, [[maybe_unused]] R* G, R* dA, R* dB, const O& d) {
+    if constexpr (one_decay) decays.add_pairs(how, G, dM, d.g);
+    decays.gram_backward(o, how, A, B, dM, dA, dB, d.g);
+  }
+  __device__ __noinline__ void write_gradient(const R* w, const R* dS, const R* K, R* dK, const O& d) {
     clear(weighted, rows * ln);
     P::nt(rows, n, e, w, le, dS, le, weighted, ln);
-    each2(rows, n, [&](int r, int c) { dK[r * ln + c] += decays.end(r, c) * weighted[r * ln + c]; });
-  }
-  // dG of the row whose decay the operand has seen += sign <x, dx>
-  __device__ __noinline__ void decay_dots(const O& o, up_to how, const R* x, const R* dx, R sign, const O& d) const {
-    const int skip = how == up_to::row_before ? 1 : 0;
-    if constexpr (O::channel) {
-      each2(rows - skip, n, [&](int r, int c) { d.g[r * ln + c] += sign * x[(r + skip) * ln + c] * dx[(r + skip) * ln + c]; });
-    } else {
-      each_sum(
-          rows - skip, n, [&](int r, int c) { return x[(r + skip) * ln + c] * dx[(r + skip) * ln + c]; },
-          [&](int r, R sum) { d.g[r] += sign * sum; });
-    }
+    decays.to_end(weighted, weighted);
+    decays.add_outflow(K, weighted, outflow(d));
+    each2(rows, n, [&](int r, int c) { dK[r * ln + c] += weighted[r * ln + c]; });
   }
   __device__ __noinline__ void turn_state(const O& o, int sign, R* S) const {
     if constexpr (O::turns) {
@@ -270,4 +262,4 @@ struct chunk {
   }
 };
 
-}  // namespace coefdyn::cuda::generic
+}  // namespace coefdyn::cuda::generic::skeletons

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "chunk.cuh"
+#include "lower.cuh"
 #include "plan.cuh"
 #include "tuning.cuh"
 
@@ -8,6 +9,16 @@
 /// columns, and goes through the chunks with the state in its memory.
 namespace coefdyn::cuda::generic {
 
+/// Element u of the value row at timeline row r, from any chunk.
+template <skeleton Kind, class R>
+struct value_rows {
+  const R* p;
+  int stride;
+  slice columns;
+  __device__ R operator()(int r, int u) const {
+    return p[(Kind.structure.writes_each ? r : r / Kind.structure.micro_steps) * stride + columns.column(u)];
+  }
+};
 /// Streams, operands and reads of a chunk.
 template <class M, class R, class X>
 struct chunk_source {
@@ -39,16 +50,7 @@ struct chunk_source {
     gather<M>(x, e, head.s, head.at(r), t, from, count, reads, raw);
     lower_reads<M>(reads, o, from, Q, p);
   }
-  /// Element u of the value row at timeline row r, from any chunk.
-  struct value_rows {
-    const R* p;
-    int stride;
-    slice columns;
-    __device__ R operator()(int r, int u) const {
-      return p[(traits_::structure.writes_each ? r : r / traits_::micro) * stride + columns.column(u)];
-    }
-  };
-  __device__ value_rows values(const slice& columns) const {
+  __device__ value_rows<skeleton_of<M>, R> values(const slice& columns) const {
     const auto& v = in.template of<need<stream::v, ticks::write, width::value>>();
     return {v.p, int(v.stride), columns};
   }

@@ -3,8 +3,8 @@
 #include "chunkwise.cuh"
 #include "raise.cuh"
 
-/// Backward of the chunkwise form on the device by the chain rule on the equations of cpu/stages/chunk.hpp. A block has a group of heads;
-/// forward states are kept every few chunks in the workspace and recomputed between.
+/// Backward of the chunkwise form on the device by the chain rule on the equations of cpu/skeletons/chunk.hpp. A block has a group of
+/// heads; forward states are kept every few chunks in the workspace and recomputed between.
 namespace coefdyn::cuda::generic {
 
 /// p = q'(diag(u) k): the bonus's gradient to q and to diag(u) k. Reads brought to one m carry its factors.

@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "lower.cuh"
+#include "operands.cuh"
 
 /// Decays within a chunk and the Gram matrices they weight, by a team. Exponents are sums of log decays taken directly over
-/// their range, as in cpu/stages/decays.hpp: never positive, and exact for log decays of any sizes mixed.
-namespace coefdyn::cuda::generic {
+/// their range, as in cpu/skeletons/decays.hpp: never positive, and exact for log decays of any sizes mixed.
+namespace coefdyn::cuda::generic::skeletons {
 
-/// Up to which row decays have acted on a row operand: its own, or the one before it.
-enum class up_to { own_row, row_before };
+using cpu::skeletons::up_to;
 
-template <class M, class R, int Passes>
+template <skeleton Kind, class R, int Passes>
 struct decays_of {
-  using O = operands<M, R>;
+  using O = operands<Kind, R>;
   using P = products<R, Passes>;
   static constexpr int block = 16;
   int rows = 0, n = 0, ln = 0, lr = 0;
-  R* D = nullptr;                                                              // scalar: (rows, rows), e^(g_{j+1} + .. + g_i), 0 above
-  R *prefix = nullptr, *suffix = nullptr, *all = nullptr;                      // (rows, 1 or n): e^(g_0..g_i), e^(g_{i+1}..); (1 or n)
-  R *anchored = nullptr, *factor = nullptr, *left = nullptr, *logs = nullptr;  // channel: (rows, n), (rows, n), (block, n), (n)
+  R* D = nullptr;                                             // scalar: (rows, rows), e^(g_{j+1} + .. + g_i), 0 above
+  R *prefix = nullptr, *suffix = nullptr, *all = nullptr;     // (rows, 1 or n): e^(g_0..g_i), e^(g_{i+1}..); (1 or n)
+  R *anchored = nullptr, *factor = nullptr, *left = nullptr;  // channel: (rows, n), (rows, n), (block, n), backward twice
 
   /// Of a sum of log decays; where products are rounded to tf32 the hardware's own is exact enough.
   static __device__ R exp(R x) {
@@ -29,13 +28,13 @@ struct decays_of {
   }
 
   decays_of() = default;
-  COEFDYN_HD decays_of(memory& a, int rows_, int n_) : rows(rows_), n(n_), ln(padded(n_)), lr(padded(rows_)) {
+  COEFDYN_HD decays_of(memory& a, int rows_, int n_, bool backward) : rows(rows_), n(n_), ln(padded(n_)), lr(padded(rows_)) {
     if (!O::has_decays) return;
     const int w = O::channel ? ln : 1;
     all = a.take<R>(w), prefix = a.take<R>(idx(rows) * w), suffix = a.take<R>(idx(rows) * w);
     if (!O::channel) D = a.take<R>(idx(rows) * lr);
     if (O::channel && rows > block)
-      left = a.take<R>(idx(block) * ln), anchored = a.take<R>(idx(rows) * ln), factor = a.take<R>(idx(rows) * ln), logs = a.take<R>(ln);
+      left = a.take<R>(idx(backward ? 2 : 1) * block * ln), anchored = a.take<R>(idx(rows) * ln), factor = a.take<R>(idx(rows) * ln);
   }
 
   // Each kernel function works on a copy of its object, so that the object's members are registers to it, not memory.
@@ -155,13 +154,15 @@ struct decays_of {
       __syncthreads();
     }
   }
-  /// dA, dB += from dG, which is 0 where G is.
-  __device__ __noinline__ void gram_backward(const O& o, up_to how, const R* A, const R* B, R* dG, R* dA, R* dB) const {
+  /// dA, dB += from dG, which is 0 where G is; by channel dg (rows, ln) too, which is what passes each decay: sums without differences,
+  /// exactly 0 where nothing passes.
+  __device__ __noinline__ void gram_backward(const O& o, up_to how, const R* A, const R* B, R* dG, R* dA, R* dB, R* dg) const {
     const O mine = o;
     const decays_of here = *this;
-    here.gram_backward_here(mine, how, A, B, dG, dA, dB);
+    here.gram_backward_here(mine, how, A, B, dG, dA, dB, dg);
   }
-  __device__ __forceinline__ void gram_backward_here(const O& o, up_to how, const R* A, const R* B, R* dG, R* dA, R* dB) const {
+  __device__ __forceinline__ void gram_backward_here(const O& o, up_to how, const R* A, const R* B, R* dG, R* dA, R* dB,
+                                                     [[maybe_unused]] R* dg) const {
     const int skip = how == up_to::row_before ? 1 : 0;
     if (rows <= skip) return;
     if constexpr (!O::channel) {
@@ -170,32 +171,73 @@ struct decays_of {
       P::nn(rows - skip, n, rows - skip, d, lr, B, ln, dA + skip * ln, ln, part::lower_left);
       P::tn(rows - skip, n, rows - skip, d, lr, A + skip * ln, ln, dB, ln, part::upper_left);
     } else {
-      for_each_block(o, how, A, B, [&](int i0, int m) {
-        const R* d = dG + i0 * lr;
-        each2(i0, n, [&](int j, int c) {  // dB_j += factor_j o sum_i dG_ij left_i
-          R t(0);
-          for (int i = 0; i < m; ++i) t += d[i * lr + j] * left[i * ln + c];
-          dB[j * ln + c] += factor[j * ln + c] * t;
-        });
-        each2(m, n, [&](int i, int c) {
-          R t(0);
-          for (int j = 0; j < i0; ++j) t += d[i * lr + j] * anchored[j * ln + c];
-          dA[(i0 + i) * ln + c] += within(o, i0, i, c, skip) * t;
-        });
+      for_each_block(o, how, A, B, [&](int i0, int m) { across_blocks_backward(o, i0, m, skip, A, dG + i0 * lr, dA, dB, dg); });
+      each2((rows + block - 1) / block, n, [&](int b, int c) { within_block_backward(o, b * block, c, skip, A, B, dG, dA, dB, dg); });
+    }
+  }
+  /// dg of what every row i takes from the chunk's start: the decays up to the one that it has seen pass <x_i, dx_i>. Into
+  /// `out`: by channel dg itself, else (rows), which `sum_decays` takes.
+  __device__ __noinline__ void add_inflow(up_to how, const R* x, const R* dx, [[maybe_unused]] R* out) const {
+    const decays_of here = *this;
+    const int skip = how == up_to::row_before ? 1 : 0, ln = here.ln, n = here.n, rows = here.rows;
+    if constexpr (O::channel) {
+      each(n, [&](int c) {
+        R sum(0);
+        for (int r = rows - 1; r >= skip; --r) out[(r - skip) * ln + c] += sum += x[r * ln + c] * dx[r * ln + c];
       });
-      each2((rows + block - 1) / block, n, [&](int b, int c) {  // within a block, a thread has a channel
-        const int i0 = b * block, end = i0 + block < rows ? i0 + block : rows;
-        for (int j = i0; j < end; ++j) {
-          R log(0), dB_j(0);
-          const R b_j = B[j * ln + c];
-          for (int i = j + skip; i < end; ++i) {
-            if (i - skip > j) log += o.g[(i - skip) * ln + c];
-            const R f = dG[i * lr + j] * exp(log);
-            dA[i * ln + c] += f * b_j;
-            dB_j += f * A[i * ln + c];
-          }
-          dB[j * ln + c] += dB_j;
+    } else if constexpr (O::has_decays) {
+      each_sum(
+          rows - skip, n, [&](int r, int c) { return x[(r + skip) * ln + c] * dx[(r + skip) * ln + c]; },
+          [&](int r, R sum) { out[r] += sum; });
+    }
+  }
+  /// dg of what every row gives to the chunk's end: the decays after it pass <x_r, dx_r>, dx behind its own decay; likewise.
+  __device__ __noinline__ void add_outflow(const R* x, const R* dx, [[maybe_unused]] R* out) const {
+    const decays_of here = *this;
+    const int ln = here.ln, n = here.n, rows = here.rows;
+    if constexpr (O::channel) {
+      each(n, [&](int c) {
+        R sum(0);
+        for (int r = 0; r + 1 < rows; ++r) out[(r + 1) * ln + c] += sum += x[r * ln + c] * dx[r * ln + c];
+      });
+    } else if constexpr (O::has_decays) {
+      each_sum(rows, n, [&](int r, int c) { return x[r * ln + c] * dx[r * ln + c]; }, [&](int r, R sum) { out[r] += sum; });
+    }
+  }
+  /// dg of a Gram matrix G, of one decay a row: decay t passes G_ij dG_ij of the columns before it and the rows from its own on. G is
+  /// overwritten; by channel gram_backward has done it.
+  __device__ __noinline__ void add_pairs(up_to how, R* G, const R* dG, R* dg) const {
+    const int skip = how == up_to::row_before ? 1 : 0, lr = this->lr, rows = this->rows, lane = int(threadIdx.x) % 32;
+    for (int i = int(threadIdx.x) / 32; i < rows; i += int(blockDim.x) / 32) {  // a warp has a row: sums over the columns before each
+      R before(0);
+      for (int first = 0; first <= i; first += 32) {
+        const int j = first + lane;
+        R sum = j <= i ? G[i * lr + j] * dG[i * lr + j] : R(0);
+        for (int by = 1; by < 32; by *= 2) {
+          const R other = __shfl_up_sync(~0u, sum, by);
+          if (lane >= by) sum += other;
         }
+        const R up_to_last = __shfl_up_sync(~0u, sum, 1);
+        if (j <= i) G[i * lr + j] = before + (lane ? up_to_last : R(0));
+        before += __shfl_sync(~0u, sum, 31);
+      }
+    }
+    __syncthreads();
+    each(rows - skip, [&](int t) {
+      R sum(0);
+      for (int i = t + skip; i < rows; ++i) sum += G[i * lr + t];
+      dg[t] += sum;
+    });
+  }
+  /// Adds to dg what passes all rows (flux: (1 or n)), and of one decay a row what comes from the start and goes to the end.
+  __device__ __noinline__ void sum_decays(const R* inflow, const R* outflow, const R* flux, R* dg) const {
+    if constexpr (O::channel) {
+      each2(rows, n, [&](int r, int c) { dg[r * ln + c] += flux[c]; });
+    } else if constexpr (O::has_decays) {
+      each(1, [&](int) {
+        R written = flux[0], read(0);
+        for (int t = 0; t < rows; ++t) dg[t] += written, written += outflow[t];
+        for (int t = rows - 1; t >= 0; --t) dg[t] += read += inflow[t];
       });
     }
   }
@@ -206,6 +248,61 @@ struct decays_of {
     R log(0);
     for (int k = 0; k <= i - skip; ++k) log += o.g[(i0 + k) * ln + c];
     return exp(log);
+  }
+  // gram_backward of block i0 of m rows and the columns before it: dG those rows'
+  __device__ __forceinline__ void across_blocks_backward(const O& o, int i0, int m, int skip, const R* A, const R* dG, R* dA, R* dB,
+                                                         R* dg) const {
+    R* const passed = left + block * ln;
+    each2(m, n, [&](int i, int c) {
+      R t(0);
+      for (int j = 0; j < i0; ++j) t += dG[i * lr + j] * anchored[j * ln + c];
+      const R da = within(o, i0, i, c, skip) * t;
+      dA[(i0 + i) * ln + c] += da;
+      passed[i * ln + c] = A[(i0 + i) * ln + c] * da;
+    });
+    each2(i0, n, [&](int j, int c) {  // dB_j += factor_j o sum_i dG_ij left_i
+      R t(0);
+      for (int i = 0; i < m; ++i) t += dG[i * lr + j] * left[i * ln + c];
+      dB[j * ln + c] += factor[j * ln + c] * t;
+      anchored[j * ln + c] = anchored[j * ln + c] * t;
+    });
+    each(2 * n, [&](int k) {
+      const int c = k % n;
+      R sum(0);
+      if (k < n) {  // a decay before the block is passed by the columns before it
+        for (int j = 0; j + 1 < i0; ++j) dg[(j + 1) * ln + c] += sum += anchored[j * ln + c];
+      } else {  // one of the block by the rows from its own on
+        for (int i = m - 1; i >= skip; --i) dg[(i0 + i - skip) * ln + c] += sum += passed[i * ln + c];
+      }
+    });
+  }
+  // gram_backward of the rows and columns of the block at i0, channel c: a thread has a channel
+  __device__ __forceinline__ void within_block_backward(const O& o, int i0, int c, int skip, const R* A, const R* B, const R* dG, R* dA,
+                                                        R* dB, R* dg) const {
+    const int end = i0 + block < rows ? i0 + block : rows;
+    for (int j = i0; j < end; ++j) {
+      R log(0), dB_j(0), pair[block];
+      const R b_j = B[j * ln + c];
+#pragma unroll
+      for (int k = 0; k < block; ++k) {
+        const int i = j + skip + k;
+        pair[k] = R(0);
+        if (i < end) {
+          if (k > 0) log += o.g[(j + k) * ln + c];
+          const R f = dG[i * lr + j] * exp(log), a = A[i * ln + c];
+          dA[i * ln + c] += f * b_j;
+          dB_j += f * a;
+          pair[k] = f * a * b_j;
+        }
+      }
+      dB[j * ln + c] += dB_j;
+      R sum(0);
+#pragma unroll
+      for (int k = block - 1; k > 0; --k) {  // decay j + k passes the pairs of column j and the rows from its own on
+        sum += pair[k];
+        if (j + skip + k < end) dg[(j + k) * ln + c] += sum;
+      }
+    }
   }
   // For each block after the first: `anchored` = rows of B before it, decayed to its start; `left` = rows of A from its start.
   template <class F>
@@ -228,4 +325,4 @@ struct decays_of {
   }
 };
 
-}  // namespace coefdyn::cuda::generic
+}  // namespace coefdyn::cuda::generic::skeletons

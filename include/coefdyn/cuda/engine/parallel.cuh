@@ -46,7 +46,7 @@ struct parallel_block {
   chunk_source<M, R, X> f;
   cpu::weight_draws<M, R> draws;
 
-  COEFDYN_HD parallel_block(memory& a, const extents& x, int length_)
+  COEFDYN_HD parallel_block(memory& a, const extents& x, int length_, bool backward = false)
       : length(length_),
         n(traits_::lowered(x.n)),
         e(value_width<M>(x.d)),
@@ -59,7 +59,7 @@ struct parallel_block {
         m(a.take<R>(length * traits_::micro)),
         factor(a.take<R>(length * traits_::micro)),
         mine(a.take<R>(tile_summary<M, R>::numbers(length * traits_::micro, n))),
-        t(a, length * traits_::micro, n),
+        t(a, length * traits_::micro, n, backward),
         f(a, x, length, threads) {}
 
   __device__ tile_summary<M, R> own_summary(int full) const { return {mine, full, f.o.rows, n}; }
@@ -153,9 +153,9 @@ __device__ R load_tile(parallel_block<M, R, X>& w, const tile_store<M, R>& store
   return m;
 }
 /// A state (n, le) from a tile's start to its end: S <- e^Gamma S + ends' (U S) + moved' V, turned by the tile's angle unless `onward`.
-template <class M, class R, class P>
-__device__ void through_tile(P, const tile_summary<M, R>& s, bool onward, int rows, int e, int le, const R* V, R* u, R* S) {
-  using O = operands<M, R>;
+template <skeleton Kind, class R, class P>
+__device__ void through_tile(P, const skeletons::tile_summary<Kind, R>& s, bool onward, int rows, int e, int le, const R* V, R* u, R* S) {
+  using O = skeletons::operands<Kind, R>;
   if constexpr (O::corrects) {
     clear(u, rows * le);
     P::nn(rows, e, s.n, s.U, s.ln, S, le, u, le);

@@ -42,7 +42,7 @@ struct parallel_backward_block {
         dP(a.take<R>(idx(length) * traits_::micro * lr)),
         dp(a.take<R>(length)),
         df(a.take<R>(length)),
-        f(a, x, length),
+        f(a, x, length, true),
         back(a, length * traits_::micro, n),
         d(a, length, x.n, e, true),
         dS(traits_::linear ? a.take<R>(idx(n) * le) : nullptr),

@@ -2,16 +2,16 @@
 #pragma once
 #include "decays.cuh"
 
-/// A tile of the parallel form by a team, as cpu/stages/tile.hpp writes it: the scores of its own rows, and what it is to later
+/// A tile of the parallel form by a team, as cpu/skeletons/tile.hpp writes it: the scores of its own rows, and what it is to later
 /// queries, which enter at its end and leave at its start:
 ///
 ///   Z = Q moved',   Q <- e^Gamma o Q + (Q ends') U,   ends = F col,  U = (I - s (row col')_D)^-1 s (E row)
-namespace coefdyn::cuda::generic {
+namespace coefdyn::cuda::generic::skeletons {
 
 /// What later tiles need of this one.
-template <class M, class R>
+template <skeleton Kind, class R>
 struct tile_summary {
-  using O = operands<M, R>;
+  using O = operands<Kind, R>;
   int rows = 0, n = 0, ln = 0;
   R *moved = nullptr, *ends = nullptr, *U = nullptr;  // (rows, n)
   R *all = nullptr, *co = nullptr, *si = nullptr;     // (1 or n): e^Gamma; (n / 2): the tile's whole angle
@@ -39,10 +39,7 @@ struct tile_summary {
     if constexpr (O::turns)
       each2(count, n / 2, [&](int i, int p) {
         const channel_pair at = pair_of(O::pairs, p, n);
-        R* q = Q + i * ln;
-        const R a = q[at.x], c = q[at.y], f = sign < 0 ? -si[p] : si[p];
-        q[at.x] = a * co[p] - c * f;
-        q[at.y] = a * f + c * co[p];
+        cpu::turn_pair(co[p], sign < 0 ? -si[p] : si[p], Q[i * ln + at.x], Q[i * ln + at.y]);
       });
   }
   /// Queries from the tile's end to its start; `dots` (count, lr) is scratch.
@@ -57,24 +54,24 @@ struct tile_summary {
   }
 };
 
-template <class M, class R, int Passes>
+template <skeleton Kind, class R, int Passes>
 struct tile {
-  using O = operands<M, R>;
+  using O = operands<Kind, R>;
   using P = products<R, Passes>;
   static constexpr up_to read_up_to = O::before ? up_to::row_before : up_to::own_row;
-  static constexpr up_to row_up_to = traits<M>::structure.row_sees == sees::undecayed ? up_to::row_before : up_to::own_row;
+  static constexpr up_to row_up_to = O::row_sees_decayed ? up_to::own_row : up_to::row_before;
   int n = 0, ln = 0, lr = 0;
   R *w = nullptr, *L = nullptr, *Aqc = nullptr;  // (rows, rows): w_rj moves key j through correction r
   R* bK = nullptr;                               // (rows, n)
-  decays_of<M, R, Passes> decays;
+  decays_of<Kind, R, Passes> decays;
 
-  COEFDYN_HD tile(memory& a, int rows, int n_) : n(n_), ln(padded(n_)), lr(padded(rows)) {
+  COEFDYN_HD tile(memory& a, int rows, int n_, bool backward) : n(n_), ln(padded(n_)), lr(padded(rows)) {
     const idx square = idx(rows) * lr;
     bK = a.take<R>(idx(rows) * ln);
     if (O::corrects) w = a.take<R>(square), L = a.take<R>(square), Aqc = a.take<R>(square);
-    decays = decays_of<M, R, Passes>(a, rows, n);
+    decays = decays_of<Kind, R, Passes>(a, rows, n, backward);
   }
-  __device__ __noinline__ void prepare(const O& o, const tile_summary<M, R>& s) {
+  __device__ __noinline__ void prepare(const O& o, const tile_summary<Kind, R>& s) {
     decays.prepare(o);
     const int rows = o.rows;
     each2(rows, n, [&](int r, int c) { bK[r * ln + c] = o.b[r] * o.K[r * ln + c]; });
@@ -95,7 +92,7 @@ struct tile {
     if constexpr (O::turns) each(n / 2, [&](int p) { s.co[p] = o.co[(rows - 1) * (n / 2) + p], s.si[p] = o.si[(rows - 1) * (n / 2) + p]; });
   }
   /// Scores Z (rows, lr) of the tile's own queries (0 where a row does not see), and the queries moved to its start, in place.
-  __device__ __noinline__ void own(const O& o, const tile_summary<M, R>& s, R* Q, R* Z) const {
+  __device__ __noinline__ void own(const O& o, const tile_summary<Kind, R>& s, R* Q, R* Z) const {
     const int rows = o.rows;
     decays.gram(o, read_up_to, Q, bK, Z);
     if constexpr (O::corrects) {
@@ -111,4 +108,4 @@ struct tile {
   }
 };
 
-}  // namespace coefdyn::cuda::generic
+}  // namespace coefdyn::cuda::generic::skeletons

@@ -3,22 +3,23 @@
 #include "tile.cuh"
 
 /// The adjoint of a tile of the parallel form by a team: of its own scores, of the transport through it, and of its summary.
-namespace coefdyn::cuda::generic {
+namespace coefdyn::cuda::generic::skeletons {
 
 /// Gradients of a tile_summary, and of the queries' turning through the tile.
-template <class M, class R>
-struct tile_summary_gradient : tile_summary<M, R> {
+template <skeleton Kind, class R>
+struct tile_summary_gradient : tile_summary<Kind, R> {
   R* angle = nullptr;  // (n / 2): of the whole tile's angle
-  static COEFDYN_HD idx numbers(int full, int n_) { return tile_summary<M, R>::numbers(full, n_) + n_; }
+  static COEFDYN_HD idx numbers(int full, int n_) { return tile_summary<Kind, R>::numbers(full, n_) + n_; }
   COEFDYN_HD tile_summary_gradient(R* base, int full, int rows_, int n_)
-      : tile_summary<M, R>(base, full, rows_, n_), angle(base + tile_summary<M, R>::numbers(full, n_)) {}
+      : tile_summary<Kind, R>(base, full, rows_, n_), angle(base + tile_summary<Kind, R>::numbers(full, n_)) {}
 };
 
-template <class M, class R, int Passes>
+template <skeleton Kind, class R, int Passes>
 struct tile_backward {
-  using O = operands<M, R>;
-  using tile_type = tile<M, R, Passes>;
+  using O = operands<Kind, R>;
+  using tile_type = tile<Kind, R, Passes>;
   using P = products<R, Passes>;
+  static constexpr bool one_decay = O::has_decays && !O::channel;
   int n = 0, ln = 0, lr = 0;
   R *dw = nullptr, *dL = nullptr, *dA = nullptr, *Ark = nullptr;  // (rows, rows)
   R *dbK = nullptr, *dR = nullptr, *weighted = nullptr;           // (rows, n)
@@ -26,22 +27,25 @@ struct tile_backward {
 
   COEFDYN_HD tile_backward(memory& a, int rows, int n_) : n(n_), ln(padded(n_)), lr(padded(rows)) {
     const idx square = idx(rows) * lr, wide = idx(rows) * ln;
-    dbK = a.take<R>(wide), weighted = a.take<R>(wide), flux = a.take<R>(n);
+    dbK = a.take<R>(wide), weighted = a.take<R>(wide), flux = a.take<R>(n + (one_decay ? 2 * rows : 0));
     if (O::corrects)
       dots = a.take<R>(square), more = a.take<R>(square), dA = a.take<R>(square), dw = a.take<R>(square), dL = a.take<R>(square),
-      Ark = a.take<R>(square), dR = a.take<R>(wide);
+      dR = a.take<R>(wide);
+    if (O::corrects || one_decay) Ark = a.take<R>(square);
   }
   __device__ void begin(const O& o) const {
     clear(dbK, o.rows * ln);
     if constexpr (O::corrects) clear(dw, o.rows * lr);
+    if constexpr (one_decay) clear(flux, n + 2 * o.rows);
   }
   /// Own tile of one reader: Q the queries as lowered; dZ (rows, rows) of its scores, dQ_start of the queries at the tile's
   /// start. dQ is overwritten; sums go to dbK, dw, d and the summary's gradient.
-  __device__ __noinline__ void own(const tile_type& t, const O& o, const tile_summary<M, R>& s, const R* Q, R* dZ, const R* dQ_start, R* dQ,
-                                   const O& d, const tile_summary_gradient<M, R>& ds) const {
+  __device__ __noinline__ void own(const tile_type& t, const O& o, const tile_summary<Kind, R>& s, const R* Q, R* dZ, const R* dQ_start,
+                                   R* dQ, const O& d, const tile_summary_gradient<Kind, R>& ds) const {
     const int rows = o.rows;
     constexpr up_to how = tile_type::read_up_to;
     t.decays.from_start(how, dQ_start, dQ);
+    t.decays.add_inflow(how, Q, dQ, inflow(d));
     if constexpr (O::corrects) {
       t.decays.gram(o, how, Q, o.columns(), t.Aqc);
       clear(dA, rows * lr);
@@ -50,17 +54,17 @@ struct tile_backward {
       mask(how, rows, dA);
       P::tn(rows, n, rows, t.Aqc, lr, dQ_start, ln, ds.U, ln, part::upper_left);
       P::tn(rows, rows, rows, t.Aqc, lr, dZ, lr, dw, lr, part::upper_left);
-      t.decays.gram_backward(o, how, Q, o.columns(), dA, dQ, O::tied ? d.K : d.col);
+      gram_backward(t, o, how, Q, o.columns(), t.Aqc, dA, dQ, O::tied ? d.K : d.col, d);
     }
-    t.decays.gram_backward(o, how, Q, t.bK, dZ, dQ, dbK);
-    if constexpr (O::has_decays) decay_dots(o, how, Q, dQ, R(1), d);
+    if constexpr (one_decay) t.decays.gram(o, how, Q, t.bK, Ark);
+    gram_backward(t, o, how, Q, t.bK, Ark, dZ, dQ, dbK, d);
     if constexpr (O::turns) each_unsynced(n / 2, [&](int p) { o.turn_reads_back(p, Q, dQ, d.co); });
     __syncthreads();
   }
   /// Queries on their way through an earlier tile: Q (count, n) as they came to its end, in its frame; dQ: at its start in, at
   /// its end (not yet turned back) out; dZ (count, rows) of the scores there.
-  __device__ __noinline__ void through(const tile_summary<M, R>& s, int count, const R* Q, const R* dZ, R* dQ,
-                                       const tile_summary_gradient<M, R>& ds) const {
+  __device__ __noinline__ void through(const tile_summary<Kind, R>& s, int count, const R* Q, const R* dZ, R* dQ,
+                                       const tile_summary_gradient<Kind, R>& ds) const {
     const int rows = s.rows;
     if constexpr (O::corrects) {
       clear(dots, count * lr), clear(more, count * lr);
@@ -84,7 +88,7 @@ struct tile_backward {
     P::tn(rows, n, count, dZ, lr, Q, ln, ds.moved, ln);
   }
   /// Out of the tile's frame of turning: dQ at its end, and the angle's gradient.
-  __device__ void leave(const tile_summary<M, R>& s, int count, const R* Q, R* dQ, const tile_summary_gradient<M, R>& ds) const {
+  __device__ void leave(const tile_summary<Kind, R>& s, int count, const R* Q, R* dQ, const tile_summary_gradient<Kind, R>& ds) const {
     if constexpr (O::turns) {
       each_sum(
           n / 2, count,
@@ -97,8 +101,8 @@ struct tile_backward {
     }
   }
   /// The summary's and the keys' gradients to the tile's operands; t has been prepared for it.
-  __device__ __noinline__ void finish(const tile_type& t, const O& o, const tile_summary<M, R>& s, const tile_summary_gradient<M, R>& ds,
-                                      const O& d) const {
+  __device__ __noinline__ void finish(const tile_type& t, const O& o, const tile_summary<Kind, R>& s,
+                                      const tile_summary_gradient<Kind, R>& ds, const O& d) const {
     const int rows = o.rows, width = O::has_decays ? (O::channel ? n : 1) : 0;
     each(width, [&](int c) { flux[c] = ds.all[c] * s.all[c]; });
     if constexpr (O::corrects) {  // moved = F bK + w' ends
@@ -107,40 +111,12 @@ struct tile_backward {
       each2(rows, rows, [&](int r, int j) { dw[r * lr + j] = j < r ? dw[r * lr + j] + dA[r * lr + j] : R(0); });
       P::nn(rows, n, rows, t.w, lr, ds.moved, ln, ds.ends, ln, part::lower_left);
     }
-    end_weighted(t, o, t.bK, ds.moved, dbK);
+    end_weighted(t, o, t.bK, ds.moved, dbK, d);
     if constexpr (O::corrects) {
-      end_weighted(t, o, o.columns(), ds.ends, O::tied ? d.K : d.col);
-      // U = (I - L)^-1 s (E row),  w = (I - L)^-1 s (row bK')
-      P::solve_lower_transposed(rows, n, t.L, lr, ds.U, ln);
-      P::solve_lower_transposed(rows, rows, t.L, lr, dw, lr);
-      clear(dL, rows * lr);
-      P::nt(rows, rows, n, ds.U, ln, s.U, ln, dL, lr);
-      P::nt(rows, rows, rows, dw, lr, t.w, lr, dL, lr);
-      mask(up_to::row_before, rows, dL), mask(up_to::row_before, rows, dw);
-      t.strict_gram(o, o.columns(), Ark);
-      P::row_dots(rows, rows, dL, lr, Ark, lr, d.s);
-      scale(o, rows, dL, lr);
-      t.strict_gram(o, t.bK, Ark);
-      P::row_dots(rows, rows, dw, lr, Ark, lr, d.s);
-      scale(o, rows, dw, lr);
-      t.decays.from_start(tile_type::row_up_to, o.row, weighted);
-      P::row_dots(rows, n, ds.U, ln, weighted, ln, d.s);
-      scale(o, n, ds.U, ln);
-      t.decays.from_start(tile_type::row_up_to, ds.U, dR);
-      t.decays.gram_backward(o, tile_type::row_up_to, o.row, o.columns(), dL, dR, O::tied ? d.K : d.col);
-      t.decays.gram_backward(o, tile_type::row_up_to, o.row, t.bK, dw, dR, dbK);
-      if constexpr (O::has_decays) decay_dots(o, tile_type::row_up_to, o.row, dR, R(1), d);
-      each2(rows, n, [&](int r, int c) { d.row[r * ln + c] += dR[r * ln + c]; });
-      if constexpr (O::has_decays) decay_dots(o, up_to::own_row, o.columns(), O::tied ? d.K : d.col, R(-1), d);
+      end_weighted(t, o, o.columns(), ds.ends, O::tied ? d.K : d.col, d);
+      corrections_backward(t, o, s, ds, d);
     }
-    if constexpr (O::has_decays) {
-      decay_dots(o, up_to::own_row, t.bK, dbK, R(-1), d);
-      const int w = o.decay_width();
-      each(width, [&](int c) {
-        R sum = flux[c];
-        for (int r = rows - 1; r >= 0; --r) d.g[r * w + c] = sum += d.g[r * w + c];
-      });
-    }
+    t.decays.sum_decays(inflow(d), outflow(o, d), flux, d.g);
     P::row_dots(rows, n, dbK, ln, o.K, ln, d.b);
     each2(rows, n, [&](int r, int c) { d.K[r * ln + c] += o.b[r] * dbK[r * ln + c]; });
     if constexpr (O::turns)
@@ -151,6 +127,42 @@ struct tile_backward {
   }
 
  private:
+  // U = (I - L)^-1 s (E row) and w = (I - L)^-1 s (row bK') by what they solve: gradients of the rows, the columns, the strengths and bK
+  __device__ __forceinline__ void corrections_backward(const tile_type& t, const O& o, const tile_summary<Kind, R>& s,
+                                                       const tile_summary_gradient<Kind, R>& ds, const O& d) const {
+    const int rows = o.rows;
+    constexpr up_to how = tile_type::row_up_to;
+    P::solve_lower_transposed(rows, n, t.L, lr, ds.U, ln);
+    P::solve_lower_transposed(rows, rows, t.L, lr, dw, lr);
+    clear(dL, rows * lr);
+    P::nt(rows, rows, n, ds.U, ln, s.U, ln, dL, lr);
+    P::nt(rows, rows, rows, dw, lr, t.w, lr, dL, lr);
+    mask(up_to::row_before, rows, dL), mask(up_to::row_before, rows, dw);
+    t.decays.from_start(how, o.row, weighted);
+    P::row_dots(rows, n, ds.U, ln, weighted, ln, d.s);
+    scale(o, n, ds.U, ln);
+    t.decays.from_start(how, ds.U, dR);
+    t.decays.add_inflow(how, o.row, dR, inflow(d));
+    t.strict_gram(o, o.columns(), Ark);
+    P::row_dots(rows, rows, dL, lr, Ark, lr, d.s);
+    scale(o, rows, dL, lr);
+    gram_backward(t, o, how, o.row, o.columns(), Ark, dL, dR, O::tied ? d.K : d.col, d);
+    t.strict_gram(o, t.bK, Ark);
+    P::row_dots(rows, rows, dw, lr, Ark, lr, d.s);
+    scale(o, rows, dw, lr);
+    gram_backward(t, o, how, o.row, t.bK, Ark, dw, dR, dbK, d);
+    each2(rows, n, [&](int r, int c) { d.row[r * ln + c] += dR[r * ln + c]; });
+  }
+  // what reads of the start give to the gradients of the decays before them, and writes to the end to those after: of one decay a row
+  // (rows)
+  __device__ R* inflow(const O& d) const { return one_decay ? flux + n : d.g; }
+  __device__ R* outflow(const O& o, const O& d) const { return one_decay ? flux + n + o.rows : d.g; }
+  // dA, dB and dg of a Gram matrix G, which is overwritten
+  __device__ void gram_backward(const tile_type& t, const O& o, up_to how, const R* A, const R* B, [[maybe_unused]] R* G, R* dG, R* dA,
+                                R* dB, const O& d) const {
+    if constexpr (one_decay) t.decays.add_pairs(how, G, dG, d.g);
+    t.decays.gram_backward(o, how, A, B, dG, dA, dB, d.g);
+  }
   __device__ void mask(up_to how, int rows, R* G) const {
     each2(rows, rows, [&](int i, int j) {
       if (j >= i + (how == up_to::row_before ? 0 : 1)) G[i * lr + j] = R(0);
@@ -159,28 +171,12 @@ struct tile_backward {
   __device__ void scale(const O& o, int columns, R* X, int ldx) const {
     each2(o.rows, columns, [&](int r, int c) { X[r * ldx + c] = o.s[r] * X[r * ldx + c]; });
   }
-  // y = F x: dx += F dy, and what F's exponent adds to the flux
-  __device__ void end_weighted(const tile_type& t, const O& o, const R* x, const R* dy, R* dx) const {
-    const int rows = o.rows;
+  // y = F x: dx += F dy, and what passes F's decays
+  __device__ void end_weighted(const tile_type& t, const O& o, const R* x, const R* dy, R* dx, const O& d) const {
     t.decays.to_end(dy, weighted);
-    each2(rows, n, [&](int r, int c) { dx[r * ln + c] += weighted[r * ln + c]; });
-    if constexpr (O::has_decays && O::channel)
-      each_sum(n, rows, [&](int c, int r) { return x[r * ln + c] * weighted[r * ln + c]; }, [&](int c, R sum) { flux[c] += sum; });
-    if constexpr (O::has_decays && !O::channel)
-      each_sum(
-          1, rows * n, [&](int, int k) { return x[k / n * ln + k % n] * weighted[k / n * ln + k % n]; },
-          [&](int, R sum) { flux[0] += sum; });
-  }
-  __device__ __noinline__ void decay_dots(const O& o, up_to how, const R* x, const R* dx, R sign, const O& d) const {
-    const int skip = how == up_to::row_before ? 1 : 0, rows = o.rows;
-    if constexpr (O::channel) {
-      each2(rows - skip, n, [&](int r, int c) { d.g[r * ln + c] += sign * x[(r + skip) * ln + c] * dx[(r + skip) * ln + c]; });
-    } else {
-      each_sum(
-          rows - skip, n, [&](int r, int c) { return x[(r + skip) * ln + c] * dx[(r + skip) * ln + c]; },
-          [&](int r, R sum) { d.g[r] += sign * sum; });
-    }
+    t.decays.add_outflow(x, weighted, outflow(o, d));
+    each2(o.rows, n, [&](int r, int c) { dx[r * ln + c] += weighted[r * ln + c]; });
   }
 };
 
-}  // namespace coefdyn::cuda::generic
+}  // namespace coefdyn::cuda::generic::skeletons
