@@ -182,8 +182,8 @@ struct decays_of {
     const int skip = how == up_to::row_before ? 1 : 0, ln = here.ln, n = here.n, rows = here.rows;
     if constexpr (O::channel) {
       each(n, [&](int c) {
-        R sum(0);
-        for (int r = rows - 1; r >= skip; --r) out[(r - skip) * ln + c] += sum += x[r * ln + c] * dx[r * ln + c];
+        const int last = (rows - 1) * ln + c;
+        add_running(rows - skip, [&](int k) { return x[last - k * ln] * dx[last - k * ln]; }, out + last - skip * ln, -ln);
       });
     } else if constexpr (O::has_decays) {
       each_sum(
@@ -196,10 +196,7 @@ struct decays_of {
     const decays_of here = *this;
     const int ln = here.ln, n = here.n, rows = here.rows;
     if constexpr (O::channel) {
-      each(n, [&](int c) {
-        R sum(0);
-        for (int r = 0; r + 1 < rows; ++r) out[(r + 1) * ln + c] += sum += x[r * ln + c] * dx[r * ln + c];
-      });
+      each(n, [&](int c) { add_running(rows - 1, [&](int r) { return x[r * ln + c] * dx[r * ln + c]; }, out + ln + c, ln); });
     } else if constexpr (O::has_decays) {
       each_sum(rows, n, [&](int r, int c) { return x[r * ln + c] * dx[r * ln + c]; }, [&](int r, R sum) { out[r] += sum; });
     }
@@ -268,39 +265,80 @@ struct decays_of {
     });
     each(2 * n, [&](int k) {
       const int c = k % n;
-      R sum(0);
       if (k < n) {  // a decay before the block is passed by the columns before it
-        for (int j = 0; j + 1 < i0; ++j) dg[(j + 1) * ln + c] += sum += anchored[j * ln + c];
+        add_running(i0 - 1, [&](int j) { return anchored[j * ln + c]; }, dg + ln + c, ln);
       } else {  // one of the block by the rows from its own on
-        for (int i = m - 1; i >= skip; --i) dg[(i0 + i - skip) * ln + c] += sum += passed[i * ln + c];
+        const int last = (m - 1) * ln + c;
+        add_running(m - skip, [&](int i) { return passed[last - i * ln]; }, dg + (i0 - skip) * ln + last, -ln);
       }
     });
   }
   // gram_backward of the rows and columns of the block at i0, channel c: a thread has a channel
   __device__ __forceinline__ void within_block_backward(const O& o, int i0, int c, int skip, const R* A, const R* B, const R* dG, R* dA,
                                                         R* dB, R* dg) const {
+    constexpr int batch = 4;  // loads at once
     const int end = i0 + block < rows ? i0 + block : rows;
     for (int j = i0; j < end; ++j) {
       R log(0), dB_j(0), pair[block];
       const R b_j = B[j * ln + c];
 #pragma unroll
-      for (int k = 0; k < block; ++k) {
-        const int i = j + skip + k;
-        pair[k] = R(0);
-        if (i < end) {
-          if (k > 0) log += o.g[(j + k) * ln + c];
-          const R f = dG[i * lr + j] * exp(log), a = A[i * ln + c];
-          dA[i * ln + c] += f * b_j;
-          dB_j += f * a;
-          pair[k] = f * a * b_j;
+      for (int first = 0; first < block; first += batch) {
+        R g[batch], a[batch], d[batch], da[batch];
+#pragma unroll
+        for (int k = 0; k < batch; ++k) {
+          const int i = j + skip + first + k;
+          const bool here = i < end;
+          g[k] = here && first + k > 0 ? o.g[(i - skip) * ln + c] : R(0), d[k] = here ? dG[i * lr + j] : R(0);
+          a[k] = here ? A[i * ln + c] : R(0), da[k] = here ? dA[i * ln + c] : R(0);
+        }
+#pragma unroll
+        for (int k = 0; k < batch; ++k) {
+          const int i = j + skip + first + k;
+          pair[first + k] = R(0);
+          if (i < end) {
+            const R f = d[k] * exp(log += g[k]);
+            dA[i * ln + c] = da[k] + f * b_j;
+            dB_j += f * a[k];
+            pair[first + k] = f * a[k] * b_j;
+          }
         }
       }
       dB[j * ln + c] += dB_j;
-      R sum(0);
+      add_running_pairs<batch>(pair, end - skip - j, dg + j * ln + c);
+    }
+  }
+  // Decay k of a column passes its pairs from the k-th on: into dg_k for 0 < k < count.
+  template <int Batch>
+  __device__ __forceinline__ void add_running_pairs(const R (&pair)[block], int count, R* dg) const {
+    R sum(0);
 #pragma unroll
-      for (int k = block - 1; k > 0; --k) {  // decay j + k passes the pairs of column j and the rows from its own on
-        sum += pair[k];
-        if (j + skip + k < end) dg[(j + k) * ln + c] += sum;
+    for (int first = block - Batch; first >= 0; first -= Batch) {
+      R before[Batch];
+#pragma unroll
+      for (int k = 0; k < Batch; ++k) before[k] = first + k < count ? dg[(first + k) * ln] : R(0);
+#pragma unroll
+      for (int k = Batch - 1; k >= 0; --k) {
+        sum += pair[first + k];
+        if (first + k > 0 && first + k < count) dg[(first + k) * ln] = before[k] + sum;
+      }
+    }
+  }
+  // out_k += term(0) + .. + term(k) for k < count, rows of `out` by `stride`: eight loads at once.
+  template <class Term>
+  static __device__ __forceinline__ void add_running(int count, Term term, R* out, int stride) {
+    constexpr int batch = 8;
+    R sum(0);
+    for (int first = 0; first < count; first += batch) {
+      R x[batch], before[batch];
+#pragma unroll
+      for (int k = 0; k < batch; ++k) {
+        const bool here = first + k < count;
+        x[k] = here ? term(first + k) : R(0), before[k] = here ? out[(first + k) * stride] : R(0);
+      }
+#pragma unroll
+      for (int k = 0; k < batch; ++k) {
+        sum += x[k];
+        if (first + k < count) out[(first + k) * stride] = before[k] + sum;
       }
     }
   }
