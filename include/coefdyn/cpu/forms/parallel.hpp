@@ -2,6 +2,7 @@
 #pragma once
 #include "../skeletons/tile.hpp"
 #include "../stages/head.hpp"
+#include "../stages/lower.hpp"
 #include "../stages/machine.hpp"
 #include "../stages/readout_rows.hpp"
 #include "../stages/weight_draws.hpp"
