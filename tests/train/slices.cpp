@@ -26,33 +26,36 @@ nn::model_sizes sizes(double dropout, double of_weights = 0) {
 }
 struct data {
   std::vector<std::int64_t> ids, labels;
+  std::vector<idx> lengths;
   data() {
     std::mt19937_64 random(std::random_device{}());
     for (idx i = 0; i < rows * length; ++i) {
       ids.push_back(std::int64_t(random() % words));
       labels.push_back(random() % 3 == 0 ? ignored : std::int64_t(random() % words));
     }
-    labels.back() = 1;
+    labels.front() = labels.back() = 1;
+    for (idx b = 0; b < rows; ++b) lengths.push_back(1 + idx(random() % length));
   }
-  nn::token_ids tokens() const { return {ids.data(), rows, length}; }
+  nn::token_ids tokens() const { return {ids.data(), rows, length, lengths.data()}; }
 };
 
 template <class Model>
-void same_as_whole(double dropout, double of_weights = 0) {
-  const Model model(sizes(dropout, of_weights));
+void same_as_whole(const nn::model_sizes& z) {
+  const Model model(z);
   nn::weights<double> w(model.parameters()), whole(model.parameters()), sliced(model.parameters()), again(model.parameters());
   w.initialise(3);
   const data d;
+  const auto labels = std::span<const std::int64_t>(d.labels).first(z.pooled ? rows : rows * length);
   whole.clear(), sliced.clear(), again.clear();
   nn::tape<double> t(w, &whole);
   t.begin(draws);
-  const nn::score one = nn::cross_entropy(t, model(t, d.tokens()), std::span<const std::int64_t>(d.labels));
+  const nn::score one = nn::cross_entropy(t, model(t, d.tokens()), labels);
   t.backward();
 
   train::sliced_batch<Model, double> slices(model, w);
   const idx together = slices.sequences(rows, length);
   REQUIRE(together == 1);
-  const nn::score two = slices(d.tokens(), d.labels, together, draws, sliced, {openmp{1}});
+  const nn::score two = slices(d.tokens(), labels, together, draws, sliced, {openmp{1}});
   CHECK(std::abs(one.loss - two.loss) < 1e-12);
   CHECK(one.correct == two.correct);
   CHECK(one.counted == two.counted);
@@ -61,11 +64,11 @@ void same_as_whole(double dropout, double of_weights = 0) {
     scale = std::max(scale, std::abs(whole.data()[i])), apart = std::max(apart, std::abs(whole.data()[i] - sliced.data()[i]));
   CHECK(scale > 1e-3);
   CHECK(apart < 1e-12 * std::max(1.0, scale));
-  const nn::score three = slices(d.tokens(), d.labels, together, draws, again, {openmp{3}});
+  const nn::score three = slices(d.tokens(), labels, together, draws, again, {openmp{3}});
   CHECK(three.loss == two.loss);
   CHECK(std::memcmp(again.data(), sliced.data(), sizeof(double) * std::size_t(w.size())) == 0);
   CHECK(slices.bytes() > 0);
-  slices(d.tokens(), d.labels, together, draws, again, {openmp{2}});  // adds
+  slices(d.tokens(), labels, together, draws, again, {openmp{2}});  // adds
   double doubled = 0;
   for (idx i = 0; i < w.size(); ++i) doubled = std::max(doubled, std::abs(again.data()[i] - 2 * sliced.data()[i]));
   CHECK(doubled < 1e-12 * std::max(1.0, scale));
@@ -73,8 +76,14 @@ void same_as_whole(double dropout, double of_weights = 0) {
 }  // namespace
 
 TEST_CASE("slices of a batch: gradients and score of the whole batch, dropout's draws included") {
-  same_as_whole<nn::language_model<nn::gated_deltanet>>(0);
-  same_as_whole<nn::paper_transformer<nn::paper_attention<>>>(0.3, 0.2);
+  same_as_whole<nn::language_model<nn::gated_deltanet>>(sizes(0));
+  same_as_whole<nn::paper_transformer<nn::paper_attention<>>>(sizes(0.3, 0.2));
+}
+
+TEST_CASE("slices of a batch: each knows where its sequences' padding begins") {
+  nn::model_sizes z = sizes(0);
+  z.pooled = true, z.head = 6, z.mean = nn::pooled_over::own_tokens;
+  same_as_whole<nn::paper_transformer<nn::paper_attention<>>>(z);
 }
 
 TEST_CASE("slices of a batch: their size depends on extents and parameters alone") {

@@ -11,6 +11,7 @@ namespace coefdyn::nn {
 struct token_ids {
   const std::int64_t* data = nullptr;
   idx batch = 0, time = 0;
+  const idx* lengths = nullptr;  // (B), tokens before the padding, at least 1; none: no sequence is padded
   idx rows() const { return batch * time; }
 };
 

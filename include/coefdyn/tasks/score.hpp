@@ -66,15 +66,18 @@ class score {
     bool predicted = false;
   };
   void check(std::span<const std::int64_t> targets, std::span<const std::int64_t> predicted, idx positions) const {
-    detail::expect(predicted.size() == targets.size(), "score", "predictions", "as many as targets, " + std::to_string(targets.size()),
-                   std::ssize(predicted));
-    detail::expect(positions >= 1 && std::ssize(targets) % positions == 0, "score", "positions", "a divisor of the number of targets",
-                   positions);
-    const std::string range = "0 .. " + std::to_string(classes_.size() - 1);
+    const auto refuse = [](const char* what, const std::string& expected, idx given) {
+      detail::expect(false, "score", what, expected, given);
+    };
+    if (predicted.size() != targets.size())
+      refuse("predictions", "as many as targets, " + std::to_string(targets.size()), std::ssize(predicted));
+    if (positions < 1 || std::ssize(targets) % positions != 0) refuse("positions", "a divisor of the number of targets", positions);
+    const auto is_class = [&](std::int64_t x) { return x >= 0 && x < std::ssize(classes_); };
     for (std::size_t i = 0; i < targets.size(); ++i) {
-      if (targets[i] == ignored) continue;
-      detail::expect(targets[i] >= 0 && targets[i] < std::ssize(classes_), "score", "target", range + " or ignored", targets[i]);
-      detail::expect(predicted[i] >= 0 && predicted[i] < std::ssize(classes_), "score", "prediction", range, predicted[i]);
+      if (targets[i] == ignored || (is_class(targets[i]) && is_class(predicted[i]))) continue;
+      const std::string range = "0 .. " + std::to_string(classes_.size() - 1);
+      if (!is_class(targets[i])) refuse("target", range + " or ignored", targets[i]);
+      refuse("prediction", range, predicted[i]);
     }
   }
   share_of all_;

@@ -116,7 +116,8 @@ class sliced_batch {
       nn::dropout_draws draws = of.draws;
       draws.first_sequence = first, draws.is_part = true;
       tape.begin(draws);
-      const nn::value<R> logits = model(tape, nn::token_ids{of.ids.data + first * of.ids.time, count, of.ids.time});
+      const idx* const lengths = of.ids.lengths ? of.ids.lengths + first : nullptr;
+      const nn::value<R> logits = model(tape, nn::token_ids{of.ids.data + first * of.ids.time, count, of.ids.time, lengths});
       const auto own = of.labels.subspan(std::size_t(first * labels), std::size_t(count * labels));
       const nn::score part = nn::cross_entropy(tape, logits, own, of.counted);
       tape.backward();
