@@ -24,7 +24,9 @@ template <class R, class On>
 void load(nn::weights<R, On>& there, const tensors& in) {
   nn::weights<R> w(there.parameters());
   std::size_t used = 0;
+  w.initialise(1);  // running numbers, which the files do not have
   for (const auto& e : w.parameters()->entries()) {
+    if (!e.is_trained()) continue;
     const tensor& t = find(in, "param." + e.name);
     if (t.shape != e.shape)
       throw std::runtime_error(e.name + " has shape " + nn::parameter_list::text(e.shape) + " here, " + nn::parameter_list::text(t.shape) +
@@ -41,6 +43,7 @@ template <class R, class On>
 void store(tensors& out, const std::string& prefix, const nn::weights<R, On>& there) {
   const nn::weights<R>& w = nn::on_host(there);
   for (const auto& e : w.parameters()->entries()) {
+    if (!e.is_trained()) continue;
     const auto from = w(e.name);
     out[prefix + e.name] = {e.shape, {from.begin(), from.end()}};
   }
@@ -102,7 +105,8 @@ tensors run_model(const model_call& call) {
   load(w, *call.in);
   const std::set<std::string> no_decay(call.no_decay.begin(), call.no_decay.end());
   for (const auto& e : model.parameters()->entries())
-    if (e.decays == no_decay.contains(e.name)) throw std::runtime_error(e.name + (e.decays ? " decays here" : " does not decay here"));
+    if (e.is_trained() && e.decays == no_decay.contains(e.name))
+      throw std::runtime_error(e.name + (e.decays ? " decays here" : " does not decay here"));
   std::vector<std::int64_t> ids, labels;
   std::vector<R> x;
   for (const double v : find(*call.in, "targets").values) labels.push_back(std::int64_t(v));
@@ -124,7 +128,7 @@ tensors run_model(const model_call& call) {
   auto &loss = out["loss"].values, &norm = out["norm"].values, &lr = out["lr"].values;
   for (long step = 0; step <= call.steps; ++step) {
     dw.clear();
-    t.begin();
+    t.begin(nn::dropout_draws{});  // a step of training, without dropout
     const nn::value<R> logits = model(t, given());
     loss.push_back(nn::cross_entropy<R>(t, logits, labels).loss);
     if (step == call.steps) break;

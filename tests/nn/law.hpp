@@ -28,7 +28,7 @@ inline void scramble(nn::weights<double>& w, std::uint64_t seed) {
   for (const auto& e : w.parameters()->entries()) {
     const auto by = more(e.place.size(), 0.5);
     const auto values = w(e.name);
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] += by[i];
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] += e.is_trained() ? by[i] : std::abs(by[i]);  // a variance stays one
   }
 }
 /// The slope of f along v at x, by central differences of the fourth order, against g v.
@@ -54,6 +54,7 @@ inline void check_slope(const std::string& name, std::span<double> x, std::span<
 inline void check_all(nn::weights<double>& w, const nn::weights<double>& dw, const std::function<double()>& f) {
   noise directions(99);
   for (const auto& e : w.parameters()->entries()) {
+    if (!e.is_trained()) continue;
     const auto g = dw(e.name);
     CAPTURE(e.name);
     CHECK(std::any_of(g.begin(), g.end(), [](double x) { return x != 0; }));
@@ -150,7 +151,8 @@ void layer_laws(const nn::sizes& z) {
 }
 
 template <class M>
-void gradients_are_slopes(const nn::model_sizes& z, bool tokens_in, idx T = 7, std::optional<nn::dropout_draws> draws = {}) {
+void gradients_are_slopes(const nn::model_sizes& z, bool tokens_in, idx T = 7, std::optional<nn::dropout_draws> draws = {},
+                          const idx* lengths = nullptr) {
   const M model(z);
   nn::weights<double> w(model.parameters()), dw(model.parameters());
   scramble(w, 8);
@@ -162,8 +164,8 @@ void gradients_are_slopes(const nn::model_sizes& z, bool tokens_in, idx T = 7, s
   for (auto& l : labels) l = std::int64_t(random.r.below(std::uint64_t(z.logits())));
   labels[1] = nn::ignored;
   const auto given = [&] {
-    if (tokens_in) return nn::model_input<double>(nn::token_ids{ids.data(), B, T});
-    return nn::model_input<double>(nn::input_of<double>(x.data(), B, T, z.inputs));
+    if (tokens_in) return nn::model_input<double>(nn::token_ids{ids.data(), B, T, lengths});
+    return nn::model_input<double>(nn::input_of<double>(x.data(), B, T, z.inputs), lengths);
   }();
   const auto loss_of = [&](nn::tape<double>& t) {
     t.begin(draws);

@@ -57,6 +57,34 @@ TEST_CASE("AdamW: one step by hand; the clip; what does not decay") {
   CHECK_THROWS_AS(adam.step(w, strange, 0.1), invalid_input);
 }
 
+TEST_CASE("AdamW: a state space's dynamics have a rate of their own and do not decay then") {
+  auto list = std::make_shared<nn::parameter_list>();
+  const nn::scope s(*list);
+  s.matrix("C", 1, 2, nn::start::constant(2)), s.dynamics().matrix("P", 1, 2, nn::start::constant(2));
+  s.dynamics().vector("log_step", 1, nn::start::constant(2));
+  const auto stepped = [&](double share) {
+    nn::weights<double> w(list), dw(list);
+    w.initialise(1);
+    std::fill_n(dw.data(), dw.size(), 0.0);
+    for (const char* name : {"C", "P", "log_step"}) dw(name)[0] = 3;
+    train::adamw<double>(w, {.decay = 0.5, .clip = 0, .dynamics_share = share}).step(w, dw, 0.1);
+    return w;
+  };
+  const auto all = stepped(0), own = stepped(0.25);
+  CHECK(all("C")[0] == doctest::Approx(2 * 0.95 - 0.1));
+  CHECK(all("P")[0] == doctest::Approx(2 * 0.95 - 0.1));
+  CHECK(all("log_step")[0] == doctest::Approx(2 - 0.1));
+  CHECK(own("C")[0] == all("C")[0]);
+  CHECK(own("P")[0] == doctest::Approx(2 - 0.025));
+  CHECK(own("P")[1] == 2);
+  CHECK(own("log_step")[0] == doctest::Approx(2 - 0.025));
+  auto plain = std::make_shared<nn::parameter_list>();
+  nn::scope(*plain).vector("x", 4, nn::start::constant(0));
+  const nn::weights<double> none(plain);
+  CHECK_THROWS_WITH_AS(train::adamw<double>(none, {.dynamics_share = 0.5}), doctest::Contains("0 in a model without"), invalid_input);
+  CHECK_THROWS_WITH_AS(stepped(-1), doctest::Contains("0 or more"), invalid_input);
+}
+
 TEST_CASE("cross entropy: ignored positions count for nothing; all ignored is 0") {
   auto list = std::make_shared<nn::parameter_list>();
   nn::scope(*list).vector("unused", 1, nn::start::constant(0));

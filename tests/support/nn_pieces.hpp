@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <coefdyn/nn/batch_norm.hpp>
 #include <coefdyn/nn/mlp.hpp>
 #include <coefdyn/nn/models/model.hpp>
 #include <coefdyn/nn/pool.hpp>
@@ -69,19 +70,19 @@ struct pieces_of_a_layer : numbered_model {
 struct pieces_of_a_classifier : numbered_model {
   static constexpr idx D = 20;
   nn::parameter table;
-  nn::norm_parameters normalize;
+  nn::batch_norm_parameters normalize;
   nn::mlp<nn::gelu> middle;
   nn::mlp<nn::gelu_tanh> head;
   pieces_of_a_classifier()
       : table(root().matrix("table", 11, D, nn::start::normal(1))),
-        normalize(root(), "normalize", D, true),
+        normalize(root(), "normalize", D),
         middle(root(), "a", "b", D, 33, D),
         head(root(), "encoder", "decoder", D, 17, 11) {}
   template <class R, class On>
   nn::value<R> operator()(nn::tape<R, On>& t, const nn::token_ids& ids) const {
     auto x = nn::last_with_positions(t, nn::embed(t, ids, table));
     x = nn::add(t, x, nn::embed(t, ids, table));
-    x = nn::batch_norm(t, x, 1e-5, normalize.weight, normalize.bias);
+    x = nn::batch_norm(t, x, 1e-5, normalize);
     x = nn::add(t, x, nn::dropout(t, middle(t, x, 0.125), 0.5, nn::shared_draws::over_time));
     return nn::log_softmax(t, head(t, nn::mean_over_time(t, x)));
   }

@@ -35,7 +35,11 @@ struct parameter_entry {
   parameter place;
   bool decays = false;  // under weight decay
   law start;
-  dependent_law then;  // after all others, where it is not empty
+  dependent_law then{};      // after all others, where it is not empty
+  bool is_dynamics = false;  // of a state space's A, B or step size, to which an optimiser can give a rate of their own
+  double momentum = 0;       // of a running number x, which training moves to momentum x + (1 - momentum) (what backward leaves for it)
+  /// Whether it is a parameter indeed, and no running number.
+  bool is_trained() const { return momentum == 0; }
 };
 
 /// The list of a model's parameters, in the order in which the model names them.
@@ -44,10 +48,11 @@ class parameter_list {
   const std::vector<parameter_entry>& entries() const { return entries_; }
   /// Numbers in the arena; each parameter begins at a multiple of 16.
   idx size() const { return size_; }
-  /// Numbers that are parameters.
+  /// Numbers that are parameters; running numbers are none.
   idx count() const {
     idx sum = 0;
-    for (const auto& e : entries_) sum += e.place.size();
+    for (const auto& e : entries_)
+      if (e.is_trained()) sum += e.place.size();
     return sum;
   }
   const parameter_entry* find(const std::string& name) const {
@@ -67,13 +72,18 @@ class parameter_list {
     if (rows < 1 || columns < 1) throw invalid_input(name, "a shape without a 0", "shape " + text(shape));
     const parameter place{size_, rows, columns, columns};
     size_ += (place.size() + 15) / 16 * 16;
-    entries_.push_back({std::move(name), std::move(shape), place, decays, std::move(start), {}});
+    entries_.push_back({std::move(name), std::move(shape), place, decays, std::move(start)});
     return place;
+  }
+  /// f(entry) of that name, to say more of it.
+  template <class F>
+  void say(const std::string& name, F f) {
+    for (auto& e : entries_)
+      if (e.name == name) f(e);
   }
   /// Says that a parameter starts from others.
   void start_from_others(const std::string& name, dependent_law then) {
-    for (auto& e : entries_)
-      if (e.name == name) e.then = std::move(then);
+    say(name, [&](parameter_entry& e) { e.then = std::move(then); });
   }
   static std::string text(const std::vector<idx>& shape) { return coefdyn::detail::shape_text(shape.data(), int(shape.size())); }
 
@@ -162,12 +172,28 @@ class scope {
     inner.path_ = path_ + name + ".";
     return inner;
   }
-  parameter matrix(const std::string& name, idx rows, idx columns, law start, bool decays = true) const {
-    return list_->add(path_ + name, {rows, columns}, std::move(start), decays);
+  /// The whole model's, for what its layers share.
+  scope whole() const { return scope(*list_); }
+  /// This part, in which parameters are of a state space's dynamics (parameter_entry::is_dynamics).
+  scope dynamics() const {
+    scope same(*this);
+    same.is_dynamics_ = true;
+    return same;
   }
-  parameter vector(const std::string& name, idx size, law start) const { return list_->add(path_ + name, {size}, std::move(start), false); }
+  parameter matrix(const std::string& name, idx rows, idx columns, law start, bool decays = true) const {
+    return tensor(name, {rows, columns}, std::move(start), decays);
+  }
+  parameter vector(const std::string& name, idx size, law start) const { return tensor(name, {size}, std::move(start), false); }
   parameter tensor(const std::string& name, std::vector<idx> shape, law start, bool decays) const {
-    return list_->add(path_ + name, std::move(shape), std::move(start), decays);
+    const parameter p = list_->add(path_ + name, std::move(shape), std::move(start), decays);
+    if (is_dynamics_) list_->say(path_ + name, [](parameter_entry& e) { e.is_dynamics = true; });
+    return p;
+  }
+  /// Running numbers, all `first` at the start (parameter_entry::momentum).
+  parameter running(const std::string& name, idx size, double first, double momentum) const {
+    const parameter p = vector(name, size, start::constant(first));
+    list_->say(path_ + name, [=](parameter_entry& e) { e.momentum = momentum; });
+    return p;
   }
   std::string path_of(const std::string& name) const { return path_ + name; }
   void start_from_others(const std::string& name, dependent_law then) const { list_->start_from_others(path_ + name, std::move(then)); }
@@ -175,6 +201,7 @@ class scope {
  private:
   parameter_list* list_;
   std::string path_;
+  bool is_dynamics_ = false;
 };
 
 }  // namespace coefdyn::nn

@@ -11,21 +11,38 @@ namespace detail {
 template <class R>
 struct token_mean {
   value<R> x, y;
+  const idx* lengths;  // or none
+  COEFDYN_HD idx count(idx b) const { return lengths ? lengths[b] : x.time; }
   COEFDYN_HD void operator()(idx b, idx begin, idx end) const {
     for (idx c = begin; c < end; ++c) {
       R sum = R(0);
-      for (idx s = 0; s < x.time; ++s) sum += x.data[(b * x.time + s) * x.stride + c];
-      y.data[b * y.stride + c] = sum / R(x.time);
+      for (idx s = 0; s < count(b); ++s) sum += x.data[(b * x.time + s) * x.stride + c];
+      y.data[b * y.stride + c] = sum / R(count(b));
     }
   }
 };
 template <class R>
 struct token_mean_back {
-  value<R> x, y;
+  token_mean<R> of;
   COEFDYN_HD void operator()(idx i, idx begin, idx end) const {
-    for (idx c = begin; c < end; ++c) x.gradient[i * x.stride + c] += y.gradient[i / x.time * y.stride + c] / R(x.time);
+    const value<R>&x = of.x, &y = of.y;
+    const idx b = i / x.time, n = of.count(b);
+    const bool is_padding = i >= b * x.time + n;
+    for (idx c = begin; c < end && !is_padding; ++c) x.gradient[i * x.stride + c] += y.gradient[b * y.stride + c] / R(n);
   }
 };
+/// The lengths where the device reads them, once all are known to be good.
+template <class R, class On>
+const idx* lengths_there(tape<R, On>& t, const idx* lengths, idx batch, idx time) {
+  return t.template from_host<idx>(batch, [=](idx* to) {
+    for (idx b = 0; b < batch; ++b) {
+      if (lengths[b] < 1 || lengths[b] > time)
+        throw invalid_input("length of a sequence", "1 .. " + std::to_string(time) + " tokens",
+                            std::to_string(lengths[b]) + " of sequence " + std::to_string(b));
+      to[b] = lengths[b];
+    }
+  });
+}
 template <class R>
 struct last_and_position {
   value<R> x, y;
@@ -48,54 +65,19 @@ struct last_and_position_back {
       for (idx c = begin; c < end; ++c) last[c] += y.gradient[(b * x.time + s) * y.stride + c];
   }
 };
-/// Channel c over all rows.
-template <class R>
-struct batch_normed {
-  value<R> x, y;
-  R eps;
-  const R *w, *b;
-  R *mean, *scale;
-  template <class Team>
-  COEFDYN_HD void operator()(Team team, idx c, idx) const {
-    const idx n = x.rows();
-    R sum = R(0), square = R(0);
-    for (idx i = team.first(); i < n; i += team.step()) sum += x.data[i * x.stride + c];
-    const R level = team.sum(sum) / R(n);
-    for (idx i = team.first(); i < n; i += team.step()) square += (x.data[i * x.stride + c] - level) * (x.data[i * x.stride + c] - level);
-    const R by = R(1) / math::sqrt(team.sum(square) / R(n) + eps);
-    for (idx i = team.first(); i < n; i += team.step()) y.data[i * y.stride + c] = (x.data[i * x.stride + c] - level) * by * w[c] + b[c];
-    if (team.first() == 0) mean[c] = level, scale[c] = by;
-  }
-};
-template <class R>
-struct batch_normed_back {
-  batch_normed<R> of;
-  R *dw, *db;
-  template <class Team>
-  COEFDYN_HD void operator()(Team team, idx c, idx) const {
-    const value<R>&x = of.x, &y = of.y;
-    const idx n = x.rows();
-    const R mean = of.mean[c], scale = of.scale[c];
-    R level = R(0), along = R(0);
-    for (idx i = team.first(); i < n; i += team.step()) {
-      const R d = y.gradient[i * y.stride + c];
-      level += d, along += d * ((x.data[i * x.stride + c] - mean) * scale);
-    }
-    level = team.sum(level), along = team.sum(along);
-    if (team.first() == 0) dw[c] += along, db[c] += level;
-    for (idx i = team.first(); i < n && x.gradient; i += team.step())
-      x.gradient[i * x.stride + c] +=
-          of.w[c] * scale * (y.gradient[i * y.stride + c] - level / R(n) - (x.data[i * x.stride + c] - mean) * scale * along / R(n));
-  }
-};
 }  // namespace detail
 
-/// The mean over the tokens of each sequence, whatever they are (pads too): (B, T, C) to (B, 1, C).
+/// The mean over the first lengths[b] tokens of each sequence, or over all of them, whatever they are (pads too), where no lengths are
+/// given: (B, T, C) to (B, 1, C).
+///
+/// shape   lengths (B), the host's on every device, each in 1 .. T
+/// error   invalid_input for a length out of range
 template <class R, class On>
-value<R> mean_over_time(tape<R, On>& t, const value<R>& x) {
+value<R> mean_over_time(tape<R, On>& t, const value<R>& x, const idx* lengths = nullptr) {
   const value<R> y = t.make(x.batch, 1, x.columns);
-  t.elements(x.batch, x.columns, detail::token_mean<R>{x, y});
-  t.record([=](tape<R, On>& back) { back.elements(x.rows(), x.columns, detail::token_mean_back<R>{x, y}); });
+  const detail::token_mean<R> one{x, y, lengths ? detail::lengths_there(t, lengths, x.batch, x.time) : nullptr};
+  t.elements(x.batch, x.columns, one);
+  t.record([=](tape<R, On>& back) { back.elements(x.rows(), x.columns, detail::token_mean_back<R>{one}); });
   return y;
 }
 
@@ -108,23 +90,6 @@ value<R> last_with_positions(tape<R, On>& t, const value<R>& x) {
   const value<R> y = t.make(x.batch, x.time, x.columns);
   t.elements(x.rows(), x.columns, detail::last_and_position<R>{x, y});
   t.record([=](tape<R, On>& back) { back.elements(x.batch, x.columns, detail::last_and_position_back<R>{x, y}); });
-  return y;
-}
-
-/// Batch norm over all rows: (x - mean) / sqrt(variance + eps) w + b, with the biased variance of this batch.
-/// source  Ioffe and Szegedy, arXiv:1502.03167
-template <class R, class On>
-value<R> batch_norm(tape<R, On>& t, const value<R>& x, double epsilon, const parameter& w, const parameter& b) {
-  if (w.size() != x.columns)
-    throw invalid_input("weight of a batch norm", std::to_string(x.columns) + " channels", std::to_string(w.size()));
-  if (t.has_part_of_batch())
-    throw invalid_input("rows of a batch norm", "a whole batch: the model says mixes_sequences = true", "a part of it");
-  const value<R> y = t.make(x.batch, x.time, x.columns);
-  R* const mean = t.template take<R>(x.columns);
-  R* const scale = t.template take<R>(x.columns);
-  const detail::batch_normed<R> one{x, y, R(epsilon), t.weights(w), t.weights(b), mean, scale};
-  t.groups(x.columns, 1, one);
-  t.record([=](tape<R, On>& back) { back.groups(x.columns, 1, detail::batch_normed_back<R>{one, back.gradients(w), back.gradients(b)}); });
   return y;
 }
 

@@ -126,7 +126,7 @@ class tape {
   tape& operator=(const tape&) = delete;
 
   bool records() const { return gradients_ != nullptr && !forgets_; }
-  /// Starts a step: forgets the one before. Dropout keeps everything, as an evaluation wants it, unless it is given draws.
+  /// Starts a step: forgets the one before. One of training has draws; without, dropout keeps all and a batch norm has its running numbers.
   void begin(std::optional<dropout_draws> draws = {}) {
     memory_.reset(), records_.reset(), inputs_.reset();
     last_ = nullptr;
@@ -140,6 +140,8 @@ class tape {
     before.begin(batch, tokens);
     before_ = &before;
   }
+  /// Whether the step is one of training: it has draws.
+  bool trains() const { return draws_.has_value(); }
   /// What the model keeps of the tokens before this step's, or none.
   past* before() const { return before_; }
   /// The number of the next call of dropout, if this step has draws; and its stream, where the device reads it.

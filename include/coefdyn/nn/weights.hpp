@@ -52,7 +52,8 @@ class weights {
     numbers_.where().fetch(host.data(), data(), bytes());
   }
 
-  /// Every parameter by its own law. The stream of a parameter is (seed, 101, 0, its place in the sorted list of names).
+  /// Every parameter by its own law. The stream of a parameter is (seed, 101, 0, its place in the sorted list of names); running numbers,
+  /// which draw nothing, come behind the parameters.
   void initialise(std::uint64_t seed) {
     if constexpr (!is_host) {
       weights<R> host(parameters_);
@@ -72,7 +73,8 @@ class weights {
   void start_all(std::uint64_t seed) {
     std::vector<const parameter_entry*> sorted;
     for (const auto& e : parameters_->entries()) sorted.push_back(&e);
-    std::sort(sorted.begin(), sorted.end(), [](auto* a, auto* b) { return a->name < b->name; });
+    std::sort(sorted.begin(), sorted.end(),
+              [](auto* a, auto* b) { return a->is_trained() != b->is_trained() ? a->is_trained() : a->name < b->name; });
     std::vector<double> x;
     for (std::size_t i = 0; i < sorted.size(); ++i) {
       x.assign(static_cast<std::size_t>(sorted[i]->place.size()), 0.0);

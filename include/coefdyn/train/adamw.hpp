@@ -16,13 +16,19 @@ struct adamw_settings {
   double beta1 = 0.9, beta2 = 0.95, eps = 1e-8;
   double decay = 0.1;  // of the parameters that decay
   double clip = 1;     // the gradients' largest norm, over all of them; 0: none
+  // The rate of state spaces' dynamics (S4's Lambda, P, B, log_step; S4D's likewise) over that of all else; they then do not decay. 0: as
+  // all else.
+  double dynamics_share = 0;
 };
 
 namespace detail {
-/// Numbers begin .. begin + count - 1 of one parameter.
+/// Numbers begin .. begin + count - 1 of one parameter, or of running numbers.
+template <class R>
 struct adamw_piece {
   idx begin, count;
   bool decays;
+  R share;     // of the rate
+  R momentum;  // of running numbers; 0: these are parameters
 };
 /// What the device knows of a step: the norm; whether it or a loss was not finite; steps that did nothing since; the clip's factor; loss,
 /// correct, counted.
@@ -36,25 +42,26 @@ struct adamw_numbers {
   R beta1, beta2, unbias1, unbias2, eps, rate, keep;
   idx slot;  // of the step's loss
 };
-/// Sums of squares in blocks whose boundaries are fixed.
+/// Sums of squares of each piece's gradients.
 template <class R>
-struct squares_of_block {
+struct squares_of_piece {
+  const adamw_piece<R>* pieces;
   const R* g;
-  idx size, block;
   double* sums;
   template <class Team>
-  COEFDYN_HD void operator()(Team team, idx b, idx) const {
-    const idx end = (b + 1) * block < size ? (b + 1) * block : size;
+  COEFDYN_HD void operator()(Team team, idx piece, idx) const {
+    const adamw_piece<R> at = pieces[piece];
+    const idx count = at.momentum > R(0) ? 0 : at.count;
     double sum = 0;
-    for (idx i = b * block + team.first(); i < end; i += team.step()) sum += double(g[i]) * double(g[i]);
+    for (idx i = at.begin + team.first(); i < at.begin + count; i += team.step()) sum += double(g[i]) * double(g[i]);
     sum = team.sum(sum);
-    if (team.first() == 0) sums[b] = sum;
+    if (team.first() == 0) sums[piece] = sum;
   }
 };
 template <class R>
-struct norm_of_blocks {
+struct norm_of_pieces {
   const double* sums;
-  idx blocks;
+  idx pieces;
   double clip;
   const double* scores;  // or none
   adamw_state* s;
@@ -63,7 +70,7 @@ struct norm_of_blocks {
   template <class Team>
   COEFDYN_HD void operator()(Team team, idx, idx) const {
     double total = 0;
-    for (idx b = team.first(); b < blocks; b += team.step()) total += sums[b];
+    for (idx b = team.first(); b < pieces; b += team.step()) total += sums[b];
     total = team.sum(total);
     if (team.first() != 0) return;
     const double norm = math::sqrt(total);
@@ -79,17 +86,21 @@ struct norm_of_blocks {
 };
 template <class R>
 struct adamw_update {
-  const adamw_piece* pieces;
+  const adamw_piece<R>* pieces;
   const adamw_state* s;
   const adamw_numbers<R>* numbers;
   R *p, *m, *v;
   const R* g;
   COEFDYN_HD void operator()(idx piece, idx first, idx last) const {
     if (s->stopped != 0) return;
-    const adamw_piece at = pieces[piece];
-    const auto [beta1, beta2, unbias1, unbias2, eps, rate, keep, slot] = *numbers;
-    const R scale = R(s->scale), kept = at.decays ? keep : R(1);
+    const adamw_piece<R> at = pieces[piece];
+    const auto [beta1, beta2, unbias1, unbias2, eps, all, keep, slot] = *numbers;
+    const R scale = R(s->scale), kept = at.decays ? keep : R(1), rate = all * at.share;
     const idx end = at.begin + (last < at.count ? last : at.count);
+    if (at.momentum > R(0)) {
+      for (idx i = at.begin + first; i < end; ++i) p[i] = at.momentum * p[i] + (R(1) - at.momentum) * g[i];
+      return;
+    }
     for (idx i = at.begin + first; i < end; ++i) {
       const R d = g[i] * scale;
       m[i] = beta1 * m[i] + (R(1) - beta1) * d;
@@ -106,8 +117,9 @@ struct adamw_update {
 /// m = b1 m + (1 - b1) g               v = b2 v + (1 - b2) g^2
 /// p -= rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
 /// ```
+/// Running numbers (parameter_entry::momentum) move towards what backward has left in their gradients' place, which is no part of |g|.
 ///
-/// error   invalid_input where gradients are those of another model
+/// error   invalid_input where gradients are those of another model; for a share of the rate below 0, or for dynamics that the model lacks
 /// source  Loshchilov and Hutter, arXiv:1711.05101
 template <class R, class On = device::cpu<openmp>>
 class adamw {
@@ -122,8 +134,8 @@ class adamw {
       : s(settings),
         first_(w.parameters(), w.on),
         second_(w.parameters(), w.on),
-        pieces_(there<detail::adamw_piece>(w.on, pieces_of(*w.parameters()))),
-        sums_(there<double>(w.on, std::vector<double>(static_cast<std::size_t>((w.size() + block - 1) / block)))),
+        pieces_(there<detail::adamw_piece<R>>(w.on, pieces_of(*w.parameters(), settings))),
+        sums_(there<double>(w.on, std::vector<double>(pieces_.size()))),
         state_(there<detail::adamw_state>(w.on, {{}})),
         numbers_(there<numbers_type>(w.on, {{}})),
         losses_(there<double>(w.on, std::vector<double>(static_cast<std::size_t>(kept)))) {}
@@ -146,8 +158,8 @@ class adamw {
              const double* scores = nullptr) {
     expect_same_size(w), expect_same_size(dw);
     const nn::loops<On> run{on};
-    run.groups(idx(sums_.size()), 1, detail::squares_of_block<R>{dw.data(), dw.size(), block, sums_.data()}, 1);
-    run.groups(1, 1, detail::norm_of_blocks<R>{sums_.data(), idx(sums_.size()), s.clip, scores, state_.data(), there, losses_.data()});
+    run.groups(idx(sums_.size()), 1, detail::squares_of_piece<R>{pieces_.data(), dw.data(), sums_.data()}, 1);
+    run.groups(1, 1, detail::norm_of_pieces<R>{sums_.data(), idx(sums_.size()), s.clip, scores, state_.data(), there, losses_.data()});
     run.elements(idx(pieces_.size()), block,
                  detail::adamw_update<R>{pieces_.data(), state_.data(), there, w.data(), first_.data(), second_.data(), dw.data()}, 1);
   }
@@ -202,11 +214,20 @@ class adamw {
     if (other.size() != first_.size())
       throw invalid_input("weights", std::to_string(first_.size()) + " numbers, as the moments have", std::to_string(other.size()));
   }
-  static std::vector<detail::adamw_piece> pieces_of(const nn::parameter_list& parameters) {
-    std::vector<detail::adamw_piece> out;
-    for (const auto& e : parameters.entries())
+  static std::vector<detail::adamw_piece<R>> pieces_of(const nn::parameter_list& parameters, const adamw_settings& s) {
+    std::vector<detail::adamw_piece<R>> out;
+    bool any = false;  // has a rate of its own
+    for (const auto& e : parameters.entries()) {
+      const bool own = s.dynamics_share > 0 && e.is_dynamics;
+      any = any || own;
       for (idx begin = 0; begin < e.place.size(); begin += block)
-        out.push_back({e.place.offset + begin, std::min(block, e.place.size() - begin), e.decays});
+        out.push_back({e.place.offset + begin, std::min(block, e.place.size() - begin), e.decays && !own, own ? R(s.dynamics_share) : R(1),
+                       R(e.momentum)});
+    }
+    if (s.dynamics_share != 0 && !any)
+      throw invalid_input("dynamics_share",
+                          s.dynamics_share < 0 ? "0 or more" : "0 in a model without state spaces' dynamics (S4's, S4D's)",
+                          std::to_string(s.dynamics_share));
     return out;
   }
   template <class T>
@@ -218,7 +239,7 @@ class adamw {
     return out;
   }
   nn::weights<R, On> first_, second_;
-  array<detail::adamw_piece> pieces_;
+  array<detail::adamw_piece<R>> pieces_;
   array<double> sums_;
   array<detail::adamw_state> state_;
   array<numbers_type> numbers_;

@@ -26,7 +26,8 @@
 /// }
 /// ```
 ///
-/// A file is a safetensors one: every parameter under its published name, AdamW's moments as adamw.first.NAME and adamw.second.NAME, and as
+/// A file is a safetensors one: every parameter and running number under its published name, the parameters' moments in AdamW as
+/// adamw.first.NAME and adamw.second.NAME, and as
 /// metadata the model, its sizes, the step, and seed, batch and accumulate, on which the order of samples and dropout depend: with the step
 /// they are all that random numbers are a function of.
 namespace coefdyn::train {
@@ -62,16 +63,19 @@ checkpoint_notes identity_of(const trainer<Model, R, On>& t) {
     });
   return out;
 }
+/// Running numbers have no moments.
+inline bool is_kept(const std::string& prefix, const nn::parameter_entry& e) { return prefix.empty() || e.is_trained(); }
 template <class R>
 void add_all(files::safetensors_writer& to, const std::string& prefix, const nn::weights<R>& w) {
   for (const auto& e : w.parameters()->entries())
-    to.add(prefix + e.name, {files::number_type_of<R>(), "", e.shape, std::as_bytes(w(e.name))});
+    if (is_kept(prefix, e)) to.add(prefix + e.name, {files::number_type_of<R>(), "", e.shape, std::as_bytes(w(e.name))});
 }
 /// That a file has every tensor under the prefix, of the right shape and type.
 template <class R>
 void expect_all(const files::safetensors& file, const std::string& prefix, const nn::parameter_list& parameters) {
   const std::string dtype(files::entry_of(files::number_type_of<R>()).safetensors);
   for (const auto& e : parameters.entries()) {
+    if (!is_kept(prefix, e)) continue;
     const std::string what = "tensor " + files::detail::in_quotes(prefix + e.name) + ": expected ";
     const auto t = file.tensors.find(prefix + e.name);
     if (t == file.tensors.end())
@@ -94,6 +98,7 @@ inline void expect_no_others(const files::safetensors& file, const nn::parameter
 template <class R>
 void copy_all(nn::weights<R>& to, const files::safetensors& file, const std::string& prefix) {
   for (const auto& e : to.parameters()->entries()) {
+    if (!is_kept(prefix, e)) continue;
     const auto from = file.at(prefix + e.name).bytes;
     std::memcpy(to(e.name).data(), from.data(), from.size());
   }

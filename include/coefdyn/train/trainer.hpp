@@ -198,7 +198,8 @@ class trainer {
   /// Bytes of the last step of training: activations, their gradients and records.
   std::size_t step_bytes() const { return tape_.bytes() + slices_.bytes(); }
 
-  /// What the model scores on a whole split, without dropout.
+  /// What the model scores on a whole split, without dropout. Its first batch takes memory; those of its shape after it take what the
+  /// task's samples are.
   template <tasks::task T>
   tasks::score evaluate(const T& task, tasks::split part) {
     tasks::score score(task.outputs());
@@ -206,12 +207,14 @@ class trainer {
     round_factors(t);
     std::vector<std::int64_t> predicted;
     std::vector<idx> indices;
+    tasks::batch b;
+    std::vector<tasks::sample> samples;
     for (idx from = 0, n = task.size(part); from < n; from += s.batch) {
       indices.clear();
       for (idx i = from; i < std::min(n, from + s.batch); ++i) indices.push_back(i);
-      const tasks::batch b = tasks::make_batch(task, part, indices);
+      tasks::make_batch(task, part, indices, b, samples);
       t.begin();
-      const nn::value<R> logits = model(t, nn::token_ids{b.inputs.data(), b.rows, b.length});
+      const nn::value<R> logits = model(t, ids_of(b));
       const nn::score one = nn::cross_entropy<R>(t, logits, b.targets);
       predicted.resize(b.targets.size());
       nn::largest_logits<R>(t, logits, predicted);
@@ -303,10 +306,11 @@ class trainer {
     }
     return fault(step, step * s.accumulate, "the gradients");
   }
+  static nn::token_ids ids_of(const tasks::batch& b) { return {b.inputs.data(), b.rows, b.length, b.lengths.data()}; }
   /// Adds the gradients of a batch's mean loss.
   nn::pending_score<On> queue_loss(long number) {
     tape_.begin(draws_of(number));
-    const nn::token_ids ids{batch_.inputs.data(), batch_.rows, batch_.length};
+    const nn::token_ids ids = ids_of(batch_);
     const std::span<const std::int64_t> labels(batch_.targets);
     if constexpr (can_slice)
       if (const idx together = slices_.sequences(batch_.rows, batch_.length)) {
@@ -348,7 +352,7 @@ class trainer {
       const nn::weights<R>& of = nn::on_host(there);
       for (const auto& e : of.parameters()->entries())
         for (const R x : of(e.name))
-          if (!math::is_finite(x)) return ", first in " + kind + e.name;
+          if (!math::is_finite(x) && (kind.empty() || e.is_trained())) return ", first in " + kind + e.name;
       return {};
     };
     std::string where = first_of(w, "");
@@ -379,11 +383,12 @@ class trainer {
   }
   /// Into the same memory, so that a recorded step finds it; where it has to grow, what was recorded is void.
   void take(const tasks::batch& made) {
-    const void* const before[] = {batch_.inputs.data(), batch_.targets.data()};
+    const void* const before[] = {batch_.inputs.data(), batch_.targets.data(), batch_.lengths.data()};
     batch_.rows = made.rows, batch_.length = made.length;
     batch_.inputs.assign(made.inputs.begin(), made.inputs.end());
     batch_.targets.assign(made.targets.begin(), made.targets.end());
-    if (before[0] == batch_.inputs.data() && before[1] == batch_.targets.data()) return;
+    batch_.lengths.assign(made.lengths.begin(), made.lengths.end());
+    if (before[0] == batch_.inputs.data() && before[1] == batch_.targets.data() && before[2] == batch_.lengths.data()) return;
     for (shape& one : shapes_) one.step.reset();
   }
   nn::weights<R, On> dw_;

@@ -229,13 +229,15 @@ class s4 {
 
   s4(const scope& s, const sizes& z) : size(detail::checked_modes(z, "sizes of an S4")) {
     const idx D = z.width, N = z.n;
-    p_.Lambda_re = s.matrix("Lambda_re", D, N, start::constant(-0.5), false);
-    p_.Lambda_im = s.matrix("Lambda_im", D, N, from_hippo(N, N, [](const hippo_legs& h, std::size_t i) { return h.Lambda_im[i]; }), false);
+    const scope own = s.dynamics();
+    p_.Lambda_re = own.matrix("Lambda_re", D, N, start::constant(-0.5), false);
+    p_.Lambda_im =
+        own.matrix("Lambda_im", D, N, from_hippo(N, N, [](const hippo_legs& h, std::size_t i) { return h.Lambda_im[i]; }), false);
     const auto part = [](const std::vector<complex<double>>& v, std::size_t i) { return i % 2 ? v[i / 2].im : v[i / 2].re; };
-    p_.P = s.tensor("P", {D, N, 2}, from_hippo(N, 2 * N, [part](const hippo_legs& h, std::size_t i) { return part(h.P, i); }), true);
-    p_.B = s.tensor("B", {D, N, 2}, from_hippo(N, 2 * N, [part](const hippo_legs& h, std::size_t i) { return part(h.B, i); }), true);
+    p_.P = own.tensor("P", {D, N, 2}, from_hippo(N, 2 * N, [part](const hippo_legs& h, std::size_t i) { return part(h.P, i); }), true);
+    p_.B = own.tensor("B", {D, N, 2}, from_hippo(N, 2 * N, [part](const hippo_legs& h, std::size_t i) { return part(h.B, i); }), true);
     C_ = s.tensor("C", {D, N, 2}, start::normal(std::sqrt(0.5)), true);
-    D_ = s.vector("D", D, start::constant(1)), p_.log_step = s.vector("log_step", D, start::uniform(std::log(1e-3), std::log(1e-1)));
+    D_ = s.vector("D", D, start::constant(1)), p_.log_step = own.vector("log_step", D, start::uniform(std::log(1e-3), std::log(1e-1)));
   }
   template <class R, class On, class Form = detail::whole_form<On>>
   value<R> operator()(tape<R, On>& t, const value<R>& u, across_layers<R>&) const {
@@ -268,12 +270,13 @@ class s4d {
 
   s4d(const scope& s, const sizes& z) : size(detail::checked_modes(z, "sizes of an S4D")) {
     const idx D = z.width, N = z.n;
-    log_dt_ = s.vector("log_dt", D, start::uniform(std::log(1e-3), std::log(1e-1)));
-    log_A_real_ = s.matrix("log_A_real", D, N, start::constant(std::log(0.5)), false);
+    const scope own = s.dynamics();
+    log_dt_ = own.vector("log_dt", D, start::uniform(std::log(1e-3), std::log(1e-1)));
+    log_A_real_ = own.matrix("log_A_real", D, N, start::constant(std::log(0.5)), false);
     const auto frequencies = [N](random_stream&, std::span<double> x) {
       for (std::size_t i = 0; i < x.size(); ++i) x[i] = 3.14159265358979323846 * double(idx(i) % N);
     };
-    A_imag_ = s.matrix("A_imag", D, N, frequencies, false);
+    A_imag_ = own.matrix("A_imag", D, N, frequencies, false);
     C_ = s.tensor("C", {D, N, 2}, start::normal(std::sqrt(0.5)), true);
     D_ = s.vector("D", D, start::constant(1));
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include "../batch_norm.hpp"
 #include "../embedding.hpp"
 #include "../layer.hpp"
 #include "../loss.hpp"
@@ -9,6 +10,9 @@
 
 /// What models share. A model is a type over its layer's; depth and widths are numbers.
 namespace coefdyn::nn {
+
+/// Over which tokens a pooled model takes the mean: as its paper's code does, all of them, pads too, or those before the padding.
+enum class pooled_over { as_published, all_tokens, own_tokens };
 
 /// Sizes of a model. `layer` says the layers' own; its width, layer and layers are filled in.
 struct model_sizes {
@@ -22,8 +26,10 @@ struct model_sizes {
   idx positions = 0;    // learned positions; 0: none
   bool tied = false;    // logits by the embeddings
   bool pooled = false;  // one row of logits a sequence, from the mean over its tokens
-  bool gated = false;   // a block's output times silu(Wz x)
+  pooled_over mean = pooled_over::as_published;
+  bool gated = false;  // a block's output times silu(Wz x)
   bool norm_first = true;
+  double norm_eps = 1e-5;             // of language_model's norms between layers; those in a layer have sizes::eps
   double dropout = 0;                 // of the models of arXiv:2510.09379, in steps that have draws (tape::begin)
   double embedding_deviation = 0.02;  // of the tables' start; 1 as published in arXiv:2510.09379
   bool recompute = false;             // a block's activations are not kept, but made again by backward; changes no bit
@@ -42,17 +48,19 @@ template <class Sizes, class F>
 void each_size(Sizes& z, F f) {
   f("width", z.width), f("layers", z.layers), f("vocabulary", z.vocabulary), f("inputs", z.inputs), f("outputs", z.outputs);
   f("hidden", z.hidden), f("head", z.head), f("positions", z.positions), f("tied", z.tied), f("pooled", z.pooled), f("gated", z.gated);
-  f("norm_first", z.norm_first), f("dropout", z.dropout), f("embedding_deviation", z.embedding_deviation);
+  f("mean", z.mean), f("norm_first", z.norm_first), f("norm_eps", z.norm_eps), f("dropout", z.dropout),
+      f("embedding_deviation", z.embedding_deviation);
   each_layer_size(z.layer, f);
 }
 
-/// Tokens by id, or numbers (B, T, inputs).
+/// Tokens by id, or numbers (B, T, inputs), with the sequences' lengths before the padding where there is one.
 template <class R>
 struct model_input {
   token_ids ids;
   value<R> numbers;
-  model_input(const token_ids& tokens_) : ids(tokens_) {}
-  model_input(const value<R>& x) : numbers(x) {}
+  const idx* lengths = nullptr;  // (B), or none
+  model_input(const token_ids& tokens_) : ids(tokens_), lengths(tokens_.lengths) {}
+  model_input(const value<R>& x, const idx* lengths_ = nullptr) : numbers(x), lengths(lengths_) {}
 };
 
 /// The same, converted to at a model's call: model(tape, token_ids{..}).
@@ -78,6 +86,12 @@ class named_model {
   static const model_sizes& without_dropout(const model_sizes& s) {
     if (s.dropout != 0) throw invalid_input("dropout", "0 in this model, which has none", std::to_string(s.dropout));
     return s;
+  }
+  /// The mean over time that a pooled model takes.
+  template <class R, class On>
+  value<R> mean_of(tape<R, On>& t, const value<R>& x, const model_input<R>& in, pooled_over published) const {
+    const pooled_over which = size.mean == pooled_over::as_published ? published : size.mean;
+    return mean_over_time(t, x, which == pooled_over::own_tokens ? in.lengths : nullptr);
   }
   static std::string numbered(const std::string& name, int i) { return name + "." + std::to_string(i); }
 

@@ -8,8 +8,8 @@
 namespace coefdyn::nn {
 
 /// A block: z = silu(Wz x) if gated; x += layer(norm(x)); y = norm(x), by the same norm; with an MLP y = x + mlp(y); x = y z. Without an
-/// MLP there is no second residual. LayerNorm and exact gelu. `pooled`: mean over tokens, Linear, relu, Linear; else a decoder without
-/// bias.
+/// MLP there is no second residual. LayerNorm and exact gelu. `pooled`: mean over all tokens, as published pads too, Linear, relu, Linear;
+/// else a decoder without bias.
 ///
 /// shape   ids (B, T) or numbers (B, T, inputs) to logits (B, 1, outputs) or (B, T, outputs)
 template <class Layer>
@@ -30,7 +30,7 @@ class paper_transformer : public detail::named_model {
       x = detail::block_of(t, size.recompute, x, across,
                            [this, &b = b](tape<R, On>& on, value<R> u, across_layers<R>& a) { return through(on, b, u, a); });
     x = norm_.layer(t, x, eps);
-    return classifier_ ? (*classifier_)(t, mean_over_time(t, x)) : decoder_(t, x);
+    return classifier_ ? (*classifier_)(t, mean_of(t, x, input, pooled_over::all_tokens)) : decoder_(t, x);
   }
 
  private:
@@ -63,7 +63,7 @@ class paper_transformer : public detail::named_model {
 };
 
 /// x + glu(gelu(layer(norm x))), the norm first, or after the sum; glu(y) = a sigmoid(b), (a, b) = Linear(y). No norm at the end, then mean
-/// over tokens if `pooled`, and a Linear with bias.
+/// over all tokens, as published pads too, if `pooled`, and a Linear with bias.
 template <class Layer>
 class paper_mamba : public detail::named_model {
  public:
@@ -79,7 +79,7 @@ class paper_mamba : public detail::named_model {
     for (const block& b : blocks_)
       x = detail::block_of(t, size.recompute, x, across,
                            [this, &b = b](tape<R, On>& on, value<R> u, across_layers<R>& a) { return through(on, b, u, a); });
-    return decoder_(t, size.pooled ? mean_over_time(t, x) : x);
+    return decoder_(t, size.pooled ? mean_of(t, x, input, pooled_over::all_tokens) : x);
   }
 
  private:
@@ -115,9 +115,9 @@ struct hot {
 };
 }  // namespace detail
 
-/// x + out1(y) sigmoid(out2(y)), y = gelu(layer(x)) by its tanh approximation; a batch norm first, or after the sum. Mean over tokens if
-/// `pooled`, a Linear with bias, log softmax. All tokens of a sequence share the draws of dropout. Token ids enter one-hot, so the encoder
-/// is a table with a bias.
+/// x + out1(y) sigmoid(out2(y)), y = gelu(layer(x)) by its tanh approximation; a batch norm first, or after the sum. Mean over
+/// the tokens before the padding, as published, if `pooled`, a Linear with bias, log softmax. All tokens of a sequence share the draws of
+/// dropout. Token ids enter one-hot, so the encoder is a table with a bias.
 template <class Layer>
 class paper_ssm : public detail::named_model {
  public:
@@ -135,24 +135,24 @@ class paper_ssm : public detail::named_model {
     for (const block& b : blocks_)
       x = detail::block_of(t, size.recompute, x, across,
                            [this, &b = b](tape<R, On>& on, value<R> u, across_layers<R>& a) { return through(on, b, u, a); });
-    return log_softmax(t, decoder_(t, size.pooled ? mean_over_time(t, x) : x));
+    return log_softmax(t, decoder_(t, size.pooled ? mean_of(t, x, input, pooled_over::own_tokens) : x));
   }
 
  private:
   struct block {
     Layer layer;
     projection_parameters out1, out2;
-    norm_parameters norm;
+    batch_norm_parameters norm;
     block(const scope& s, const model_sizes& z, int i)
         : layer(s.part("seq"), z.layer_sizes(i)),
           out1(s, "out1", z.width, z.width, true),
           out2(s, "out2", z.width, z.width, true),
-          norm(s, "normalize", z.width, true) {}
+          norm(s, "normalize", z.width) {}
   };
   template <class R, class On>
   value<R> through(tape<R, On>& t, const block& b, const value<R>& from, across_layers<R>& across) const {
     const auto drop = [&](const value<R>& v) { return dropout(t, v, size.dropout, shared_draws::over_time); };
-    const auto norm_of = [&](const value<R>& v) { return batch_norm(t, v, 1e-5, b.norm.weight, b.norm.bias); };
+    const auto norm_of = [&](const value<R>& v) { return batch_norm(t, v, 1e-5, b.norm); };
     const value<R> y = drop(map(t, gelu_tanh{}, b.layer(t, size.norm_first ? norm_of(from) : from, across)));
     const value<R> x = add(t, from, drop(map(t, times<sigmoid>{}, b.out1(t, y), b.out2(t, y))));
     return size.norm_first ? x : norm_of(x);
