@@ -110,7 +110,8 @@ void simple_gla(const call_of& c, job& j) {
 void hgrn2(const call_of& c, job& j) {
   auto& z = j.as_layer.size;
   z.heads = c.whole("H"), z.eps = c.number("eps", 0);
-  use(j, c.text("lower_bound", "None") == "None" ? "nn::hgrn2" : "nn::hgrn2_lower_bound", {"gated_linear"});
+  const std::string bound = c.text("lower_bound", "None");
+  use(j, bound == "None" ? "nn::hgrn2" : bound == "of the model" ? "nn::hgrn2_rising_bound" : "nn::hgrn2_lower_bound", {"gated_linear"});
 }
 void mamba2(const call_of& c, job& j) {
   auto& z = j.as_layer.size;

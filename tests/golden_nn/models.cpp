@@ -141,8 +141,17 @@ void describe_model(const arguments& metadata, job& out) {
     z.layers = blocks(out.in, "layers");
     if (all.has("layers.0.mlp.up_proj.weight")) z.hidden = all.of("layers.0.mlp.up_proj.weight", 0);
     layer = layer_in(shapes(out.in, "layers.0.attn."), text(z.width), z.positions > 0);
+    if (all.has("lower_bounds")) layer.named["lower_bound"] = "of the model";
     const shapes second(out.in, "layers.1.attn.");
     if (layer.layer == "RWKV7" && second.has("v_lora.lora.0.weight")) layer.named["rv"] = second.text("v_lora.lora.0.weight", 0);
+  } else if (all.has("unembed.lm_head.weight")) {
+    out.model = "mad_language_model";
+    z.vocabulary = all.of("token_embeds.weight", 0), z.width = all.of("token_embeds.weight", 1);
+    if (all.has("position_embeds")) z.positions = all.of("position_embeds", 0);
+    const bool feeds = all.has("model.1.layer.up_proj.weight");
+    if (feeds) z.hidden = all.of("model.1.layer.up_proj.weight", 0);
+    z.layers = blocks(out.in, "model") / (feeds ? 2 : 1);
+    layer = layer_in(shapes(out.in, "model.0.layer."), text(z.width), z.positions > 0);
   } else if (all.has("token_embeds.weight")) {
     out.model = "autoencoder";
     z.vocabulary = all.of("token_embeds.weight", 0), z.width = all.of("token_embeds.weight", 1);

@@ -4,10 +4,12 @@
 
 #include <coefdyn/nn/layers/attention.hpp>
 #include <coefdyn/nn/layers/complex_state_space.hpp>
+#include <coefdyn/nn/layers/gated_linear.hpp>
 #include <coefdyn/nn/layers/rwkv.hpp>
 #include <coefdyn/nn/layers/state_space.hpp>
 #include <coefdyn/nn/models/autoencoder.hpp>
 #include <coefdyn/nn/models/language_model.hpp>
+#include <coefdyn/nn/models/mad_language_model.hpp>
 #include <coefdyn/nn/models/paper_models.hpp>
 #include <coefdyn/tasks/in_context_recall.hpp>
 #include <coefdyn/train/checkpoint.hpp>
@@ -96,6 +98,7 @@ TEST_CASE("a checkpoint gives every model back bit for bit") {
   round_trip<nn::language_model<plain>>(z);
   round_trip<nn::language_model<nn::rwkv7>, double>(z);
   round_trip<nn::autoencoder<plain>>(z);
+  round_trip<nn::mad_language_model<nn::hgrn2_rising_bound>>(z);
   round_trip<nn::paper_transformer<nn::paper_attention<>>>(pooled);
   z.layer.key_heads = 1;
   round_trip<nn::paper_mamba<nn::paper_ssd<>>>(z);
@@ -140,6 +143,27 @@ TEST_CASE("resumed from a file in the middle of an epoch, a training ends at the
   CHECK(rest.loss == all.loss);
   CHECK(rest.accuracy == all.accuracy);
   CHECK(same_training(whole, second));
+}
+
+TEST_CASE("a batch norm's running numbers are in the file: evaluations and what goes on have the bits of a training that was not stopped") {
+  const folder f;
+  nn::model_sizes z = sizes();
+  z.dropout = 0.2, z.layer.n = 5;
+  using stack = train::trainer<nn::paper_ssm<nn::lru>>;
+  stack whole(z, few(9)), first(z, few(9)), second(z, few(9));
+  const train::outcome all = whole.fit(small);
+  const train::outcome half =
+      train::fit_with_checkpoints(first, small, {.path = f.at("c.safetensors")}, [](const train::progress& p) { return p.step < 6; });
+  train::load_checkpoint(f.at("c.safetensors"), second);
+  CHECK(same_training(first, second));
+  const std::string running = "layers.1.normalize.running_mean";
+  CHECK(std::any_of(second.w(running).begin(), second.w(running).end(), [](float x) { return x != 0; }));
+  CHECK(second.evaluate(small, tasks::split::test).perplexity() == half.perplexity);
+  CHECK(second.fit(small).perplexity == all.perplexity);
+  CHECK(same_training(whole, second));
+  const auto file = files::safetensors::read(f.at("c.safetensors"));
+  CHECK(file.has(running));
+  CHECK_FALSE(file.has("adamw.first." + running));
 }
 
 TEST_CASE("Ctrl-C lets the step end, saves and says so") {

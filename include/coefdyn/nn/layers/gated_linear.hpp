@@ -6,6 +6,7 @@
 #include "../../parameterisation/hgrn2.hpp"
 #include "../../parameterisation/sigmoid.hpp"
 #include "../layer.hpp"
+#include "../lower_bounds.hpp"
 
 /// Layers of gated linear attention. Names are flash-linear-attention's, mLSTM's those of Hugging Face.
 namespace coefdyn::nn {
@@ -43,6 +44,10 @@ using hgrn2_with = layer<mixers::hgrn2, give<stream::q, mapped<range::by<silu>, 
 using hgrn2 = detail::hgrn2_with<mapped<range::decay_by<parameterisation::sigmoid>, projection<"f_proj">>>;
 /// The same with a learned lower bound of lambda per channel.
 using hgrn2_lower_bound = detail::hgrn2_with<mapped<range::decay_by<parameterisation::hgrn2>, projection<"f_proj">, number<"lower_bound">>>;
+/// The same as published: the bounds of all layers are made of one parameter of the model, lower_bounds [layers, heads n], and rise from
+/// layer to layer; the first has none.
+using hgrn2_rising_bound =
+    detail::hgrn2_with<mapped<range::decay_by<parameterisation::hgrn2>, projection<"f_proj">, rising_bound<"lower_bounds">>>;
 
 namespace detail {
 template <label Name, class BiasStart>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "model.hpp"
+#include "mad_block.hpp"
 
 namespace coefdyn::nn {
 
@@ -15,7 +15,7 @@ class autoencoder : public detail::named_model {
   using layer_type = Layer;
   explicit autoencoder(const model_sizes& z) : named_model(without_dropout(z)) {
     table_ = root.matrix("token_embeds.weight", z.vocabulary, z.width, start::normal(z.embedding_deviation));
-    for (int i = 0; i < z.layers; ++i) blocks_.emplace_back(root, z, i);
+    for (int i = 0; i < z.layers; ++i) blocks_.emplace_back(root, detail::mad_names{"encoder", "0", "1"}, z, i);
     for (int i = 0; i < 2; ++i) {
       decoder_norm_[i] = norm_parameters(root, numbered("decoder", 3 * i), z.width, true);
       decoder_[i] = projection_parameters(root, numbered("decoder", 3 * i + 1), z.width, z.width, true);
@@ -32,31 +32,12 @@ class autoencoder : public detail::named_model {
       x = detail::block_of(t, size.recompute, x, across,
                            [&b = b](tape<R, On>& on, value<R> u, across_layers<R>& a) { return b(on, u, a); });
     x = last_with_positions(t, x);
-    for (int i = 0; i < 2; ++i) x = map(t, gelu{}, decoder_[i](t, decoder_norm_[i].layer(t, x, eps)));
-    return head_(t, norm_.layer(t, x, eps));
+    for (int i = 0; i < 2; ++i) x = map(t, gelu{}, decoder_[i](t, decoder_norm_[i].layer(t, x, block::eps)));
+    return head_(t, norm_.layer(t, x, block::eps));
   }
 
  private:
-  static constexpr double eps = 1e-5;
-  struct block {  // encoder.{j}.0 is the norm, encoder.{j}.1 the layer; MLPs are layers of the list too
-    norm_parameters layer_norm, feed_norm;
-    Layer layer;
-    std::vector<swiglu> feed_forward;
-    block(const scope& s, const model_sizes& z, int i)
-        : layer_norm(at(s, z, i, 0), "0", z.width, true), layer(at(s, z, i, 0).part("1"), z.layer_sizes(i)) {
-      if (z.hidden < 1) return;
-      feed_norm = norm_parameters(at(s, z, i, 1), "0", z.width, true);
-      feed_forward.emplace_back(at(s, z, i, 1).part("1"), z.width, z.hidden, z.layers);
-    }
-    template <class R, class On>
-    value<R> operator()(tape<R, On>& t, value<R> x, across_layers<R>& across) const {
-      x = add(t, x, layer(t, layer_norm.layer(t, x, eps), across));
-      return feed_forward.empty() ? x : add(t, x, feed_forward.front()(t, feed_norm.layer(t, x, eps)));
-    }
-    static scope at(const scope& s, const model_sizes& z, int i, int second) {
-      return s.part(numbered("encoder", z.hidden > 0 ? 2 * i + second : i));
-    }
-  };
+  using block = detail::mad_block<Layer>;
   parameter table_;
   std::vector<block> blocks_;
   norm_parameters decoder_norm_[2], norm_;

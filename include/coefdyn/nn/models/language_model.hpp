@@ -45,17 +45,17 @@ class language_model : public detail::named_model {
     for (const block& b : blocks_)
       x = detail::block_of(t, size.recompute, x, across,
                            [&b = b](tape<R, On>& on, value<R> u, across_layers<R>& a) { return b(on, u, a); });
-    return norm_.rms(t, x, eps);
+    return norm_.rms(t, x, size.norm_eps);
   }
 
  private:
-  static constexpr double eps = 1e-5;
   struct block {
     norm_parameters layer_norm, feed_norm;
     Layer layer;
     std::vector<swiglu> feed_forward;  // one or none
+    double eps;
     block(const scope& s, const model_sizes& z, int i)
-        : layer_norm(s, "attn_norm", z.width, false), layer(s.part("attn"), z.layer_sizes(i)) {
+        : layer_norm(s, "attn_norm", z.width, false), layer(s.part("attn"), z.layer_sizes(i)), eps(z.norm_eps) {
       if (z.hidden < 1) return;
       feed_norm = norm_parameters(s, "mlp_norm", z.width, false);
       feed_forward.emplace_back(s.part("mlp"), z.width, z.hidden, z.layers);
