@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "models/model.hpp"
 #include "sizes.hpp"
 #include "weights.hpp"
 
@@ -15,7 +16,8 @@ namespace coefdyn::nn {
 /// Rows first .. first + count - 1 of a published tensor are rows own_first .. of a parameter; a vector has a row a number.
 struct same_rows {
   std::string published, own;
-  idx first = 0, own_first = 0, count = 0;
+  idx first = 0, own_first = 0, count = 0;  // 0: all rows of both
+  double added = 0;                         // to the published numbers: 1 where a norm is published as weight - 1
 };
 
 /// Qwen3-Next's linear attention as nn::gated_deltanet. in_proj_qkvz holds for each key head its q, its k, and the v and z of its value
@@ -50,30 +52,112 @@ inline std::vector<same_rows> qwen3_next_rows(const sizes& asked) {
 }
 
 namespace detail {
-/// f(numbers of a parameter, those of the published tensor that are the same) for every entry of the map.
+/// How a published language model names what language_model has; a name without an `own` is the same in both.
+struct published_names {
+  struct pair {
+    const char *published, *own;
+  };
+  const char *embeddings, *layers, *norm;
+  std::vector<pair> of_layer;
+};
+inline std::vector<same_rows> language_model_rows(const model_sizes& z, const published_names& names) {
+  std::vector<same_rows> out{{names.embeddings, "embeddings.weight"}, {names.norm, "norm.weight"}};
+  if (!z.tied) out.push_back({"lm_head.weight", "lm_head.weight"});
+  for (int i = 0; i < z.layers; ++i)
+    for (const auto& [published, own] : names.of_layer) {
+      const std::string number = "." + std::to_string(i) + ".";
+      out.push_back({names.layers + number + published, "layers" + number + own});
+    }
+  return out;
+}
+}  // namespace detail
+
+/// Llama as language_model<attention<>> with a hidden width, and sizes::key_heads where keys are grouped; its norms have norm_eps.
+///
+/// source  Hugging Face transformers 5.17, LlamaForCausalLM
+inline std::vector<same_rows> llama_rows(const model_sizes& z) {
+  return detail::language_model_rows(z, {"model.embed_tokens.weight",
+                                         "model.layers",
+                                         "model.norm.weight",
+                                         {{"input_layernorm.weight", "attn_norm.weight"},
+                                          {"self_attn.q_proj.weight", "attn.q_proj.weight"},
+                                          {"self_attn.k_proj.weight", "attn.k_proj.weight"},
+                                          {"self_attn.v_proj.weight", "attn.v_proj.weight"},
+                                          {"self_attn.o_proj.weight", "attn.o_proj.weight"},
+                                          {"post_attention_layernorm.weight", "mlp_norm.weight"},
+                                          {"mlp.gate_proj.weight", "mlp.gate_proj.weight"},
+                                          {"mlp.up_proj.weight", "mlp.up_proj.weight"},
+                                          {"mlp.down_proj.weight", "mlp.down_proj.weight"}}});
+}
+/// Mamba-2 as language_model<mamba2_one_norm> without an MLP; sizes::key_heads are its groups.
+///
+/// source  Hugging Face transformers 5.17, Mamba2ForCausalLM
+inline std::vector<same_rows> mamba2_rows(const model_sizes& z) {
+  return detail::language_model_rows(z, {"backbone.embeddings.weight",
+                                         "backbone.layers",
+                                         "backbone.norm_f.weight",
+                                         {{"norm.weight", "attn_norm.weight"},
+                                          {"mixer.in_proj.weight", "attn.in_proj.weight"},
+                                          {"mixer.conv1d.weight", "attn.conv1d.weight"},
+                                          {"mixer.conv1d.bias", "attn.conv1d.bias"},
+                                          {"mixer.dt_bias", "attn.dt_bias"},
+                                          {"mixer.A_log", "attn.A_log"},
+                                          {"mixer.D", "attn.D"},
+                                          {"mixer.norm.weight", "attn.norm.weight"},
+                                          {"mixer.out_proj.weight", "attn.out_proj.weight"}}});
+}
+/// xLSTM's mLSTM stack as language_model<mlstm> with a hidden width; its logits x are capped, 30 tanh(x / 30), behind the model.
+///
+/// source  Hugging Face transformers 5.17, xLSTMForCausalLM
+inline std::vector<same_rows> xlstm_rows(const model_sizes& z) {
+  return detail::language_model_rows(z, {"backbone.embeddings.weight",
+                                         "backbone.blocks",
+                                         "backbone.out_norm.weight",
+                                         {{"norm_mlstm.weight", "attn_norm.weight"},
+                                          {"mlstm_layer.q.weight", "attn.q.weight"},
+                                          {"mlstm_layer.k.weight", "attn.k.weight"},
+                                          {"mlstm_layer.v.weight", "attn.v.weight"},
+                                          {"mlstm_layer.igate_preact.weight", "attn.igate_preact.weight"},
+                                          {"mlstm_layer.igate_preact.bias", "attn.igate_preact.bias"},
+                                          {"mlstm_layer.fgate_preact.weight", "attn.fgate_preact.weight"},
+                                          {"mlstm_layer.fgate_preact.bias", "attn.fgate_preact.bias"},
+                                          {"mlstm_layer.ogate_preact.weight", "attn.ogate_preact.weight"},
+                                          {"mlstm_layer.multihead_norm.weight", "attn.multihead_norm.weight"},
+                                          {"mlstm_layer.out_proj.weight", "attn.out_proj.weight"},
+                                          {"norm_ffn.weight", "mlp_norm.weight"},
+                                          {"ffn.proj_up_gate.weight", "mlp.gate_proj.weight"},
+                                          {"ffn.proj_up.weight", "mlp.up_proj.weight"},
+                                          {"ffn.proj_down.weight", "mlp.down_proj.weight"}}});
+}
+
+namespace detail {
+/// f(numbers of a parameter, those of the published tensor that are the same, what is added to them) for every entry of the map.
 template <class W, class Find, class F>
 void each_same_rows(W& w, const std::string& path, const std::vector<same_rows>& map, Find find, F f) {
   for (const same_rows& m : map) {
     const parameter_entry* e = w.parameters()->find(path + m.own);
     if (!e) throw invalid_input(path + m.own, "a parameter of this model", "no such name");
-    const idx own_rows = e->shape[0], row = e->place.size() / own_rows;
+    const idx own_rows = e->shape[0], row = e->place.size() / own_rows, count = m.count > 0 ? m.count : own_rows;
     const auto published = find(m.published);
-    if (m.own_first + m.count > own_rows || (m.first + m.count) * row > idx(published.size()))
-      throw invalid_input(m.published, std::to_string(m.first + m.count) + " rows of " + std::to_string(row) + " numbers at least",
+    if (m.own_first + count > own_rows || (m.first + count) * row > idx(published.size()))
+      throw invalid_input(m.published, std::to_string(m.first + count) + " rows of " + std::to_string(row) + " numbers at least",
                           std::to_string(published.size()) + " numbers");
-    f(w(path + m.own).subspan(std::size_t(m.own_first * row), std::size_t(m.count * row)),
-      published.subspan(std::size_t(m.first * row), std::size_t(m.count * row)));
+    if (m.count == 0 && idx(published.size()) != own_rows * row)
+      throw invalid_input(m.published, std::to_string(own_rows * row) + " numbers", std::to_string(published.size()));
+    f(w(path + m.own).subspan(std::size_t(m.own_first * row), std::size_t(count * row)),
+      published.subspan(std::size_t(m.first * row), std::size_t(count * row)), m.added);
   }
 }
 }  // namespace detail
 
-/// Fills parameters under `path` ("layers.0.attn.") from published tensors: find(name) is the span of numbers of one, row-major.
+/// Fills parameters under `path` ("layers.0.attn.", or none of a whole model) from published tensors: find(name) is the span of numbers of
+/// one, row-major.
 ///
 /// error   invalid_input for a parameter that the model lacks, and for a published tensor that is too short, of what is then filled in part
 template <class R, class Find>
 void load_published(weights<R>& w, const std::string& path, const std::vector<same_rows>& map, Find find) {
-  detail::each_same_rows(w, path, map, find, [](auto own, auto published) {
-    for (std::size_t i = 0; i < own.size(); ++i) own[i] = static_cast<R>(published[i]);
+  detail::each_same_rows(w, path, map, find, [](auto own, auto published, double added) {
+    for (std::size_t i = 0; i < own.size(); ++i) own[i] = static_cast<R>(added == 0 ? published[i] : published[i] + added);
   });
 }
 /// The other way: fills the published tensors, which find(name) gives to write to.
@@ -81,8 +165,9 @@ void load_published(weights<R>& w, const std::string& path, const std::vector<sa
 /// error   as load_published
 template <class R, class Find>
 void store_published(const weights<R>& w, const std::string& path, const std::vector<same_rows>& map, Find find) {
-  detail::each_same_rows(w, path, map, find, [](auto own, auto published) {
-    for (std::size_t i = 0; i < own.size(); ++i) published[i] = static_cast<std::remove_cvref_t<decltype(published[i])>>(own[i]);
+  detail::each_same_rows(w, path, map, find, [](auto own, auto published, double added) {
+    for (std::size_t i = 0; i < own.size(); ++i)
+      published[i] = static_cast<std::remove_cvref_t<decltype(published[i])>>(added == 0 ? own[i] : own[i] - added);
   });
 }
 
