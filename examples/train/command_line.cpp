@@ -12,7 +12,8 @@ namespace {
 namespace fs = std::filesystem;
 using json = nlohmann::json;
 
-const std::vector<std::string> models{"language_model", "autoencoder", "paper_transformer", "paper_mamba", "paper_ssm"};
+const std::vector<std::string> models{"language_model",    "mad_language_model", "autoencoder",
+                                      "paper_transformer", "paper_mamba",        "paper_ssm"};
 
 /// "; did you mean NEAREST?", or where to look.
 std::string hint(const std::string& word, const std::vector<std::string>& words) {
@@ -158,10 +159,11 @@ void command_line::add_model_options(CLI::App& app) {
   const auto add = [&](const std::string& name, auto& to, const std::string& about) {
     return app.add_option("--" + name, to, about)->group("Model");
   };
-  add("model", asked.model, "language_model, autoencoder, paper_transformer, paper_mamba, paper_ssm");
+  add("model", asked.model, "language_model, mad_language_model, autoencoder, paper_transformer, paper_mamba, paper_ssm");
   add("dim", z.width, "width of the activations"), add("layers", z.layers, "");
   add("hidden", z.hidden, "of the MLP in a block; 0: none");
   add("positions", asked.positions, "1: learned positions"), add("tied", z.tied, "1: logits by the embeddings");
+  add("pads-in-mean", asked.pads_in_mean, "of models with one row of logits a sequence: 1: count, 0: do not; -1: as published");
   add("gated", z.gated, "1: gates of paper_transformer"), add("dropout", z.dropout, "of the paper_ models");
   add("recompute", z.recompute, "1: a block's activations are made again, not kept");
   nn::each_layer_size(z.layer, [&](const std::string& name, auto& to) { sizes_[name] = add(dashed(name), to, about_size(name)); });
@@ -173,6 +175,7 @@ void command_line::add_training_options(CLI::App& app) {
   };
   add("steps", t.rate.steps, ""), add("batch", t.batch, "sequences"), add("accumulate", t.accumulate, "batches a step");
   add("rate", t.rate.rate, "the largest learning rate"), add("least-rate", t.rate.least, "of the last step; -1: a tenth");
+  add("ssm-rate", asked.ssm_rate, "of S4's and S4D's dynamics, which then do not decay; -1: as all else");
   add("warmup", t.rate.warmup, "steps; -1: 100, or a tenth of all");
   add("decay", t.optimiser.decay, "of weights"), add("clip", t.optimiser.clip, "the gradients' largest norm; 0: none");
   add("beta2", t.optimiser.beta2, "of AdamW");
@@ -205,6 +208,7 @@ void command_line::settle(const known_task& known) {
   layer = layer_of(asked.layer, !asked.include.empty());
   settle_model(known);
   settle_sizes();
+  settle_ssm_rate();
   train::check(asked.training);
   auto& r = asked.training.rate;
   if (r.warmup < 0) r.warmup = std::min(100L, r.steps / 10);
@@ -225,9 +229,22 @@ void command_line::settle_model(const known_task& known) {
   if (asked.model.empty()) asked.model = known.model;
   if (std::find(models.begin(), models.end(), asked.model) == models.end())
     throw usage_error("no model is called " + asked.model + hint(asked.model, models));
+  if (asked.pads_in_mean < -1 || asked.pads_in_mean > 1)
+    throw usage_error("--pads-in-mean: expected 1, 0 or -1, given " + std::to_string(asked.pads_in_mean) + ".");
+  using enum nn::pooled_over;
+  asked.size.mean = asked.pads_in_mean < 0 ? as_published : asked.pads_in_mean == 0 ? own_tokens : all_tokens;
   if (known.labels == tasks::labels::one_a_sequence && !asked.model.starts_with("paper_"))
     throw usage_error("--model: " + asked.task + " has one target a sequence, and " + asked.model +
                       " has logits for every token; write paper_transformer.");
+}
+/// Of layers given as text the optimiser itself says whether they have such parameters.
+void command_line::settle_ssm_rate() {
+  if (asked.ssm_rate == -1) return;
+  const double rate = asked.training.rate.rate;
+  if (!(asked.ssm_rate > 0 && rate > 0)) throw usage_error("--ssm-rate: expected a number above 0, beside a --rate above 0, or -1.");
+  if (!layer.has_dynamics && layer.name != layer.type)
+    throw usage_error("--ssm-rate: expected a layer whose state space has a rate of its own (s4, s4d), given " + layer.name + ".");
+  asked.training.optimiser.dynamics_share = asked.ssm_rate / rate;
 }
 /// What the layer's paper has, but for what was said.
 void command_line::settle_sizes() {

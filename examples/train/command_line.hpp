@@ -26,6 +26,8 @@ struct request {
   std::string device = "cpu", model, include, out, resume;
   nn::model_sizes size;
   train::settings training;
+  double ssm_rate = -1;
+  int pads_in_mean = -1;
   bool positions = false, full = false, overwrite = false;
   idx spectrum_sequences = 16;
   long checkpoint_every = 0;
@@ -60,6 +62,7 @@ class command_line {
   void settle_device();
   void settle_model(const known_task& known);
   void settle_sizes();
+  void settle_ssm_rate();
 
   std::vector<std::string> arguments_, options_;
   std::map<std::string, CLI::Option*> sizes_;

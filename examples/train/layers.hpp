@@ -12,6 +12,7 @@ struct known_layer {
   std::string about;
   void (*published)(coefdyn::nn::sizes&) = nullptr;  // what the papers have where it is not width / heads; or none
   bool has_heads = true;
+  bool has_dynamics = false;  // parameters that --ssm-rate is for
 };
 const std::vector<known_layer>& known_layers();
 

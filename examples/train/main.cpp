@@ -71,6 +71,7 @@ json settings_json(const command_line& line, const unit& u, const nn::model_size
             {"accumulate", t.accumulate},
             {"rate", t.rate.rate},
             {"least_rate", t.rate.least},
+            {"ssm_rate", line.asked.ssm_rate},
             {"warmup", t.rate.warmup},
             {"betas", {t.optimiser.beta1, t.optimiser.beta2}},
             {"eps", t.optimiser.eps},

@@ -28,6 +28,9 @@ refused 'there is no option --stesp; did you mean --steps?' mqar deltanet --stes
 refused 'width: expected a multiple of the 3 heads, given 64' mqar deltanet --heads 3
 refused 'steps: expected at least 1, given 0' mqar deltanet --steps 0
 refused 'vocabulary: expected twice the pairs and 2 at least, given 64' mqar deltanet --pairs 40
+refused '--ssm-rate: expected a layer whose state space has a rate of its own (s4, s4d), given deltanet.' mqar deltanet --ssm-rate 0.001
+refused '--ssm-rate: expected a number above 0, beside a --rate above 0, or -1.' mqar s4 --ssm-rate 0
+refused '--pads-in-mean: expected 1, 0 or -1, given 2.' mqar deltanet --pads-in-mean 2
 export CUDACXX=/absent/nvcc
 refused '--device cuda: expected nvcc at CUDACXX, and no program is at /absent/nvcc.' mqar deltanet --device cuda
 if ! nvidia-smi -L > /dev/null 2>&1; then
