@@ -22,6 +22,7 @@ void calls() __attribute__((weak));
 void fast_calls() __attribute__((weak));
 void steps() __attribute__((weak));
 void walks() __attribute__((weak));
+void walk_gradients() __attribute__((weak));
 void spectra() __attribute__((weak));
 void kernels() __attribute__((weak));
 void delta_rules() __attribute__((weak));
@@ -66,6 +67,7 @@ int main(int count, char** arguments) {
                {"fast_calls", fast_calls},
                {"step", steps},
                {"walk", walks},
+               {"walk_gradients", walk_gradients},
                {"spectrum", spectra},
                {"kernels", kernels},
                {"delta", delta_rules},

@@ -11,10 +11,7 @@ struct walk_kernel_under_test {
   template <class M, class R, class X>
   static constexpr bool has = cuda::small::walk_plan<M, R, X>::exists;
   template <class M, class R, class X>
-  struct plan : cuda::small::walk_plan<M, R, X> {
-    using cuda::small::walk_plan<M, R, X>::walk_plan;
-    bool fits() const { return this->serves(); }
-  };
+  using plan = cuda::small::walk_plan<M, R, X>;
   static const std::vector<config>& sizes() {
     static const std::vector<config> all = {
         {"16 x 16, T130", 2, 130, 16, 16, true, false, {}, 0}, {"32 x 32, T65", 2, 65, 32, 32, true, false, {}, 0},

@@ -56,6 +56,9 @@ constexpr bool has_flash = is_scalar_family<M> && !traits<M>::has_feature && !nu
 /// step.cuh: up to 8 tokens with a state, float arithmetic.
 template <class M>
 constexpr bool has_step = traits<M>::linear && traits<M>::structured;
+/// walk_backward.cuh: the gradients of whole sequences of a small real state that nothing turns, float arithmetic.
+template <class M>
+constexpr bool has_walk_backward = has_step<M> && !traits<M>::complex_state && traits<M>::structure.turns == turning::none;
 /// scan.cuh: diagonal evolutions over states of few columns; float arithmetic.
 template <class M>
 constexpr bool has_scan =

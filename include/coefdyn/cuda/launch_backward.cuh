@@ -179,6 +179,8 @@ struct backward_call {
     static constexpr bool admits = Plan::exists && Plan::gives_gradients;
     template <gradient_plan<Form, X, Call> Plan>
     bool operator()(const Plan& p) const {
+      if constexpr (requires { p.gradients_fit(); })
+        if (!p.gradients_fit()) return false;
       return any || p.takes_gradients(call, coefdyn::detail::repeats(call.g, typename X::needs{}));
     }
   };

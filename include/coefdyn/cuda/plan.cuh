@@ -29,7 +29,8 @@ concept plan = std::constructible_from<P, Form, const X&, const extents&, idx> &
                  { p.name() } -> std::same_as<std::string>;
                  p.run(stream, x, y, c, memory, memory);  // workspace, kept or null
                };
-/// One whose kernels have a backward pass: `Plan::gives_gradients`. Call: generic::backward_call.
+/// One whose kernels have a backward pass: `Plan::gives_gradients`. Call: generic::backward_call. `gradients_fit()`, where there is one:
+/// whether the backward pass, too, serves the sizes.
 template <class P, class Form, class X, class Call>
 concept gradient_plan = std::constructible_from<P, Form, const X&, const extents&, idx> &&
                         requires(const P& p, const X& x, const Call& call, cudaStream_t stream, std::byte* memory, tensor y, bool is) {

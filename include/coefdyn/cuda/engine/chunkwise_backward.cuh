@@ -21,26 +21,29 @@ __device__ void bonus_backward(const Frame& reads, const operands<M, R>& o, cons
     dq += own * dp[i] * o.bonus[i * o.ln + c];
   });
 }
+/// The gradients d of operands o at micro-step l of token i, as `raise` takes them.
+template <class M, class R>
+__device__ __forceinline__ row_gradient<R> row_gradient_of(const operands<M, R>& o, const operands<M, R>& d, int i, int l) {
+  using O = operands<M, R>;
+  const int r = i * O::micro + l;
+  return {d.K + r * d.ln,
+          O::corrects ? d.row + r * d.ln : nullptr,
+          O::corrects && !O::tied ? d.col + r * d.ln : nullptr,
+          d.V + r * d.le,
+          O::has_decays ? d.g + r * d.decay_width() : nullptr,
+          O::turns ? d.co + r * (d.n / 2) : nullptr,
+          O::corrects ? d.s[r] : R(0),
+          d.b[r],
+          O::before ? d.bonus + i * d.ln : nullptr,
+          o.b[r],
+          traits<M>::stabilised ? o.shift[i] : R(1),
+          false};
+}
 /// Operands' gradients of a chunk to the streams' frame, tokens from `to`.
 template <class M, class R, class X>
 __device__ __noinline__ void raise_chunk(const chunk_source<M, R, X>& f, const operands<M, R>& d, const gradient_frames<M, R, X>& grads,
                                          idx position, idx to) {
-  using O = operands<M, R>;
-  raise(f.in, f.o.tokens, position, grads.state, to, [&](int i, int l) {
-    const int r = i * O::micro + l;
-    return row_gradient<R>{d.K + r * d.ln,
-                           O::corrects ? d.row + r * d.ln : nullptr,
-                           O::corrects && !O::tied ? d.col + r * d.ln : nullptr,
-                           d.V + r * d.le,
-                           O::has_decays ? d.g + r * d.decay_width() : nullptr,
-                           O::turns ? d.co + r * (d.n / 2) : nullptr,
-                           O::corrects ? d.s[r] : R(0),
-                           d.b[r],
-                           O::before ? d.bonus + i * d.ln : nullptr,
-                           f.o.b[r],
-                           traits<M>::stabilised ? f.o.shift[i] : R(1),
-                           false};
-  });
+  raise(f.in, f.o.tokens, position, grads.state, to, [&](int i, int l) { return row_gradient_of<M>(f.o, d, i, l); });
 }
 /// dY (rows, le) from the caller's dy and the read's numerators Y; the normalization's own streams get theirs.
 template <class M, class R, class X, class Call, class Maximum>

@@ -42,11 +42,12 @@ template <class F>
 __device__ __forceinline__ void each_unsynced(int count, F f) {
   for (int i = int(threadIdx.x); i < count; i += int(blockDim.x)) f(i);
 }
-/// f(r, c) for r < rows, c < columns: warps take rows, lanes columns.
+/// f(r, c) for r < rows, c < columns: warps take rows, lanes columns; of narrow rows a warp takes two or four.
 template <class F>
 __device__ __forceinline__ void each2_unsynced(int rows, int columns, F f) {
-  for (int r = int(threadIdx.x) / 32; r < rows; r += int(blockDim.x) / 32)
-    for (int c = int(threadIdx.x) % 32; c < columns; c += 32) f(r, c);
+  const int shift = columns > 16 ? 5 : columns > 8 ? 4 : 3, across = 1 << shift;
+  for (int r = int(threadIdx.x) >> shift; r < rows; r += int(blockDim.x) >> shift)
+    for (int c = int(threadIdx.x) & (across - 1); c < columns; c += across) f(r, c);
 }
 template <class F>
 __device__ __forceinline__ void each2(int rows, int columns, F f) {
@@ -57,24 +58,31 @@ template <class T>
 __device__ void clear(T* p, int count) {
   each(count, [&](int i) { p[i] = T{}; });
 }
+/// Sums over groups of 8, 16 or 32 lanes, in all of them.
 template <class R>
-__device__ R warp_sum(R x) {
-  for (int lane = 16; lane > 0; lane /= 2) x += __shfl_xor_sync(~0u, x, lane);
+__device__ R warp_sum(R x, int across = 32) {
+  if (across > 16) x += __shfl_xor_sync(~0u, x, 16);
+  if (across > 8) x += __shfl_xor_sync(~0u, x, 8);
+  for (int lane = 4; lane > 0; lane /= 2) x += __shfl_xor_sync(~0u, x, lane);
   return x;
 }
 template <class R>
-__device__ complex<R> warp_sum(complex<R> x) {
-  return {warp_sum(x.re), warp_sum(x.im)};
+__device__ complex<R> warp_sum(complex<R> x, int across = 32) {
+  return {warp_sum(x.re, across), warp_sum(x.im, across)};
 }
-/// out(i, sum over k < length of term(i, k)): a warp has an item, in a fixed order.
+/// out(i, sum over k < length of term(i, k)): a warp has an item, or two or four short ones, in a fixed order.
 template <class Term, class Out>
 __device__ __forceinline__ void each_sum(int count, int length, Term term, Out out) {
   using R = std::remove_cvref_t<decltype(term(0, 0))>;
-  for (int i = int(threadIdx.x) / 32; i < count; i += int(blockDim.x) / 32) {
+  const int shift = length > 16 ? 5 : length > 8 ? 4 : 3, across = 1 << shift;
+  const int lane = int(threadIdx.x) % 32, first = lane & (across - 1);
+  for (int i0 = int(threadIdx.x) / 32 * (32 >> shift); i0 < count; i0 += int(blockDim.x) >> shift) {
+    const int i = i0 + (lane >> shift);
     R sum{};
-    for (int k = int(threadIdx.x) % 32; k < length; k += 32) sum += term(i, k);
-    sum = warp_sum(sum);
-    if (threadIdx.x % 32 == 0) out(i, sum);
+    if (i < count)
+      for (int k = first; k < length; k += across) sum += term(i, k);
+    sum = warp_sum(sum, across);
+    if (first == 0 && i < count) out(i, sum);
   }
   __syncthreads();
 }

@@ -2,7 +2,9 @@
 #pragma once
 #include "../engine/plan.cuh"
 #include "../kernels.hpp"
+#include "../plan.cuh"
 #include "step_kernel.cuh"
+#include "walk_backward.cuh"
 
 /// The plans of the step kernel: a few tokens of any state, and whole sequences of a small one.
 namespace coefdyn::cuda::small {
@@ -52,16 +54,31 @@ struct walk_plan : step_engine<M, R, X> {
   using step_engine<M, R, X>::e, step_engine<M, R, X>::longest;
   template <class Form>
   walk_plan(Form, const X&, const extents& e_, idx longest_) : step_engine<M, R, X>(e_, longest_) {}
+  static constexpr bool gives_gradients = walk_backward<M, R, X>::exists;
   std::string name() const { return "walk"; }
-  bool fits() const { return (slow_in_chunks || longest <= longest_scalar_walk) && serves(); }
-  /// Whether it could run, the faster or not.
-  bool serves() const { return longest > 0 && e.d <= walk_tile::columns && tile_fits<M, R, X, walk_tile>(e); }
+  bool fits() const { return longest > 0 && e.d <= walk_tile::columns && tile_fits<M, R, X, walk_tile>(e); }
+  /// Where it is the faster.
+  template <class Y, class Carry>
+  bool takes(const Y&, const Carry&) const {
+    return slow_in_chunks || longest <= longest_scalar_walk;
+  }
   template <class Y, class Carry>
   void run(cudaStream_t stream, const X& x, const Y& y, const Carry& c, std::byte*, std::byte*) const {
     this->template run_tile<walk_tile>(stream, x, y, c, step_window<M, R, X, walk_tile>(e, longest < walk_window ? longest : walk_window));
   }
+  bool gradients_fit() const { return backward().fits(); }
+  template <class Call>
+  bool takes_gradients(const Call&, bool repeats) const {
+    return !repeats;
+  }
+  idx backward_bytes(bool) const { return backward().bytes(); }
+  template <class Call>
+  void run_backward(cudaStream_t stream, const X& x, const Call& call, std::byte* ws, const std::byte*, tensor) const {
+    backward().run(stream, x, call, ws);
+  }
 
  private:
+  walk_backward<M, R, X> backward() const { return {e, longest}; }
   static constexpr bool slow_in_chunks =
       traits<M>::structure.decay == decaying::channel || traits<M>::structure.correction != rank_one::none;
 };
