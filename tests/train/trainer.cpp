@@ -191,7 +191,9 @@ TEST_CASE("settings out of range are refused by name") {
   train::settings s = few(3);
   s.batch = 0;
   CHECK_THROWS_WITH_AS(learner(sizes(8), s), "coefdyn: batch: expected at least 1, given 0", invalid_input);
-  s.batch = 1, s.recorded = true;
+  s.batch = 1, s.report_every = 0;
+  CHECK_THROWS_WITH_AS(learner(sizes(8), s), "coefdyn: report_every: expected at least 1, given 0", invalid_input);
+  s.report_every = 1, s.recorded = true;
   CHECK_THROWS_WITH_AS(learner(sizes(8), s), "coefdyn: recorded: expected a GPU, which runs recorded steps, given the CPU", invalid_input);
   s.recorded = false, s.bf16 = true;
   CHECK_THROWS_WITH_AS(learner(sizes(8), s), "coefdyn: bf16: expected a GPU and weights in float, given another training", invalid_input);

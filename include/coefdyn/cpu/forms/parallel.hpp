@@ -123,12 +123,12 @@ struct parallel_head {
   /// x (rows, columns), which belongs to weights of tile k, times what their draws say; of the tile's own, those at or before the read.
   void drop_weights(int rows_q, int columns, idx k, bool own, R* x) const {
     if (!draws.given()) return;
-    run_on(t.machine.where(), [&] {
+    run_on(t.machine.where(), [&, draws_ = draws, stream = *draws.drop.draws] {  // copies, which no row can be
       for (int i = 0; i < rows_q / traits_::micro; ++i) {
         R* const row = x + idx(read_row<M>(i)) * columns;
-        const std::uint64_t first = draws.word(i, k * length * traits_::micro);
+        const std::uint64_t first = draws_.word(i, k * length * traits_::micro);
         by_channel(own ? (i + 1) * traits_::micro : columns, row,
-                   [&](int c) { return draws.factor_at(first + std::uint64_t(c)) * row[c]; });
+                   [&](int c) { return draws_.factor_at(stream, first + std::uint64_t(c)) * row[c]; });
       }
     });
   }

@@ -84,7 +84,9 @@ struct parallel_block {
       });
   }
   /// What the weight of read row i is multiplied by where it meets row j of tile k.
-  __device__ R kept(int i, int j, idx k) const { return draws.factor_at(draws.word(i / traits_::micro, k * length * traits_::micro + j)); }
+  __device__ R kept(int i, int j, idx k) const {
+    return draws.factor_at(*draws.drop.draws, draws.word(i / traits_::micro, k * length * traits_::micro + j));
+  }
   /// The same as P::nn(Z, V) of weights that are dropped: their sums, V's last column, are those of all.
   __device__ __noinline__ void add_dropped(int rows, int columns, idx k, const R* V) const {
     if constexpr (traits_::needs_sum)
