@@ -28,6 +28,17 @@ TEST_CASE("dropped weights of packed sequences: words count from the first row o
   masks_the_weights(s);
   same_bits(s);
 }
+TEST_CASE("dropped weights of a part of a batch are those of the whole") {
+  using M = mixers::linear_attention_elu1;
+  subject<M, double> whole(3, 20, 2, 1, 4, 3, 5), part(1, 20, 2, 1, 4, 3, 6);
+  const auto take_last = [](auto& to, const auto& from) {
+    for (std::size_t i = 0; i < to.size(); ++i) to[i] = from[2 * to.size() + i];
+  };
+  take_last(part.numbers.q, whole.numbers.q), take_last(part.numbers.k, whole.numbers.k), take_last(part.numbers.v, whole.numbers.v);
+  const random_stream draws(3, 102, 1, 0);
+  const auto all = whole.y({0.3, &draws}), last = part.y({0.3, &draws, 2});
+  CHECK(std::equal(last.begin(), last.end(), all.begin() + std::ptrdiff_t(2 * last.size())));
+}
 TEST_CASE("dropped weights: the mean over masks is what is not dropped") {
   subject<mixers::softmax_attention, double> s(1, 9, 1, 1, 4, 3, 10);
   const auto whole = s.y({});
