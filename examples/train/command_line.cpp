@@ -195,6 +195,7 @@ void command_line::add_command_options(CLI::App& app) {
   add("overwrite", asked.overwrite, "1: over an unfinished training");
   add("checkpoint-every", asked.checkpoint_every, "steps; 0: at the end, and after Ctrl-C");
   add("spectrum-sequences", asked.spectrum_sequences, "of the test whose spectra are counted; 0: none");
+  add("coefficient-sequences", asked.coefficient_sequences, "of the test whose coefficients near 0 are counted; 0: none");
   add("full", asked.full, "1: the papers' sizes");
 }
 
@@ -213,8 +214,8 @@ void command_line::settle(const known_task& known) {
   auto& r = asked.training.rate;
   if (r.warmup < 0) r.warmup = std::min(100L, r.steps / 10);
   if (r.least < 0) r.least = r.rate / 10;
-  if (asked.checkpoint_every < 0 || asked.spectrum_sequences < 0)
-    throw usage_error("--checkpoint-every and --spectrum-sequences: expected 0 or more.");
+  if (asked.checkpoint_every < 0 || asked.spectrum_sequences < 0 || asked.coefficient_sequences < 0)
+    throw usage_error("--checkpoint-every, --spectrum-sequences and --coefficient-sequences: expected 0 or more.");
   if (!asked.resume.empty()) asked.out = asked.resume;
   else if (asked.out.empty()) asked.out = std::string(TRAIN_OUT) + "/" + asked.task + "-" + file_name(asked.layer);
 }

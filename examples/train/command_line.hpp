@@ -29,7 +29,7 @@ struct request {
   double ssm_rate = -1;
   int pads_in_mean = -1;
   bool positions = false, full = false, overwrite = false;
-  idx spectrum_sequences = 16;
+  idx spectrum_sequences = 16, coefficient_sequences = 0;
   long checkpoint_every = 0;
 };
 

@@ -2,9 +2,12 @@
 #include "compile.hpp"
 
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -58,6 +61,20 @@ bool ninja(const fs::path& folder) {
   if (WIFEXITED(status) && WEXITSTATUS(status) == 127) throw std::runtime_error("ninja is missing (Debian: ninja-build).");
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
+/// While it lives, other processes that want the same unit wait.
+class alone_in {
+ public:
+  explicit alone_in(const fs::path& folder) : file_(open((folder / "lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666)) {
+    while (flock(file_, LOCK_EX) != 0 && errno == EINTR) {
+    }
+  }
+  alone_in(const alone_in&) = delete;
+  alone_in& operator=(const alone_in&) = delete;
+  ~alone_in() { close(file_); }
+
+ private:
+  int file_;
+};
 /// The library's own sentence, or else the compiler's first error.
 std::string reason_in(const fs::path& log) {
   std::ifstream in(log);
@@ -75,6 +92,7 @@ const unit& compiled(const unit_source& s) {
   const std::string text = text_of(s);
   const fs::path folder = fs::path(TRAIN_UNITS) / hash_of(text);
   fs::create_directories(folder);
+  const alone_in here(folder);
   write_if_changed(folder / (s.card.nvcc.empty() ? "unit.cpp" : "unit.cu"), text);
   write_if_changed(folder / "build.ninja", ninja_file(s.card));
   if (!ninja(folder))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <coefdyn/nn/layer.hpp>
+#include <coefdyn/spectrum/coefficients.hpp>
 #include <coefdyn/spectrum/eigenvalues.hpp>
 #include <coefdyn/train/checkpoint.hpp>
 
@@ -38,6 +39,15 @@ layer_spectrum spectrum_of(const X& x) {
   out.is_degree_one_part = report.is_degree_one_part;
   return out;
 }
+template <class X>
+double near_zero_share_of(const X& x) {
+  spectrum::coefficients<X> alpha(x);
+  const coefdyn::extents& e = alpha.size();
+  double sum = 0;
+  for (idx s = 0; s < e.sequences; ++s)
+    for (int h = 0; h < e.readers; ++h) sum += alpha.near_zero_share(s, h);
+  return sum / double(e.sequences * e.readers);  // all of one length
+}
 
 /// A layer as it is, any other type as the mixer of one.
 template <class T>
@@ -68,15 +78,24 @@ class training_of final : public training {
   notes load(const std::string& checkpoint) override { return load_checkpoint(checkpoint, trainer_); }
   std::vector<layer_spectrum> spectra(const tasks::batch& b) override {
     std::vector<layer_spectrum> out;
-    const nn::weights<float>& w = nn::on_host(trainer_.w);
-    nn::tape<float> t(w, nullptr, trainer_.s.threads);
-    t.watch<streams>([&](const streams& x) { out.push_back(spectrum_of(x)); });
-    t.begin();
-    trainer_.model(t, nn::token_ids{b.inputs.data(), b.rows, b.length});
+    watch(b, [&](const streams& x) { out.push_back(spectrum_of(x)); });
+    return out;
+  }
+  std::vector<double> near_zero_shares(const tasks::batch& b) override {
+    std::vector<double> out;
+    watch(b, [&](const streams& x) { out.push_back(near_zero_share_of(x)); });
     return out;
   }
 
  private:
+  /// see(x) for every layer's streams on a batch.
+  void watch(const tasks::batch& b, const std::function<void(const streams&)>& see) {
+    const nn::weights<float>& w = nn::on_host(trainer_.w);
+    nn::tape<float> t(w, nullptr, trainer_.s.threads);
+    t.watch<streams>(see);
+    t.begin();
+    trainer_.model(t, nn::token_ids{b.inputs.data(), b.rows, b.length});
+  }
   train::trainer<Model, float, On> trainer_;
 };
 template <class Model, tasks::labels Labels, class On = coefdyn::device::cpu<coefdyn::openmp>>

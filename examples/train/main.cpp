@@ -123,22 +123,26 @@ class session {
     compiling_ = since(begun);
     const auto model = unit_->make(sizes_, asked_.training);
     parameters_ = model->parameters();
-    if (asked_.spectrum_sequences > 0) to_.before = model->spectra(test_batch());  // also of a training that goes on: starts are repeatable
+    look(*model, to_.before, near_zero_before_);  // also at a training that goes on: starts are repeatable
     if (!asked_.resume.empty()) go_on(*model);
     fs::create_directories(asked_.out);
     std::printf("%s: %s; %ld parameters; %.0f s of compiling\n", asked_.model.c_str(), unit_->mixer.c_str(), long(parameters_), compiling_);
     const auto start = std::chrono::steady_clock::now();
     const train::outcome out = fit(*model);
     seconds_ = since(start), step_bytes_ = model->step_bytes();
-    if (asked_.spectrum_sequences > 0) to_.after = model->spectra(test_batch());
+    look(*model, to_.after, near_zero_after_);
     return finish(out);
   }
 
  private:
-  tasks::batch test_batch() const {
+  void look(training& model, std::vector<layer_spectrum>& spectra, std::vector<double>& near_zero) const {
+    if (asked_.spectrum_sequences > 0) spectra = model.spectra(test_batch(asked_.spectrum_sequences));
+    if (asked_.coefficient_sequences > 0) near_zero = model.near_zero_shares(test_batch(asked_.coefficient_sequences));
+  }
+  tasks::batch test_batch(idx sequences) const {
     const auto take = [&](const auto& t) {
       std::vector<idx> indices;
-      for (idx i = 0; i < std::min(asked_.spectrum_sequences, t.size(tasks::split::test)); ++i) indices.push_back(i);
+      for (idx i = 0; i < std::min(sequences, t.size(tasks::split::test)); ++i) indices.push_back(i);
       return tasks::make_batch(t, tasks::split::test, indices);
     };
     return task_.by_token ? take(*task_.by_token) : take(*task_.by_sequence);
@@ -194,6 +198,7 @@ class session {
         {"seconds_of_compiling", compiling_},
         {"tokens_per_second", tokens_per_second_},
         {"bytes_of_a_step", step_bytes_},
+        {"near_zero_shares", {{"before", near_zero_before_}, {"after", near_zero_after_}}},
         {"first_step",
          first_}}.dump();
   }
@@ -208,6 +213,7 @@ class session {
   idx parameters_ = 0;
   std::size_t step_bytes_ = 0;
   long first_ = 0;
+  std::vector<double> near_zero_before_, near_zero_after_;  // of the layers
   double compiling_ = 0, seconds_ = 0, tokens_per_second_ = 0;
 };
 

@@ -83,6 +83,8 @@ class training {
   virtual notes load(const std::string& checkpoint) = 0;
   /// Of every layer, on a batch.
   virtual std::vector<layer_spectrum> spectra(const tasks::batch& b) = 0;
+  /// Of every layer, the share of |alpha_{i,j}| <= 1e-3 among all j <= i, over its heads and the sequences of a batch.
+  virtual std::vector<double> near_zero_shares(const tasks::batch& b) = 0;
 };
 struct unit {
   std::string mixer;  // its policies

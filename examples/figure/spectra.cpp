@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+#include <coefdyn/spectrum/histogram.hpp>
+#include <coefdyn/spectrum/pictures/histograms.hpp>
+
+#include "figures.hpp"
+
+namespace figures {
+namespace {
+namespace pictures = coefdyn::pictures;
+namespace spectrum = coefdyn::spectrum;
+using words = std::vector<std::string>;
+
+words together(words a, const words& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+/// A panel: a model on a task, and the layer that is shown.
+struct shown_run {
+  run made;
+  std::string model, task;
+  std::size_t layer;
+};
+struct spectra_figure {
+  std::string title, settings, note;
+  std::size_t across;
+  std::vector<shown_run> runs;
+};
+
+/// Means and deviations of one quantity in the shown layer's first head, at the start or trained.
+void take(const json& figures, const shown_run& r, const char* when, const char* quantity, std::vector<double>& mean,
+          std::vector<double>& deviation) {
+  const json& head = figures.at("spectrum").at(when).at(r.layer).at("heads").at(0);
+  mean = head.at(quantity).get<std::vector<double>>();
+  deviation = head.at(std::string(quantity) + "_deviation").get<std::vector<double>>();
+}
+pictures::figure picture(const spectra_figure& f, const std::vector<json>& results, const char* quantity) {
+  std::vector<spectrum::bar_panel> panels;
+  for (std::size_t i = 0; i < f.runs.size(); ++i) {
+    const shown_run& r = f.runs[i];
+    spectrum::bar_panel p;
+    p.title = r.model + ", " + r.task + ": accuracy " + fixed(results[i].at("accuracy").get<double>(), 2);
+    take(results[i], r, "before", quantity, p.before, p.before_deviation);
+    take(results[i], r, "after", quantity, p.after, p.after_deviation);
+    panels.push_back(p);
+  }
+  const bool radius = std::string(quantity) == "radius";
+  const std::span<const double> edges = radius ? std::span<const double>(spectrum::radius_edges) : spectrum::phase_edges;
+  pictures::figure out = spectrum::histogram_figure(edges, panels, radius ? "|eigenvalue|" : "phase", radius ? "" : "°");
+  out.title = f.title + (radius ? ": radius" : ": phase"), out.settings = f.settings, out.note = f.note;
+  out.across = f.across, out.width = pictures::page_width;
+  for (pictures::panel& p : out.panels) p.height = 1.9;
+  return out;
+}
+table table_of(const spectra_figure& f, const std::vector<json>& results) {
+  table t{{"task", "model", "accuracy", "steps", "layer", "head", "when"}, {}};
+  const std::span<const double> edges(spectrum::radius_edges);
+  for (std::size_t bin = 0; bin + 1 < edges.size(); ++bin) {
+    const bool last = bin + 2 == edges.size();
+    t.columns.push_back(last ? ">100" : fixed(edges[bin], 1) + "-" + fixed(edges[bin + 1], 1));
+  }
+  for (std::size_t i = 0; i < f.runs.size(); ++i)
+    for (const char* when : {"before", "after"}) {
+      const json& layers = results[i].at("spectrum").at(when);
+      for (std::size_t l = 0; l < layers.size(); ++l)
+        for (const json& head : layers[l].at("heads")) {
+          std::vector<std::string> row{f.runs[i].task,
+                                       f.runs[i].model,
+                                       fixed(results[i].at("accuracy").get<double>(), 3),
+                                       std::to_string(results[i].at("steps").get<long>()),
+                                       std::to_string(l),
+                                       head.at("head").get<std::string>(),
+                                       when == std::string("before") ? "start" : "trained"};
+          for (const json& share : head.at("radius")) row.push_back(fixed(share.get<double>(), 1));
+          t.rows.push_back(row);
+        }
+    }
+  return t;
+}
+void make(spectra_figure f, const fs::path& folder, const options& o) {
+  keep_asked(f.runs, o);
+  std::vector<run> runs;
+  for (const shown_run& r : f.runs) runs.push_back(r.made);
+  const std::vector<json> results = results_of(runs, folder, o);
+  json all{{"title", f.title}, {"settings", f.settings}, {"note", f.note}, {"runs", json::array()}};
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    json figures = results[i];
+    figures.erase("curve");
+    all["runs"].push_back({{"model", f.runs[i].model},
+                           {"task", f.runs[i].task},
+                           {"last", read_json(folder / folder_name(runs[i]) / "finished.json")},
+                           {"figures", figures}});
+  }
+  write_table(folder, table_of(f, results), all);
+  draw(folder, "radius", picture(f, results, "radius"));
+  draw(folder, "phase", picture(f, results, "phase"));
+}
+
+struct a_model {
+  std::string name;
+  words layer_and_model;
+  std::string rate;
+};
+const std::string norm_layer =
+    "nn::paper_attention<mixers::norm_attention_elu1<psi::softplus, normalization::offset::yes>, nn::convolution::yes>";
+/// As arXiv:2510.09379 has them on MQAR and ListOps.
+const std::vector<a_model>& models() {
+  static const std::vector<a_model> all{
+      {"softmax", {"paper_softmax", "--model", "paper_transformer", "--positions", "1"}, "0.002"},
+      {"linear", {"paper_linear", "--model", "paper_transformer"}, "0.002"},
+      {"norm (softplus)", {norm_layer, "--model", "paper_transformer"}, "0.002"},
+      {"Mamba-2", {"paper_ssd", "--model", "paper_mamba"}, "0.002"},
+      {"LRU", {"lru", "--model", "paper_ssm"}, "0.002"},
+      {"S4", {"s4", "--model", "paper_ssm"}, "0.002"},
+  };
+  return all;
+}
+const std::string over_sequences =
+    "Light: at the start; dark: trained. Bars and caps: mean and standard deviation over 32 test sequences. Bins (lower, upper].";
+}  // namespace
+
+void spectra_of_models(const fs::path& folder, const options& o) {
+  constexpr long aim = 1000, own = 500;
+  const long steps = steps_of(o, own);
+  spectra_figure f;
+  f.title = "P2-1 small: eigenvalues of six models on two tasks";
+  f.settings =
+      "D 64, 2 layers, 2 heads, MLP 128, " + cut_text(steps, aim) +
+      " of AdamW, rate 0.002, decay 0.1, seed 1; MQAR: T 32, 4 pairs of 64 tokens, batch 64; ListOps: length 10 to 60, depth 5, batch "
+      "32. The last layer, its first head (LRU, S4: all modes).";
+  f.note = over_sequences + " Left out: pooled CIFAR, IMDB and text, which `./run train` does not have.";
+  f.across = 2;
+  for (const a_model& m : models())
+    for (const std::string task : {"mqar", "listops"}) {
+      words settings{task};
+      settings = together(settings, m.layer_and_model);
+      settings = together(settings, {"--steps", std::to_string(steps), "--rate", m.rate, "--batch", task == "mqar" ? "64" : "32",
+                                     "--evaluate-every", "250", "--spectrum-sequences", "32"});
+      f.runs.push_back({{m.name + " on " + task, settings}, m.name, task == "mqar" ? "MQAR" : "ListOps", 1});
+    }
+  make(f, folder, o);
+}
+
+void spectra_of_one_layer(const fs::path& folder, const options& o) {
+  constexpr long aim = 2000, own = 1000;
+  const long steps = steps_of(o, own);
+  spectra_figure f;
+  f.title = "P2-3 small: eigenvalues of one layer, with and without convolution, on MQAR";
+  f.settings = "D 64, 1 layer, 4 heads, MLP 128, " + cut_text(steps, aim) +
+               " of AdamW, rate 0.002, decay 0.1, seed 1; MQAR: T 32, 4 pairs of 64 tokens, batch 64. The first of four heads.";
+  f.note = over_sequences;
+  f.across = 2;
+  const std::string no_convolution = "1";
+  const std::vector<a_model> four{
+      {"softmax", {"paper_softmax", "--model", "paper_transformer", "--positions", "1"}, "0.002"},
+      {"softmax + conv", {"paper_softmax_conv", "--model", "paper_transformer", "--positions", "1"}, "0.002"},
+      {"Mamba-2, conv of 1", {"paper_ssd", "--model", "paper_mamba", "--convolution", no_convolution}, "0.002"},
+      {"Mamba-2 + conv", {"paper_ssd", "--model", "paper_mamba"}, "0.002"},
+  };
+  for (const a_model& m : four) {
+    words settings = together({"mqar"}, m.layer_and_model);
+    settings = together(settings, {"--layers", "1", "--heads", "4", "--steps", std::to_string(steps), "--rate", m.rate, "--batch", "64",
+                                   "--evaluate-every", "250", "--spectrum-sequences", "32"});
+    f.runs.push_back({{m.name, settings}, m.name, "MQAR", 0});
+  }
+  make(f, folder, o);
+}
+
+}  // namespace figures
