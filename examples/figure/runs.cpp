@@ -78,12 +78,24 @@ class workshop {
   void train(std::deque<std::size_t>& todo) {
     bool told = false;
     while (!running_.empty() || (!todo.empty() && !stopping)) {
-      for (; !stopping && !todo.empty() && running_.size() < std::size_t(options_.jobs); todo.pop_front()) start(todo.front());
+      while (!stopping && !todo.empty() && running_.size() < std::size_t(options_.jobs)) start(next_of(todo));
       if (stopping && !told)
-        for (told = true; const auto& [child, i] : running_) kill(child, SIGINT);
+        for (told = true; const auto& [child, i] : running_) kill(-child, SIGINT);  // with its compiler, if it is at that
       int status = 0;
       if (const pid_t child = waitpid(-1, &status, 0); child > 0 && running_.contains(child)) ended(child, status);
     }
+  }
+  /// Takes the first whose layer no other is compiling, or the first.
+  std::size_t next_of(std::deque<std::size_t>& todo) const {
+    const auto layer = [this](std::size_t i) { return runs_[i].settings.at(1); };
+    const auto is_free = [&](std::size_t i) {
+      return std::none_of(running_.begin(), running_.end(), [&](const auto& other) { return layer(other.second) == layer(i); });
+    };
+    auto at = std::find_if(todo.begin(), todo.end(), is_free);
+    if (at == todo.end()) at = todo.begin();
+    const std::size_t i = *at;
+    todo.erase(at);
+    return i;
   }
   std::vector<std::string> arguments(std::size_t i) const {
     const int threads = std::max(1, int(std::thread::hardware_concurrency()) / options_.jobs);
@@ -107,6 +119,7 @@ class workshop {
     if (child == 0) {
       setpgid(0, 0);  // Ctrl-C on a terminal reaches this program alone, which hands it on
       prctl(PR_SET_PDEATHSIG, SIGINT);
+      signal(SIGINT, SIG_DFL);  // a shell's background job ignores it, and so would a compiler
       const int file = open(log.c_str(), O_CREAT | O_WRONLY | O_APPEND, 0666);
       if (getppid() != self || file < 0 || dup2(file, 1) < 0 || dup2(file, 2) < 0) _exit(127);
       execv(argv[0], argv.data());

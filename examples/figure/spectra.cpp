@@ -119,7 +119,7 @@ const std::string over_sequences =
 }  // namespace
 
 void spectra_of_models(const fs::path& folder, const options& o) {
-  constexpr long aim = 1000, own = 500;
+  constexpr long aim = 1000, own = 400;
   const long steps = steps_of(o, own);
   spectra_figure f;
   f.title = "P2-1 small: eigenvalues of six models on two tasks";

@@ -44,11 +44,8 @@ json measured(idx length, const Form& form) {
 }
 /// A line of the slope of T^power through the last point.
 pictures::curve slope(const std::vector<double>& x, const std::vector<double>& y, int power) {
-  pictures::curve c{.name = power == 1 ? "as T" : "as T²",
-                    .colour = pictures::palette::frame,
-                    .x = x,
-                    .style = pictures::curve::stroke::dashed,
-                    .thickness = 0.8};
+  pictures::curve c{
+      .name = "slopes 1 and 2", .colour = pictures::palette::frame, .x = x, .style = pictures::curve::stroke::dashed, .thickness = 0.8};
   for (const double T : x) c.y.push_back(y.back() * std::pow(T / x.back(), power));
   return c;
 }

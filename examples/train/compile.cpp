@@ -32,9 +32,7 @@ std::string text_of(const unit_source& s) {
   if (!s.include.empty()) text += "#include \"" + s.include + "\"\n";
   return text + "#include \"instantiate.hpp\"\nusing namespace coefdyn;\nusing layer_of_unit = train_command::layer_from<" + s.layer.type +
          ">::type;\nextern \"C\" const train_command::unit* coefdyn_train_unit() {\n  return &train_command::unit_of<coefdyn::nn::" +
-         s.model +
-         "<layer_of_unit>, coefdyn::tasks::labels::" + (s.labels == tasks::labels::one_a_token ? "one_a_token" : "one_a_sequence") +
-         (on_gpu ? ", coefdyn::device::cuda>();\n}\n" : ">();\n}\n");
+         s.model + "<layer_of_unit>" + (on_gpu ? ", coefdyn::device::cuda>();\n}\n" : ">();\n}\n");
 }
 /// The rules are CMake's.
 std::string ninja_file(const gpu& card) {

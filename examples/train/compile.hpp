@@ -9,10 +9,9 @@ namespace train_command {
 
 struct unit_source {
   known_layer layer;
-  std::string model;     // "language_model"
-  tasks::labels labels;  // of the tasks that it learns
-  std::string include;   // a header of the user's, or none
-  gpu card;              // that it trains on; without a compiler the CPU
+  std::string model;    // "language_model"
+  std::string include;  // a header of the user's, or none
+  gpu card;             // that it trains on; without a compiler the CPU
 };
 /// Compiles it, unless that has been done since the headers changed, and loads it.
 ///

@@ -61,7 +61,7 @@ struct layer_from<T> {
 };
 
 /// `On`: the device that trains; spectra are the CPU's.
-template <class Model, tasks::labels Labels, class On>
+template <class Model, class On>
 class training_of final : public training {
  public:
   using streams = typename streams_of<typename Model::layer_type>::type;
@@ -72,8 +72,7 @@ class training_of final : public training {
   train::outcome fit(const task_of_a_run& task, const std::string& checkpoint, long every, const notes& beside,
                      const std::function<void(const train::progress&)>& report) override {
     const auto run = [&](const auto& t) { return fit_with_checkpoints(trainer_, t, {checkpoint, every, beside}, report); };
-    if constexpr (Labels == tasks::labels::one_a_token) return run(*task.by_token);
-    else return run(*task.by_sequence);
+    return task.by_token ? run(*task.by_token) : run(*task.by_sequence);
   }
   notes load(const std::string& checkpoint) override { return load_checkpoint(checkpoint, trainer_); }
   std::vector<layer_spectrum> spectra(const tasks::batch& b) override {
@@ -98,11 +97,11 @@ class training_of final : public training {
   }
   train::trainer<Model, float, On> trainer_;
 };
-template <class Model, tasks::labels Labels, class On = coefdyn::device::cpu<coefdyn::openmp>>
+template <class Model, class On = coefdyn::device::cpu<coefdyn::openmp>>
 const unit& unit_of() {
   static const unit u{coefdyn::name_of<typename Model::layer_type::mixer_type>(),
                       [](const nn::model_sizes& z, const train::settings& s) -> std::unique_ptr<training> {
-                        return std::make_unique<training_of<Model, Labels, On>>(z, s);
+                        return std::make_unique<training_of<Model, On>>(z, s);
                       }};
   return u;
 }

@@ -119,7 +119,7 @@ class session {
     std::fflush(stdout);
     const auto begun = std::chrono::steady_clock::now();
     const auto since = [](auto from) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - from).count(); };
-    unit_ = &compiled({line_.layer, asked_.model, task_.labels, asked_.include, line_.card});
+    unit_ = &compiled({line_.layer, asked_.model, asked_.include, line_.card});
     compiling_ = since(begun);
     const auto model = unit_->make(sizes_, asked_.training);
     parameters_ = model->parameters();
