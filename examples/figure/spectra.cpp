@@ -141,7 +141,7 @@ void spectra_of_models(const fs::path& folder, const options& o) {
 }
 
 void spectra_of_one_layer(const fs::path& folder, const options& o) {
-  constexpr long aim = 2000, own = 1000;
+  constexpr long aim = 2000, own = 600;
   const long steps = steps_of(o, own);
   spectra_figure f;
   f.title = "P2-3 small: eigenvalues of one layer, with and without convolution, on MQAR";
