@@ -153,7 +153,7 @@ void spectra_of_one_layer(const fs::path& folder, const options& o) {
   const std::vector<a_model> four{
       {"softmax", {"paper_softmax", "--model", "paper_transformer", "--positions", "1"}, "0.002"},
       {"softmax + conv", {"paper_softmax_conv", "--model", "paper_transformer", "--positions", "1"}, "0.002"},
-      {"Mamba-2, conv of 1", {"paper_ssd", "--model", "paper_mamba", "--convolution", no_convolution}, "0.002"},
+      {"Mamba-2, conv of 1", {"paper_ssd", "--model", "paper_mamba", "--convolution", "1"}, "0.002"},
       {"Mamba-2 + conv", {"paper_ssd", "--model", "paper_mamba"}, "0.002"},
   };
   for (const a_model& m : four) {
