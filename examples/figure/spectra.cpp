@@ -149,7 +149,6 @@ void spectra_of_one_layer(const fs::path& folder, const options& o) {
                " of AdamW, rate 0.002, decay 0.1, seed 1; MQAR: T 32, 4 pairs of 64 tokens, batch 64. The first of four heads.";
   f.note = over_sequences;
   f.across = 2;
-  const std::string no_convolution = "1";
   const std::vector<a_model> four{
       {"softmax", {"paper_softmax", "--model", "paper_transformer", "--positions", "1"}, "0.002"},
       {"softmax + conv", {"paper_softmax_conv", "--model", "paper_transformer", "--positions", "1"}, "0.002"},

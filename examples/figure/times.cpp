@@ -23,8 +23,7 @@ double seconds_of_this_thread() {
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
   return double(now.tv_sec) + 1e-9 * double(now.tv_nsec);
 }
-/// Five samples after a call that does not count, by one thread: each is the mean of calls that take a tenth of a second, since a busy
-/// system counts a thread's time in ticks of milliseconds.
+/// Five samples after a call that does not count, by one thread: each is the mean of calls that take a tenth of a second.
 template <class M, class Form>
 json measured(idx length, const Form& form) {
   std::mt19937 draws(1);
@@ -41,7 +40,7 @@ json measured(idx length, const Form& form) {
     double now = from;
     long calls = 0;
     for (; calls == 0 || (i > 0 && now - from < least_seconds); ++calls) {
-      coefdyn::run(coefdyn::device::cpu{}, form, x, coefdyn::view(y, 1, length, heads, n));
+      coefdyn::run(coefdyn::device::cpu<coefdyn::serial>{}, form, x, coefdyn::view(y, 1, length, heads, n));
       now = seconds_of_this_thread();
     }
     if (i > 0) seconds.push_back((now - from) / double(calls));
