@@ -111,7 +111,7 @@ std::vector<shown_run> all_runs(long steps) {
 }  // namespace
 
 void readout_maps(const fs::path& folder, const options& o) {
-  constexpr long aim = 1000, own = 750;
+  constexpr long aim = 1000, own = aim;
   const long steps = steps_of(o, own);
   std::vector<shown_run> shown = all_runs(steps);
   keep_asked(shown, o);

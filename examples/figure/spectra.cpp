@@ -119,7 +119,7 @@ const std::string over_sequences =
 }  // namespace
 
 void spectra_of_models(const fs::path& folder, const options& o) {
-  constexpr long aim = 1000, own = 400;
+  constexpr long aim = 1000, own = aim;
   const long steps = steps_of(o, own);
   spectra_figure f;
   f.title = "P2-1 small: eigenvalues of six models on two tasks";
@@ -141,7 +141,7 @@ void spectra_of_models(const fs::path& folder, const options& o) {
 }
 
 void spectra_of_one_layer(const fs::path& folder, const options& o) {
-  constexpr long aim = 2000, own = 600;
+  constexpr long aim = 2000, own = aim;
   const long steps = steps_of(o, own);
   spectra_figure f;
   f.title = "P2-3 small: eigenvalues of one layer, with and without convolution, on MQAR";

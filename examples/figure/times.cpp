@@ -95,7 +95,7 @@ void time_against_length(const fs::path& folder, const options& o) {
   pictures::figure f;
   f.title = "P1-5 small: time of a forward pass against length";
   f.settings = sizes + ", float; form::recurrent of linear attention, form::parallel of softmax attention; one core.";
-  f.note = "Processor time of one thread, median of five samples of at least 0.1 s.";
+  f.note = "Processor time of one thread, median of five samples of 0.1 s.";
   f.panels = {p};
   write_table(folder, t, all);
   draw(folder, "time", f);
