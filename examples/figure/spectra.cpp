@@ -100,8 +100,7 @@ struct a_model {
   words layer_and_model;
   std::string rate;
 };
-const std::string norm_layer =
-    "nn::paper_attention<mixers::norm_attention_elu1<psi::softplus, normalization::offset::yes>, nn::convolution::yes>";
+const std::string norm_layer = "nn::paper_attention<mixers::norm_attention_elu1<normalization::psi::softplus>, nn::convolution::yes>";
 /// As arXiv:2510.09379 has them on MQAR and ListOps.
 const std::vector<a_model>& models() {
   static const std::vector<a_model> all{
