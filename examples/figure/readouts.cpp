@@ -122,7 +122,8 @@ void readout_maps(const fs::path& folder, const options& o) {
   f.title = "P1-1 small: readout maps, coefficients near 0 against accuracy";
   f.settings = "Attention with A = I, b = 1/sqrt n, eta = sum; learned positions; D 64, 2 layers, 2 heads, SwiGLU 128, " +
                cut_text(steps, aim) +
-               " of AdamW, rate 0.002, decay 0.1, seed 1; copying: T 48, 8 tokens, batch 32; MQAR: T 32, 4 pairs of 64 tokens, batch 64.";
+               " of AdamW or until accuracy 0.999, rate 0.002, decay 0.1, seed 1; copying: T 48, 8 tokens, batch 32; MQAR: T 32, 4 pairs "
+               "of 64 tokens, batch 64.";
   f.note =
       "Share of |alpha_ij| ≤ 0.001 among j ≤ i, over layers, heads and 256 test sequences. Dots: trained; circles: the same model at its "
       "start, drawn at the accuracy of the trained one.";

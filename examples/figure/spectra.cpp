@@ -122,10 +122,10 @@ void spectra_of_models(const fs::path& folder, const options& o) {
   const long steps = steps_of(o, own);
   spectra_figure f;
   f.title = "P2-1 small: eigenvalues of six models on two tasks";
-  f.settings =
-      "D 64, 2 layers, 2 heads, MLP 128, " + cut_text(steps, aim) +
-      " of AdamW, rate 0.002, decay 0.1, seed 1; MQAR: T 32, 4 pairs of 64 tokens, batch 64; ListOps: length 10 to 60, depth 5, batch "
-      "32. The last layer, its first head (LRU, S4: all modes).";
+  f.settings = "D 64, 2 layers, 2 heads, MLP 128, " + cut_text(steps, aim) +
+               " of AdamW or until accuracy 0.999, rate 0.002, decay 0.1, seed 1; MQAR: T 32, 4 pairs of 64 tokens, batch 64; ListOps: "
+               "length 10 to 60, depth 5, batch "
+               "32. The last layer, its first head (LRU, S4: all modes).";
   f.note = over_sequences + " Left out: pooled CIFAR, IMDB and text, which `./run train` does not have.";
   f.across = 2;
   for (const a_model& m : models())
@@ -145,7 +145,8 @@ void spectra_of_one_layer(const fs::path& folder, const options& o) {
   spectra_figure f;
   f.title = "P2-3 small: eigenvalues of one layer, with and without convolution, on MQAR";
   f.settings = "D 64, 1 layer, 4 heads, MLP 128, " + cut_text(steps, aim) +
-               " of AdamW, rate 0.002, decay 0.1, seed 1; MQAR: T 32, 4 pairs of 64 tokens, batch 64. The first of four heads.";
+               " of AdamW or until accuracy 0.999, rate 0.002, decay 0.1, seed 1; MQAR: T 32, 4 pairs of 64 tokens, batch 64. The first of "
+               "four heads.";
   f.note = over_sequences;
   f.across = 2;
   const std::vector<a_model> four{
