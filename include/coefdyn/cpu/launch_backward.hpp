@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include "../backward.hpp"
 #include "forms/chunkwise_backward.hpp"
 #include "forms/definition_backward.hpp"
 #include "forms/parallel_backward.hpp"
