@@ -25,6 +25,7 @@ struct small_gradients : law<Subject, Types> {
         {"22 x 27, T37 strided", 2, 37, 22, 27, true, true, {}, 0},
         {"2 x 1, T41", 1, 41, 2, 1, true, false, {}, 0},
         {"14 x 11, packed", 1, 90, 14, 11, true, false, {0, 17, 17, 18, 51, 90}, 0},
+        {"10 x 8, packed", 1, 90, 10, 8, true, false, {0, 17, 17, 18, 51, 90}, 0},
         {"8 x 16, T1", 2, 1, 8, 16, true, false, {}, 0},
     };
     return all;
