@@ -75,10 +75,10 @@ class workshop {
  private:
   fs::path at(std::size_t i) const { return folder_ / folder_name(runs_[i]); }
 
-  void train(std::deque<std::size_t>& todo) {
+  void train(std::deque<std::size_t>& waiting) {
     bool told = false;
-    while (!running_.empty() || (!todo.empty() && !stopping)) {
-      while (!stopping && !todo.empty() && running_.size() < std::size_t(options_.jobs)) start(next_of(todo));
+    while (!running_.empty() || (!waiting.empty() && !stopping)) {
+      while (!stopping && !waiting.empty() && running_.size() < std::size_t(options_.jobs)) start(next_of(waiting));
       if (stopping && !told)
         for (told = true; const auto& [child, i] : running_) kill(-child, SIGINT);  // with its compiler, if it is at that
       int status = 0;
@@ -86,15 +86,15 @@ class workshop {
     }
   }
   /// Takes the first whose layer no other is compiling, or the first.
-  std::size_t next_of(std::deque<std::size_t>& todo) const {
+  std::size_t next_of(std::deque<std::size_t>& waiting) const {
     const auto layer = [this](std::size_t i) { return runs_[i].settings.at(1); };
     const auto is_free = [&](std::size_t i) {
       return std::none_of(running_.begin(), running_.end(), [&](const auto& other) { return layer(other.second) == layer(i); });
     };
-    auto at = std::find_if(todo.begin(), todo.end(), is_free);
-    if (at == todo.end()) at = todo.begin();
+    auto at = std::find_if(waiting.begin(), waiting.end(), is_free);
+    if (at == waiting.end()) at = waiting.begin();
     const std::size_t i = *at;
-    todo.erase(at);
+    waiting.erase(at);
     return i;
   }
   std::vector<std::string> arguments(std::size_t i) const {

@@ -405,6 +405,15 @@ struct law {
         for (idx i = 0; i < s.n; ++i) add(s.z.host[std::size_t(h * s.n + i)], factor(h));
     return sum.relative();
   }
+  /// States that enter (i0 rounded, s0 what it then holds), and the gradients of those that leave; m of the former is 1/4, of gradients 0.
+  static void draw_states(P& p, state<M, double>& s0, device_state<M, T>& i0, state<M, double>& dS, device_state<M, T>& dT,
+                          state<M, double>& dS0) {
+    draw_state(p.random, i0.S.host, s0.S), draw_state(p.random, i0.z.host, s0.z);
+    draw_state(p.random, dT.S.host, dS.S), draw_state(p.random, dT.z.host, dS.z);
+    for (std::size_t i = 0; i < s0.m.size(); ++i) s0.m[i] = 0.25, i0.m.host[i] = R(0.25), dS.m[i] = dS0.m[i] = 0;
+    for (std::size_t i = 0; i < s0.position.size(); ++i) s0.position[i] = 3, i0.position.host[i] = 3;
+    i0.S.up(), i0.z.up(), i0.m.up(), i0.position.up(), dT.S.up(), dT.z.up();
+  }
   static std::vector<double> flat(const state<M, double>& s) {
     std::vector<double> out;
     const std::size_t per = std::size_t(s.n) * std::size_t(s.d);
@@ -551,11 +560,7 @@ struct law {
         if (c.states && !c.tiled) positions = {0, c.T / 3, c.T};
         state<M, double> s0(e), sT(e), sc(e.sequences * idx(positions.size()), e.states, e.n, e.d), dS(e), dS0(e);
         device_state<M, T> i0(e.sequences, e.states, e.n, e.d), dT(e.sequences, e.states, e.n, e.d);
-        draw_state(p.random, i0.S.host, s0.S), draw_state(p.random, i0.z.host, s0.z);
-        draw_state(p.random, dT.S.host, dS.S), draw_state(p.random, dT.z.host, dS.z);
-        for (std::size_t i = 0; i < s0.m.size(); ++i) s0.m[i] = 0.25, i0.m.host[i] = R(0.25), dS.m[i] = dS0.m[i] = 0;
-        for (std::size_t i = 0; i < s0.position.size(); ++i) s0.position[i] = 3, i0.position.host[i] = 3;
-        i0.S.up(), i0.z.up(), i0.m.up(), i0.position.up(), dT.S.up(), dT.z.up();
+        draw_states(p, s0, i0, dS, dT, dS0);
         carried<M, types<double>> carry_ref;
         carried_gradients<M, types<double>> gradient_ref;
         if (c.states) {

@@ -89,11 +89,7 @@ struct small_gradients : law<Subject, Types> {
     dy.up();
     state<M, double> s0(e), dS(e), dS0(e);
     device_state<M, T> i0(e.sequences, e.states, e.n, e.d), dT(e.sequences, e.states, e.n, e.d);
-    draw_state(p.random, i0.S.host, s0.S), draw_state(p.random, i0.z.host, s0.z);
-    draw_state(p.random, dT.S.host, dS.S), draw_state(p.random, dT.z.host, dS.z);
-    for (std::size_t i = 0; i < s0.m.size(); ++i) s0.m[i] = 0.25, i0.m.host[i] = R(0.25), dS.m[i] = dS0.m[i] = 0;
-    for (std::size_t i = 0; i < s0.position.size(); ++i) s0.position[i] = 3, i0.position.host[i] = 3;
-    i0.S.up(), i0.z.up(), i0.m.up(), i0.position.up(), dT.S.up(), dT.z.up();
+    Law::draw_states(p, s0, i0, dS, dT, dS0);
     carried<M, types<double>> carry;
     carried_gradients<M, types<double>> from;
     if (c.states) carry.initial = s0, from.final = dS, from.initial = dS0;

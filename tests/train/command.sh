@@ -2,26 +2,9 @@
 # SPDX-License-Identifier: MIT
 # tests/train/command.sh TRAIN: the command as a user meets it: what is wrong is one sentence and writes nothing; Ctrl-C saves, and what goes on
 # from there in a new process ends at the same file, byte for byte, as a training that was not stopped; a layer of a type given as text.
-set -eu
-train=$1
-here=$(mktemp -d)
-trap 'rm -rf "$here"' EXIT
-cd "$here"
-fail() {
-  echo "$1" >&2
-  exit 1
-}
-# refused SENTENCE ARGUMENTS...: exit code 2, that sentence alone on stderr, nothing written.
-refused() {
-  want=$1
-  shift
-  code=0
-  "$train" "$@" --out out > said 2> wrong || code=$?
-  [ $code -eq 2 ] || fail "exit code $code of: $*"
-  [ "$(wc -l < wrong)" -eq 1 ] || fail "more than a sentence of: $*: $(cat wrong)"
-  grep -qF -- "$want" wrong || fail "expected '$want' of: $*, but it says: $(cat wrong)"
-  [ ! -e out ] || fail "something is written by: $*"
-}
+# shellcheck source=tests/train/refused.sh
+. "$(dirname "$0")/refused.sh"
+train=$program
 refused 'no task is called mqa; did you mean mqar?' mqa deltanet
 refused 'no layer is called gated_delta; did you mean gated_deltanet?' mqar gated_delta
 refused 'there is no option --stesp; did you mean --steps?' mqar deltanet --stesp 3

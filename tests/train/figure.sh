@@ -2,25 +2,9 @@
 # SPDX-License-Identifier: MIT
 # tests/train/figure.sh FIGURE: figures as a user meets them: what is wrong is one sentence and writes nothing; Ctrl-C saves the training that runs, the
 # same command goes on with it, and once more it repeats nothing; table and pictures are written from what was kept.
-set -eu
-figure=$1
-here=$(mktemp -d)
-trap 'rm -rf "$here"' EXIT
-cd "$here"
-fail() {
-  echo "$1" >&2
-  exit 1
-}
-refused() {
-  want=$1
-  shift
-  code=0
-  "$figure" "$@" --out out > said 2> wrong || code=$?
-  [ $code -eq 2 ] || fail "exit code $code of: $*"
-  [ "$(wc -l < wrong)" -eq 1 ] || fail "more than a sentence of: $*: $(cat wrong)"
-  grep -qF -- "$want" wrong || fail "expected '$want' of: $*, but it says: $(cat wrong)"
-  [ ! -e out ] || fail "something is written by: $*"
-}
+# shellcheck source=tests/train/refused.sh
+. "$(dirname "$0")/refused.sh"
+figure=$program
 refused 'no figure is called P1-2; there are P1-1, P1-5, P2-1, P2-3.' P1-2 --small
 refused 'expected the name of a figure; there are P1-1' --small
 refused '--full: the papers'"'"' sizes are not made yet; write ./run figure P2-1 --small.' P2-1 --full

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Above 300 lines: one class.
 #pragma once
 #include <functional>
 #include <memory>
@@ -9,7 +10,7 @@
 #include "parameter.hpp"
 #include "past.hpp"
 
-/// Activations, their gradients, and the way back: an operation computes when called and leaves its backward. Above 300 lines: one class.
+/// Activations, their gradients, and the way back: an operation computes when called and leaves its backward.
 namespace coefdyn::nn {
 
 /// An activation: batch x time rows of `columns` numbers, `stride` apart; stride 0 is one row for all. No gradient: none is wanted.

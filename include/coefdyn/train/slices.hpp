@@ -4,8 +4,9 @@
 #include <array>
 #include <exception>
 #include <memory>
-#include <optional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "../nn/embedding.hpp"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Above 300 lines: one class, and a page on a step's memory before it.
 #pragma once
 #include <algorithm>
 #include <chrono>
@@ -19,7 +20,7 @@
 #include "schedule.hpp"
 #include "slices.hpp"
 
-/// From a model and a task to a trained model. Above 300 lines: one class, and a page on a step's memory before it.
+/// From a model and a task to a trained model.
 namespace coefdyn::train {
 
 /// How a training goes.

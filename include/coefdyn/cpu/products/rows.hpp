@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Above 300 lines: all fill one table.
 #pragma once
 
 #include <coefdyn/cpu/products/exp.hpp>
@@ -7,7 +8,7 @@
 #if defined(__GNUC__)
 
 /// Elementwise kernels, dot products and the decode step. A row's last, partial vector is padded with zeros and goes
-/// through the same instructions, so an entry's bits do not depend on where the row ends. Above 300 lines: all fill one table.
+/// through the same instructions, so an entry's bits do not depend on where the row ends.
 namespace coefdyn::cpu::detail {
 
 // What happens to an entry: apply(y, f, x), and whether the old y and the factor f are read.

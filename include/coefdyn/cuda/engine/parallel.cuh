@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Above 300 lines: one form, its kernels and their plan.
 #pragma once
 #include "../../cpu/stages/maximum.hpp"
 #include "../../cpu/stages/weight_draws.hpp"

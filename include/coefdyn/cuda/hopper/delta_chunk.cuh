@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Above 300 lines: one kernel, with what each of its warpgroups does.
 #pragma once
 
 #include "block_scan.cuh"

@@ -68,10 +68,7 @@ struct delta_plan {
     const bool states = call.initial.S.data || call.initial_gradient.S.data || call.final_gradient.S.data;
     if (numbers::kinds<M>::decay && states && numbers::wanted<X>(g)) return false;
     if (rows_type::made) return false;  // mapped rows and their gradients are rounded once more: dk would be 6e-3 off
-    return !repeats && !numbers::constant_wanted<X>(g) && hopper::copyable(call.dy) && hopper::row_gradient::serves(g.q, e, g.accumulate) &&
-           hopper::row_gradient::serves(g.k, e, g.accumulate) && hopper::row_gradient::serves(g.v, e, g.accumulate) &&
-           hopper::state_copy::serves(call.initial, e, copies) && hopper::state_copy::serves(call.final_gradient, e, copies) &&
-           hopper::state_copy::serves(call.initial_gradient, e, copies);
+    return !repeats && !numbers::constant_wanted<X>(g) && hopper::serves_gradients(call, e, copies);
   }
   struct backward_pieces {
     pieces forward;

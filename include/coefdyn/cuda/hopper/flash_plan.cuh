@@ -66,9 +66,8 @@ struct flash_plan {
   bool takes_gradients(const Call& call, bool repeats) const {
     const auto& g = call.g;
     if (numbers::constant_wanted<X>(g) || (numbers::kinds<M>::turn && g.accumulate)) return false;
-    return !repeats && hopper::copyable(call.dy) && !call.initial.S.data && !call.final_gradient.S.data && !call.initial_gradient.S.data &&
-           hopper::row_gradient::serves(g.q, e, g.accumulate) && hopper::row_gradient::serves(g.k, e, g.accumulate) &&
-           hopper::row_gradient::serves(g.v, e, g.accumulate);
+    return !repeats && hopper::serves_row_gradients(call, e) && !call.initial.S.data && !call.final_gradient.S.data &&
+           !call.initial_gradient.S.data;
   }
   struct backward_pieces {
     forward_pieces forward;

@@ -184,5 +184,19 @@ struct row_gradient {
              accumulate);
   }
 };
+/// Whether kernels can read dy and give these gradients of rows; and those of states too.
+///@{
+template <class Call>
+bool serves_row_gradients(const Call& call, const extents& e) {
+  const auto& g = call.g;
+  return copyable(call.dy) && row_gradient::serves(g.q, e, g.accumulate) && row_gradient::serves(g.k, e, g.accumulate) &&
+         row_gradient::serves(g.v, e, g.accumulate);
+}
+template <class Call>
+bool serves_gradients(const Call& call, const extents& e, bool copies) {
+  return serves_row_gradients(call, e) && state_copy::serves(call.initial, e, copies) &&
+         state_copy::serves(call.final_gradient, e, copies) && state_copy::serves(call.initial_gradient, e, copies);
+}
+///@}
 
 }  // namespace coefdyn::cuda::hopper

@@ -94,10 +94,7 @@ struct sweep_plan {
     // mapped rows that no sum normalises leave a log decay's gradient too small beside what it is the difference of (bf16 checkpoints)
     if (rows_type::maps && numbers::kinds<M>::decay && !traits<M>::needs_sum && numbers::wanted<X>(g)) return false;
     if (rows_type::maps && !(hopper::copyable(g.q) && hopper::copyable(g.k))) return false;  // written eight numbers at once
-    return !repeats && hopper::copyable(call.dy) && hopper::row_gradient::serves(g.q, e, g.accumulate) &&
-           hopper::row_gradient::serves(g.k, e, g.accumulate) && hopper::row_gradient::serves(g.v, e, g.accumulate) &&
-           hopper::state_copy::serves(call.initial, e, copies) && hopper::state_copy::serves(call.final_gradient, e, copies) &&
-           hopper::state_copy::serves(call.initial_gradient, e, copies);
+    return !repeats && hopper::serves_gradients(call, e, copies);
   }
   struct backward_pieces {
     forward_pieces forward;

@@ -28,11 +28,7 @@ class language_model : public detail::named_model {
   /// Logits of the tokens that follow those of `before`, which then has seen them: what the whole sequence gives at these places.
   template <class R, class On>
   value<R> step(tape<R, On>& t, past& before, const input_for<R>& input) const {
-    detail::expect_ids(input);
-    t.begin(before, input.ids.batch, input.ids.time);
-    const value<R> logits = (*this)(t, input);
-    before.end();
-    return logits;
+    return detail::next_logits(t, before, input, *this);
   }
   /// The matrix whose rows give the logits.
   const parameter& head() const { return size.tied ? embeddings_ : head_.weight; }

@@ -137,6 +137,15 @@ template <class R>
 void expect_ids(const model_input<R>& x) {
   if (!x.ids.data) throw invalid_input("input", "token ids", x.numbers.data ? "numbers" : "none");
 }
+/// A language model's logits of the tokens that follow those of `before`, which then has seen them.
+template <class R, class On, class Model>
+value<R> next_logits(tape<R, On>& t, past& before, const model_input<R>& input, const Model& model) {
+  expect_ids(input);
+  t.begin(before, input.ids.batch, input.ids.time);
+  const value<R> logits = model(t, input);
+  before.end();
+  return logits;
+}
 }  // namespace detail
 
 }  // namespace coefdyn::nn
