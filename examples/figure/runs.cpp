@@ -168,7 +168,7 @@ class workshop {
 
 std::string folder_name(const run& r) {
   std::uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a, the same everywhere
-  for (const unsigned char c : json(r.settings).dump()) hash = (hash ^ c) * 0x100000001b3u;
+  for (const char c : json(r.settings).dump()) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
   char name[20];
   std::snprintf(name, sizeof name, "%016llx", static_cast<unsigned long long>(hash));
   return name;
