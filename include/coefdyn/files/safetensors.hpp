@@ -2,11 +2,10 @@
 #pragma once
 #include <algorithm>
 #include <limits>
-#include <map>
 #include <tuple>
 
-#include "array.hpp"
 #include "json.hpp"
+#include "named_tensors.hpp"
 
 /// Reads .safetensors files: an 8-byte little-endian header length, a JSON header {name: {dtype, shape, data_offsets}} with an
 /// optional "__metadata__" of strings, then the data. The file is mapped: a tensor costs nothing before it is looked at.
@@ -27,59 +26,17 @@
 /// source  https://github.com/huggingface/safetensors
 namespace coefdyn::files {
 
-/// A mapped safetensors file: its tensors by name, its metadata.
-class safetensors {
+/// A mapped safetensors file, or an index with its shards: tensors by name, metadata.
+class safetensors : public named_tensors {
  public:
-  /// One tensor of the file: its type, its shape, and where its bytes lie.
-  struct tensor {
-    number_type type = number_type::f32;
-    std::string_view dtype;  // as the file names it: "F32"
-    std::vector<idx> shape;
-    std::span<const std::byte> bytes;
-    idx size() const {
-      idx s = 1;
-      for (const idx e : shape) s *= e;
-      return s;
-    }
-  };
-  std::string path;
-  std::map<std::string, std::string> metadata;
-  std::map<std::string, tensor> tensors;
-
-  /// A file, or an index (.json) with the files beside it that it names.
+  /// A file, or an index (.json) with the files beside it that it names: no more and no fewer tensors than it names, each in its file
+  /// alone.
   static safetensors read(const std::string& path);
   /// A file's content from memory, which has to outlive the result; `name` stands for the file in errors.
   static safetensors parse(std::span<const std::byte> content, const std::string& name);
 
-  bool has(const std::string& name) const { return tensors.contains(name); }
-  const tensor& at(const std::string& name) const {
-    const auto t = tensors.find(name);
-    if (t == tensors.end())
-      detail::refuse(path, "there is no tensor " + detail::in_quotes(name) + " among its " + std::to_string(tensors.size()));
-    return t->second;
-  }
-  /// A copy of a tensor, row-major, each number converted to T.
-  template <class T>
-  array<T> load(const std::string& name) const {
-    const tensor& t = at(name);
-    return detail::loaded<T>(path, detail::in_quotes(name), t.type, t.dtype, t.bytes, false, t.shape, detail::in_order{});
-  }
-  /// A tensor where it lies in the file, row-major; the view lasts as long as this object. T is the type of the file's numbers.
-  template <class T, int Rank>
-  view<const T, Rank> view_of(const std::string& name) const {
-    const tensor& t = at(name);
-    const std::string what = "tensor " + detail::in_quotes(name) + ": ";
-    if (t.type != number_type_of<T>())
-      detail::refuse(path, what + "expected " + std::string(entry_of(number_type_of<T>()).safetensors) +
-                               " for a view of its numbers, given " + std::string(t.dtype) + "; load converts");
-    if (reinterpret_cast<std::uintptr_t>(t.bytes.data()) % alignof(T) != 0)
-      detail::refuse(path, what + "expected numbers that lie at multiples of their size, given others; load copies them");
-    return detail::row_major<const T, Rank>(reinterpret_cast<const T*>(t.bytes.data()), t.shape, path + ": " + name);
-  }
-
  private:
   static safetensors read_index(const mapped_file& index, const std::string& path);
-  std::vector<mapped_file> files_;
 };
 
 namespace detail {
@@ -213,33 +170,42 @@ inline safetensors safetensors::read(const std::string& path) {
   return out;
 }
 
-/// {"metadata": {...}, "weight_map": {tensor: file}}: the files lie beside the index.
-inline safetensors safetensors::read_index(const mapped_file& index, const std::string& path) {
-  using kind = detail::json_value::kind;
-  std::map<std::string, std::string> homes;
+namespace detail {
+/// {"metadata": {...}, "weight_map": {tensor: file}} as tensors by file; the files lie beside the index.
+inline std::map<std::string, std::set<std::string>> shards_of(std::string_view text, const std::string& path) {
+  using kind = json_value::kind;
+  std::map<std::string, std::set<std::string>> shards;
   bool map_said = false;
-  const std::string_view text(reinterpret_cast<const char*>(index.bytes().data()), index.bytes().size());
-  detail::read_json(text, path, [&](const detail::json_path& at, const detail::json_value& v) {
+  read_json(text, path, [&](const json_path& at, const json_value& v) {
     if (at.size() == 1 && at[0].key == "weight_map") map_said = v.is == kind::object;
     if (at.size() != 2 || at[0].key != "weight_map") return;
-    if (v.is != kind::text || v.text.empty() || v.text.find('/') != std::string_view::npos || v.text.ends_with(".json"))
-      detail::refuse(path, "tensor " + detail::in_quotes(at[1].key) + ": expected the name of a file beside the index");
-    homes.emplace(at[1].key, v.text);
+    if (v.is != kind::text || v.text.empty() || v.text.find_first_of(std::string_view("/\\\0", 3)) != std::string_view::npos ||
+        v.text.ends_with(".json"))
+      refuse(path, "tensor " + in_quotes(at[1].key) + ": expected the name of a file beside the index");
+    shards[std::string(v.text)].insert(at[1].key);
   });
-  if (!map_said) detail::refuse(path, "an index should hold a weight_map of tensors to files, but does not");
+  if (!map_said) refuse(path, "an index should hold a weight_map of tensors to files, but does not");
+  return shards;
+}
+}  // namespace detail
+
+inline safetensors safetensors::read_index(const mapped_file& index, const std::string& path) {
+  const std::string_view text(reinterpret_cast<const char*>(index.bytes().data()), index.bytes().size());
   const std::string folder = path.substr(0, path.rfind('/') + 1);
   safetensors out;
-  std::map<std::string, safetensors> shards;
-  for (const auto& [name, home] : homes) {
-    auto shard = shards.find(home);
-    if (shard == shards.end()) shard = shards.emplace(home, read(folder + home)).first;
-    out.tensors[name] = shard->second.at(name);
-  }
-  out.path = path;
-  for (auto& [home, shard] : shards) {
+  for (const auto& [home, named] : detail::shards_of(text, path)) {
+    safetensors shard = read(folder + home);
+    for (const std::string& name : named) shard.at(name);
+    for (auto& [name, t] : shard.tensors) {
+      if (!named.contains(name))
+        detail::refuse(shard.path, "tensor " + detail::in_quotes(name) + ": expected tensors that " + path +
+                                       " says are here, given another; mend the index");
+      out.tensors.emplace(name, std::move(t));
+    }
     out.metadata.merge(shard.metadata);
     for (mapped_file& f : shard.files_) out.files_.push_back(std::move(f));
   }
+  out.path = path;
   return out;
 }
 
