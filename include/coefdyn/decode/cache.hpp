@@ -53,6 +53,19 @@ class cache {
     bind(all, state_side{});
     return all;
   }
+  /// f(bytes) of each part of its memory that the tokens so far fill, in an order that the sizes alone say: for saving them, and, after
+  /// `expect_length` of an empty cache, for taking them back.
+  template <class F>
+  void each_filled(F f) {
+    each_filled(f, state_side{});
+  }
+  /// Says that the first `length` tokens are there, which `each_filled` then shows to be written.
+  /// error   invalid_input for more than the capacity
+  void expect_length(idx length) {
+    if (length < 0 || length > capacity_)
+      COEFDYN_THROW invalid_input("cache", "a length from 0 to " + std::to_string(capacity_), std::to_string(length));
+    length_ = length;
+  }
   /// Forgets all but the first `length` tokens.
   void truncate(idx length) {
     if (length < 0 || length > length_)
@@ -98,6 +111,19 @@ class cache {
           if constexpr (Need::timed)
             held = std::remove_reference_t<decltype(held)>(
                 static_cast<std::size_t>(size_.batch * capacity_ * per_token<Need>() * row_size<Need>()), where);
+        }(),
+        ...);
+  }
+  template <class F, class... Need>
+  void each_filled(F& f, list<Need...>) {
+    (
+        [&] {
+          if constexpr (Need::timed) {
+            auto& held = held_.template of<Need>();
+            const idx row = per_token<Need>() * row_size<Need>();
+            for (idx b = 0; b < size_.batch; ++b)
+              f(std::as_writable_bytes(std::span(held.data() + b * capacity_ * row, static_cast<std::size_t>(length_ * row))));
+          }
         }(),
         ...);
   }

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -61,6 +67,16 @@ class past {
     clear();  // of the first pass, the only one that gets here; `begin` refuses later ones
     throw invalid_input("past", "room for " + std::to_string(tokens_) + " tokens", "a capacity of " + std::to_string(capacity_));
   }
+  /// Whether a pass has made the places.
+  bool has_places() const { return !places_.empty(); }
+  /// All that is kept, as bytes in the order of the host, with the caller's own behind it; and taken back: into the places that a pass of
+  /// the same model, of any tokens, has made.
+  ///
+  /// error   invalid_input for memory that is no host's; take: named as `name` says, for bytes of another model, another batch or more
+  /// tokens
+  ///         than the capacity, before anything is taken
+  std::vector<std::byte> bytes(std::span<const std::byte> behind) const;
+  void take(std::span<const std::byte> bytes, const std::string& name, std::span<std::byte> behind);
   /// The place of the operation that runs; make() is what it holds before the first token.
   template <class T, class Make>
   T& next(Make make) {
@@ -78,6 +94,8 @@ class past {
     explicit any_place(const void* t) : type(t) {}
     virtual ~any_place() = default;
     virtual void clear() = 0;
+    /// f(bytes) of what it holds once `length` tokens are there.
+    virtual void each_part(idx length, const std::function<void(std::span<std::byte>)>& f) = 0;
   };
   template <class T>
   struct place final : any_place {
@@ -88,11 +106,85 @@ class past {
       else if constexpr (requires { held.sequences; }) held = T(held.sequences, held.heads, held.n, held.d, held.S.where());
       else held.where().clear(held.data(), held.size() * sizeof *held.data());
     }
+    void each_part(idx length, const std::function<void(std::span<std::byte>)>& f) override {
+      if constexpr (requires { held.expect_length(length); }) {
+        held.expect_length(length), held.each_filled(f);
+      } else if constexpr (requires { held.sequences; }) {
+        part(f, held.S), part(f, held.z), part(f, held.m), part(f, held.position);
+      } else {
+        part(f, held);
+      }
+    }
+    template <class Buffer>
+    static void part(const std::function<void(std::span<std::byte>)>& f, Buffer& b) {
+      if (!Buffer::space_type::on_host) throw invalid_input("past", "one in the host's memory", "one in a device's");
+      f(std::as_writable_bytes(std::span(b.data(), b.size())));
+    }
   };
   std::vector<std::unique_ptr<any_place>> places_;
   std::size_t at_ = 0;
   idx batch_, capacity_, length_ = 0, tokens_ = 0;
   bool grows_ = false;
 };
+
+namespace detail {
+/// What stands before the parts: these bytes, the version, batch, tokens, parts, the caller's bytes.
+inline constexpr char past_mark[8] = {'c', 'o', 'e', 'f', 'p', 'a', 's', 't'};
+struct past_header {
+  char mark[8];
+  std::uint64_t version, batch, length, parts, behind;
+};
+}  // namespace detail
+
+inline std::vector<std::byte> past::bytes(std::span<const std::byte> behind) const {
+  detail::past_header header{{}, 1, std::uint64_t(batch_), std::uint64_t(length_), 0, behind.size()};
+  std::copy(std::begin(detail::past_mark), std::end(detail::past_mark), header.mark);
+  std::vector<std::byte> out(sizeof header);
+  const auto append = [&](std::span<const std::byte> b) { out.insert(out.end(), b.begin(), b.end()); };
+  for (const auto& p : places_)
+    p->each_part(length_, [&](std::span<std::byte> b) {
+      const std::uint64_t size = b.size();
+      append(std::as_bytes(std::span(&size, 1))), append(b), ++header.parts;
+    });
+  append(behind);
+  std::memcpy(out.data(), &header, sizeof header);
+  return out;
+}
+
+inline void past::take(std::span<const std::byte> bytes, const std::string& name, std::span<std::byte> behind) {
+  detail::past_header header{};
+  const auto refuse = [&](const std::string& expected, const std::string& given) { throw invalid_input(name, expected, given); };
+  if (bytes.size() < sizeof header)
+    refuse("a saved past of " + std::to_string(sizeof header) + " bytes at least", std::to_string(bytes.size()));
+  std::memcpy(&header, bytes.data(), sizeof header);
+  if (!std::equal(std::begin(detail::past_mark), std::end(detail::past_mark), header.mark) || header.version != 1)
+    refuse("a saved past, of version 1", "other bytes");
+  if (header.batch != std::uint64_t(batch_)) refuse("a batch of " + std::to_string(batch_), std::to_string(header.batch));
+  if (header.length > std::uint64_t(capacity_)) refuse("at most " + std::to_string(capacity_) + " tokens", std::to_string(header.length));
+  const idx length = idx(header.length), before = length_;
+  std::size_t at = sizeof header;
+  std::uint64_t parts = 0;
+  for (const bool fills : {false, true}) {
+    at = sizeof header, parts = 0;
+    for (auto& p : places_)
+      p->each_part(length, [&](std::span<std::byte> b) {
+        std::uint64_t size = ~std::uint64_t(0);
+        if (bytes.size() - at >= sizeof size) std::memcpy(&size, bytes.data() + at, sizeof size);
+        if (size != b.size() || bytes.size() - at - sizeof size < size) {
+          for (auto& other : places_) other->each_part(before, [](std::span<std::byte>) {});
+          refuse("a past of this model, whose part " + std::to_string(parts) + " has " + std::to_string(b.size()) + " bytes", "another");
+        }
+        at += sizeof size;
+        if (fills && size > 0) std::memcpy(b.data(), bytes.data() + at, size);
+        at += size, ++parts;
+      });
+    if (parts != header.parts || bytes.size() - at != behind.size() || header.behind != behind.size()) {
+      for (auto& other : places_) other->each_part(before, [](std::span<std::byte>) {});
+      refuse("a past of this model, of " + std::to_string(at + behind.size()) + " bytes", std::to_string(bytes.size()));
+    }
+  }
+  std::copy(bytes.begin() + std::ptrdiff_t(at), bytes.end(), behind.begin());
+  length_ = length;
+}
 
 }  // namespace coefdyn::nn

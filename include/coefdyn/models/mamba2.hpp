@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "../mixers/state_space.hpp"
+#include "../nn/convolution.hpp"
+#include "attention.hpp"
+#include "body.hpp"
+#include "running.hpp"
+
+namespace coefdyn::models {
+
+namespace detail {
+/// Delta = softplus(raw + bias) within limits.
+struct limited_step {
+  double least, most;
+  template <class X>
+  COEFDYN_HD X operator()(X raw, X bias) const {
+    return math::min(math::max(math::softplus(raw + bias), X(least)), X(most));
+  }
+};
+/// -exp(A_log) Delta.
+struct decay_of_step {
+  template <class X>
+  COEFDYN_HD X operator()(X step, X A_log) const {
+    return -math::exp(A_log) * step;
+  }
+};
+struct sum_with_values {
+  template <class X>
+  COEFDYN_HD X operator()(X y, X v, X D) const {
+    return y + D * v;
+  }
+};
+struct mamba2_sizes {
+  idx width = 0;
+  int heads = 0, groups = 1, n = 0, d = 0, convolution = 4;
+  bool bias = false, convolution_bias = true;
+  double eps = 1e-5, least = 0, most = 0;
+  idx inner() const { return idx(heads) * d; }
+  idx mixed() const { return inner() + 2 * idx(groups) * n; }
+};
+/// in_proj to z, x, B, C, dt; a convolution over x, B, C; the mixer; + D x; times silu(z), then one rms norm over all channels; out_proj.
+class mamba2_mixer {
+ public:
+  using mixer = coefdyn::mixers::mamba2;
+  mamba2_mixer(const nn::scope& s, const mamba2_sizes& z)
+      : z_(z),
+        in_(s, "in_proj", z.width, z.inner() + z.mixed() + z.heads, z.bias),
+        out_(s, "out_proj", z.inner(), z.width, z.bias),
+        convolution_(s, "conv1d", z.mixed(), z.convolution, z.convolution_bias),
+        dt_bias_(s.vector("dt_bias", z.heads, nn::start::constant(0))),
+        A_log_(s.vector("A_log", z.heads, nn::start::constant(0))),
+        D_(s.vector("D", z.heads, nn::start::constant(1))),
+        norm_(s.vector("norm.weight", z.inner(), nn::start::constant(1))) {}
+  template <class R, class On>
+  nn::value<R> operator()(nn::tape<R, On>& t, const nn::value<R>& u) const {
+    const idx inner = z_.inner(), keys = idx(z_.groups) * z_.n;
+    const nn::value<R> all = in_(t, u), x = convolution_(t, all.part(inner, z_.mixed()));
+    const nn::value<R> step = nn::map(t, limited_step{z_.least, z_.most}, all.part(inner + z_.mixed(), z_.heads), t.shared(dt_bias_));
+    const nn::value<R> decay = nn::map(t, decay_of_step{}, step, t.shared(A_log_)), v = x.part(0, inner);
+    extents e;
+    e.batch = e.sequences = u.batch, e.time = u.time, e.readers = e.states = z_.heads, e.queries = e.keys = z_.groups;
+    e.n = z_.n, e.d = z_.d;
+    nn::value<R> y = mixed<mixer, heads::grouped_values>(t, e, x.part(inner + keys, keys), x.part(inner, keys), v, decay, step);
+    y = nn::map(t, sum_with_values{}, y, v, t.shared(D_));
+    y = nn::map(t, nn::times<nn::silu>{}, y, all.part(0, inner));
+    return out_(t, nn::normalise<nn::norm::rms>(t, y, inner, z_.eps, norm_));
+  }
+
+ private:
+  mamba2_sizes z_;
+  nn::projection_parameters in_, out_;
+  nn::convolution_parameters convolution_;
+  nn::parameter dt_bias_, A_log_, D_, norm_;
+};
+/// x += mixer(rms x).
+class mamba2_body : public outer_body {
+ public:
+  using mixers = list<mixer_use<mamba2_mixer::mixer, heads::grouped_values>>;
+  mamba2_body(outer_names names, idx vocabulary, const mamba2_sizes& z, idx layers)
+      : outer_body(names, vocabulary, z.width), eps_(names.eps) {
+    for (idx i = 0; i < layers; ++i) blocks_.emplace_back(root().part("backbone.layers." + std::to_string(i)), z);
+  }
+  static int mixer_of(idx) { return 0; }
+  template <class R, class On>
+  nn::value<R> hidden(nn::tape<R, On>& t, const nn::token_ids& ids) const {
+    nn::value<R> x = embedded(t, ids);
+    for (const block& b : blocks_) x = nn::add(t, x, b.mixer(t, b.norm.rms(t, x, eps_)));
+    return closed(t, x);
+  }
+
+ private:
+  struct block {
+    nn::norm_parameters norm;
+    mamba2_mixer mixer;
+    block(const nn::scope& s, const mamba2_sizes& z) : norm(s, "norm", z.width, false), mixer(s.part("mixer"), z) {}
+  };
+  double eps_;
+  std::vector<block> blocks_;
+};
+/// The two numbers of time_step_limit; an infinite one may be written as a word or in an object.
+inline void read_limits(config& c, mamba2_sizes& z) {
+  z.most = double(std::numeric_limits<float>::max());
+  const nlohmann::json& limits = c.raw("time_step_limit");
+  if (limits.is_null()) return;
+  if (!limits.is_array() || limits.size() != 2 || !limits[0].is_number()) c.wrong("time_step_limit", "a list of two numbers");
+  z.least = limits[0].template get<double>();
+  const bool infinite = limits[1].is_string() ? limits[1] == "Infinity" : limits[1] == nlohmann::json{{"__float__", "Infinity"}};
+  if (!infinite && !limits[1].is_number()) c.wrong("time_step_limit", "a list of two numbers");
+  if (!infinite) z.most = std::min(limits[1].template get<double>(), z.most);
+  if (!(z.least >= 0 && z.least <= z.most)) c.wrong("time_step_limit", "two numbers from 0, the second not below the first");
+}
+}  // namespace detail
+
+/// Mamba-2: model_type "mamba2", with one norm over all channels as transformers has it.
+///
+/// error   files::file_error for a setting, a tensor or a shape that is not this architecture's
+/// source  Dao and Gu, arXiv:2405.21060; Hugging Face transformers 5.17, Mamba2ForCausalLM
+inline std::unique_ptr<language_model> mamba2(checkpoint from, int threads) {
+  config& c = from.settings;
+  detail::mamba2_sizes z;
+  z.width = c.whole("hidden_size");
+  z.heads = int(c.whole("num_heads", 1, 1 << 16)), z.d = int(c.whole("head_dim", 1, 1 << 16));
+  z.groups = int(c.whole_or("n_groups", 8, 1, 1 << 16)), z.n = int(c.whole("state_size", 1, 1 << 16));
+  if (z.heads % z.groups) c.wrong("n_groups", "a divisor of the " + std::to_string(z.heads) + " heads");
+  const double expand = c.number_or("expand", 2);
+  if (idx(expand * double(z.width)) != z.inner())
+    c.wrong("expand", "num_heads head_dim / hidden_size = " + std::to_string(z.inner()) + " / " + std::to_string(z.width));
+  z.convolution = int(c.whole_or("conv_kernel", 4, 1, 1 << 10));
+  z.bias = c.flag_or("use_bias", false), z.convolution_bias = c.flag_or("use_conv_bias", true);
+  detail::read_limits(c, z);
+  outer_names names;
+  names.embeddings = "backbone.embeddings.weight", names.norm = "backbone.norm_f";
+  names.tied = c.flag_or("tie_word_embeddings", false);
+  names.eps = z.eps = c.number_or("layer_norm_epsilon", 1e-5);
+  c.only("hidden_act", "silu"), c.only("rms_norm", true);
+  c.ignore({"chunk_size", "time_step_rank", "time_step_min", "time_step_max", "time_step_floor", "rescale_prenorm_residual",
+            "residual_in_fp32"});
+  const idx layers = c.whole("num_hidden_layers", 1, 4096), vocabulary = c.whole("vocab_size");
+  c.finish("mamba2");
+  detail::mamba2_body body(names, vocabulary, z, layers);
+  tensor_map map(from.tensors, *body.parameters());
+  body.say_outer(map);
+  return filled({"mamba2", vocabulary, z.width, layers}, std::move(body), map, threads);
+}
+
+}  // namespace coefdyn::models
