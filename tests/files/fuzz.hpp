@@ -54,7 +54,7 @@ inline std::string mutated(std::string s, random_numbers& r, const std::vector<s
         s.replace(at, length, std::to_string(edges[r.below(std::size(edges))]));
         break;
     }
-    if (s.size() > 4096) s.resize(4096);
+    if (s.size() > 8192) s.resize(8192);
   }
   return s;
 }

@@ -186,10 +186,10 @@ TEST_CASE("CIFAR-10: grey records and the official batches") {
 TEST_CASE("UTF-8: characters, and what is none") {
   const auto all = [](std::string_view text) {
     std::vector<std::uint32_t> out;
-    for (utf8 letters(text); !letters.at_end();) out.push_back(letters.next());
+    for (text::utf8 letters(text); !letters.at_end();) out.push_back(letters.next());
     return out;
   };
-  constexpr std::uint32_t bad = utf8::malformed;
+  constexpr std::uint32_t bad = text::utf8::malformed;
   CHECK(all("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80") == std::vector<std::uint32_t>{'a', 0xe9, 0x20ac, 0x1f600});
   CHECK(all("\xf4\x8f\xbf\xbf") == std::vector<std::uint32_t>{0x10ffff});
   CHECK(all("\xc3") == std::vector<std::uint32_t>{bad});

@@ -12,8 +12,8 @@
 #include <cstdlib>
 #include <functional>
 
-#include "encoder.hpp"
 #include "folder.hpp"
+#include "text/encoder.hpp"
 
 /// Readers of data sets on files with a few bytes changed: each reads or refuses with a sentence. The same files on every run;
 /// COEFDYN_FUZZ_SECONDS=600 goes on with new ones for so long, in each case.
@@ -170,14 +170,8 @@ TEST_CASE("fuzz: the official folder of CIFAR-10") {
   for (int i = 1; i <= 5; ++i) good.emplace_back("cifar-10-batches-bin/data_batch_" + std::to_string(i) + ".bin", records(1, 3));
   fuzz("cifar-10-batches-bin", good, [](const folder& f) { expect_tokens_in_range(cifar10({.folder = f.path, .pooled = 2, .train = 4})); });
 }
-TEST_CASE("fuzz: merges and texts") {
+TEST_CASE("fuzz: texts") {
   const std::string tokens = encoder({"ab", "abc"});
-  fuzz("encoder.json", tokens, [](const folder& f) { gpt2_bpe(f.path + "/encoder.json", f.put("vocab.bpe", "a b\nab c\n")); });
-  fuzz("vocab.bpe", "#version: 0.2\na b\nab c\n", [&](const folder& f) {
-    const gpt2_bpe code(f.put("encoder.json", tokens), f.path + "/vocab.bpe");
-    const std::string text = "abc abcab 12 \xc3\xa9\xff";
-    REQUIRE(code.decode(code.encode(text)) == text);
-  });
   fuzz("wikitext-2/wiki.test.tokens", " = Title = \n \n abc abcab , caf\xc3\xa9 12 .\n", [&](const folder& f) {
     f.put("encoder.json", tokens), f.put("vocab.bpe", "a b\nab c\n");
     const wikitext t({.folder = f.path, .length = 4});

@@ -7,8 +7,8 @@
 #include <coefdyn/tasks/data/text_blocks.hpp>
 #include <functional>
 
-#include "encoder.hpp"
 #include "folder.hpp"
+#include "text/encoder.hpp"
 
 /// Malformed files of every reader: cut, wrong, not UTF-8, empty, or a folder. The sentence names the file, and the line or record.
 namespace {

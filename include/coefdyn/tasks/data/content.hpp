@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "../../files/file.hpp"
-#include "utf8.hpp"
+#include "../../text/utf8.hpp"
 
 /// Data sets from a folder: where it is, and files in it, packed or not.
 namespace coefdyn::tasks {
@@ -132,7 +132,7 @@ struct data_folder {
 ///
 /// error   files::file_error with the byte's place in the text
 inline void expect_utf8(const std::string& path, const std::string& where, std::string_view text) {
-  const std::size_t at = utf8::first_malformed(text);
+  const std::size_t at = text::utf8::first_malformed(text);
   if (at != std::string_view::npos)
     files::detail::refuse(path, where + "expected UTF-8, given another byte at " + std::to_string(at) + " of the text");
 }

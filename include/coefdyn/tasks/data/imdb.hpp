@@ -5,7 +5,6 @@
 
 #include "../task.hpp"
 #include "content.hpp"
-#include "utf8.hpp"
 
 namespace coefdyn::tasks {
 
@@ -74,7 +73,7 @@ class imdb {
     if (options_.bytes)
       for (std::size_t i = 0; i < text.size() && left > 0; ++i, --left) f(static_cast<unsigned char>(text[i]));
     else
-      for (utf8 letters(text); !letters.at_end() && left > 0; --left) f(letters.next());
+      for (text::utf8 letters(text); !letters.at_end() && left > 0; --left) f(letters.next());
   }
   void find_tokens() {
     std::map<std::uint32_t, idx> times;

@@ -4,7 +4,7 @@
 
 #include "../task.hpp"
 #include "content.hpp"
-#include "gpt2_bpe.hpp"
+#include "gpt2_tokenizer.hpp"
 
 namespace coefdyn::tasks {
 
@@ -91,7 +91,7 @@ class wikitext : public detail::blocks {
   static constexpr tasks::labels labels = tasks::labels::one_a_token;
   static constexpr tasks::metric metric = tasks::metric::perplexity;
 
-  explicit wikitext(const wikitext_options& o = {}) : blocks(o.length, name), code_(data_folder(o.folder)) {
+  explicit wikitext(const wikitext_options& o = {}) : blocks(o.length, name), code_(gpt2_tokenizer(data_folder(o.folder))) {
     const data_folder data(o.folder);
     bool any = false;
     for (const split s : {split::train, split::test, split::valid}) {
@@ -112,7 +112,7 @@ class wikitext : public detail::blocks {
     detail::expect_index(name, s, index, size(s));
     return block(s, index);
   }
-  const gpt2_bpe& code() const { return code_; }
+  const text::tokenizer& code() const { return code_; }
   /// Each line with its end, nothing for one of blanks alone, and a blank line between.
   static std::string joined_lines(std::string_view text) {
     std::string out;
@@ -125,7 +125,7 @@ class wikitext : public detail::blocks {
 
  private:
   static std::string file(const wikitext_options& o, split s) { return o.set + "/wiki." + name_of(s) + "." + o.ending; }
-  gpt2_bpe code_;
+  text::tokenizer code_;
 };
 
 }  // namespace coefdyn::tasks
