@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: MIT
-// Published models against the logits that their authors' code gave: golden_models FOLDER...
-// A folder has config.json, model.safetensors and io.safetensors (ids, logits by PyTorch).
+// Published models against what their authors' code gave: golden_models MODEL...
+// A folder has config.json, model.safetensors and io.safetensors (ids, logits by PyTorch). Beside a file NAME.bin or NAME.safetensors lies
+// NAME.greedy200.txt (the ids that follow token 1, each the most likely), or expected-logits-TAG.bin where its name has that tag (after the
+// bytes "in, of which the first is a quotation mark).
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <coefdyn/models/open.hpp>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
 
 namespace {
 using namespace coefdyn;
@@ -29,7 +35,7 @@ struct score {
   int passed = 0, failed = 0, skipped = 0;
   void line(const std::string& name, bool good, const std::string& what) {
     ++(good ? passed : failed);
-    std::printf("%-28s %s  %s\n", name.c_str(), good ? "passed" : "FAILED", what.c_str());
+    std::printf("%-36s %s  %s\n", name.c_str(), good ? "passed" : "FAILED", what.c_str());
   }
 };
 
@@ -71,11 +77,65 @@ void check_folder(const fs::path& folder, score& s) {
     s.line(name, false, e.what());
   }
 }
+/// The most likely token again and again, from token 1.
+void check_greedy(const fs::path& file, const fs::path& expected, score& s) {
+  std::ifstream in(expected);
+  std::string line;
+  while (std::getline(in, line) && line.starts_with("#")) {
+  }
+  std::istringstream words(line);
+  const std::vector<std::int64_t> want{std::istream_iterator<std::int64_t>(words), {}};
+  const auto model = models::open(file.string());
+  const auto text = model->start(idx(want.size()) + 1);
+  std::size_t equal = 0;
+  std::int64_t token = 1;
+  for (const std::int64_t next : want) {
+    const auto logits = text->step(token);
+    token = std::max_element(logits.begin(), logits.end()) - logits.begin();
+    if (token != next) break;
+    ++equal;
+  }
+  s.line(file.filename().string(), !want.empty() && equal == want.size(),
+         std::to_string(equal) + " of " + std::to_string(want.size()) + " greedy tokens equal");
+}
+void check_last_logits(const fs::path& file, const fs::path& expected, score& s) {
+  const files::mapped_file bytes(expected.string());
+  std::vector<float> want(bytes.bytes().size() / sizeof(float));
+  std::memcpy(want.data(), bytes.bytes().data(), want.size() * sizeof(float));
+  const auto model = models::open(file.string());
+  if (idx(want.size()) != model->about().vocabulary) throw std::runtime_error(expected.string() + " has not one logit a word");
+  const std::vector<std::int64_t> prompt{'"', 'i', 'n'};
+  difference whole, steps;
+  const auto text = model->start(8);
+  whole.between(text->prefill(prompt), want);
+  text->clear();
+  for (const std::int64_t id : prompt) text->step(id);
+  steps.between(text->logits(), want);
+  char line[120];
+  std::snprintf(line, sizeof line, "largest difference: whole %.2g, token by token %.2g", whole.largest, steps.largest);
+  s.line(file.filename().string(), std::max(whole.largest, steps.largest) <= tolerance, line);
+}
+/// A model in one file, by what lies beside it.
+void check_file(const fs::path& file, score& s) {
+  try {
+    const fs::path greedy = file.parent_path() / (file.stem().string() + ".greedy200.txt");
+    if (fs::exists(greedy)) return check_greedy(file, greedy, s);
+    for (const auto& beside : fs::directory_iterator(file.parent_path())) {
+      const std::string name = beside.path().stem().string(), before = "expected-logits-";
+      if (name.starts_with(before) && file.stem().string().find(name.substr(before.size())) != std::string::npos)
+        return check_last_logits(file, beside.path(), s);
+    }
+    std::printf("%-28s skipped: nothing beside it says what it should give\n", file.filename().c_str());
+    ++s.skipped;
+  } catch (const std::exception& e) {
+    s.line(file.filename().string(), false, e.what());
+  }
+}
 }  // namespace
 
 int main(int argc, char** argv) {
   score s;
-  for (int i = 1; i < argc; ++i) check_folder(argv[i], s);
+  for (int i = 1; i < argc; ++i) fs::is_directory(argv[i]) ? check_folder(argv[i], s) : check_file(argv[i], s);
   std::printf("%d passed, %d failed, %d skipped\n", s.passed, s.failed, s.skipped);
   return s.failed > 0;
 }

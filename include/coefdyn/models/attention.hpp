@@ -9,6 +9,7 @@
 #include "../nn/mix.hpp"
 #include "../nn/normalise.hpp"
 #include "checkpoint.hpp"
+#include "operations.hpp"
 
 /// Softmax attention of published models: RoPE of some channels, scaled as config.json says, grouped keys, biases, norms of q and k, a
 /// gate, a window.
@@ -49,12 +50,12 @@ struct rope {
   double magnitude = 1;
   double share = 1;  // of a head's channels that turn: partial_rotary_factor
 
-  static rope read(config& c, int n, double usual_theta = 1e4) {
+  static rope read(config& c, int n, double usual_theta = 1e4, double usual_share = 1) {
     config p = c.part("rope_parameters"), old = c.part("rope_scaling");
     const double theta = p.number_or("rope_theta", c.number_or("rope_theta", usual_theta));
     if (!(theta > 0)) p.wrong("rope_theta", "a number above 0");
     rope out;
-    out.share = p.number_or("partial_rotary_factor", c.number_or("partial_rotary_factor", 1));
+    out.share = p.number_or("partial_rotary_factor", c.number_or("partial_rotary_factor", usual_share));
     if (!(out.share > 0 && out.share <= 1)) c.wrong("partial_rotary_factor", "a share above 0 and up to 1");
     const idx turning = idx(out.share * n);
     if (turning % 2) c.wrong("partial_rotary_factor", "a share of the head's " + std::to_string(n) + " channels that is even");
@@ -110,34 +111,32 @@ struct rope {
 };
 
 namespace detail {
-struct scaled_by {
-  double by;
-  template <class X>
-  [[gnu::always_inline]] COEFDYN_HD X operator()(X x) const {
-    return X(by) * x;
-  }
-};
 struct angle_of_pair {
   const double* angles;
   idx count;
   COEFDYN_HD double operator()(idx m) const { return m < count ? angles[m] : 0; }
 };
-struct times_sigmoid {
-  template <class X>
-  [[gnu::always_inline]] COEFDYN_HD X operator()(X y, X g) const {
-    return y * math::sigmoid(g);
-  }
-};
-/// A mixer's streams by their places in its needs.
-template <class M, class Heads, class R, class On, class... Value>
-nn::value<R> mixed(nn::tape<R, On>& t, const extents& e, const Value&... streams) {
-  nn::mixed_streams<M, R> s;
-  static_assert(sizeof...(Value) == nn::mixed_streams<M, R>::count);
-  s.of = {streams...};
-  return nn::mix<M, Heads>(t, s, e);
+}  // namespace detail
+
+namespace detail {
+/// Attention's sizes under the names of transformers.
+inline attention_sizes attention_sizes_of(config& c, idx width) {
+  attention_sizes z;
+  z.width = width;
+  z.heads = int(c.whole("num_attention_heads", 1, 1 << 16));
+  z.key_heads = int(c.whole_or("num_key_value_heads", z.heads, 1, 1 << 16));
+  if (z.heads % z.key_heads) c.wrong("num_key_value_heads", "a divisor of the " + std::to_string(z.heads) + " attention heads");
+  if (!c.has("head_dim") && width % z.heads) c.wrong("hidden_size", "a multiple of the " + std::to_string(z.heads) + " attention heads");
+  z.n = int(c.whole_or("head_dim", width / z.heads, 1, 1 << 16));
+  if (z.n % 2) c.wrong("head_dim", "an even number, for RoPE's pairs");
+  return z;
 }
 }  // namespace detail
 
+/// The names of an attention's projections in a checkpoint.
+struct attention_names {
+  std::string q = "q_proj", k = "k_proj", v = "v_proj", o = "o_proj";
+};
 /// q_proj, k_proj, v_proj, o_proj, and q_norm, k_norm.
 class softmax_attention {
  public:
@@ -162,20 +161,24 @@ class softmax_attention {
     e.batch = e.sequences = u.batch, e.time = u.time, e.readers = e.queries = z_.heads, e.keys = e.states = z_.key_heads;
     e.n = e.d = z_.n;
     const nn::value<R> theta = nn::constants(t, z_.n / 2, detail::angle_of_pair{z_.angles.data(), idx(z_.angles.size())});
-    nn::value<R> y = detail::mixed<mixer, heads::grouped_queries>(t, e, q, k, v_(t, u), theta);
+    nn::mixed_streams<mixer, R> streams;
+    streams.of = {q, k, v_(t, u), theta};
+    nn::value<R> y = z_.window > 0 ? mix_windows<mixer, heads::grouped_queries>(t, streams, e, z_.window) : nn::mix<mixer>(t, streams, e);
     if (z_.gated) y = nn::map(t, detail::times_sigmoid{}, y, gate_(t, u));
     return o_(t, y);
   }
   /// Says how the parameters, which are named under `own`, are made of the tensors under `from`; `added` is to the norms' weights.
-  void say(tensor_map& map, const std::string& from, const std::string& own, double added = 0) const {
-    say_projection(map, from + "q_proj", own + "q_proj", z_.heads, z_.gated ? own + "gate" : "");
-    say_projection(map, from + "k_proj", own + "k_proj", z_.key_heads, "");
-    for (const auto& [name, has] : {std::pair("q_norm.weight", true), std::pair("k_norm.weight", true)})
-      if (has && z_.norm != norm_of_keys::none) say_norm(map, from + name, own + name, name[0] == 'q' ? z_.heads : z_.key_heads, added);
-    map.whole(from + "v_proj.weight", own + "v_proj.weight", {idx(z_.key_heads) * z_.n, z_.width});
-    map.whole(from + "o_proj.weight", own + "o_proj.weight", {z_.width, idx(z_.heads) * z_.n});
-    if (z_.bias) map.whole(from + "v_proj.bias", own + "v_proj.bias", {idx(z_.key_heads) * z_.n});
-    if (z_.output_bias) map.whole(from + "o_proj.bias", own + "o_proj.bias", {z_.width});
+  void say(tensor_map& map, const std::string& from, const std::string& own, double added = 0, const attention_names& names = {}) const {
+    say_projection(map, from + names.q, own + "q_proj", z_.heads, z_.gated ? own + "gate" : "");
+    say_projection(map, from + names.k, own + "k_proj", z_.key_heads, "");
+    if (z_.norm != norm_of_keys::none) {
+      say_norm(map, from + "q_norm.weight", own + "q_norm.weight", z_.heads, added);
+      say_norm(map, from + "k_norm.weight", own + "k_norm.weight", z_.key_heads, added);
+    }
+    map.whole(from + names.v + ".weight", own + "v_proj.weight", {idx(z_.key_heads) * z_.n, z_.width});
+    map.whole(from + names.o + ".weight", own + "o_proj.weight", {z_.width, idx(z_.heads) * z_.n});
+    if (z_.bias) map.whole(from + names.v + ".bias", own + "v_proj.bias", {idx(z_.key_heads) * z_.n});
+    if (z_.output_bias) map.whole(from + names.o + ".bias", own + "o_proj.bias", {z_.width});
   }
 
  private:

@@ -6,6 +6,7 @@
 #include "../nn/mlp.hpp"
 #include "../nn/normalise.hpp"
 #include "checkpoint.hpp"
+#include "operations.hpp"
 
 /// What bodies of published models share: parameters, embeddings, the last norm and the logits.
 namespace coefdyn::models {
@@ -26,13 +27,6 @@ struct capped_by {
   template <class X>
   [[gnu::always_inline]] COEFDYN_HD X operator()(X x) const {
     return X(cap) * math::tanh(x / X(cap));
-  }
-};
-struct product_with {
-  double by;
-  template <class X>
-  [[gnu::always_inline]] COEFDYN_HD X operator()(X x) const {
-    return X(by) * x;
   }
 };
 }  // namespace detail
@@ -65,7 +59,7 @@ class outer_body {
   template <class R, class On>
   nn::value<R> embedded(nn::tape<R, On>& t, const nn::token_ids& ids) const {
     const nn::value<R> x = nn::embed(t, ids, embeddings_);
-    return names_.embedding_scale == 1 ? x : nn::map(t, detail::product_with{names_.embedding_scale}, x);
+    return names_.embedding_scale == 1 ? x : nn::map(t, detail::scaled_by{names_.embedding_scale}, x);
   }
   template <class R, class On>
   nn::value<R> closed(nn::tape<R, On>& t, const nn::value<R>& x) const {

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "../files/safetensors.hpp"
+#include "../files/named_tensors.hpp"
 #include "../nn/weights.hpp"
 #include "config.hpp"
 
@@ -11,11 +11,10 @@
 /// parameters.
 namespace coefdyn::models {
 
-/// Settings and tensors of a model on disk. A reader of another format fills the same: `tensors` may point into memory that `keep` holds.
+/// Settings and tensors of a model on disk. A reader of another format fills the same.
 struct checkpoint {
   config settings;
-  files::safetensors tensors;  // its path names the file in errors
-  std::shared_ptr<const void> keep = {};
+  files::named_tensors tensors;  // its path names the file in errors
 };
 
 namespace detail {
@@ -35,7 +34,7 @@ inline idx columns_of(const std::vector<idx>& shape) {
 ///         real number
 class tensor_map {
  public:
-  tensor_map(const files::safetensors& from, const nn::parameter_list& to) : from_(from), to_(to) {}
+  tensor_map(const files::named_tensors& from, const nn::parameter_list& to) : from_(from), to_(to) {}
 
   /// A tensor of this shape, whose rows go where `rows` say.
   void tensor(const std::string& name, std::vector<idx> shape) { known_[name] = std::move(shape); }
@@ -53,6 +52,15 @@ class tensor_map {
     pieces_.push_back({tensor, own, 0, 0, entry(own).shape[0], std::move(f)});
     said_.insert(own);
   }
+  /// Number i of the parameter is number place(i) of the tensor.
+  void numbers(const std::string& tensor, const std::string& own, std::vector<idx> shape, std::function<idx(idx)> place) {
+    known_[tensor] = std::move(shape);
+    pieces_.push_back({tensor, own, 0, 0, entry(own).shape[0], {}, std::move(place)});
+    said_.insert(own);
+  }
+  /// The parameter is made of no tensor here: its reader fills it.
+  void without(const std::string& own) { said_.insert(own); }
+  bool has(const std::string& tensor) const { return from_.has(tensor); }
   /// The numbers of a parameter of the tensor's own name and shape are f(number).
   void through(const std::string& own, std::function<double(double)> f) { whole(own, own, entry(own).shape, std::move(f)); }
   /// A tensor that may be there and has to hold what another one does: tied embeddings that are written twice.
@@ -80,6 +88,7 @@ class tensor_map {
     std::string tensor, own;
     idx first = 0, own_first = 0, count = 0;
     std::function<double(double)> f = {};
+    std::function<idx(idx)> place = {};
   };
   [[noreturn]] void refuse(const std::string& tensor, const std::string& fault) const {
     files::detail::refuse(from_.path, "tensor " + files::detail::in_quotes(tensor) + ": " + fault);
@@ -114,7 +123,7 @@ class tensor_map {
     if (p.own_first + p.count > rows || (p.first + p.count) * row > idx(numbers.size()))
       throw invalid_input(p.own, "rows of " + p.tensor, "more than there are");
     for (idx i = 0; i < p.count * row; ++i) {
-      const float x = numbers[std::size_t(p.first * row + i)];
+      const float x = numbers[std::size_t(p.place ? p.place(i) : p.first * row + i)];
       own[std::size_t(p.own_first * row + i)] = p.f ? static_cast<float>(p.f(double(x))) : x;
     }
   }
@@ -123,7 +132,7 @@ class tensor_map {
     if (a.shape != b.shape || a.values != b.values)
       refuse(name, "expected what " + files::detail::in_quotes(other) + " holds, since the settings tie them, given other numbers");
   }
-  const files::safetensors& from_;
+  const files::named_tensors& from_;
   const nn::parameter_list& to_;
   std::map<std::string, std::vector<idx>> known_;
   std::vector<piece> pieces_;

@@ -33,6 +33,22 @@ class llama_body : public outer_body {
       map.unused(at + "rotary_emb.inv_freq");
     }
   }
+  /// The same from the names of llama2.c, in which pairs of channels that turn are adjacent.
+  void say_llama2c(tensor_map& map, idx width, idx hidden, idx vocabulary, bool tied) const {
+    map.whole("tok_embeddings.weight", "model.embed_tokens.weight", {vocabulary, width});
+    map.whole("norm.weight", "model.norm.weight", {width});
+    if (!tied) map.whole("output.weight", "lm_head.weight", {vocabulary, width});
+    else map.repeats("output.weight", "tok_embeddings.weight");
+    for (std::size_t i = 0; i < blocks_.size(); ++i) {
+      const std::string from = "layers." + std::to_string(i) + ".", own = "model." + from;
+      blocks_[i].attention.say(map, from + "attention.", own + "self_attn.", 0, {"wq", "wk", "wv", "wo"});
+      map.whole(from + "attention_norm.weight", own + "input_layernorm.weight", {width});
+      map.whole(from + "ffn_norm.weight", own + "post_attention_layernorm.weight", {width});
+      map.whole(from + "feed_forward.w1.weight", own + "mlp.gate_proj.weight", {hidden, width});
+      map.whole(from + "feed_forward.w3.weight", own + "mlp.up_proj.weight", {hidden, width});
+      map.whole(from + "feed_forward.w2.weight", own + "mlp.down_proj.weight", {width, hidden});
+    }
+  }
 
  private:
   struct block {
@@ -57,16 +73,8 @@ class llama_body : public outer_body {
 /// source  Touvron et al., arXiv:2302.13971; Hugging Face transformers 5.17, LlamaForCausalLM
 inline std::unique_ptr<language_model> llama(checkpoint from, int threads) {
   config& c = from.settings;
-  attention_sizes z;
-  z.width = c.whole("hidden_size");
-  z.heads = int(c.whole("num_attention_heads", 1, 1 << 16));
-  z.key_heads = int(c.whole_or("num_key_value_heads", z.heads, 1, 1 << 16));
-  if (z.heads % z.key_heads) c.wrong("num_key_value_heads", "a divisor of the " + std::to_string(z.heads) + " attention heads");
-  if (!c.has("head_dim") && z.width % z.heads) c.wrong("hidden_size", "a multiple of the " + std::to_string(z.heads) + " attention heads");
-  z.n = int(c.whole_or("head_dim", z.width / z.heads, 1, 1 << 16));
-  if (z.n % 2) c.wrong("head_dim", "an even number, for RoPE's pairs");
+  attention_sizes z = detail::attention_sizes_of(c, c.whole("hidden_size"));
   z.bias = z.output_bias = c.flag_or("attention_bias", false);
-  z.angles = {};
   const rope turns = rope::read(c, z.n);
   z.angles = turns.angles, z.magnitude = turns.magnitude;
   outer_names names;
@@ -81,6 +89,31 @@ inline std::unique_ptr<language_model> llama(checkpoint from, int threads) {
   tensor_map map(from.tensors, *body.parameters());
   body.say(map);
   return filled({"llama", vocabulary, z.width, layers}, std::move(body), map, threads);
+}
+
+/// Llama as llama2.c has it: model_type "llama2c", settings dim, hidden_dim, n_layers, n_heads, n_kv_heads, vocab_size, tied_embeddings.
+///
+/// error   files::file_error for a setting, a tensor or a shape that is not this architecture's
+/// source  https://github.com/karpathy/llama2.c
+inline std::unique_ptr<language_model> llama2c(checkpoint from, int threads) {
+  config& c = from.settings;
+  attention_sizes z;
+  z.width = c.whole("dim"), z.heads = int(c.whole("n_heads", 1, 1 << 16)), z.key_heads = int(c.whole_or("n_kv_heads", z.heads, 1, 1 << 16));
+  if (z.heads % z.key_heads) c.wrong("n_kv_heads", "a divisor of the " + std::to_string(z.heads) + " heads");
+  if (z.width % (2 * z.heads)) c.wrong("dim", "a multiple of twice the " + std::to_string(z.heads) + " heads");
+  z.n = int(z.width / z.heads), z.adjacent = true;
+  const double theta = c.number_or("rope_theta", 1e4);
+  if (!(theta > 0)) c.wrong("rope_theta", "a number above 0");
+  for (int m = 0; m < z.n / 2; ++m) z.angles.push_back(std::pow(theta, -2.0 * m / z.n));
+  outer_names names;
+  names.tied = c.flag_or("tied_embeddings", true), names.eps = c.number_or("norm_eps", 1e-5);
+  const idx layers = c.whole("n_layers", 1, 4096), hidden = c.whole("hidden_dim"), vocabulary = c.whole("vocab_size");
+  c.ignore({"max_seq_len"});
+  c.finish("llama2c");
+  detail::llama_body body(names, vocabulary, z, layers, hidden, false);
+  tensor_map map(from.tensors, *body.parameters());
+  body.say_llama2c(map, z.width, hidden, vocabulary, names.tied);
+  return filled({"llama2c", vocabulary, z.width, layers}, std::move(body), map, threads);
 }
 
 }  // namespace coefdyn::models

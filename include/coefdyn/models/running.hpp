@@ -14,6 +14,19 @@
 ///   using mixers = list<mixer_use<M, Heads>..>  the mixers of its layers
 ///   mixer_of(layer)                           which of them a layer has
 namespace coefdyn::models {
+struct forward_threads;
+}  // namespace coefdyn::models
+namespace coefdyn::nn {
+template <>
+constexpr bool goes_back<device::cpu<models::forward_threads>> = false;
+}  // namespace coefdyn::nn
+
+namespace coefdyn::models {
+
+/// Threads of a device that only goes forward.
+struct forward_threads : openmp {};
+/// The device of published models: the host, forward.
+using forward_device = device::cpu<forward_threads>;
 
 /// One of a body's mixers, and how its heads are shared.
 template <class M, class Heads = heads::grouped_queries>
@@ -60,7 +73,7 @@ template <class Body>
 class decoding_of final : public decoding {
  public:
   decoding_of(const Body& body, const nn::weights<float>& w, idx capacity, int threads)
-      : body_(body), tape_(w, nullptr, threads), past_(1, capacity), vocabulary_(body.vocabulary()) {}
+      : body_(body), tape_(w, nullptr, forward_device{forward_threads{{threads}}}), past_(1, capacity), vocabulary_(body.vocabulary()) {}
   std::span<const float> prefill(std::span<const std::int64_t> ids) override {
     detail::expect_ids(ids, 1, idx(ids.size()));
     tape_.begin(past_, 1, idx(ids.size()));
@@ -89,7 +102,7 @@ class decoding_of final : public decoding {
 
  private:
   const Body& body_;
-  nn::tape<float> tape_;
+  nn::tape<float, forward_device> tape_;
   nn::past past_;
   idx vocabulary_;
   std::vector<float> logits_;
@@ -103,7 +116,7 @@ class model_of final : public language_model {
       : language_model(std::move(about)), body_(std::move(body)), w_(std::move(w)), threads_(threads) {}
   std::vector<float> logits(std::span<const std::int64_t> ids, idx batch, idx time) const override {
     detail::expect_ids(ids, batch, time);
-    nn::tape<float> t(w_, nullptr, threads_);
+    nn::tape<float, forward_device> t(w_, nullptr, forward_device{forward_threads{{threads_}}});
     t.begin();
     const nn::value<float> y = body_.logits(t, body_.hidden(t, nn::token_ids{ids.data(), batch, time}));
     std::vector<float> out(std::size_t(batch * time * y.columns));
@@ -135,7 +148,7 @@ class model_of final : public language_model {
     for (idx i = 0; i < about().layers; ++i)
       if (body_.mixer_of(i) == which) layers.push_back(i);
     if (layers.empty()) return;
-    nn::tape<float> t(w_, nullptr, threads_);
+    nn::tape<float, forward_device> t(w_, nullptr, forward_device{forward_threads{{threads_}}});
     std::size_t at = 0;
     t.template watch<X>([&](const X& x) {
       if (at >= layers.size()) return;
@@ -153,11 +166,12 @@ class model_of final : public language_model {
   int threads_;
 };
 
-/// Makes a body's model: fills the parameters as `map` says, strictly.
-template <class Body>
-std::unique_ptr<language_model> filled(description about, Body body, tensor_map& map, int threads) {
+/// Makes a body's model: fills the parameters as `map` says, strictly; then, where one is given, by more(body, weights, map).
+template <class Body, class More = std::nullptr_t>
+std::unique_ptr<language_model> filled(description about, Body body, tensor_map& map, int threads, More more = {}) {
   nn::weights<float> w(body.parameters());
   map.fill(w);
+  if constexpr (!std::is_null_pointer_v<More>) more(body, w, map);
   about.parameters = body.parameters()->count();
   return std::make_unique<model_of<Body>>(std::move(about), std::move(body), std::move(w), threads);
 }

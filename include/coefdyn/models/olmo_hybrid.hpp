@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "delta.hpp"
+
+namespace coefdyn::models {
+
+namespace detail {
+struct olmo_hybrid_sizes {
+  attention_sizes attention;
+  nn::sizes delta;
+  std::vector<bool> is_attention;
+  idx hidden = 0;
+};
+/// Blocks of the gated delta rule: x += delta(rms x), x += mlp(rms x). Blocks of attention: x += rms(attention x), x += rms(mlp x).
+class olmo_hybrid_body : public outer_body {
+ public:
+  using mixers = list<mixer_use<coefdyn::mixers::gated_deltanet, heads::grouped_values>, mixer_use<softmax_attention::mixer>>;
+  olmo_hybrid_body(outer_names names, idx vocabulary, const olmo_hybrid_sizes& z)
+      : outer_body(names, vocabulary, z.attention.width), z_(z), eps_(names.eps) {
+    for (std::size_t i = 0; i < z.is_attention.size(); ++i) blocks_.emplace_back(root().part("model.layers." + std::to_string(i)), z, i);
+  }
+  int mixer_of(idx layer) const { return z_.is_attention[std::size_t(layer)]; }
+  template <class R, class On>
+  nn::value<R> hidden(nn::tape<R, On>& t, const nn::token_ids& ids) const {
+    nn::value<R> x = embedded(t, ids);
+    nn::across_layers<R> across;
+    for (const block& b : blocks_)
+      if (!b.delta.empty()) {
+        x = nn::add(t, x, b.delta.front()(t, b.first.rms(t, x, eps_), across));
+        x = nn::add(t, x, b.feed(t, b.second.rms(t, x, eps_)));
+      } else {
+        x = nn::add(t, x, b.first.rms(t, b.attention.front()(t, x), eps_));
+        x = nn::add(t, x, b.second.rms(t, b.feed(t, x), eps_));
+      }
+    return closed(t, x);
+  }
+  void say(tensor_map& map) const {
+    say_outer(map);
+    for (std::size_t i = 0; i < blocks_.size(); ++i) {
+      const std::string at = "model.layers." + std::to_string(i) + ".";
+      if (!blocks_[i].delta.empty()) say_linear(map, at + "linear_attn.");
+      else blocks_[i].attention.front().say(map, at + "self_attn.", at + "self_attn.");
+    }
+  }
+
+ private:
+  struct block {
+    nn::norm_parameters first, second;
+    std::vector<nn::gated_deltanet> delta;  // one of these two
+    std::vector<softmax_attention> attention;
+    gated_mlp<> feed;
+    block(const nn::scope& s, const olmo_hybrid_sizes& z, std::size_t i)
+        : first(s, z.is_attention[i] ? "post_attention_layernorm" : "input_layernorm", z.attention.width, false),
+          second(s, z.is_attention[i] ? "post_feedforward_layernorm" : "post_attention_layernorm", z.attention.width, false),
+          feed(s.part("mlp"), z.attention.width, z.hidden, false) {
+      if (z.is_attention[i]) attention.emplace_back(s.part("self_attn"), z.attention);
+      else delta.emplace_back(s.part("linear_attn"), z.delta);
+    }
+  };
+  /// Its projections have their own names; one convolution passes over all q, k, v.
+  void say_linear(tensor_map& map, const std::string& at) const {
+    const nn::sizes& z = z_.delta;
+    const idx keys = idx(z.key_heads) * z.n, values = idx(z.heads) * z.d;
+    map.tensor(at + "conv1d.weight", {2 * keys + values, 1, z.convolution});
+    map.rows(at + "conv1d.weight", at + "q_conv1d.weight", 0, 0, keys);
+    map.rows(at + "conv1d.weight", at + "k_conv1d.weight", keys, 0, keys);
+    map.rows(at + "conv1d.weight", at + "v_conv1d.weight", 2 * keys, 0, values);
+  }
+  olmo_hybrid_sizes z_;
+  double eps_;
+  std::vector<block> blocks_;
+};
+}  // namespace detail
+
+/// OLMo-hybrid: model_type "olmo_hybrid"; without RoPE where rope_parameters has no rope_theta, as the released models.
+///
+/// error   files::file_error for a setting, a tensor or a shape that is not this architecture's
+/// source  Hugging Face transformers 5.17, OlmoHybridForCausalLM
+inline std::unique_ptr<language_model> olmo_hybrid(checkpoint from, int threads) {
+  config& c = from.settings;
+  const idx width = c.whole("hidden_size"), layers = c.whole("num_hidden_layers", 1, 4096), vocabulary = c.whole("vocab_size");
+  detail::olmo_hybrid_sizes z;
+  z.attention = detail::attention_sizes_of(c, width);
+  z.attention.bias = z.attention.output_bias = c.flag_or("attention_bias", false);
+  z.attention.norm = norm_of_keys::all;
+  const bool turned = c.part("rope_parameters").has("rope_theta") || c.has("rope_theta");
+  const rope turns = rope::read(c, z.attention.n);
+  if (turned) z.attention.angles = turns.angles, z.attention.magnitude = turns.magnitude;
+  outer_names names;
+  names.tied = c.flag_or("tie_word_embeddings", false);
+  names.eps = z.attention.eps = c.number_or("rms_norm_eps", 1e-6);
+  for (const char* key : {"linear_num_key_heads", "linear_num_value_heads"})
+    if (!c.has(key)) c.set(key, z.attention.heads);
+  if (!c.has("linear_key_head_dim")) c.set("linear_key_head_dim", idx(0.75 * double(width) / double(c.whole("linear_num_key_heads"))));
+  if (!c.has("linear_value_head_dim")) c.set("linear_value_head_dim", 2 * c.whole("linear_key_head_dim"));
+  z.delta = detail::delta_sizes(c, width), z.delta.eps = 1e-5;
+  z.delta.strongest = c.flag_or("linear_allow_neg_eigval", true) ? 2 : 1;
+  z.is_attention = detail::attention_layers(c, layers, 4);
+  z.hidden = c.whole("intermediate_size");
+  c.only("hidden_act", "silu");
+  c.ignore({"linear_a_log_min", "linear_a_log_max", "linear_dt_min", "linear_dt_max", "linear_dt_init_floor"});  // of the start of training
+  c.finish("olmo_hybrid");
+  detail::olmo_hybrid_body body(names, vocabulary, z);
+  tensor_map map(from.tensors, *body.parameters());
+  body.say(map);
+  return filled({"olmo_hybrid", vocabulary, width, layers}, std::move(body), map, threads);
+}
+
+}  // namespace coefdyn::models
