@@ -99,6 +99,34 @@ TEST_CASE("a step allocates nothing after the first, and takes the bytes that it
   CHECK(t.tape.bytes() == bytes);
 }
 
+TEST_CASE("gradients of activations that are dropped leave those of weights, and zeros for the next step") {
+  for (const bool recompute : {false, true}) {
+    nn::model_sizes z = recall_sizes();
+    z.layers = 3, z.recompute = recompute;
+    recall t(z, 1);
+    const batch b(1);
+    const auto gradients = [&](nn::tape<float>& tape, nn::activation_gradients after) {
+      t.dw.clear();
+      tape.begin();
+      nn::cross_entropy(tape, t.model(tape, b.tokens_in()), b.labels);
+      tape.backward(after);
+      return std::vector<float>(t.dw.data(), t.dw.data() + t.dw.size());
+    };
+    nn::tape<float> keeps(t.w, &t.dw, 1), drops(t.w, &t.dw, 2);
+    const auto kept = gradients(keeps, nn::activation_gradients::kept);
+    CHECK(gradients(drops, nn::activation_gradients::dropped) == kept);
+    CHECK(gradients(drops, nn::activation_gradients::dropped) == kept);
+    drops.begin();  // a step that never goes back
+    for (const idx columns : {3, 700, 600000}) {
+      const nn::value<float> x = drops.make(1, 1, columns);
+      std::fill_n(x.gradient, columns, float(NAN));
+    }
+    CHECK(gradients(drops, nn::activation_gradients::dropped) == kept);
+    CHECK(gradients(drops, nn::activation_gradients::kept) == kept);
+    CHECK(gradients(drops, nn::activation_gradients::dropped) == kept);
+  }
+}
+
 TEST_CASE("a tape shows the tokens of every layer's mixer, and of no other type") {
   nn::model_sizes z = recall_sizes();
   z.layers = 3;

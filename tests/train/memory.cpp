@@ -33,8 +33,10 @@ template <class R>
 idx bytes_of(const nn::model_sizes& z, idx rows, const columns& layer) {
   const idx D = z.width, block = 4 * D + 3 * z.hidden + layer.made;  // without its result
   const idx blocks = z.recompute ? 1 : z.layers;                     // whose activations are there at once
-  const idx made = D + z.layers * D + blocks * (block + z.recompute * D) + D + z.vocabulary, kept = 2 + blocks * (4 + layer.kept);
-  return idx(sizeof(R)) * rows * (2 * made + kept) + 24 * rows + 8 * (z.vocabulary + std::min(z.vocabulary, rows));
+  const idx results = D + z.layers * D, own = blocks * (block + z.recompute * D), behind = D + z.vocabulary;
+  const idx gradients = z.recompute ? std::max(own, behind) : own + behind;  // dropped before a block is made again
+  const idx made = results + own + behind, kept = 2 + blocks * (4 + layer.kept);
+  return idx(sizeof(R)) * rows * (made + results + gradients + kept) + 24 * rows + 8 * (z.vocabulary + std::min(z.vocabulary, rows));
 }
 template <class Layer, class R>
 void check_bytes(const nn::model_sizes& z, columns (*of)(const nn::sizes&)) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "../core/arena.hpp"
@@ -83,8 +84,8 @@ class step_memory {
  public:
   void* take(std::size_t bytes) {
     bytes = (bytes + line - 1) / line * line;
-    while (at_ < blocks_.size() && used_ + bytes > blocks_[at_].size()) ++at_, used_ = 0;
-    if (at_ == blocks_.size()) blocks_.emplace_back(bytes > least ? bytes : least);
+    while (at_ < blocks_.size() && used_ + bytes > blocks_[at_].size()) ends_[at_++] = std::exchange(used_, 0);
+    if (at_ == blocks_.size()) blocks_.emplace_back(bytes > least ? bytes : least), ends_.push_back(0);
     std::byte* const p = blocks_[at_].data() + used_;
     used_ += bytes;
     taken_ += bytes;
@@ -104,12 +105,21 @@ class step_memory {
   };
   place here() const { return {at_, used_, taken_}; }
   void go_back(const place& p) { at_ = p.at, used_ = p.used, taken_ = p.taken; }
+  /// f(at, bytes) for all that was taken since that place.
+  template <class F>
+  void since(const place& p, F f) {
+    for (std::size_t b = p.at; b <= at_ && b < blocks_.size(); ++b) {
+      const std::size_t first = b == p.at ? p.used : 0, end = b == at_ ? used_ : ends_[b];
+      if (first < end) f(blocks_[b].data() + first, end - first);
+    }
+  }
   /// The most bytes that were out at once since the last reset.
   std::size_t most() const { return most_; }
 
  private:
   static constexpr std::size_t line = 64, least = std::size_t(1) << 20;
   std::vector<buffer<std::byte>> blocks_;
+  std::vector<std::size_t> ends_;  // of what was taken of a block, once the next one is in use
   buffer<std::byte> scratch_;
   std::size_t at_ = 0, used_ = 0, taken_ = 0, most_ = 0;
 };

@@ -26,6 +26,10 @@ struct value {
   }
 };
 
+/// What `backward` leaves of the gradients of activations: those of a step that trains are dropped as soon as they have been used, and
+/// their memory cleared while it is still in the cache.
+enum class activation_gradients { kept, dropped };
+
 /// What dropout draws from in a step of training. Where a tape has a part of the step's batch: which of the batch's sequences is its first.
 struct dropout_draws {
   std::uint64_t seed = 0, step = 0;
@@ -133,8 +137,9 @@ class tape {
   bool records() const { return goes_back<On> && gradients_ != nullptr && !forgets_; }
   /// Starts a step: forgets the one before. One of training has draws; without, dropout keeps all and a batch norm has its running numbers.
   void begin(std::optional<dropout_draws> draws = {}) {
-    memory_.reset(), records_.reset(), inputs_.reset();
-    last_ = nullptr;
+    clear_gradients_since({});
+    memory_.reset(), zeros_.reset(), records_.reset(), inputs_.reset();
+    last_ = nullptr, made_ = {};
     draws_ = draws, sites_ = 0;
     before_ = nullptr, forgets_ = false;
   }
@@ -202,9 +207,9 @@ class tape {
     r.run(inputs_);
   }
   /// Goes back through all operations since `begin`.
-  void backward() {
-    for (const node* n = last_; n; n = n->before) n->run(n->object, *this);
-    last_ = nullptr;
+  void backward(activation_gradients after = activation_gradients::kept) {
+    drops_ = after == activation_gradients::dropped;
+    go_through();
   }
   /// f(*this, x), of x's shape, of which the result alone is kept: what f makes is given back at once, and made again when `backward` comes
   /// to it, with the same draws of dropout, so that every bit is the same. What f captures has to be there then.
@@ -223,7 +228,7 @@ class tape {
     return y;
   }
   /// The most bytes of activations, gradients and records that the step has had at once so far.
-  std::size_t bytes() const { return memory_.most() + records_.most() + inputs_.most(); }
+  std::size_t bytes() const { return memory_.most() + zeros_.most() + records_.most() + inputs_.most(); }
 
   const R* weights(const parameter& p) const { return weights_ + p.offset; }
   R* gradients(const parameter& p) const { return goes_back<On> && gradients_ ? gradients_ + p.offset : nullptr; }
@@ -238,15 +243,16 @@ class tape {
   }
   /// A new activation; its gradient starts at 0.
   value<R> make(idx batch, idx time, idx columns) {
-    value<R> v{take<R>(batch * time * columns), nullptr, batch, time, columns, columns};
-    if (records()) v.gradient = zeros(batch * time * columns);
+    const idx count = batch * time * columns;
+    value<R> v{take<R>(count), nullptr, batch, time, columns, columns};
+    if (!records()) return v;
+    if constexpr (is_host) v.gradient = static_cast<R*>(zeros_.take(sizeof(R) * static_cast<std::size_t>(count)));
+    else v.gradient = zeros<R>(count);
     return v;
   }
-  template <class T = R>
+  template <class T>
   T* zeros(idx count) {
-    const std::size_t all = sizeof(T) * static_cast<std::size_t>(count);
-    if constexpr (is_host) return static_cast<T*>(with().clear(memory_.take(all), all));
-    else return static_cast<T*>(memory_.take_zeros(all));
+    return static_cast<T*>(memory_.take_zeros(sizeof(T) * static_cast<std::size_t>(count)));
   }
   /// `count` numbers that fill(T*) writes in the host's memory, where the device reads them, until the next step begins. A recorded step
   /// calls `fill` each time it is run.
@@ -311,22 +317,38 @@ class tape {
   void keep(F f) {
     if (!records()) return;
     F* const object = new (records_.take(sizeof(F))) F(f);
-    last_ = new (records_.take(sizeof(node))) node{[](void* o, tape& t) { (*static_cast<F*>(o))(t); }, object, last_};
+    last_ = new (records_.take(sizeof(node))) node{[](void* o, tape& t) { (*static_cast<F*>(o))(t); }, object, last_, made_};
+    made_ = zeros_.here();
   }
   struct node {
     void (*run)(void*, tape&);
     void* object;
     const node* before;
+    step_memory::place made;  // where gradients of what was made for this operation begin: none before it knows them
   };
+  void go_through() {
+    for (const node* n = last_; n; n = n->before) {
+      n->run(n->object, *this);
+      if (drops_) clear_gradients_since(n->made);
+    }
+    last_ = nullptr;
+  }
+  void clear_gradients_since(const step_memory::place& p) {
+    if constexpr (is_host) {
+      zeros_.since(p, [this](std::byte* at, std::size_t bytes) { with().clear(at, bytes); });
+      zeros_.go_back(p);
+    }
+  }
   /// Makes what gave y from x again, and goes back through it.
   template <class F>
   void backward_again(const value<R>& x, const value<R>& y, std::uint64_t site, F f) {
     const places start = here_now();
     const node* const rest = std::exchange(last_, nullptr);
+    made_ = start.gradients;
     const std::uint64_t sites = std::exchange(sites_, site);
     const value<R> again = f(*this, x);
     elements(y.rows(), y.columns, detail::added_gradients<R>{y, again});
-    backward();
+    go_through();
     last_ = rest, sites_ = sites;
     go_back(start);
   }
@@ -339,20 +361,26 @@ class tape {
   }
   struct places {
     decltype(std::declval<const memory&>().here()) numbers;
-    step_memory::place records;
+    step_memory::place gradients, records;
   };
-  places here_now() const { return {memory_.here(), records_.here()}; }
-  void go_back(const places& p) { memory_.go_back(p.numbers), records_.go_back(p.records); }
+  places here_now() const { return {memory_.here(), zeros_.here(), records_.here()}; }
+  void go_back(const places& p) {
+    memory_.go_back(p.numbers), records_.go_back(p.records);
+    clear_gradients_since(p.gradients);
+  }
   loops<On> with() const { return {on}; }
   template <class>
   static constexpr char key_of = 0;  // its address is the type's
   typename loops<On>::products products_;
   memory memory_;
   inputs inputs_;
+  step_memory zeros_;  // gradients of activations, on the host: all is zeros but what a step has taken
   step_memory records_;
   const R* weights_;
   R* gradients_;
   const node* last_ = nullptr;
+  step_memory::place made_{};
+  bool drops_ = false;
   std::optional<dropout_draws> draws_;
   std::uint64_t sites_ = 0;
   bool forgets_ = false;  // runs what will be run again

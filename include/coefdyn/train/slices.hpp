@@ -121,7 +121,7 @@ class sliced_batch {
       const nn::value<R> logits = model(tape, nn::token_ids{of.ids.data + first * of.ids.time, count, of.ids.time, lengths});
       const auto own = of.labels.subspan(std::size_t(first * labels), std::size_t(count * labels));
       const nn::score part = nn::cross_entropy(tape, logits, own, of.counted);
-      tape.backward();
+      tape.backward(nn::activation_gradients::dropped);
       score.loss += part.loss, score.correct += part.correct, score.counted += part.counted;
       most = std::max(most, tape.bytes());
     }

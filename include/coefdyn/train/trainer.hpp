@@ -120,8 +120,8 @@ bool go_on(Report& report, const progress& p) {
 /// word and each that occurs in the embeddings' list of who has which. A mixer keeps nothing but its streams and y, whatever its form. A
 /// language model has C = D + L (5 D + 3 hidden + layer) + D + V and S = 2 + L (4 + layer); a layer has a column for each output of a
 /// source, of the mixer and of a stage: attention H n + G (n + d) + H d + D with G key heads, and gated_deltanet 6 G n + 6 H d + 4 H + D, S
-/// = 2 G n + H d + 4 G + 2 H. With model_sizes::recompute, C = D + blocks D + (one block's) + D + V: a block keeps its result alone. On the
-/// CPU a batch that is cut into slices (slices.hpp) has in each of eight lanes what a slice of so many tokens takes, and gradients in an
+/// = 2 G n + H d + 4 G + 2 H. With model_sizes::recompute, C = D + blocks D + (one block's) + D + V: a block keeps its result alone; on the
+/// CPU the gradients of what lies behind it, D + V columns, are dropped before it is made again. There a batch that is cut into slices (slices.hpp) has in each of eight lanes what a slice of so many tokens takes, and gradients in an
 /// arena of its own. On a GPU ids and labels are copied too. Batches lie in memory that the next ones use again: a step allocates what the
 /// task's samples are.
 ///
@@ -320,7 +320,7 @@ class trainer {
             3, [&](double* to) { to[0] = one.loss, to[1] = double(one.correct), to[2] = double(one.counted); })};
       }
     const auto score = nn::queue_cross_entropy<R>(tape_, model(tape_, ids), labels);
-    tape_.backward();
+    tape_.backward(nn::activation_gradients::dropped);
     return score;
   }
   /// A whole step; what it takes from the host is where a recorded one finds it again.

@@ -113,10 +113,22 @@ struct operands {
   }
   /// x turned by `sign` times the angle of cos and sin rows.
   COEFDYN_HD static void turn(int n, const R* co, const R* si, int sign, R* x) {
-    for (int p = 0; p < n / 2; ++p) {
-      const channel_pair i = pair_of(pairs, p, n);
-      turn_pair(co[p], sign < 0 ? -si[p] : si[p], x[i.x], x[i.y]);
-    }
+    constexpr int block = 16;
+    const auto some = [&](int first, int count) {
+      R a[block], b[block];
+      for (int j = 0; j < count; ++j) {
+        const channel_pair i = pair_of(pairs, first + j, n);
+        a[j] = x[i.x], b[j] = x[i.y];
+        turn_pair(co[first + j], sign < 0 ? -si[first + j] : si[first + j], a[j], b[j]);
+      }
+      for (int j = 0; j < count; ++j) {
+        const channel_pair i = pair_of(pairs, first + j, n);
+        x[i.x] = a[j], x[i.y] = b[j];
+      }
+    };
+    int p = 0;
+    for (; p + block <= n / 2; p += block) some(p, block);
+    if (p < n / 2) some(p, n / 2 - p);
   }
   /// Adds d(angle P) of x~ = turned(x, -P), and turns dx~ back to dx.
   COEFDYN_HD void turn_back(int r, const R* turned, R* dx, R* dP) const {

@@ -116,30 +116,41 @@ struct lowered_row {
       for (int part = 0; part < o.n; part += n)
         by_channel(n, o.bonus + idx(i) * o.n + part, [&](int c) { return R(A::bonus(at, c)) * k[part + c]; });
   }
-  /// P of pair p one token on, its cos and sin: where every token turns by the same angle, from those of the token before, in more digits
-  /// than R has.
-  void turn_on(int p) const {
-    const double_of<R> by = double_of<R>(R(A::angle(at, p)));
-    o.angle[p] = within_a_turn(o.angle[p] + by);
-    if (!o.acts(r) && math::is_nan(o.angle[p])) o.angle[p] = double_of<R>(0);  // any number is as right
-    if constexpr (O::same_angles) {
-      if (i == 0) o.co_each[p] = math::cos(by), o.si_each[p] = math::sin(by);
-      else if (!math::is_nan(o.co_each[p])) {
-        const double_of<R> co = o.co_now[p], si = o.si_now[p];
-        o.co_now[p] = co * o.co_each[p] - si * o.si_each[p], o.si_now[p] = si * o.co_each[p] + co * o.si_each[p];
-        return;
-      }
+  /// P of all pairs one token on, its cos and sin.
+  void turn_on() const {
+    if constexpr (O::same_angles)
+      if (i > 0) return turn_again();
+    for (int p = 0; p < o.n / 2; ++p) {
+      const double_of<R> by = double_of<R>(R(A::angle(at, p)));
+      o.angle[p] = within_a_turn(o.angle[p] + by);
+      if (!o.acts(r) && math::is_nan(o.angle[p])) o.angle[p] = double_of<R>(0);  // any number is as right
+      o.co_now[p] = math::cos(o.angle[p]), o.si_now[p] = math::sin(o.angle[p]);
+      if constexpr (O::same_angles) o.co_each[p] = math::cos(by), o.si_each[p] = math::sin(by);
     }
-    o.co_now[p] = math::cos(o.angle[p]), o.si_now[p] = math::sin(o.angle[p]);
+  }
+  /// The same where every token turns by the angle of the first: from cos and sin of the token before, in more digits than R has.
+  void turn_again() const {
+    constexpr int block = 16;
+    const int half = o.n / 2;
+    const auto some = [&](int p, int count) {
+      double_of<R> co[block], si[block];
+      for (int j = 0; j < count; ++j) co[j] = o.co_now[p + j] * o.co_each[p + j] - o.si_now[p + j] * o.si_each[p + j];
+      for (int j = 0; j < count; ++j) si[j] = o.si_now[p + j] * o.co_each[p + j] + o.co_now[p + j] * o.si_each[p + j];
+      for (int j = 0; j < count; ++j) o.co_now[p + j] = co[j], o.si_now[p + j] = si[j];
+    };
+    int p = 0;
+    for (; p + block <= half; p += block) some(p, block);
+    if (p < half) some(p, half - p);
+    if (i == o.tokens - 1)
+      for (p = 0; p < half; ++p) o.angle[p] = within_a_turn(o.angle[p] + double_of<R>(R(A::angle(at, p))) * double_of<R>(i));
   }
   /// The cumulative angle P, and K, col and row turned by -P.
   void turn() const {
     const int half = o.n / 2;
     R *co = o.co + r * half, *si = o.si + r * half;
-    for (int p = 0; p < half; ++p) {
-      if (l == 0) turn_on(p);
-      co[p] = R(o.co_now[p]), si[p] = R(o.si_now[p]);
-    }
+    if (l == 0) turn_on();
+    by_channel(half, co, [&](int p) { return R(o.co_now[p]); });
+    by_channel(half, si, [&](int p) { return R(o.si_now[p]); });
     O::turn(o.n, co, si, -1, o.K + r * o.n);
     if constexpr (O::corrects) {
       if constexpr (!O::tied) O::turn(o.n, co, si, -1, o.col + r * o.n);
@@ -173,7 +184,8 @@ void lower(const Frame& f, idx position, R& m, operands<M, R>& o) {
 /// The same with a target's instructions, where policies give a number for each channel.
 template <class M, class R, class Frame>
 void lower(target t, const Frame& f, idx position, R& m, operands<M, R>& o) {
-  if constexpr (operands<M, R>::channel || !traits<M>::scale_is_scalar) run_on(t, [&] { lower<M>(f, position, m, o); });
+  if constexpr (operands<M, R>::channel || operands<M, R>::turns || !traits<M>::scale_is_scalar)
+    run_on(t, [&] { lower<M>(f, position, m, o); });
   else lower<M>(f, position, m, o);
 }
 

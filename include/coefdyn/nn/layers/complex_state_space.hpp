@@ -198,12 +198,10 @@ class lru {
   template <class R, class On>
   value<R> operator()(tape<R, On>& t, const value<R>& u, across_layers<R>&) const {
     const idx N = size.n;
-    const value<R> gamma = t.shared(gamma_log_);
+    const value<R> gamma = map(t, detail::exponential{}, t.shared(gamma_log_));
     mixed_streams<mixer_type, R, field::complex> streams;
     streams.of = {constants(t, 4 * N, detail::one_and_minus_i{}),  // head 2 j reads Re h_j, head 2 j + 1 Im h_j
-
-                  detail::interleave(t, map(t, detail::scaled_by_exponential{}, linear(t, u, B_re_), gamma),
-                                     map(t, detail::scaled_by_exponential{}, linear(t, u, B_im_), gamma)),
+                  detail::interleave(t, map(t, product_of{}, linear(t, u, B_re_), gamma), map(t, product_of{}, linear(t, u, B_im_), gamma)),
                   constants(t, N, detail::one_everywhere{}), map(t, detail::minus_exponential{}, t.shared(nu_log_)),
                   map(t, detail::exponential{}, t.shared(theta_log_))};
     extents e;
