@@ -90,7 +90,8 @@ COEFDYN_HELD(void check_rows<>(const row_sizes&));
 template <class X>
 extents check(const X& x) {
   using M = typename X::mixer_type;
-  constexpr bool grouped_values = std::is_same_v<typename X::heads_type, heads::grouped_values>;
+  const bool grouped_values = std::is_same_v<typename X::heads_type, heads::grouped_values> ||
+                              (std::is_same_v<typename X::heads_type, heads::as_given> && x.k.extents[2] != x.v.extents[2]);
   const bool packed = static_cast<bool>(x.cu_seqlens);
   const detail::row_sizes rows{x.q.extents,  x.k.extents,       x.v.extents, x.q.data != nullptr, x.k.data != nullptr, x.v.data != nullptr,
                                x.first_read, traits<M>::writes, packed,      grouped_values};

@@ -43,6 +43,7 @@ struct as_types<types<T...>> {
 namespace heads {
 struct grouped_queries {};  // GQA: H_q a multiple of H_kv; several query heads read one key/value head's state
 struct grouped_values {};   // GVA: H_v a multiple of H_qk; several value heads, each with its state, share one query/key head
+struct as_given {};         // whichever of the two the extents of q, k and v say, for callers who learn them when the program runs
 }  // namespace heads
 
 /// Sequence boundaries of packed tokens (B = 1): N + 1 offsets from 0 to T, not decreasing; 32 or 64 bit.
