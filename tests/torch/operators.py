@@ -337,9 +337,10 @@ def _():
 @case("PyTorch before 2.4 is refused by a sentence")
 def _():
     with tempfile.TemporaryDirectory() as folder:
+        place = str(pathlib.Path(coefdyn.__file__).parents[1])
         (pathlib.Path(folder) / "torch").mkdir()
         (pathlib.Path(folder) / "torch" / "__init__.py").write_text('__version__ = "2.3.1+cpu"\n')
-        done = subprocess.run([sys.executable, "-c", "import coefdyn"], env=dict(os.environ, PYTHONPATH=folder), capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-c", "import coefdyn"], env=dict(os.environ, PYTHONPATH=os.pathsep.join([folder, place])), capture_output=True, text=True)
         expect(done.returncode != 0 and "coefdyn: expected PyTorch 2.4 or newer, given 2.3.1+cpu" in done.stderr, done.stderr)
 
 
