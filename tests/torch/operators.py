@@ -441,6 +441,8 @@ else:
     for path in sorted(folder.glob("layer_*.safetensors")):
         facts, tensors = golden(path)
         maker = makers.get(facts["layer"])
+        if facts["mixer"].split()[0] not in by_name:
+            continue  # a package of some mixers only
         parameters = {k[6:]: t for k, t in tensors.items() if k.startswith("param.")}
         layer = None
         if maker is hgrn2:
@@ -470,7 +472,7 @@ else:
 class Model(torch.nn.Module):
     """Two layers over token ids."""
 
-    def __init__(self, vocabulary=32, width=32):
+    def __init__(self, vocabulary=8, width=32):
         super().__init__()
         self.embed = torch.nn.Embedding(vocabulary, width)
         self.first = coefdyn.nn.GatedDeltaNet(width, 2, 16, 1.0) if "gated_deltanet" in by_name else torch.nn.Identity()
@@ -486,15 +488,14 @@ class Model(torch.nn.Module):
 
 
 def train(model, steps=60):
-    """Learns to say what followed the last token when it was seen before: the second half repeats the first."""
+    """Learns to go on with sequences that repeat every third token."""
     draw = torch.Generator().manual_seed(3)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
     losses = []
     for _ in range(steps):
-        half = torch.randint(0, 32, (8, 16), generator=draw)
-        ids = torch.cat([half, half], 1)
+        ids = torch.randint(0, 8, (16, 3), generator=draw).repeat(1, 8)
         logits = model(ids[:, :-1])
-        loss = torch.nn.functional.cross_entropy(logits[:, 16:].flatten(0, 1), ids[:, 17:].flatten())
+        loss = torch.nn.functional.cross_entropy(logits[:, 2:].flatten(0, 1), ids[:, 3:].flatten())
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -511,7 +512,7 @@ def _():
     a, b = train(plain_model, 5), train(torch.compile(traced, fullgraph=True), 60)
     expect(all(abs(x - y) < 1e-3 for x, y in zip(a, b)), f"losses {a} beside {b[:5]}")
     print(f"    loss {b[0]:.3f} to {b[-1]:.3f} in 60 steps", flush=True)
-    expect(b[-1] < b[0] - 1.0, f"the loss fell from {b[0]} to {b[-1]} only")
+    expect(b[-1] < b[0] - 1.5, f"the loss fell from {b[0]} to {b[-1]} only")
 
 
 # ---- mixers without a name, spectra ---------------------------------------------------------------------------------------------------
@@ -558,12 +559,13 @@ def _():
     x = numbers(m)
     s = coefdyn.spectrum(m, *x)
     if name == "gla":
-        want = x[3].exp().permute(0, 2, 1, 3)
-        expect(torch.allclose(s.eigenvalues.real.sort(-1).values, want.sort(-1).values, rtol=1e-12), "eigenvalues")
+        want = x[3].exp().permute(0, 2, 1, 3)[:, :, 1:]
+        expect(s.eigenvalues[:, :, 0].isnan().all(), "the first token has a spectrum")
+        expect(torch.allclose(s.eigenvalues[:, :, 1:].real.sort(-1).values, want.sort(-1).values, rtol=1e-12), "eigenvalues")
     y = torch.einsum("bhij,bjhd->bihd", s.coefficients, x[2])
     expect(torch.allclose(y, m(*x), rtol=1e-10, atol=1e-12), "coefficients times values are not y")
     without = {t.name: v for t, v in zip(m.streams, x) if t.name != "v"}
-    same_bits(coefdyn.spectrum(name, **without).eigenvalues, s.eigenvalues, "without values")
+    same_bits(coefdyn.spectrum(name, **without).eigenvalues[:, :, 1:], s.eigenvalues[:, :, 1:], "without values")
     refuses(ValueError, "coefdyn: ", lambda: coefdyn.spectrum(m, x[0], x[1][:, 1:], *x[2:]))
     try:
         import matplotlib  # noqa: F401

@@ -54,7 +54,7 @@ def _library(mixer):
 
 
 class Spectrum:
-    """eigenvalues (B, Hy, T, n), NaN where a row has no weight; coefficients (B, Hy, T, T writes) or None; degree_one_part: whether the
+    """eigenvalues (B, Hy, T, n) of the map from token to token, NaN at the first one and where a row has no weight; coefficients (B, Hy, T, T writes) or None; degree_one_part: whether the
     eigenvalues are the degree-one part of the lift's (a nonlinear readout beside an evolution)."""
 
     def __init__(self, name, eigenvalues, coefficients, degree_one_part):

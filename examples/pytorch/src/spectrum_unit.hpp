@@ -9,7 +9,8 @@
 /// Eigenvalues and coefficients of a mixer over arrays of float64: what coefdyn.spectrum compiles for a mixer.
 namespace coefdyn::interop {
 
-/// Results of a call: eigenvalues (B, Hy, T, n), and unless that is null coefficients (B, Hy, T, T writes).
+/// Results of a call: eigenvalues (B, Hy, T, n), those of a first token left as they are, and unless that is null coefficients (B, Hy, T, T
+/// writes).
 struct spectrum_call {
   const array* streams;
   std::complex<double>* eigenvalues;
@@ -27,7 +28,7 @@ void fill_spectrum(spectrum_call& c) {
   });
   const extents e = check(x);
   const auto report = spectrum::eigenvalues(x, [&](const spectrum::token_spectrum& s) {
-    const idx row = (s.sequence * e.readers + s.reader) * e.time + s.token - 1;
+    const idx row = (s.sequence * e.readers + s.reader) * e.time + s.token;  // the first has none before it
     std::copy(s.values.begin(), s.values.end(), c.eigenvalues + row * e.n);
   });
   c.degree_one_part = report.is_degree_one_part;
