@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <algorithm>
 #include <coefdyn/files/npy.hpp>
 #include <coefdyn/mixers/all.hpp>
 #include <coefdyn/names.hpp>
@@ -102,9 +103,15 @@ spectrum::coefficient_map map_of(Alpha& alpha, int head, idx shown) {
   return map;
 }
 
+/// The median over tokens but the last, which has no step after it.
+inline double median_but_last(std::vector<double> steps) {
+  if (steps.size() > 1) steps.pop_back();
+  std::nth_element(steps.begin(), steps.begin() + std::ptrdiff_t(steps.size() / 2), steps.end());
+  return steps[steps.size() / 2];
+}
 /// The table, printed and for the JSON.
-template <class Alpha>
-void tabulate(Alpha& alpha, const findings& found, const options& o, summary& written) {
+template <class X, class Alpha>
+void tabulate(const X& x, Alpha& alpha, const findings& found, const options& o, summary& written) {
   std::printf(
       "radius in %% of eigenvalues, bins [0, .1], (.1, .5], (.5, .9], (.9, 1], (1, 10], (10, 100], above; phase [0, 1], (1, 10], (10, 45], "
       "(45, 90], (90, 180] degrees\n");
@@ -112,15 +119,15 @@ void tabulate(Alpha& alpha, const findings& found, const options& o, summary& wr
     spectrum::histogram_over_sequences r, p;
     for (const auto& s : found.histograms) r.add(s[h].radius), p.add(s[h].phase);
     const double share = alpha.near_zero_share(0, int(h), o.near_zero);
-    std::printf("head %zu: share of |alpha| <= %g: %.3f\n", h, o.near_zero, share);
+    written.heads.push_back({r.mean(), p.mean(), share, median_but_last(spectrum::horizons_of(x, alpha.eta(), 0, int(h)))});
+    std::printf("head %zu: share of |alpha| <= %g: %.3f; median horizon %g tokens\n", h, o.near_zero, share, written.heads.back().horizon);
     print_row("radius", r.mean(), r.deviation());
     print_row("phase", p.mean(), p.deviation());
-    written.heads.push_back({r.mean(), p.mean(), share});
   }
 }
 
 template <class M, field Over>
-void analyse(const arrays& in, const options& o) {
+summary analyse(const arrays& in, const options& o) {
   tokens<M, double, heads::grouped_queries, Over> x;
   bind(x, in, typename decltype(x)::needs{});
   const extents e = check(x);
@@ -135,10 +142,9 @@ void analyse(const arrays& in, const options& o) {
   const auto report = count_eigenvalues(x, e, found, flat);
   spectrum::coefficients alpha(x);
   summary written{name_of<M>(), {}};
-  tabulate(alpha, found, o, written);
+  tabulate(x, alpha, found, o, written);
 
   const std::string to = o.folder + "/";
-  save_json(to + "spectrum.json", written);
   const std::vector<idx> shape{e.sequences, e.states, e.time - 1, e.readers / e.states, e.n};
   if (report.no_ratio == 0) files::save_npy(to + "eigenvalues.npy", flat, shape);
   for (int h = 0; h < int(found.points.size()); ++h) {
@@ -148,6 +154,7 @@ void analyse(const arrays& in, const options& o) {
   std::printf("written:\n");
   draw(found, o.folder);
   std::printf("  %sspectrum.json%s\n", to.c_str(), report.no_ratio == 0 ? (", " + to + "eigenvalues.npy").c_str() : "");
+  return written;
 }
 
 /// One mixer for the table.

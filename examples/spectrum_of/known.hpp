@@ -22,20 +22,21 @@ struct options {
   long alpha_tokens = 256;  // of the coefficient map
 };
 
-struct known {
-  std::string name, policies;
-  std::vector<std::string> streams;
-  std::function<void(const arrays&, const options&)> analyse;
-};
-
-/// What goes to spectrum.json; written by main.cpp, the one unit with a JSON library in it. NaN becomes null.
+/// What goes to spectrum.json; written by model.cpp, the one unit with a JSON library in it. NaN becomes null.
 struct summary {
   struct head {
     std::vector<double> radius, phase;
     double near_zero_share;
+    double horizon = 0;  // the median over tokens, steps; infinity: half of them never forget
   };
   std::string policies;
   std::vector<head> heads;
+};
+
+struct known {
+  std::string name, policies;
+  std::vector<std::string> streams;
+  std::function<summary(const arrays&, const options&)> analyse;
 };
 void save_json(const std::string& path, const summary& s);
 

@@ -1,39 +1,41 @@
 // SPDX-License-Identifier: MIT
-// The spectrum of a mixer on arrays dumped from a model: a table, .npy and JSON, and pictures.
+// The spectrum of a mixer on arrays dumped from a model, or of every layer of a published model on a text: tables, .npy and JSON, and
+// pictures.
 //
 //   spectrum_of gated_deltanet layer3.safetensors --out layer3
 //   spectrum_of "linear, gated_householder<>, beta, sqrt_dim" q=q.npy k=k.npy log_decay=g.npy beta=b.npy
-#include <coefdyn/files/npy.hpp>
-#include <coefdyn/files/safetensors.hpp>
+//   spectrum_of MODEL_DIR --text FILE --tokens 512
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 
-#include "known.hpp"
+#include "load.hpp"
+#include "model.hpp"
 
 namespace spectrum_of {
-
-namespace files = coefdyn::files;
 
 std::vector<known>& table() {
   static std::vector<known> all;
   return all;
 }
 
-void save_json(const std::string& path, const summary& s) {
-  nlohmann::ordered_json json{{"policies", s.policies}, {"heads", nlohmann::ordered_json::array()}};
-  for (const summary::head& h : s.heads)
-    json["heads"].push_back({{"radius", h.radius}, {"phase", h.phase}, {"near_zero_share", h.near_zero_share}});
-  const std::string text = json.dump() + "\n";
-  files::write_file(path, std::as_bytes(std::span(text)));
-}
-
 namespace {
 
-void usage() {
-  std::printf(
-      "usage: spectrum_of MIXER FILE.safetensors | NAME=FILE.npy ... [--out FOLDER] [--near-zero THRESHOLD]\n"
-      "MIXER is a name or its policies \"phi, A, b, eta[, psi]\"; arrays are (B, T, H, ...) under the streams' names:\n");
+struct request {
+  std::string what, text, layout = "BTHD";
+  std::vector<std::string> files;
+  spectrum_of::layout how;
+  model_request model;
+  options found;
+  int threads = 0;
+  bool list = false;
+};
+
+void print_names() {
+  std::printf("\nMixers, by name or by policies \"phi, A, b, eta[, psi]\"; arrays are (B, T, H, ...) under the streams' names:\n");
   for (const known& k : table()) {
     std::printf("  %-24s %s\n%26s", k.name.c_str(), k.policies.c_str(), "");
     for (const std::string& s : k.streams) std::printf(" %s", s.c_str());
@@ -41,57 +43,64 @@ void usage() {
   }
   std::printf("Another combination is one more line in examples/spectrum_of/.\n");
 }
-
-void load(arrays& in, const std::string& argument) {
-  const std::size_t equals = argument.find('=');
-  if (equals != std::string::npos) {
-    const auto file = files::npy_file::read(argument.substr(equals + 1));
-    array a{{file.shape.begin(), file.shape.end()}, {}};
-    if (file.type == files::number_type::c64 || file.type == files::number_type::c128) {
-      for (const auto& z : file.load<std::complex<double>>().values) a.values.push_back(z.real()), a.values.push_back(z.imag());
-      a.shape.push_back(2);
-    } else {
-      a.values = file.load<double>().values;
-    }
-    in[argument.substr(0, equals)] = std::move(a);
-    return;
+/// False where all that was asked for is help.
+bool parse(request& r, int argc, char** argv) {
+  CLI::App app("The spectrum of a mixer on arrays dumped from a model, or of every layer of a published model on a text.",
+               "./run spectrum-of");
+  app.set_help_flag("--help", "this text");
+  app.option_defaults()->always_capture_default();
+  const auto add = [&](const char* name, auto& to, const char* about) { return app.add_option(name, to, about); };
+  add("WHAT", r.what, "a mixer, or a model's folder or file with --text")->required();
+  add("FILES", r.files, "FILE.safetensors or NAME=FILE.npy, for a mixer");
+  add("--out", r.found.folder, "the folder for tables and pictures");
+  add("--near-zero", r.found.near_zero, "a coefficient of at most this size counts as 0");
+  add("--prefix", r.how.prefix, "arrays of a .safetensors file whose names begin so, without it");
+  add("--layout", r.layout, "axes of the arrays: BTHD, or BHTD with heads before time")->check(CLI::IsMember({"BTHD", "BHTD"}));
+  app.add_flag("--list", r.list, "what the files hold, no more");
+  add("--text", r.text, "the text that a model reads");
+  add("--tokens", r.model.tokens, "of the text, from its beginning")->check(CLI::PositiveNumber);
+  add("--tokenizer", r.model.tokenizer, "its file, or bytes; else that of the model's folder");
+  add("--threads", r.threads, "0: all; changes no bit")->check(CLI::NonNegativeNumber);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    std::printf("%s", app.help().c_str());
+    print_names();
+    return false;
   }
-  const auto file = files::safetensors::read(argument);
-  const std::map<std::string, std::string> also{{"dt", "delta"}, {"i_gate", "input_gate"}};
-  for (const auto& [name, t] : file.tensors) {
-    if (t.dtype.starts_with("I")) continue;
-    const auto other = also.find(name);
-    in[other == also.end() ? name : other->second] = {{t.shape.begin(), t.shape.end()}, file.load<double>(name).values};
-  }
+  r.how.heads_first = r.layout == "BHTD";
+  return true;
 }
 
-int main_(int argc, char** argv) {
-  if (argc < 3) {
-    usage();
-    return 2;
-  }
-  options o;
-  arrays in;
-  for (int i = 2; i < argc; ++i) {
-    const std::string a = argv[i];
-    if (a == "--out" && i + 1 < argc) o.folder = argv[++i];
-    else if (a == "--near-zero" && i + 1 < argc) o.near_zero = std::stod(argv[++i]);
-    else {
-      load(in, a);
-      o.source += (o.source.empty() ? "" : ", ") + std::filesystem::path(a.substr(a.find('=') + 1)).filename().string();
+int of_arrays(request& r) {
+  for (const known& k : table()) {
+    if (k.name != r.what && k.policies != r.what) continue;
+    arrays in;
+    for (const std::string& f : r.files) {
+      load(in, f, r.how);
+      r.found.source += (r.found.source.empty() ? "" : ", ") + std::filesystem::path(f.substr(f.find('=') + 1)).filename().string();
     }
+    prepare(in, k);
+    std::filesystem::create_directories(r.found.folder);
+    std::printf("%s: %s\n", k.name.c_str(), k.policies.c_str());
+    r.found.mixer = k.name;
+    save_json(r.found.folder + "/spectrum.json", k.analyse(in, r.found));
+    return 0;
   }
-  for (const known& k : table())
-    if (k.name == argv[1] || k.policies == argv[1]) {
-      std::filesystem::create_directories(o.folder);
-      std::printf("%s: %s\n", k.name.c_str(), k.policies.c_str());
-      o.mixer = k.name;
-      k.analyse(in, o);
-      return 0;
-    }
-  std::printf("no mixer %s is compiled in.\n", argv[1]);
-  usage();
+  std::fprintf(stderr, "spectrum_of: no mixer %s is compiled in; `./run spectrum-of --help` lists them.\n", r.what.c_str());
   return 2;
+}
+int run(request& r) {
+#ifdef _OPENMP
+  if (r.threads > 0) omp_set_num_threads(r.threads);
+#endif
+  if (r.list) {
+    for (const std::string& f : r.files.empty() ? std::vector<std::string>{r.what} : r.files) list(f);
+    return 0;
+  }
+  if (r.text.empty()) return of_arrays(r);
+  r.model.path = r.what, r.model.text = r.text, r.model.threads = r.threads;
+  return of_model(r.model, r.found);
 }
 
 }  // namespace
@@ -99,9 +108,14 @@ int main_(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    return spectrum_of::main_(argc, argv);
+    spectrum_of::request r;
+    return spectrum_of::parse(r, argc, argv) ? spectrum_of::run(r) : 0;
+  } catch (const CLI::ParseError& e) {
+    std::fprintf(stderr, "spectrum_of: %s; `./run spectrum-of --help` lists the options.\n", e.what());
+    return 2;
   } catch (const std::exception& e) {
-    std::printf("spectrum_of: %s\n", e.what());
+    std::fflush(stdout);
+    std::fprintf(stderr, "spectrum_of: %s\n", e.what());
     return 1;
   }
 }
