@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """torch_operator.py [--quick]: what an operator of PyTorch takes beside the C++ call that it makes, on one thread of the CPU; PyTorch's
-attention for comparison. Least time of many calls, in microseconds. Needs the package of examples/pytorch."""
+attention for comparison. Least time of many calls, in microseconds. Needs the package of examples/pytorch, built as its page says: the
+call is compiled with the same -O2."""
 import ctypes
 import sys
 import time

@@ -18,7 +18,7 @@ if ! "$venv/bin/python" -c 'import torch, numpy, scikit_build_core' 2>/dev/null;
   say "PyTorch into $venv"
   mkdir -p "$(dirname "$venv")"
   python3 -m venv "$venv"
-  if ! "$venv/bin/pip" install --quiet 'torch>=2.4' numpy 'scikit-build-core>=0.10' setuptools; then
+  if ! "$venv/bin/pip" install --quiet --timeout 30 --retries 2 'torch>=2.4' numpy 'scikit-build-core>=0.10' setuptools; then
     echo "skipped: pip cannot install PyTorch here"
     exit 0
   fi
