@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <cstdio>
+
 #include "../mixers/state_space.hpp"
 #include "../nn/convolution.hpp"
 #include "attention.hpp"
@@ -33,12 +35,13 @@ struct sum_with_values {
 struct mamba2_sizes {
   idx width = 0;
   int heads = 0, groups = 1, n = 0, d = 0, convolution = 4;
-  bool bias = false, convolution_bias = true;
+  bool bias = false, convolution_bias = true, one_norm = false;
   double eps = 1e-5, least = 0, most = 0;
   idx inner() const { return idx(heads) * d; }
   idx mixed() const { return inner() + 2 * idx(groups) * n; }
 };
-/// in_proj to z, x, B, C, dt; a convolution over x, B, C; the mixer; + D x; times silu(z), then one rms norm over all channels; out_proj.
+/// in_proj to z, x, B, C, dt; a convolution over x, B, C; the mixer; + D x; times silu(z), then an rms norm of each group's channels, or of
+/// all; out_proj.
 class mamba2_mixer {
  public:
   using mixer = coefdyn::mixers::mamba2;
@@ -63,7 +66,7 @@ class mamba2_mixer {
     nn::value<R> y = mixed<mixer, heads::grouped_values>(t, e, x.part(inner + keys, keys), x.part(inner, keys), v, decay, step);
     y = nn::map(t, sum_with_values{}, y, v, t.shared(D_));
     y = nn::map(t, nn::times<nn::silu>{}, y, all.part(0, inner));
-    return out_(t, nn::normalise<nn::norm::rms>(t, y, inner, z_.eps, norm_));
+    return out_(t, nn::normalise<nn::norm::rms>(t, y, z_.one_norm ? inner : inner / z_.groups, z_.eps, norm_));
   }
 
  private:
@@ -109,9 +112,16 @@ inline void read_limits(config& c, mamba2_sizes& z) {
   if (!infinite) z.most = std::min(limits[1].template get<double>(), z.most);
   if (!(z.least >= 0 && z.least <= z.most)) c.wrong("time_step_limit", "two numbers from 0, the second not below the first");
 }
+/// Whether transformers of this version takes one norm over all channels where there are several groups.
+inline bool has_one_norm(config& c) {
+  const std::string version = c.text_or("transformers_version", "");
+  int major = 0, minor = 0;
+  return std::sscanf(version.c_str(), "%d.%d", &major, &minor) == 2 && (major < 5 || (major == 5 && minor <= 17));
+}
 }  // namespace detail
 
-/// Mamba-2: model_type "mamba2", with one norm over all channels as transformers has it.
+/// Mamba-2: model_type "mamba2". Its norm is of each group's channels, as in mamba_ssm; of all channels where transformers_version is 5.17
+/// or before, which computed so.
 ///
 /// error   files::file_error for a setting, a tensor or a shape that is not this architecture's
 /// source  Dao and Gu, arXiv:2405.21060; Hugging Face transformers 5.17, Mamba2ForCausalLM
@@ -128,6 +138,7 @@ inline std::unique_ptr<language_model> mamba2(checkpoint from, int threads) {
   z.convolution = int(c.whole_or("conv_kernel", 4, 1, 1 << 10));
   z.bias = c.flag_or("use_bias", false), z.convolution_bias = c.flag_or("use_conv_bias", true);
   detail::read_limits(c, z);
+  z.one_norm = detail::has_one_norm(c);
   outer_names names;
   names.embeddings = "backbone.embeddings.weight", names.norm = "backbone.norm_f";
   names.tied = c.flag_or("tie_word_embeddings", false);

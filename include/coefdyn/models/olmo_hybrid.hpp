@@ -38,6 +38,8 @@ class olmo_hybrid_body : public outer_body {
     say_outer(map);
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
       const std::string at = "model.layers." + std::to_string(i) + ".";
+      say_norm(map, at, "input_layernorm", "attention_layer_norm");
+      say_norm(map, at, "post_attention_layernorm", "feedforward_layer_norm");
       if (!blocks_[i].delta.empty()) say_linear(map, at + "linear_attn.");
       else blocks_[i].attention.front().say(map, at + "self_attn.", at + "self_attn.");
     }
@@ -57,8 +59,13 @@ class olmo_hybrid_body : public outer_body {
       else delta.emplace_back(s.part("linear_attn"), z.delta);
     }
   };
-  /// Its projections have their own names; one convolution passes over all q, k, v.
+  /// A norm under the name that released checkpoints give it.
+  void say_norm(tensor_map& map, const std::string& at, const std::string& own, const std::string& released) const {
+    if (map.has(at + released + ".weight")) map.whole(at + released + ".weight", at + own + ".weight", {z_.attention.width});
+  }
+  /// Its projections have their own names; one convolution passes over all q, k, v, or, as released, three.
   void say_linear(tensor_map& map, const std::string& at) const {
+    if (!map.has(at + "conv1d.weight")) return;
     const nn::sizes& z = z_.delta;
     const idx keys = idx(z.key_heads) * z.n, values = idx(z.heads) * z.d;
     map.tensor(at + "conv1d.weight", {2 * keys + values, 1, z.convolution});

@@ -5,7 +5,6 @@
 #include <type_traits>
 #include <vector>
 
-#include "models/model.hpp"
 #include "sizes.hpp"
 #include "weights.hpp"
 
@@ -49,85 +48,6 @@ inline std::vector<same_rows> qwen3_next_rows(const sizes& asked) {
   out.push_back({"norm.weight", "o_norm.weight", 0, 0, z.d});
   out.push_back({"out_proj.weight", "o_proj.weight", 0, 0, z.width});
   return out;
-}
-
-namespace detail {
-/// How a published language model names what language_model has; a name without an `own` is the same in both.
-struct published_names {
-  struct pair {
-    const char *published, *own;
-  };
-  const char *embeddings, *layers, *norm;
-  std::vector<pair> of_layer;
-};
-inline std::vector<same_rows> language_model_rows(const model_sizes& z, const published_names& names) {
-  std::vector<same_rows> out{{names.embeddings, "embeddings.weight"}, {names.norm, "norm.weight"}};
-  if (!z.tied) out.push_back({"lm_head.weight", "lm_head.weight"});
-  for (int i = 0; i < z.layers; ++i)
-    for (const auto& [published, own] : names.of_layer) {
-      const std::string number = "." + std::to_string(i) + ".";
-      out.push_back({names.layers + number + published, "layers" + number + own});
-    }
-  return out;
-}
-}  // namespace detail
-
-/// Llama as language_model<attention<>> with a hidden width, and sizes::key_heads where keys are grouped; its norms have norm_eps.
-///
-/// source  Hugging Face transformers 5.17, LlamaForCausalLM
-inline std::vector<same_rows> llama_rows(const model_sizes& z) {
-  return detail::language_model_rows(z, {"model.embed_tokens.weight",
-                                         "model.layers",
-                                         "model.norm.weight",
-                                         {{"input_layernorm.weight", "attn_norm.weight"},
-                                          {"self_attn.q_proj.weight", "attn.q_proj.weight"},
-                                          {"self_attn.k_proj.weight", "attn.k_proj.weight"},
-                                          {"self_attn.v_proj.weight", "attn.v_proj.weight"},
-                                          {"self_attn.o_proj.weight", "attn.o_proj.weight"},
-                                          {"post_attention_layernorm.weight", "mlp_norm.weight"},
-                                          {"mlp.gate_proj.weight", "mlp.gate_proj.weight"},
-                                          {"mlp.up_proj.weight", "mlp.up_proj.weight"},
-                                          {"mlp.down_proj.weight", "mlp.down_proj.weight"}}});
-}
-/// Mamba-2 as language_model<mamba2_one_norm> without an MLP; sizes::key_heads are its groups.
-///
-/// source  Hugging Face transformers 5.17, Mamba2ForCausalLM
-inline std::vector<same_rows> mamba2_rows(const model_sizes& z) {
-  return detail::language_model_rows(z, {"backbone.embeddings.weight",
-                                         "backbone.layers",
-                                         "backbone.norm_f.weight",
-                                         {{"norm.weight", "attn_norm.weight"},
-                                          {"mixer.in_proj.weight", "attn.in_proj.weight"},
-                                          {"mixer.conv1d.weight", "attn.conv1d.weight"},
-                                          {"mixer.conv1d.bias", "attn.conv1d.bias"},
-                                          {"mixer.dt_bias", "attn.dt_bias"},
-                                          {"mixer.A_log", "attn.A_log"},
-                                          {"mixer.D", "attn.D"},
-                                          {"mixer.norm.weight", "attn.norm.weight"},
-                                          {"mixer.out_proj.weight", "attn.out_proj.weight"}}});
-}
-/// xLSTM's mLSTM stack as language_model<mlstm> with a hidden width; its logits x are capped, 30 tanh(x / 30), behind the model.
-///
-/// source  Hugging Face transformers 5.17, xLSTMForCausalLM
-inline std::vector<same_rows> xlstm_rows(const model_sizes& z) {
-  return detail::language_model_rows(z, {"backbone.embeddings.weight",
-                                         "backbone.blocks",
-                                         "backbone.out_norm.weight",
-                                         {{"norm_mlstm.weight", "attn_norm.weight"},
-                                          {"mlstm_layer.q.weight", "attn.q.weight"},
-                                          {"mlstm_layer.k.weight", "attn.k.weight"},
-                                          {"mlstm_layer.v.weight", "attn.v.weight"},
-                                          {"mlstm_layer.igate_preact.weight", "attn.igate_preact.weight"},
-                                          {"mlstm_layer.igate_preact.bias", "attn.igate_preact.bias"},
-                                          {"mlstm_layer.fgate_preact.weight", "attn.fgate_preact.weight"},
-                                          {"mlstm_layer.fgate_preact.bias", "attn.fgate_preact.bias"},
-                                          {"mlstm_layer.ogate_preact.weight", "attn.ogate_preact.weight"},
-                                          {"mlstm_layer.multihead_norm.weight", "attn.multihead_norm.weight"},
-                                          {"mlstm_layer.out_proj.weight", "attn.out_proj.weight"},
-                                          {"norm_ffn.weight", "mlp_norm.weight"},
-                                          {"ffn.proj_up_gate.weight", "mlp.gate_proj.weight"},
-                                          {"ffn.proj_up.weight", "mlp.up_proj.weight"},
-                                          {"ffn.proj_down.weight", "mlp.down_proj.weight"}}});
 }
 
 namespace detail {

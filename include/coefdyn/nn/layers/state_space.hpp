@@ -22,18 +22,14 @@ struct ssd_streams {
 };
 using mamba2_in = fused<"in_proj", bias::no, rows_of::values, rows_of::values, rows_of::keys, rows_of::keys, rows_of::heads>;
 using mamba2_streams = ssd_streams<mamba2_in, convolved<"conv1d", part<mamba2_in, 1, 3>, bias::yes>, 4>;
-template <over Group>
-using mamba2_normed =
-    layer<mixers::mamba2, grouped_values, typename mamba2_streams::q, typename mamba2_streams::k, typename mamba2_streams::v,
-          typename mamba2_streams::delta, typename mamba2_streams::log_decay,
-          after<skip<"D">, gated<silu, part<mamba2_in, 0>>, normed<"norm", norm::rms, Group, over::all>, projected<"out_proj">>>;
 }  // namespace detail
 
 /// Dao and Gu, arXiv:2405.21060, with the names of mamba_ssm: in_proj's rows are z, x, B, C, dt; the gate comes before the norm, which is
 /// over groups of heads. heads d = 2 width as published; key_heads are the groups of B and C.
-using mamba2 = detail::mamba2_normed<over::group>;
-/// The same with one norm over all channels, as Hugging Face's transformers has it: another layer where there are several groups.
-using mamba2_one_norm = detail::mamba2_normed<over::all>;
+using mamba2 = layer<
+    mixers::mamba2, grouped_values, typename detail::mamba2_streams::q, typename detail::mamba2_streams::k,
+    typename detail::mamba2_streams::v, typename detail::mamba2_streams::delta, typename detail::mamba2_streams::log_decay,
+    after<skip<"D">, gated<silu, part<detail::mamba2_in, 0>>, normed<"norm", norm::rms, over::group, over::all>, projected<"out_proj">>>;
 
 namespace detail {
 using ssd_in = fused<"in_proj", bias::no, rows_of::values, rows_of::keys, rows_of::keys, rows_of::heads>;
