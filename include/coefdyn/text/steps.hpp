@@ -33,11 +33,13 @@ inline std::shared_ptr<const byte_letters> letters() {
 }
 }  // namespace detail
 
+/// `front` before a text that is not empty.
 inline normaliser prepend(std::string front) {
   return [front](std::string& text) {
     if (!text.empty()) text.insert(0, front);
   };
 }
+/// `to` for every `from`, from the left.
 inline normaliser replace(std::string from, std::string to) {
   return [from, to](std::string& text) { detail::replace_all(text, from, to); };
 }
@@ -99,6 +101,7 @@ splitter cut(Next next, separator where) {
     say();
   };
 }
+/// Cuts at every `pattern`, taken letter by letter.
 inline splitter at_literal(std::string pattern, separator where) {
   return cut([pattern](std::string_view rest) { return std::pair(rest.find(pattern), pattern.size()); }, where);
 }
@@ -125,8 +128,9 @@ inline splitter byte_level(bool prefix_space, bool use_words) {
         else say(piece);
       };
 }
-/// Blanks as `mark`, one in front, and a piece for each word with its mark.
+/// Which pieces begin with a mark for a blank that the text does not have.
 enum class front { never, first, always };
+/// Blanks as `mark`, one in front, and where `split` a piece for each word with its mark.
 inline splitter metaspace(std::string mark, front where, bool split) {
   return [mark, where, split](std::string piece, bool first, const std::function<void(std::string)>& emit) {
     detail::replace_all(piece, " ", mark);
@@ -136,6 +140,7 @@ inline splitter metaspace(std::string mark, front where, bool split) {
   };
 }
 
+/// `to` for every `from` of each token.
 inline decoder replace_in_tokens(std::string from, std::string to) {
   return [from, to](std::vector<std::string>& tokens) {
     for (std::string& t : tokens) detail::replace_all(t, from, to);
@@ -156,6 +161,7 @@ inline decoder bytes_of_fallback() {
     }
   };
 }
+/// All tokens as one.
 inline decoder fuse() {
   return [](std::vector<std::string>& tokens) {
     std::string all;
@@ -172,17 +178,17 @@ inline decoder strip(std::string character, std::size_t left, std::size_t right)
     }
   };
 }
+/// The bytes that byte_level wrote as letters; a token with another letter stays.
 inline decoder letters_to_bytes() {
   return [letters = detail::letters()](std::vector<std::string>& tokens) {
     for (std::string& t : tokens)
       if (auto bytes = letters->bytes(t)) t = std::move(*bytes);
   };
 }
+/// Blanks for marks, but for those of the first token where `where` puts one in front.
 inline decoder marks_to_blanks(std::string mark, front where) {
   return [mark, where](std::vector<std::string>& tokens) {
-    for (std::size_t i = 0; i < tokens.size(); ++i) {
-      detail::replace_all(tokens[i], mark, i == 0 && where != front::never ? "" : " ");
-    }
+    for (std::size_t i = 0; i < tokens.size(); ++i) detail::replace_all(tokens[i], mark, i == 0 && where != front::never ? "" : " ");
   };
 }
 

@@ -12,9 +12,12 @@ namespace coefdyn::text {
 
 /// A rule of words: what the regular expressions of GPT-2, Llama 3 and Qwen differ in.
 ///
-/// source  GPT-2: 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
-///         Llama 3, GPT-4: (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|
-///         ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+ Qwen: the same with \p{N} alone
+/// source  the regular expressions
+/// ```text
+/// GPT-2           's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
+/// Llama 3, GPT-4  (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
+/// Qwen            the same with \p{N} alone
+/// ```
 struct word_rule {
   bool newer = false;      // Llama 3's and Qwen's: endings in capitals too, any one character before letters, new lines end a piece
   std::size_t digits = 0;  // most of a piece; 0: any number, behind a blank too
