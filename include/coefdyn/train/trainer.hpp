@@ -121,9 +121,9 @@ bool go_on(Report& report, const progress& p) {
 /// language model has C = D + L (5 D + 3 hidden + layer) + D + V and S = 2 + L (4 + layer); a layer has a column for each output of a
 /// source, of the mixer and of a stage: attention H n + G (n + d) + H d + D with G key heads, and gated_deltanet 6 G n + 6 H d + 4 H + D, S
 /// = 2 G n + H d + 4 G + 2 H. With model_sizes::recompute, C = D + blocks D + (one block's) + D + V: a block keeps its result alone; on the
-/// CPU the gradients of what lies behind it, D + V columns, are dropped before it is made again. There a batch that is cut into slices (slices.hpp) has in each of eight lanes what a slice of so many tokens takes, and gradients in an
-/// arena of its own. On a GPU ids and labels are copied too. Batches lie in memory that the next ones use again: a step allocates what the
-/// task's samples are.
+/// CPU the gradients of what lies behind it, D + V columns, are dropped before it is made again. There a batch that is cut into slices
+/// (slices.hpp) has in each of eight lanes what a slice of so many tokens takes, and gradients in an arena of its own. On a GPU ids and
+/// labels are copied too. Batches lie in memory that the next ones use again: a step allocates what the task's samples are.
 ///
 /// error   invalid_input for settings out of range, and for a task whose ids or targets the model has no place for
 template <class Model, class R = float, class On = device::cpu<openmp>>
