@@ -18,7 +18,7 @@ struct forward_threads;
 }  // namespace coefdyn::models
 namespace coefdyn::nn {
 template <>
-constexpr bool goes_back<device::cpu<models::forward_threads>> = false;
+inline constexpr bool goes_back<device::cpu<models::forward_threads>> = false;
 }  // namespace coefdyn::nn
 
 namespace coefdyn::models {
