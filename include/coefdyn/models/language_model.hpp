@@ -58,6 +58,15 @@ class decoding {
 
 /// A model with its weights, in float32. Calls that are const can run at the same time; the bits of results do not depend on the number of
 /// threads.
+///
+/// ```cpp
+/// std::int64_t second_after(const models::language_model& model, std::span<const std::int64_t> prompt) {
+///   const auto text = model.start(2048);                    // room for so many tokens
+///   std::span<const float> logits = text->prefill(prompt);  // of the token after the prompt
+///   logits = text->step(std::max_element(logits.begin(), logits.end()) - logits.begin());
+///   return std::max_element(logits.begin(), logits.end()) - logits.begin();
+/// }
+/// ```
 class language_model {
  public:
   virtual ~language_model() = default;

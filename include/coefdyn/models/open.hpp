@@ -19,12 +19,8 @@
 #include "xlstm.hpp"
 #endif
 
-/// Opens a published language model.
-///
-///   const auto model = coefdyn::models::open("Llama-3.2-1B");  // config.json and model.safetensors, or its shards with their index
-///   const auto text = model->start(2048);                      // room for so many tokens
-///   auto logits = text->prefill(prompt);                       // of the token after the prompt
-///   logits = text->step(next);
+/// Opens a published language model: `models::open("Llama-3.2-1B")` reads the folder's config.json and its model.safetensors, or its shards
+/// with their index, and gives a models::language_model.
 ///
 /// It holds every architecture; a program that wants one includes its header alone: models/llama.hpp. All of them take minutes to compile:
 /// the project's own programs link coefdyn::models, where each is compiled once.
