@@ -2,9 +2,7 @@
 #pragma once
 #include "../nn/layers/delta_rule.hpp"
 #include "../nn/published.hpp"
-#include "attention.hpp"
-#include "body.hpp"
-#include "running.hpp"
+#include "blocks.hpp"
 
 /// What Qwen3-Next and OLMo-hybrid share: blocks of a gated delta rule or of attention, each with its MLP.
 namespace coefdyn::models::detail {

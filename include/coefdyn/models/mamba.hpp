@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "../mixers/state_space.hpp"
-#include "body.hpp"
 #include "mamba2.hpp"
-#include "running.hpp"
 
 namespace coefdyn::models {
 
@@ -66,31 +64,6 @@ class mamba_mixer {
   nn::convolution_parameters convolution_;
   nn::parameter A_log_, D_;
 };
-/// x += mixer(rms x).
-class mamba_body : public outer_body {
- public:
-  using mixers = list<mixer_use<mamba_mixer::mixer, heads::grouped_values>>;
-  mamba_body(outer_names names, idx vocabulary, const mamba_sizes& z, idx layers)
-      : outer_body(names, vocabulary, z.width), eps_(names.eps) {
-    for (idx i = 0; i < layers; ++i) blocks_.emplace_back(root().part("backbone.layers." + std::to_string(i)), z);
-  }
-  static int mixer_of(idx) { return 0; }
-  template <class R, class On>
-  nn::value<R> hidden(nn::tape<R, On>& t, const nn::token_ids& ids) const {
-    nn::value<R> x = embedded(t, ids);
-    for (const block& b : blocks_) x = nn::add(t, x, b.mixer(t, b.norm.rms(t, x, eps_)));
-    return closed(t, x);
-  }
-
- private:
-  struct block {
-    nn::norm_parameters norm;
-    mamba_mixer mixer;
-    block(const nn::scope& s, const mamba_sizes& z) : norm(s, "norm", z.width, false), mixer(s.part("mixer"), z) {}
-  };
-  double eps_;
-  std::vector<block> blocks_;
-};
 }  // namespace detail
 
 /// Mamba: model_type "mamba".
@@ -120,7 +93,7 @@ inline std::unique_ptr<language_model> mamba(checkpoint from, int threads) {
             "residual_in_fp32", "use_mambapy", "use_associative_scan"});
   const idx layers = c.whole("num_hidden_layers", 1, 4096), vocabulary = c.whole("vocab_size");
   c.finish("mamba");
-  detail::mamba_body body(names, vocabulary, z, layers);
+  detail::body_of_mixers<detail::mamba_mixer, detail::mamba_sizes> body(names, vocabulary, z, layers);
   tensor_map map(from.tensors, *body.parameters());
   body.say_outer(map);
   return filled({"mamba", vocabulary, z.width, layers}, std::move(body), map, threads);

@@ -4,9 +4,7 @@
 
 #include "../mixers/state_space.hpp"
 #include "../nn/convolution.hpp"
-#include "attention.hpp"
-#include "body.hpp"
-#include "running.hpp"
+#include "blocks.hpp"
 
 namespace coefdyn::models {
 
@@ -75,31 +73,6 @@ class mamba2_mixer {
   nn::convolution_parameters convolution_;
   nn::parameter dt_bias_, A_log_, D_, norm_;
 };
-/// x += mixer(rms x).
-class mamba2_body : public outer_body {
- public:
-  using mixers = list<mixer_use<mamba2_mixer::mixer, heads::grouped_values>>;
-  mamba2_body(outer_names names, idx vocabulary, const mamba2_sizes& z, idx layers)
-      : outer_body(names, vocabulary, z.width), eps_(names.eps) {
-    for (idx i = 0; i < layers; ++i) blocks_.emplace_back(root().part("backbone.layers." + std::to_string(i)), z);
-  }
-  static int mixer_of(idx) { return 0; }
-  template <class R, class On>
-  nn::value<R> hidden(nn::tape<R, On>& t, const nn::token_ids& ids) const {
-    nn::value<R> x = embedded(t, ids);
-    for (const block& b : blocks_) x = nn::add(t, x, b.mixer(t, b.norm.rms(t, x, eps_)));
-    return closed(t, x);
-  }
-
- private:
-  struct block {
-    nn::norm_parameters norm;
-    mamba2_mixer mixer;
-    block(const nn::scope& s, const mamba2_sizes& z) : norm(s, "norm", z.width, false), mixer(s.part("mixer"), z) {}
-  };
-  double eps_;
-  std::vector<block> blocks_;
-};
 /// The two numbers of time_step_limit; an infinite one may be written as a word or in an object.
 inline void read_limits(config& c, mamba2_sizes& z) {
   z.most = double(std::numeric_limits<float>::max());
@@ -148,7 +121,7 @@ inline std::unique_ptr<language_model> mamba2(checkpoint from, int threads) {
             "residual_in_fp32"});
   const idx layers = c.whole("num_hidden_layers", 1, 4096), vocabulary = c.whole("vocab_size");
   c.finish("mamba2");
-  detail::mamba2_body body(names, vocabulary, z, layers);
+  detail::body_of_mixers<detail::mamba2_mixer, detail::mamba2_sizes> body(names, vocabulary, z, layers);
   tensor_map map(from.tensors, *body.parameters());
   body.say_outer(map);
   return filled({"mamba2", vocabulary, z.width, layers}, std::move(body), map, threads);

@@ -64,22 +64,26 @@ struct minimax_sizes {
   idx hidden = 0, experts = 0, chosen = 0;
   weighted_sum after_attention{1, 1}, after_lightning{1, 1}, after_experts{1, 1};
 };
+struct minimax_block : mixed_block<lightning_layer, expert_parameters> {
+  minimax_block(const nn::scope& s, const minimax_sizes& z, std::size_t i)
+      : mixed_block(s, z.attention.width, "input_layernorm", "post_attention_layernorm",
+                    {s.part("moe"), z.experts, z.chosen, z.attention.width, z.hidden, true}) {
+    if (z.is_attention[i]) attention.emplace_back(s.part("self_attn"), z.attention);
+    else linear.emplace_back(s.part("self_attn"), z.attention.width, z.attention.heads, z.attention.n);
+  }
+};
 /// x = norm(x), x = a x + b mixer(x); then the same with experts.
-class minimax_body : public outer_body {
+class minimax_body : public mixed_body<minimax_block, minimax_sizes> {
  public:
   using mixers = list<mixer_use<lightning_layer::mixer>, mixer_use<softmax_attention::mixer>>;
-  minimax_body(outer_names names, idx vocabulary, const minimax_sizes& z)
-      : outer_body(names, vocabulary, z.attention.width), z_(z), eps_(names.eps) {
-    for (std::size_t i = 0; i < z.is_attention.size(); ++i) blocks_.emplace_back(root().part("model.layers." + std::to_string(i)), z, i);
-  }
-  int mixer_of(idx layer) const { return z_.is_attention[std::size_t(layer)]; }
+  using mixed_body::mixed_body;
   template <class R, class On>
   nn::value<R> hidden(nn::tape<R, On>& t, const nn::token_ids& ids) const {
     nn::value<R> x = embedded(t, ids);
-    for (const block& b : blocks_) {
+    for (const minimax_block& b : blocks_) {
       x = b.before.rms(t, x, eps_);
-      x = b.lightning.empty() ? nn::map(t, z_.after_attention, x, b.attention.front()(t, x))
-                              : nn::map(t, z_.after_lightning, x, b.lightning.front()(t, x));
+      x = b.linear.empty() ? nn::map(t, z_.after_attention, x, b.attention.front()(t, x))
+                           : nn::map(t, z_.after_lightning, x, b.linear.front()(t, x));
       x = b.between.rms(t, x, eps_);
       x = nn::map(t, z_.after_experts, x, b.feed(t, x));
     }
@@ -87,45 +91,26 @@ class minimax_body : public outer_body {
   }
   void say(tensor_map& map) const {
     say_outer(map);
-    for (std::size_t i = 0; i < blocks_.size(); ++i) {
-      const std::string at = "model.layers." + std::to_string(i) + ".";
-      if (!blocks_[i].lightning.empty()) blocks_[i].lightning.front().say(map, at + "self_attn.", z_.attention.width);
-      else blocks_[i].attention.front().say(map, at + "self_attn.", at + "self_attn.");
+    for_blocks([&](const minimax_block& b, const std::string& at) {
+      if (!b.linear.empty()) b.linear.front().say(map, at + "self_attn.", z_.attention.width);
+      else b.attention.front().say(map, at + "self_attn.", at + "self_attn.");
       const bool old = map.has(at + "block_sparse_moe.gate.weight");
       const std::string feed = at + (old ? "block_sparse_moe." : "mlp.");
-      say_experts(map, blocks_[i].feed, feed + "experts.", at + "moe.", feed + "gate.weight", {"w1.weight", "w3.weight", "w2.weight"});
-    }
+      say_experts(map, b.feed, feed + "experts.", at + "moe.", feed + "gate.weight", {"w1.weight", "w3.weight", "w2.weight"});
+    });
   }
   /// The decays' rates where the checkpoint has no buffer of them: 2^(-8 (h + 1) / H) (1 - l / (L - 1)).
   template <class W>
   void fill_rates(W& w, const tensor_map& map) const {
     const double L = double(blocks_.size()), H = z_.attention.heads;
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
-      const std::string name = "model.layers." + std::to_string(i) + ".self_attn.slope_rate";
-      if (blocks_[i].lightning.empty() || map.has(name)) continue;
+      const std::string name = name_of(i) + ".self_attn.slope_rate";
+      if (blocks_[i].linear.empty() || map.has(name)) continue;
       const auto rate = w(name);
       for (std::size_t h = 0; h < rate.size(); ++h)
         rate[h] = float(std::exp2(-8 * double(h + 1) / H) * (1 - double(i) / (L - 1 + 1e-5) + 1e-5));
     }
   }
-
- private:
-  struct block {
-    nn::norm_parameters before, between;
-    std::vector<lightning_layer> lightning;  // one of these two
-    std::vector<softmax_attention> attention;
-    expert_parameters feed;
-    block(const nn::scope& s, const minimax_sizes& z, std::size_t i)
-        : before(s, "input_layernorm", z.attention.width, false),
-          between(s, "post_attention_layernorm", z.attention.width, false),
-          feed(s.part("moe"), z.experts, z.chosen, z.attention.width, z.hidden, true) {
-      if (z.is_attention[i]) attention.emplace_back(s.part("self_attn"), z.attention);
-      else lightning.emplace_back(s.part("self_attn"), z.attention.width, z.attention.heads, z.attention.n);
-    }
-  };
-  minimax_sizes z_;
-  double eps_;
-  std::vector<block> blocks_;
 };
 }  // namespace detail
 

@@ -11,54 +11,45 @@ struct olmo_hybrid_sizes {
   std::vector<bool> is_attention;
   idx hidden = 0;
 };
+struct olmo_hybrid_block : mixed_block<nn::gated_deltanet, gated_mlp<>> {
+  olmo_hybrid_block(const nn::scope& s, const olmo_hybrid_sizes& z, std::size_t i)
+      : mixed_block(s, z.attention.width, z.is_attention[i] ? "post_attention_layernorm" : "input_layernorm",
+                    z.is_attention[i] ? "post_feedforward_layernorm" : "post_attention_layernorm",
+                    {s.part("mlp"), z.attention.width, z.hidden, false}) {
+    if (z.is_attention[i]) attention.emplace_back(s.part("self_attn"), z.attention);
+    else linear.emplace_back(s.part("linear_attn"), z.delta);
+  }
+};
 /// Blocks of the gated delta rule: x += delta(rms x), x += mlp(rms x). Blocks of attention: x += rms(attention x), x += rms(mlp x).
-class olmo_hybrid_body : public outer_body {
+class olmo_hybrid_body : public mixed_body<olmo_hybrid_block, olmo_hybrid_sizes> {
  public:
   using mixers = list<mixer_use<coefdyn::mixers::gated_deltanet, heads::grouped_values>, mixer_use<softmax_attention::mixer>>;
-  olmo_hybrid_body(outer_names names, idx vocabulary, const olmo_hybrid_sizes& z)
-      : outer_body(names, vocabulary, z.attention.width), z_(z), eps_(names.eps) {
-    for (std::size_t i = 0; i < z.is_attention.size(); ++i) blocks_.emplace_back(root().part("model.layers." + std::to_string(i)), z, i);
-  }
-  int mixer_of(idx layer) const { return z_.is_attention[std::size_t(layer)]; }
+  using mixed_body::mixed_body;
   template <class R, class On>
   nn::value<R> hidden(nn::tape<R, On>& t, const nn::token_ids& ids) const {
     nn::value<R> x = embedded(t, ids);
     nn::across_layers<R> across;
-    for (const block& b : blocks_)
-      if (!b.delta.empty()) {
-        x = nn::add(t, x, b.delta.front()(t, b.first.rms(t, x, eps_), across));
-        x = nn::add(t, x, b.feed(t, b.second.rms(t, x, eps_)));
+    for (const olmo_hybrid_block& b : blocks_)
+      if (!b.linear.empty()) {
+        x = nn::add(t, x, b.linear.front()(t, b.before.rms(t, x, eps_), across));
+        x = nn::add(t, x, b.feed(t, b.between.rms(t, x, eps_)));
       } else {
-        x = nn::add(t, x, b.first.rms(t, b.attention.front()(t, x), eps_));
-        x = nn::add(t, x, b.second.rms(t, b.feed(t, x), eps_));
+        x = nn::add(t, x, b.before.rms(t, b.attention.front()(t, x), eps_));
+        x = nn::add(t, x, b.between.rms(t, b.feed(t, x), eps_));
       }
     return closed(t, x);
   }
   void say(tensor_map& map) const {
     say_outer(map);
-    for (std::size_t i = 0; i < blocks_.size(); ++i) {
-      const std::string at = "model.layers." + std::to_string(i) + ".";
+    for_blocks([&](const olmo_hybrid_block& b, const std::string& at) {
       say_norm(map, at, "input_layernorm", "attention_layer_norm");
       say_norm(map, at, "post_attention_layernorm", "feedforward_layer_norm");
-      if (!blocks_[i].delta.empty()) say_linear(map, at + "linear_attn.");
-      else blocks_[i].attention.front().say(map, at + "self_attn.", at + "self_attn.");
-    }
+      if (!b.linear.empty()) say_linear(map, at + "linear_attn.");
+      else b.attention.front().say(map, at + "self_attn.", at + "self_attn.");
+    });
   }
 
  private:
-  struct block {
-    nn::norm_parameters first, second;
-    std::vector<nn::gated_deltanet> delta;  // one of these two
-    std::vector<softmax_attention> attention;
-    gated_mlp<> feed;
-    block(const nn::scope& s, const olmo_hybrid_sizes& z, std::size_t i)
-        : first(s, z.is_attention[i] ? "post_attention_layernorm" : "input_layernorm", z.attention.width, false),
-          second(s, z.is_attention[i] ? "post_feedforward_layernorm" : "post_attention_layernorm", z.attention.width, false),
-          feed(s.part("mlp"), z.attention.width, z.hidden, false) {
-      if (z.is_attention[i]) attention.emplace_back(s.part("self_attn"), z.attention);
-      else delta.emplace_back(s.part("linear_attn"), z.delta);
-    }
-  };
   /// A norm under the name that released checkpoints give it.
   void say_norm(tensor_map& map, const std::string& at, const std::string& own, const std::string& released) const {
     if (map.has(at + released + ".weight")) map.whole(at + released + ".weight", at + own + ".weight", {z_.attention.width});
@@ -73,9 +64,6 @@ class olmo_hybrid_body : public outer_body {
     map.rows(at + "conv1d.weight", at + "k_conv1d.weight", keys, 0, keys);
     map.rows(at + "conv1d.weight", at + "v_conv1d.weight", 2 * keys, 0, values);
   }
-  olmo_hybrid_sizes z_;
-  double eps_;
-  std::vector<block> blocks_;
 };
 }  // namespace detail
 

@@ -49,58 +49,44 @@ struct qwen3_next_sizes {
   idx hidden = 0, experts = 0, chosen = 0, expert_hidden = 0, shared_hidden = 0;
   bool normed = true;
 };
+struct qwen3_next_block : mixed_block<nn::gated_deltanet, qwen3_next_feed> {
+  qwen3_next_block(const nn::scope& s, const qwen3_next_sizes& z, std::size_t i)
+      : mixed_block(s, z.attention.width, "input_layernorm", "post_attention_layernorm",
+                    z.has_experts[i]
+                        ? qwen3_next_feed(s.part("mlp"), z.attention.width, z.experts, z.chosen, z.expert_hidden, z.shared_hidden, z.normed)
+                        : qwen3_next_feed(s.part("mlp"), z.attention.width, z.hidden)) {
+    if (z.is_attention[i]) attention.emplace_back(s.part("self_attn"), z.attention);
+    else linear.emplace_back(s.part("linear_attn"), z.delta);
+  }
+};
 /// x += delta rule or attention (rms x); x += mlp(rms x); norms are published as weight - 1.
-class qwen3_next_body : public outer_body {
+class qwen3_next_body : public mixed_body<qwen3_next_block, qwen3_next_sizes> {
  public:
   using mixers = list<mixer_use<coefdyn::mixers::gated_deltanet, heads::grouped_values>, mixer_use<softmax_attention::mixer>>;
-  qwen3_next_body(outer_names names, idx vocabulary, const qwen3_next_sizes& z)
-      : outer_body(names, vocabulary, z.attention.width), z_(z), eps_(names.eps) {
-    for (std::size_t i = 0; i < z.is_attention.size(); ++i) blocks_.emplace_back(root().part("model.layers." + std::to_string(i)), z, i);
-  }
-  int mixer_of(idx layer) const { return z_.is_attention[std::size_t(layer)]; }
+  using mixed_body::mixed_body;
   template <class R, class On>
   nn::value<R> hidden(nn::tape<R, On>& t, const nn::token_ids& ids) const {
-    nn::value<R> x = embedded(t, ids);
     nn::across_layers<R> across;
-    for (const block& b : blocks_) {
-      const nn::value<R> u = b.before.rms(t, x, eps_);
-      x = nn::add(t, x, b.delta.empty() ? b.attention.front()(t, u) : b.delta.front()(t, u, across));
-      x = nn::add(t, x, b.feed(t, b.between.rms(t, x, eps_)));
-    }
-    return closed(t, x);
+    return pre_normed(t, ids, [&](const qwen3_next_block& b, const nn::value<R>& u) {
+      return b.linear.empty() ? b.attention.front()(t, u) : b.linear.front()(t, u, across);
+    });
   }
   void say(tensor_map& map) const {
     say_outer(map);
     const auto plus_one = [](double x) { return x + 1; };
     map.through("model.norm.weight", plus_one);
-    for (std::size_t i = 0; i < blocks_.size(); ++i) {
-      const std::string at = "model.layers." + std::to_string(i) + ".";
+    for_blocks([&](const qwen3_next_block& b, const std::string& at) {
       map.through(at + "input_layernorm.weight", plus_one);
       map.through(at + "post_attention_layernorm.weight", plus_one);
-      if (!blocks_[i].delta.empty()) say_linear(map, at + "linear_attn.");
-      else blocks_[i].attention.front().say(map, at + "self_attn.", at + "self_attn.", 1);
-      if (!blocks_[i].feed.experts.empty())
-        say_experts(map, blocks_[i].feed.experts.front(), at + "mlp.experts.", at + "mlp.moe.", at + "mlp.gate.weight",
+      if (!b.linear.empty()) say_linear(map, at + "linear_attn.");
+      else b.attention.front().say(map, at + "self_attn.", at + "self_attn.", 1);
+      if (!b.feed.experts.empty())
+        say_experts(map, b.feed.experts.front(), at + "mlp.experts.", at + "mlp.moe.", at + "mlp.gate.weight",
                     {"gate_proj.weight", "up_proj.weight", "down_proj.weight"});
-    }
+    });
   }
 
  private:
-  struct block {
-    nn::norm_parameters before, between;
-    std::vector<nn::gated_deltanet> delta;  // one of these two
-    std::vector<softmax_attention> attention;
-    qwen3_next_feed feed;
-    block(const nn::scope& s, const qwen3_next_sizes& z, std::size_t i)
-        : before(s, "input_layernorm", z.attention.width, false),
-          between(s, "post_attention_layernorm", z.attention.width, false),
-          feed(z.has_experts[i]
-                   ? qwen3_next_feed(s.part("mlp"), z.attention.width, z.experts, z.chosen, z.expert_hidden, z.shared_hidden, z.normed)
-                   : qwen3_next_feed(s.part("mlp"), z.attention.width, z.hidden)) {
-      if (z.is_attention[i]) attention.emplace_back(s.part("self_attn"), z.attention);
-      else delta.emplace_back(s.part("linear_attn"), z.delta);
-    }
-  };
   void say_linear(tensor_map& map, const std::string& at) const {
     const nn::sizes& z = z_.delta;
     const idx keys = idx(z.key_heads) * z.n, values = idx(z.heads) * z.d;
@@ -113,9 +99,6 @@ class qwen3_next_body : public outer_body {
                {"norm.weight", {z.d}},
                {"out_proj.weight", {z.width, values}}});
   }
-  qwen3_next_sizes z_;
-  double eps_;
-  std::vector<block> blocks_;
 };
 inline void read_experts(config& c, qwen3_next_sizes& z, idx layers) {
   z.hidden = c.whole("intermediate_size"), z.experts = c.whole_or("num_experts", 512, 0, 1 << 16);

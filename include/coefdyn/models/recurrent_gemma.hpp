@@ -4,9 +4,7 @@
 #include "../normalization/one.hpp"
 #include "../readout/linear.hpp"
 #include "../scaling/sqrt_one_minus_lambda2.hpp"
-#include "attention.hpp"
-#include "body.hpp"
-#include "running.hpp"
+#include "blocks.hpp"
 
 namespace coefdyn::models {
 
@@ -81,54 +79,35 @@ class rg_lru {
   nn::projection_parameters y_, x_, out_;
   nn::parameter kernel_, kernel_bias_, input_, input_bias_, recurrent_, recurrent_bias_, rate_;
 };
+struct recurrent_gemma_block : mixed_block<rg_lru, gated_mlp<nn::gelu_tanh>> {
+  recurrent_gemma_block(const nn::scope& s, const recurrent_gemma_sizes& z, std::size_t i)
+      : mixed_block(s, z.attention.width, "temporal_pre_norm", "channel_pre_norm",
+                    {s.part("mlp_block"), z.attention.width, z.hidden, true}) {
+    if (z.is_attention[i]) attention.emplace_back(s.part("temporal_block"), z.attention);
+    else linear.emplace_back(s.part("temporal_block"), z.attention.width, z.lru, z.attention.heads, z.convolution);
+  }
+};
 /// x += temporal(rms x); x += mlp(rms x); norms are published as weight - 1.
-class recurrent_gemma_body : public outer_body {
+class recurrent_gemma_body : public mixed_body<recurrent_gemma_block, recurrent_gemma_sizes> {
  public:
   using mixers = list<mixer_use<rg_lru::mixer, heads::grouped_values>, mixer_use<softmax_attention::mixer>>;
-  recurrent_gemma_body(outer_names names, idx vocabulary, const recurrent_gemma_sizes& z)
-      : outer_body(names, vocabulary, z.attention.width), z_(z), eps_(names.eps) {
-    for (std::size_t i = 0; i < z.is_attention.size(); ++i) blocks_.emplace_back(root().part("model.layers." + std::to_string(i)), z, i);
-  }
-  int mixer_of(idx layer) const { return z_.is_attention[std::size_t(layer)]; }
+  using mixed_body::mixed_body;
   template <class R, class On>
   nn::value<R> hidden(nn::tape<R, On>& t, const nn::token_ids& ids) const {
-    nn::value<R> x = embedded(t, ids);
-    for (const block& b : blocks_) {
-      const nn::value<R> u = b.before.rms(t, x, eps_);
-      x = nn::add(t, x, b.recurrent.empty() ? b.attention.front()(t, u) : b.recurrent.front()(t, u));
-      x = nn::add(t, x, b.feed(t, b.between.rms(t, x, eps_)));
-    }
-    return closed(t, x);
+    return pre_normed(t, ids, [&](const recurrent_gemma_block& b, const nn::value<R>& u) {
+      return b.linear.empty() ? b.attention.front()(t, u) : b.linear.front()(t, u);
+    });
   }
   void say(tensor_map& map) const {
     say_outer(map);
     const auto plus_one = [](double x) { return x + 1; };
     map.through("model.final_norm.weight", plus_one);
-    for (std::size_t i = 0; i < blocks_.size(); ++i) {
-      const std::string at = "model.layers." + std::to_string(i) + ".";
+    for_blocks([&](const recurrent_gemma_block& b, const std::string& at) {
       map.through(at + "temporal_pre_norm.weight", plus_one), map.through(at + "channel_pre_norm.weight", plus_one);
-      if (!blocks_[i].recurrent.empty()) blocks_[i].recurrent.front().say(map, at + "temporal_block.");
-      else blocks_[i].attention.front().say(map, at + "temporal_block.", at + "temporal_block.");
-    }
+      if (!b.linear.empty()) b.linear.front().say(map, at + "temporal_block.");
+      else b.attention.front().say(map, at + "temporal_block.", at + "temporal_block.");
+    });
   }
-
- private:
-  struct block {
-    nn::norm_parameters before, between;
-    std::vector<rg_lru> recurrent;  // one of these two
-    std::vector<softmax_attention> attention;
-    gated_mlp<nn::gelu_tanh> feed;
-    block(const nn::scope& s, const recurrent_gemma_sizes& z, std::size_t i)
-        : before(s, "temporal_pre_norm", z.attention.width, false),
-          between(s, "channel_pre_norm", z.attention.width, false),
-          feed(s.part("mlp_block"), z.attention.width, z.hidden, true) {
-      if (z.is_attention[i]) attention.emplace_back(s.part("temporal_block"), z.attention);
-      else recurrent.emplace_back(s.part("temporal_block"), z.attention.width, z.lru, z.attention.heads, z.convolution);
-    }
-  };
-  recurrent_gemma_sizes z_;
-  double eps_;
-  std::vector<block> blocks_;
 };
 /// The square root of a width as bfloat16, to which transformers rounds it.
 inline double root_in_bf16(idx width) { return double(float(bf16(float(std::sqrt(double(width)))))); }
