@@ -13,7 +13,7 @@ namespace coefdyn::cuda {
 /// What a sweep's inputs lack.
 struct delta_inputs {
   tensor strength;   // beta, fp32 [B, T, heads]
-  bf16* inverses;    // delta_inverse_count numbers of workspace; twice as many backward
+  bf16* inverses;    // delta_inverse_count numbers of workspace; twice as many for or by a backward pass
   int reader_group;  // heads of a state head
 };
 /// T of all chunks: bf16 [B, T, state heads, 64].
@@ -27,22 +27,24 @@ namespace delta {
 struct inverses {
   tensor rounded, rest;
 };
-/// `two`: the rest as well, which lies behind.
-template <int n, bool two>
-inverses invert(const sweep_shape& s, const sweep_inputs& x, const delta_inputs& c, cudaStream_t stream) {
-  using L = invert_layout<n, two>;
+/// Where they lie; `two`: the rest as well, behind.
+inline inverses inverses_of(const sweep_shape& s, const delta_inputs& c, bool two) {
   const int heads = s.heads / c.reader_group;
   const auto rows = [&](bf16* p) { return tensor{p, s.time * heads * chunk, int64_t(heads) * chunk, chunk}; };
-  const inverses out{rows(c.inverses), two ? rows(c.inverses + delta_inverse_count(s, c.reader_group)) : tensor{}};
+  return {rows(c.inverses), two ? rows(c.inverses + delta_inverse_count(s, c.reader_group)) : tensor{}};
+}
+template <int n, bool two>
+void invert(const sweep_shape& s, const sweep_inputs& x, const delta_inputs& c, cudaStream_t stream) {
+  using L = invert_layout<n, two>;
+  const inverses out = inverses_of(s, c, two);
   invert_params p{};
+  p.heads = s.heads / c.reader_group, p.key_group = x.k_group / c.reader_group, p.reader_group = c.reader_group;
   p.key = tensor_map(x.k, s.batch, s.time, s.heads / x.k_group, n, chunk, n / 64);
   p.gate = x.log_decay, p.strength = c.strength, p.inverse = out.rounded, p.rest = out.rest;
-  p.heads = heads, p.key_group = x.k_group / c.reader_group, p.reader_group = c.reader_group;
   p.offsets = s.offsets, p.rows = s.time, p.pieces = static_cast<int>(hopper::piece_count<chunk>(s.offsets, s.time));
   allow_shared<invert_kernel<n, two>>(L::dynamic);
-  invert_kernel<n, two><<<static_cast<unsigned>(int64_t(p.pieces) * s.batch * heads), 128, L::dynamic, stream>>>(p);
+  invert_kernel<n, two><<<static_cast<unsigned>(int64_t(p.pieces) * s.batch * p.heads), 128, L::dynamic, stream>>>(p);
   checked(cudaGetLastError(), "invert");
-  return out;
 }
 
 /// One pass over time: `kernel` takes the role and T.
@@ -64,11 +66,12 @@ void pass(const sweep_shape& s, const delta_inputs& c, const sweep::role& r, con
 
 }  // namespace delta
 
-/// y and the final state. n, d: 64 or 128.
+/// y and the final state. n, d: 64 or 128. `keeps`: leaves what a backward pass needs of the inverses.
 template <int n, int d>
-void delta_forward(const sweep_shape& s, const sweep_inputs& x, const delta_inputs& c, const tensor& y, float* state_out,
+void delta_forward(const sweep_shape& s, const sweep_inputs& x, const delta_inputs& c, const tensor& y, float* state_out, bool keeps,
                    cudaStream_t stream) {
-  const delta::inverses inverse = delta::invert<n, false>(s, x, c, stream);
+  keeps ? delta::invert<n, true>(s, x, c, stream) : delta::invert<n, false>(s, x, c, stream);
+  const delta::inverses inverse = delta::inverses_of(s, c, false);
   sweep::role r = sweep::forward_role<n, d>(s, x, y);
   sweep::set_state<n, d>(r, false, x.state, state_out);
   delta::pass<delta::delta_kernel<n, delta::gives::rows>, delta::layout<n, delta::gives::rows>::dynamic>(s, c, r, inverse, d, nullptr,
@@ -125,13 +128,14 @@ inline void finish(const sweep_shape& s, const sweep_inputs& x, const delta_inpu
 
 }  // namespace delta
 
-/// All gradients; those of beta go to d_strength. First what was written and the states, again, then in reverse the gradients of both; with
-/// these every chunk is by itself.
+/// All gradients; those of beta go to d_strength. `kept`: a forward pass has left its inverses. First what was written and the states,
+/// again, then in reverse the gradients of both; with these every chunk is by itself.
 template <int n, int d>
 void delta_backward(const sweep_shape& s, const sweep_inputs& x, const delta_inputs& c, const sweep_gradients& g, const tensor& d_strength,
-                    const delta_workspace& w, cudaStream_t stream) {
+                    const delta_workspace& w, bool kept, cudaStream_t stream) {
   using delta::gives;
-  const delta::inverses inverse = delta::invert<n, true>(s, x, c, stream);
+  if (!kept) delta::invert<n, true>(s, x, c, stream);
+  const delta::inverses inverse = delta::inverses_of(s, c, true);
   const tensor written = delta::rows_of(s, w.written, 2 * d);
   sweep::role r = sweep::forward_role<n, d>(s, x, written);
   r.out = tensor_map(written, s.batch, s.time, s.heads, 2 * d, sweep::chunk, 1);

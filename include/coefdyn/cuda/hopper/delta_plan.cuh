@@ -36,26 +36,30 @@ struct delta_plan {
     numbers::arrays numbers;
     rows_type rows;
     hopper::state_copy initial, final;
-    bf16* inverses;
-    pieces(generic::memory& a, const delta_plan& p, int parts = 1)
+    bf16* inverses = nullptr;  // where they are not kept
+    pieces(generic::memory& a, const delta_plan& p, int parts)
         : numbers(numbers::take<M>(a, p.e)), rows(a, p.e), initial(a, p.e, p.copies), final(a, p.e, p.copies) {
-      inverses = a.template take<bf16>(parts * delta_inverse_count({int(p.e.batch), p.e.time, p.e.readers, {}}, p.group()));
+      if (parts) inverses = a.template take<bf16>(parts * p.inverse_count());
     }
   };
-  idx kept_bytes() const { return 0; }
+  /// Bytes of what a forward call can keep for the backward call: the inverses in two parts.
+  idx kept_bytes() const { return 2 * inverse_count() * idx(sizeof(bf16)); }
   idx bytes() const {
     generic::memory a;
-    pieces(a, *this);
+    pieces(a, *this, 1);
     return a.slow_used;
   }
   template <class Y, class Carry>
-  void run(cudaStream_t stream, const X& x, const Y& y, const Carry& c, std::byte* ws, std::byte*) const {
+  void run(cudaStream_t stream, const X& x, const Y& y, const Carry& c, std::byte* ws, std::byte* kept) const {
     generic::memory a{nullptr, ws};
-    const pieces w(a, *this);
+    const pieces w(a, *this, kept ? 0 : 1);
     numbers::make<M>(stream, x, e, generic::positions_of(c.initial), w.numbers);
     w.rows.make(stream, x, e);
     const sweep_inputs in = inputs(x, w, w.initial.in(stream, c.initial, e, false));
-    with_sizes([&]<int n, int d>() { delta_forward<n, d>(shape(x), in, correction(w), hopper::raw(y), w.final.place(c.final), stream); });
+    const delta_inputs correct = correction(w, kept);
+    with_sizes([&]<int n, int d>() {
+      delta_forward<n, d>(shape(x), in, correct, hopper::raw(y), w.final.place(c.final), kept != nullptr, stream);
+    });
     w.final.out(stream, c.final, e, false);
     generic::count_tokens(stream, x, e, c);
   }
@@ -76,8 +80,8 @@ struct delta_plan {
     hopper::state_copy initial;
     hopper::row_gradient q, k, v;
     delta_workspace work;
-    backward_pieces(generic::memory& a, const delta_plan& p)
-        : forward(a, p, 2),
+    backward_pieces(generic::memory& a, const delta_plan& p, bool kept)
+        : forward(a, p, kept ? 0 : 2),
           gradients(numbers::take<M>(a, p.e)),
           initial(a, p.e, p.copies),
           q(a, p.e, p.e.queries, p.e.n),
@@ -93,15 +97,15 @@ struct delta_plan {
       if (numbers::kinds<M>::read) work.sums.read = a.template take<float>(sums);
     }
   };
-  idx backward_bytes(bool) const {
+  idx backward_bytes(bool kept) const {
     generic::memory a;
-    backward_pieces(a, *this);
+    backward_pieces(a, *this, kept);
     return a.slow_used;
   }
   template <class Call>
-  void run_backward(cudaStream_t stream, const X& x, const Call& call, std::byte* ws, const std::byte*, tensor) const {
+  void run_backward(cudaStream_t stream, const X& x, const Call& call, std::byte* ws, const std::byte* kept, tensor) const {
     generic::memory a{nullptr, ws};
-    const backward_pieces w(a, *this);
+    const backward_pieces w(a, *this, kept != nullptr);
     const auto start = generic::positions_of(call.initial);
     numbers::make<M>(stream, x, e, start, w.forward.numbers);
     w.forward.rows.make(stream, x, e);
@@ -112,8 +116,10 @@ struct delta_plan {
     g.d_state_out = w.forward.final.in(stream, call.final_gradient, e, true);
     g.d_state = w.initial.place(call.initial_gradient);
     g.d_log_decay = array(w.gradients.log_decay), g.d_scaling = array(w.gradients.scale), g.d_read_factor = array(w.gradients.read);
-    with_sizes(
-        [&]<int n, int d>() { delta_backward<n, d>(shape(x), in, correction(w.forward), g, array(w.gradients.strength), w.work, stream); });
+    const delta_inputs correct = correction(w.forward, kept);
+    with_sizes([&]<int n, int d>() {
+      delta_backward<n, d>(shape(x), in, correct, g, array(w.gradients.strength), w.work, kept != nullptr, stream);
+    });
     w.initial.out(stream, call.initial_gradient, e, true);
     w.v.out(stream, call.g.v, e, call.g.accumulate);
     rows_type::give_back(stream, x, e, w.q, w.k, call.g);
@@ -122,7 +128,10 @@ struct delta_plan {
 
  private:
   sweep_shape shape(const X& x) const { return {int(e.batch), e.time, e.readers, x.cu_seqlens}; }
-  delta_inputs correction(const pieces& w) const { return {array(w.numbers.strength), w.inverses, group()}; }
+  delta_inputs correction(const pieces& w, const std::byte* kept) const {
+    return {array(w.numbers.strength), kept ? reinterpret_cast<bf16*>(const_cast<std::byte*>(kept)) : w.inverses, group()};
+  }
+  idx inverse_count() const { return delta_inverse_count({int(e.batch), e.time, e.readers, {}}, group()); }
   int group() const { return e.readers / e.states; }
   sweep_inputs inputs(const X& x, const pieces& w, const float* state) const {
     sweep_inputs in;
