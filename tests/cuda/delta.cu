@@ -57,9 +57,10 @@ void redraw(P& p, const char* name, F value) {
 }
 /// All gradients against those of the chunkwise form in float64: rows within the case's limit, numbers 1.2e-2, gates 2e-2 (relative to the
 /// whole stream's; where keys are equal gates hardly matter, their gradients are what is left of terms of dk's size, and are measured by
-/// the largest stream's); bits of two runs. Returns a line of the errors.
+/// the largest stream's); bits of two runs. `with_states`: an initial state, and gradients of
+/// both. Returns a line of the errors.
 template <class L, class P, class Fail>
-std::string delta_gradients(P& p, const delta_case& c, const state<typename P::M, double>& s0, const Fail& fail) {
+std::string delta_gradients(P& p, const delta_case& c, const state<typename P::M, double>& s0, bool with_states, const Fail& fail) {
   using M = typename P::M;
   using T = typename P::T;
   const extents& e = p.e;
@@ -76,7 +77,6 @@ std::string delta_gradients(P& p, const delta_case& c, const state<typename P::M
   i0.S.up(), i0.position.up(), dT.S.up(), d0.spoil();
   carried<M, types<double>> carry_ref;
   carried_gradients<M, types<double>> gradient_ref;
-  constexpr bool with_states = traits<M>::structure.decay == decaying::none;  // gates beside states take the generic engine
   if (with_states) carry_ref.initial = s0, gradient_ref.initial = dS0, gradient_ref.final = dS;
   gradients<M, double, typename P::H, P::O> gd;
   std::vector<std::vector<double>> want;
@@ -100,7 +100,7 @@ std::string delta_gradients(P& p, const delta_case& c, const state<typename P::M
     for (const double x : gradient) size.add(0, x);
     largest = std::fmax(largest, size.size / size.count);
   }
-  std::string line;
+  std::string line = with_states ? "  with states:" : "";
   bool same = true;
   const auto see = [&](const char* name, double error, double limit) {
     char text[40];
@@ -181,7 +181,7 @@ void delta_law(const char* mixer_name, const delta_case& c, const config& size) 
   const double error = sum.relative(), state = L::state_error(end, L::flat(sT));
   fail(error <= c.limit, "y", error), fail(state <= c.limit, "state", state);
   fail(same(y.host.data(), again.host.data(), y.host.size()), "bits of two runs", 0);
-  const std::string gradient = delta_gradients<L>(p, c, s0, fail);
+  const std::string gradient = delta_gradients<L>(p, c, s0, false, fail) + delta_gradients<L>(p, c, s0, true, fail);
   if (size.offsets.empty()) {
     both<bf16> whole(idx(y.host.size())), one(idx(y.host.size()) / e.batch);
     call(p.x, whole, {});
@@ -222,6 +222,7 @@ void delta_rules() {
   using gdn = mixer<r::linear, ev::gated_householder<>, sc::beta, no::sqrt_dim>;
   using plain = mixer<r::linear, ev::householder<>, sc::beta, no::one>;
   using other = mixer<r::linear, ev::gated_householder<ev::along::key, ev::strength::fixed>, sc::delta, no::gate<no::psi::sigmoid>>;
+  using apart = mixer<r::linear, ev::gated_householder<>, sc::delta, no::gate<no::psi::sigmoid>>;
   const config sizes[] = {{"delta", 2, 333, 128, 128, false, false, {}, 0},
                           {"delta", 2, 130, 64, 64, false, false, {}, 0},
                           {"delta", 1, 300, 128, 64, false, false, {0, 100, 100, 163, 300}, 0},
@@ -237,7 +238,10 @@ void delta_rules() {
       delta_law<plain, heads::grouped_queries>("deltanet", delta_cases[0], size);
       delta_law<other, heads::grouped_queries>("fixed beta, b delta, a gate", delta_cases[1], size);
       delta_law<gdn, heads::grouped_values>("gated deltanet", delta_cases[4], size);
+      delta_law<apart, heads::grouped_values>("b delta, a gate", delta_cases[1], size);
     }
+    delta_law<apart, heads::grouped_queries>("b delta, a gate", delta_cases[5], sizes[0]);
+    delta_law<apart, heads::grouped_queries>("b delta, a gate", delta_cases[10], sizes[1]);
   } catch (const std::exception& error) {
     ++total.failed, std::printf("    FAILED delta: %s\n", error.what());
   }

@@ -68,9 +68,6 @@ struct delta_plan {
   template <class Call>
   bool takes_gradients(const Call& call, bool repeats) const {
     const auto& g = call.g;
-    if (numbers::kinds<M>::read) return false;
-    const bool states = call.initial.S.data || call.initial_gradient.S.data || call.final_gradient.S.data;
-    if (numbers::kinds<M>::decay && states && numbers::wanted<X>(g)) return false;
     if (rows_type::made) return false;  // mapped rows and their gradients are rounded once more: dk would be 6e-3 off
     return !repeats && !numbers::constant_wanted<X>(g) && hopper::serves_gradients(call, e, copies);
   }
