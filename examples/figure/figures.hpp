@@ -18,9 +18,11 @@ const std::vector<known_figure>& known_figures();
 void spectra_of_models(const fs::path& folder, const options& o);
 void spectra_of_one_layer(const fs::path& folder, const options& o);
 ///@}
-/// Readout maps, and time against length, arXiv:2510.09389.
+/// Readout maps, learned positions, evolutions, and time against length, arXiv:2510.09389.
 ///@{
 void readout_maps(const fs::path& folder, const options& o);
+void positions(const fs::path& folder, const options& o);
+void evolutions_compared(const fs::path& folder, const options& o);
 void time_against_length(const fs::path& folder, const options& o);
 ///@}
 

@@ -14,6 +14,8 @@ namespace figures {
 const std::vector<known_figure>& known_figures() {
   static const std::vector<known_figure> all{
       {"P1-1", "readout maps: coefficients near 0 against accuracy, six maps, two tasks", readout_maps},
+      {"P1-2", "learned positions: accuracy with and without, two evolutions", positions},
+      {"P1-3", "the evolution A_t alone differs: accuracy of eight, two tasks", evolutions_compared},
       {"P1-5", "time of a forward pass against length, recurrent and quadratic", time_against_length},
       {"P2-1", "eigenvalues before and after training: six models, two tasks", spectra_of_models},
       {"P2-3", "the same of one layer: Mamba-2 and softmax, with and without convolution", spectra_of_one_layer},
