@@ -154,6 +154,13 @@ void packed(const char* what) {
   p.x.cu_seqlens = std::span<const std::int32_t>(narrow.device, offsets.size());
   expect(all.same(outcome(p, form::parallel{}, false, false, 0, device::cuda{.trusted = 257})), "trusted offsets give the same bits");
 }
+template <class P>
+__global__ void make_gates(const float* raw, const float* bias, const float* rate, idx count, idx heads, float* decays, float* steps) {
+  for (idx i = threadIdx.x; i < count; i += blockDim.x) {
+    decays[i] = P::log_decay(raw[i], bias[i % heads], rate[i % heads]);
+    steps[i] = P::delta(raw[i], bias[i % heads]);
+  }
+}
 /// Mamba-2's decays and steps from raw numbers, a dt_bias and an A_log of each head: the numbers of the mixer that takes them ready made,
 /// and of its gradients what the chain rule makes on the host; all by the sweep.
 void raw_gates() {
@@ -178,11 +185,9 @@ void raw_gates() {
   const float *raw = floats(a.memory[at(a, "raw")]), *bias = floats(a.memory[at(a, "dt_bias")]), *rate = floats(a.memory[at(a, "A_log")]);
   auto &decays = b.memory[at(b, "log_decay")], &steps = b.memory[at(b, "delta")];
   const std::size_t count = decays.host.size() / sizeof(float), heads = std::size_t(a.e.states);
-  for (std::size_t i = 0; i < count; ++i) {
-    floats(decays)[i] = P::log_decay(raw[i], bias[i % heads], rate[i % heads]);
-    floats(steps)[i] = P::delta(raw[i], bias[i % heads]);
-  }
-  decays.up(), steps.up();
+  const auto on_device = [](auto& bytes) { return reinterpret_cast<float*>(bytes.device); };
+  make_gates<P><<<1, 256>>>(on_device(a.memory[at(a, "raw")]), on_device(a.memory[at(a, "dt_bias")]), on_device(a.memory[at(a, "A_log")]),
+                            idx(count), idx(heads), on_device(decays), on_device(steps));
   const outcome by_raw(a, form::chunkwise{}, false);
   const outcome by_made(b, form::chunkwise{}, false);
   const auto gradient = [&](auto& p, const auto& o, const char* name) {

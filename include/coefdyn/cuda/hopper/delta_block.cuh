@@ -12,7 +12,7 @@ namespace coefdyn::cuda::delta {
 
 using hopper::pipeline, hopper::ring, hopper::swizzled, hopper::tile_memory;
 using sweep::chunk, sweep::threads, sweep::state_warps, sweep::row_warps, sweep::first_row_warp, sweep::copying_warp;
-using sweep::first_number_warp, sweep::number_warps, sweep::state_barrier, sweep::row_barrier, sweep::unit_span;
+using sweep::first_number_warp, sweep::number_warps, sweep::state_barrier, sweep::row_barrier, sweep::tile_pipeline, sweep::unit_span;
 
 /// What a pass is made for: y's rows, what is written, or in reverse the gradient of what is written.
 enum class gives { rows, writes, gradient };
@@ -51,7 +51,7 @@ struct layout {
   static constexpr uint32_t left = what == gives::writes ? 2 * narrow : narrow;  // w in two parts; or in one, or its gradient
   static constexpr uint32_t state = stage * stages, written = state + 2 * given, out = written + 2 * left;
   static constexpr uint32_t numbers = out + (what == gives::rows ? 2 * narrow : 0), barriers = numbers + stages * sizeof(factors);
-  static constexpr uint32_t bytes = barriers + pipeline<stages>::bytes + 2 * pipeline<2>::bytes;
+  static constexpr uint32_t bytes = barriers + tile_pipeline<stages>::bytes + 2 * pipeline<2>::bytes;
   static constexpr uint32_t dynamic = bytes + hopper::swizzle_atom;  // room to align
 };
 
@@ -71,8 +71,8 @@ struct block {
   __device__ __forceinline__ uint32_t state(int slot) const { return memory.base + L::state + slot * L::given; }
   __device__ __forceinline__ uint32_t written(int slot) const { return memory.base + L::written + slot * L::left; }
   __device__ __forceinline__ uint32_t out(int slot) const { return memory.base + L::out + slot * L::narrow; }
-  __device__ __forceinline__ pipeline<L::stages> stages() const { return {memory.base + L::barriers}; }
-  __device__ __forceinline__ pipeline<2> states() const { return {memory.base + L::barriers + pipeline<L::stages>::bytes}; }
+  __device__ __forceinline__ tile_pipeline<L::stages> stages() const { return {memory.base + L::barriers}; }
+  __device__ __forceinline__ pipeline<2> states() const { return {memory.base + L::barriers + tile_pipeline<L::stages>::bytes}; }
   __device__ __forceinline__ pipeline<2> writes() const { return {states().first + pipeline<2>::bytes}; }
   __device__ __forceinline__ factors& numbers(int slot) const { return reinterpret_cast<factors*>(memory.generic + L::numbers)[slot]; }
   /// Tiles of chunk `index`'s state.

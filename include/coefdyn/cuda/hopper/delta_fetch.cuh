@@ -53,12 +53,12 @@ __device__ __forceinline__ void copy_in(const block<n, what> b) {
   using L = layout<n, what>;
   const sweep::role& r = b.r;
   const int chunks = b.s.chunks(), batch = b.s.batch;
-  const pipeline<L::stages> stages = b.stages();
-  ring<L::stages> slot;
+  const auto stages = b.stages();
+  typename tile_pipeline<L::stages>::position slot;
   const int query_head = b.head / r.query_group, key_head = b.head / r.key_group, value_head = b.head / r.value_group;
   for (int c = 0; c < chunks; ++c) {
     const int row = static_cast<int>(b.s.row) + (what == gives::gradient ? chunks - 1 - c : c) * chunk;
-    const uint32_t to = b.stage(slot.slot), full = stages.full(slot.slot);
+    const uint32_t to = b.stage(slot.slot), full = stages.full(slot);
     stages.wait_empty(slot);
     stages.expect(slot, L::stage);
     ptx::tensor_load(to + L::key, &r.key, full, 0, row, 0, key_head, batch);
@@ -76,8 +76,8 @@ __device__ __forceinline__ void number_in(const block<n, what> b, int warp, int 
   using L = layout<n, what>;
   const unit_span& s = b.s;
   const int chunks = s.chunks();
-  const pipeline<L::stages> stages = b.stages();
-  ring<L::stages> slot;
+  const auto stages = b.stages();
+  typename tile_pipeline<L::stages>::position slot;
   for (int i = 0; i < warp; ++i) slot.next();
   const auto first = [&](int c) { return (what == gives::gradient ? chunks - 1 - c : c) * chunk; };
   token_numbers next;

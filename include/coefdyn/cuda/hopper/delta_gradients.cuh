@@ -39,9 +39,9 @@ struct eight {
         make_uint4(ptx::pack_bf16(x[0], x[1]), ptx::pack_bf16(x[2], x[3]), ptx::pack_bf16(x[4], x[5]), ptx::pack_bf16(x[6], x[7]));
   }
 };
-/// Whether d beta = -dx . (what k reads) is taken from what was written, (dx . w - b dx . v) / beta, which is exact where b is beta and
-/// keys are alike, since the parts then cancel; else it is a dot with a part of dk.
-__device__ __forceinline__ bool from_writes(float b, float beta) { return beta != 0.f && fabsf(b) <= fabsf(beta); }
+/// Whether d beta = -dx . (what k reads) is taken from what was written, (dx . w - b dx . v) / beta: exact where b is beta and keys are
+/// alike, since the parts then cancel. Where b is another number they don't, and a dot with a part of dk is: 0 where nothing is read.
+__device__ __forceinline__ bool from_writes(float b, float beta) { return beta != 0.f && b == beta; }
 
 /// dv = b dx, db = dx . v, and the sums over slices; half a warp has a row. Where beta or r is 0 its sums took 1 for it.
 static __global__ void __launch_bounds__(256) finish_kernel(const __grid_constant__ finish_params p) {

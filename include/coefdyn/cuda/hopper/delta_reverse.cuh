@@ -38,7 +38,7 @@ __device__ __forceinline__ void carry_gradient(const block<n, gives::gradient> b
   const int warp = thread / 32, lane = thread % 32, chunks = s.chunks(), row0 = 16 * warp + lane / 4, column0 = 2 * (lane % 4);
   float state[n / 2];  // (value column, key column) fp32
   sweep::take_state(state, b, row0, column0);
-  ring<L::stages> slot;
+  typename tile_pipeline<L::stages>::position slot;
   ring<2> at;
   if (chunks) b.stages().wait_full(slot);
   for (int c = chunks - 1; c >= 0; --c) {
@@ -101,7 +101,7 @@ __device__ __forceinline__ void carry_gradient(const block<n, gives::gradient> b
     __syncwarp();
     if (lane == 0) b.writes().fill(at);
     at.next();
-    const ring<L::stages> done = slot;
+    const auto done = slot;
     slot.next();
     if (c > 0) b.stages().wait_full(slot);
     ptx::product_wait<0>();
@@ -119,7 +119,7 @@ __device__ __forceinline__ void make_direct_parts(const block<n, gives::gradient
   using L = layout<n, gives::gradient>;
   const unit_span& s = b.s;
   const int warp = thread / 32, lane = thread % 32, chunks = s.chunks(), barrier = row_barrier + parity;
-  ring<L::stages> slot;
+  typename tile_pipeline<L::stages>::position slot;
   if (parity) slot.next();
   uint32_t phase = 0;
   int before = -1;

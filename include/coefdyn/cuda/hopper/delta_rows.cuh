@@ -36,7 +36,7 @@ __device__ __forceinline__ void make_rows(const block<n, gives::rows> b, int par
   const unit_span& s = b.s;
   const int warp = thread / 32, lane = thread % 32;
   const int chunks = s.chunks(), row0 = 16 * warp + lane / 4, barrier = row_barrier + parity;
-  ring<L::stages> slot;
+  typename tile_pipeline<L::stages>::position slot;
   if (parity) slot.next();
   uint32_t phase = 0;
   for (int c = parity; c < chunks; c += 2, phase ^= 1) {

@@ -108,7 +108,7 @@ __device__ __forceinline__ void carry_state(const block<n, what> b, int thread) 
   const int warp = thread / 32, lane = thread % 32, chunks = s.chunks(), row0 = 16 * warp + lane / 4, column0 = 2 * (lane % 4);
   float state[n / 2];  // (value column, key column) fp32
   sweep::take_state(state, b, row0, column0);
-  ring<L::stages> slot;
+  typename tile_pipeline<L::stages>::position slot;
   ring<2> at;
   if (chunks) b.stages().wait_full(slot);
   for (int c = 0; c < chunks; ++c) {
@@ -170,7 +170,7 @@ __device__ __forceinline__ void carry_state(const block<n, what> b, int thread) 
     __syncwarp();
     if (lane == 0) b.writes().fill(at);
     at.next();
-    const ring<L::stages> done = slot;
+    const auto done = slot;
     slot.next();
     if (c + 1 < chunks) b.stages().wait_full(slot);
     ptx::product_wait<0>();

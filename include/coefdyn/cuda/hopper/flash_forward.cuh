@@ -109,7 +109,7 @@ __device__ __forceinline__ void fetch(const forward_block<n, chosen> b, int lane
     keys.wait_empty(slot);
     if (lane == 0) {
       keys.expect(slot, L::one);
-      ptx::tensor_load(b.k(slot.slot), &p.k.map, keys.full(slot.slot), 0, begin + j * tile, 0, key_head, at.batch);
+      ptx::tensor_load(b.k(slot.slot), &p.k.map, keys.full(slot), 0, begin + j * tile, 0, key_head, at.batch);
     }
     if constexpr (chosen::decay) {
       write_columns(b.columns + slot.slot * tile, b.gates + j * tile, lane);
@@ -122,7 +122,7 @@ __device__ __forceinline__ void fetch(const forward_block<n, chosen> b, int lane
       if (lane == 0) values.fill({});
     } else if (lane == 0) {
       values.expect(slot, L::one);
-      ptx::tensor_load(b.v(slot.slot), &p.v.map, values.full(slot.slot), 0, begin + j * tile, 0, value_head, at.batch);
+      ptx::tensor_load(b.v(slot.slot), &p.v.map, values.full(slot), 0, begin + j * tile, 0, value_head, at.batch);
     }
     slot.next();
   }

@@ -69,8 +69,8 @@ __device__ __forceinline__ void fetch_rows(const key_block<n, chosen> b, const r
     if (lane == 0) b.steps().fill(slot);
   } else if (lane == 0) {
     b.steps().expect(slot, 2 * key_layout<n>::part);
-    ptx::tensor_load(b.q(slot.slot), &p.q.map, b.steps().full(slot.slot), 0, begin + i * step, 0, query_head, at.batch);
-    ptx::tensor_load(b.dy(slot.slot), &p.dy.map, b.steps().full(slot.slot), 0, begin + i * step, 0, at.head, at.batch);
+    ptx::tensor_load(b.q(slot.slot), &p.q.map, b.steps().full(slot), 0, begin + i * step, 0, query_head, at.batch);
+    ptx::tensor_load(b.dy(slot.slot), &p.dy.map, b.steps().full(slot), 0, begin + i * step, 0, at.head, at.batch);
   }
 }
 

@@ -70,7 +70,7 @@ __device__ __forceinline__ void fetch(const query_block<n, chosen> b, int lane) 
       if (lane == 0) keys.fill({});
     } else if (lane == 0) {
       keys.expect(slot, L::one);
-      ptx::tensor_load(b.k(slot.slot), &p.k.map, keys.full(slot.slot), 0, begin + j * tile, 0, key_head, at.batch);
+      ptx::tensor_load(b.k(slot.slot), &p.k.map, keys.full(slot), 0, begin + j * tile, 0, key_head, at.batch);
     }
     if constexpr (chosen::decay) {
       write_columns(b.columns + slot.slot * tile, b.gates + j * tile, lane);
@@ -80,7 +80,7 @@ __device__ __forceinline__ void fetch(const query_block<n, chosen> b, int lane) 
     values.wait_empty(v_slot);
     if (lane == 0) {
       values.expect(v_slot, L::one);
-      ptx::tensor_load(b.v(v_slot.slot), &p.v.map, values.full(v_slot.slot), 0, begin + j * tile, 0, value_head, at.batch);
+      ptx::tensor_load(b.v(v_slot.slot), &p.v.map, values.full(v_slot), 0, begin + j * tile, 0, value_head, at.batch);
     }
     slot.next();
     v_slot.next();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <numeric>
+
 #include "fragment.cuh"
 #include "ring.cuh"
 #include "tensor_map.cuh"
@@ -22,6 +24,9 @@ inline constexpr float gate_floor = -110.f;  // exp of it is 0 in fp32; keeps su
 inline constexpr int threads = 512, state_warps = 4, row_warps = 8;
 inline constexpr int first_row_warp = state_warps, copying_warp = first_row_warp + row_warps, first_number_warp = copying_warp + 1;
 inline constexpr int number_warps = 3;
+/// The ring of tiles on their way: warps of numbers have every third one, warpgroups of rows every second one.
+template <int stages>
+using tile_pipeline = pipeline<stages, std::lcm(stages, 2 * number_warps)>;
 // Registers of a thread of theirs.
 inline constexpr int state_registers = 152, row_registers = 144, copying_registers = 56;
 // Barriers by number: of the state's warpgroup, of the two that make rows.
@@ -76,7 +81,7 @@ struct layout {
   static constexpr uint32_t numbers = out + (emit ? 2 * narrow : 0);
   static constexpr uint32_t partial = numbers + stages * sizeof(factors);
   static constexpr uint32_t barriers = partial + 16;
-  static constexpr uint32_t bytes = barriers + pipeline<stages>::bytes + pipeline<2>::bytes;
+  static constexpr uint32_t bytes = barriers + tile_pipeline<stages>::bytes + pipeline<2>::bytes;
   static constexpr uint32_t dynamic = bytes + hopper::swizzle_atom;  // room to align
 };
 
@@ -94,8 +99,8 @@ struct block {
   __device__ __forceinline__ uint32_t stage(int slot) const { return memory.base + slot * L::stage; }
   __device__ __forceinline__ uint32_t state(int slot) const { return memory.base + L::state + slot * L::wide; }
   __device__ __forceinline__ uint32_t out(int slot) const { return memory.base + L::out + slot * L::narrow; }
-  __device__ __forceinline__ pipeline<L::stages> stages() const { return {memory.base + L::barriers}; }
-  __device__ __forceinline__ pipeline<2> states() const { return {memory.base + L::barriers + pipeline<L::stages>::bytes}; }
+  __device__ __forceinline__ tile_pipeline<L::stages> stages() const { return {memory.base + L::barriers}; }
+  __device__ __forceinline__ pipeline<2> states() const { return {memory.base + L::barriers + tile_pipeline<L::stages>::bytes}; }
   __device__ __forceinline__ factors& numbers(int slot) const { return reinterpret_cast<factors*>(memory.generic + L::numbers)[slot]; }
   __device__ __forceinline__ float* partial() const { return reinterpret_cast<float*>(memory.generic + L::partial); }
 

@@ -57,13 +57,13 @@ __device__ __forceinline__ void copy_in(const block<n, emit, probe> b) {
   using L = layout<n, emit, probe>;
   const role& r = b.r;
   const int chunks = b.s.chunks(), batch = b.s.batch;
-  const pipeline<L::stages> stages = b.stages();
-  ring<L::stages> slot;
+  const auto stages = b.stages();
+  typename tile_pipeline<L::stages>::position slot;
   const uint32_t bytes = L::stage - (probe && !r.dots ? L::narrow : 0);
   const int query_head = b.head / r.query_group, key_head = b.head / r.key_group, value_head = b.head / r.value_group;
   for (int c = 0; c < chunks; ++c) {
     const int row = static_cast<int>(b.s.row) + (r.reverse ? chunks - 1 - c : c) * chunk;
-    const uint32_t to = b.stage(slot.slot), full = stages.full(slot.slot);
+    const uint32_t to = b.stage(slot.slot), full = stages.full(slot);
     stages.wait_empty(slot);
     stages.expect(slot, bytes);
     if constexpr (emit) ptx::tensor_load(to + L::query, &r.query, full, 0, row, 0, query_head, batch);
@@ -84,8 +84,8 @@ __device__ __forceinline__ void number_in(const block<n, emit, probe> b, int war
   const int chunks = s.chunks();
   const float fixed = r.fixed_gate ? r.fixed_gate[b.head / r.gate_group] : 0.f;
   const auto first = [&](int c) { return (r.reverse ? chunks - 1 - c : c) * chunk; };
-  const pipeline<L::stages> stages = b.stages();
-  ring<L::stages> slot;
+  const auto stages = b.stages();
+  typename tile_pipeline<L::stages>::position slot;
   for (int i = 0; i < warp; ++i) slot.next();
   token_numbers next;
   if (warp < chunks) next = load_numbers(r, s, b.head, first(warp), lane);

@@ -94,7 +94,7 @@ __device__ __forceinline__ void carry_state(const block<n, emit, probe> b, int t
   const int warp = thread / 32, lane = thread % 32, chunks = s.chunks(), row0 = 16 * warp + lane / 4, column0 = 2 * (lane % 4);
   float state[n / 2], unit_carry = 1.f;  // (value column, key column) fp32
   take_state(state, b, row0, column0);
-  ring<L::stages> slot;
+  typename tile_pipeline<L::stages>::position slot;
   ring<2> at_state;
   for (int c = 0; c < chunks; ++c) {
     const int index = r.reverse ? chunks - 1 - c : c, valid = min(chunk, s.count - index * chunk);

@@ -23,6 +23,7 @@ class step_inputs {
   step_inputs(const step_inputs&) = delete;
   step_inputs& operator=(const step_inputs&) = delete;
   ~step_inputs() {
+    if (queued_) cudaStreamSynchronize(space_.stream);
     for (staging& s : staging_) {
       if (s.copied) cudaEventSynchronize(s.copied), cudaEventDestroy(s.copied);
       cudaFreeHost(s.data);
@@ -46,7 +47,7 @@ class step_inputs {
       from = host_.data();
     }
     fill(reinterpret_cast<T*>(from));
-    copy(to, from, bytes);
+    copy(to, from, bytes), queued_ = true;
     return reinterpret_cast<const T*>(to);
   }
   template <class T>
@@ -58,7 +59,7 @@ class step_inputs {
       there_ = buffer<std::byte, memory::cuda>(used_, space_), further_.clear();
       ++moves_;
     }
-    if (!recorded_ && used_ > 0) turn(used_);
+    if (!recorded_) free_block(there_.size());
     used_ = most_ = 0;
   }
   std::size_t most() const { return most_; }
@@ -68,9 +69,9 @@ class step_inputs {
   void record(std::vector<piece>* to) { recorded_ = to, used_ = 0; }
   /// Fills the pieces and queues their copy. What a function throws leaves nothing queued.
   void bring(const std::vector<piece>& pieces, std::size_t bytes) {
-    const staging& s = turn(bytes);
+    const staging& s = free_block(bytes);
     for (const piece& p : pieces) p.fill(static_cast<std::byte*>(s.data) + p.at);
-    copy(there_.data(), s.data, bytes);
+    copy(there_.data(), s.data, bytes), queued_ = true;
   }
 
  private:
@@ -80,12 +81,17 @@ class step_inputs {
     std::size_t size = 0;
     cudaEvent_t copied = nullptr;
   };
-  /// The other block, with room for `bytes`, once what was queued while it was filled is done.
-  const staging& turn(std::size_t bytes) {
-    if (staging_[next_].copied) coefdyn::cuda::checked(cudaEventRecord(staging_[next_].copied, space_.stream), "cudaEventRecord");
-    staging& s = staging_[next_ ^= 1];
-    if (!s.copied) coefdyn::cuda::checked(cudaEventCreateWithFlags(&s.copied, cudaEventDisableTiming), "cudaEventCreateWithFlags");
-    else coefdyn::cuda::checked(cudaEventSynchronize(s.copied), "cudaEventSynchronize");
+  /// A block with room for `bytes` that nothing queued reads: the one at hand, or where copies of it were queued, of a step that ran at
+  /// once or of a recorded one, the other once its own are done.
+  const staging& free_block(std::size_t bytes) {
+    if (std::exchange(queued_, false)) {
+      staging& left = staging_[next_];
+      if (!left.copied) coefdyn::cuda::checked(cudaEventCreateWithFlags(&left.copied, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+      coefdyn::cuda::checked(cudaEventRecord(left.copied, space_.stream), "cudaEventRecord");
+      next_ ^= 1;
+      if (staging_[next_].copied) coefdyn::cuda::checked(cudaEventSynchronize(staging_[next_].copied), "cudaEventSynchronize");
+    }
+    staging& s = staging_[next_];
     if (s.size < bytes) {
       const std::size_t size = std::max(bytes, there_.size());
       cudaFreeHost(std::exchange(s.data, nullptr)), s.size = 0;
@@ -103,6 +109,7 @@ class step_inputs {
   std::vector<std::byte> host_;
   staging staging_[2];
   int next_ = 0;
+  bool queued_ = false;  // copies of the block at hand
   std::vector<piece>* recorded_ = nullptr;
   std::size_t used_ = 0, most_ = 0;
   long moves_ = 0;
