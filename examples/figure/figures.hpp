@@ -13,10 +13,13 @@ struct known_figure {
 };
 const std::vector<known_figure>& known_figures();
 
-/// Spectra before and after training, arXiv:2510.09379: of six models; of one layer with and without convolution.
+/// Spectra before and after training, arXiv:2510.09379: of six models; of attention with and without convolution and gate; of one layer;
+/// of norm functions and a time-invariant model.
 ///@{
 void spectra_of_models(const fs::path& folder, const options& o);
+void spectra_of_parts(const fs::path& folder, const options& o);
 void spectra_of_one_layer(const fs::path& folder, const options& o);
+void spectra_of_norms(const fs::path& folder, const options& o);
 ///@}
 /// Readout maps, learned positions, evolutions, and time against length, arXiv:2510.09389.
 ///@{

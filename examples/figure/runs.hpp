@@ -20,10 +20,11 @@ struct usage_error : std::runtime_error {
 };
 
 struct options {
-  std::string out;  // holds a folder for each figure
-  int jobs = 1;     // runs side by side
-  long runs = 0;    // the first of them alone; 0: all
-  long steps = 0;   // of every training; 0: the figure's own
+  std::string out;        // holds a folder for each figure
+  std::string data = "";  // of data sets, whose tasks are left out without it
+  int jobs = 1;           // runs side by side
+  long runs = 0;          // the first of them alone; 0: all
+  long steps = 0;         // of every training; 0: the figure's own
 };
 /// A training, or a measurement of this program.
 struct run {

@@ -115,28 +115,80 @@ const std::vector<a_model>& models() {
 }
 const std::string over_sequences =
     "Light: at the start; dark: trained. Bars and caps: mean and standard deviation over 32 test sequences. Bins (lower, upper].";
-}  // namespace
 
-void spectra_of_models(const fs::path& folder, const options& o) {
+/// A task at the small size; those of data sets have a folder.
+struct a_task {
+  std::string name, title, settings;
+  words options;
+};
+a_task mqar_small() { return {"mqar", "MQAR", "MQAR: T 32, 4 pairs of 64 tokens, batch 64", {"--batch", "64"}}; }
+a_task listops_small() { return {"listops", "ListOps", "ListOps: length 10 to 60, depth 5, batch 32", {"--batch", "32"}}; }
+a_task cifar_small(const options& o) {
+  return {"cifar10", "CIFAR", "CIFAR in grey: pooled to 64 pixels, batch 32", {"--batch", "32", "--data", o.data}};
+}
+std::vector<a_task> tasks_of_data(const options& o) {
+  if (o.data.empty()) return {};
+  return {cifar_small(o),
+          {"imdb", "IMDB", "IMDB: the first 128 bytes, batch 32", {"--batch", "32", "--data", o.data}},
+          {"text_bytes", "text", "text: bytes, T 64, batch 32", {"--batch", "32", "--file", o.data + "/text/tinyshakespeare.txt.xz"}}};
+}
+/// Models on tasks, the last layer shown.
+void models_on_tasks(const std::string& title, const std::vector<a_model>& models, const std::vector<a_task>& tasks, const fs::path& folder,
+                     const options& o) {
   constexpr long aim = 1000, own = aim;
   const long steps = steps_of(o, own);
   spectra_figure f;
-  f.title = "P2-1 small: eigenvalues of six models on two tasks";
-  f.settings = "D 64, 2 layers, 2 heads, MLP 128, " + cut_text(steps, aim) +
-               " of AdamW or until accuracy 0.999, rate 0.002, decay 0.1, seed 1; MQAR: T 32, 4 pairs of 64 tokens, batch 64; ListOps: "
-               "length 10 to 60, depth 5, batch "
-               "32. The last layer, its first head (LRU, S4: all modes).";
-  f.note = over_sequences + " Left out: pooled CIFAR, IMDB and text, which `./run train` does not have.";
+  f.title = title;
+  f.settings =
+      "D 64, 2 layers, 2 heads, MLP 128, " + cut_text(steps, aim) + " of AdamW or until accuracy 0.999, rate 0.002, decay 0.1, seed 1; ";
+  for (const a_task& t : tasks) f.settings += t.settings + "; ";
+  f.settings += "the last layer, its first head (LRU, S4: all modes).";
+  f.note = over_sequences;
+  if (o.data.empty()) f.note += " Without --data: no pooled CIFAR, IMDB and text.";
   f.across = 2;
-  for (const a_model& m : models())
-    for (const std::string task : {"mqar", "listops"}) {
-      words settings{task};
-      settings = together(settings, m.layer_and_model);
-      settings = together(settings, {"--steps", std::to_string(steps), "--rate", m.rate, "--batch", task == "mqar" ? "64" : "32",
-                                     "--evaluate-every", "250", "--spectrum-sequences", "32"});
-      f.runs.push_back({{m.name + " on " + task, settings}, m.name, task == "mqar" ? "MQAR" : "ListOps", 1});
+  for (const a_model& m : models)
+    for (const a_task& t : tasks) {
+      words settings = together({t.name}, m.layer_and_model);
+      settings = together(settings, {"--steps", std::to_string(steps), "--rate", m.rate});
+      settings = together(settings, t.options);
+      settings = together(settings, {"--evaluate-every", "250", "--spectrum-sequences", "32"});
+      f.runs.push_back({{m.name + " on " + t.name, settings}, m.name, t.title, 1});
     }
   make(f, folder, o);
+}
+std::string norm_of(const std::string& psi) {
+  return "nn::paper_attention<mixers::norm_attention<normalization::psi::" + psi + ">, nn::convolution::yes>";
+}
+}  // namespace
+
+void spectra_of_models(const fs::path& folder, const options& o) {
+  std::vector<a_task> tasks{mqar_small(), listops_small()};
+  for (a_task& t : tasks_of_data(o)) tasks.push_back(std::move(t));
+  models_on_tasks("P2-1 small: eigenvalues of six models", models(), tasks, folder, o);
+}
+
+void spectra_of_parts(const fs::path& folder, const options& o) {
+  const auto model = [](const std::string& name, const std::string& layer, bool gated = false) {
+    return a_model{name, {layer, "--model", "paper_transformer", "--positions", "1", "--gated", gated ? "1" : "0"}, "0.002"};
+  };
+  const std::vector<a_model> all{
+      model("softmax", "paper_softmax"),           model("softmax + conv", "paper_softmax_conv"), model("linear", "paper_linear"),
+      model("linear + conv", "paper_linear_conv"), model("linear + gate", "paper_linear", true),  model("norm", "paper_norm"),
+      model("norm + conv", "paper_norm_conv"),     model("norm + gate", "paper_norm", true)};
+  std::vector<a_task> tasks{mqar_small()};
+  if (!o.data.empty()) tasks.push_back(cifar_small(o));
+  models_on_tasks("P2-2 small: attention, plain, convolved and gated", all, tasks, folder, o);
+}
+
+void spectra_of_norms(const fs::path& folder, const options& o) {
+  const words model{"--model", "paper_transformer", "--positions", "1"};
+  std::vector<a_model> all;
+  for (const std::string psi : {"exponential", "softplus", "elu", "sigmoid"})
+    all.push_back({"norm (" + psi + ")", together({norm_of(psi)}, model), "0.002"});
+  all.push_back({"Mamba-2, LTI", {"paper_ssd_lti", "--model", "paper_mamba"}, "0.002"});
+  std::vector<a_task> tasks{listops_small()};
+  if (!o.data.empty()) tasks.push_back(cifar_small(o));
+  models_on_tasks("P2-4 small: norm functions, and a time-invariant Mamba-2", all, tasks, folder, o);
 }
 
 void spectra_of_one_layer(const fs::path& folder, const options& o) {

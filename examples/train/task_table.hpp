@@ -6,11 +6,11 @@
 
 #include "unit.hpp"
 
-/// The tasks that `train` knows: all that are generated.
+/// The tasks that `train` knows: those that are generated, and those of data sets.
 namespace train_command {
 
 /// Where an option's value goes.
-using option_value = std::variant<idx*, int*, double*, bool*, std::uint64_t*>;
+using option_value = std::variant<idx*, int*, double*, bool*, std::uint64_t*, std::string*>;
 /// A task whose options can still be said.
 class task_to_make {
  public:

@@ -14,6 +14,9 @@ refused 'vocabulary: expected twice the pairs and 2 at least, given 64' mqar del
 refused '--ssm-rate: expected a layer whose state space has a rate of its own (s4, s4d), given deltanet.' mqar deltanet --ssm-rate 0.001
 refused '--ssm-rate: expected a number above 0, beside a --rate above 0, or -1.' mqar s4 --ssm-rate 0
 refused '--pads-in-mean: expected 1, 0 or -1, given 2.' mqar deltanet --pads-in-mean 2
+refused 'file: expected a text to learn (--file), given none' text_bytes deltanet
+refused 'absent/cifar10/cifar10_gray_train_1.bin' cifar10 paper_softmax --data absent
+refused 'test: expected 0 or more, given -1' imdb paper_softmax --test -1
 export CUDACXX=/absent/nvcc
 refused '--device cuda: expected nvcc at CUDACXX, and no program is at /absent/nvcc.' mqar deltanet --device cuda
 if ! nvidia-smi -L > /dev/null 2>&1; then

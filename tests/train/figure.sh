@@ -5,13 +5,13 @@
 # shellcheck source=tests/train/refused.sh
 . "$(dirname "$0")/refused.sh"
 figure=$program
-refused 'no figure is called P1-2; there are P1-1, P1-5, P2-1, P2-3.' P1-2 --small
+refused 'no figure is called P1-4; there are P1-1, P1-2, P1-3, P1-5, P2-1, P2-2, P2-3, P2-4.' P1-4 --small
 refused 'expected the name of a figure; there are P1-1' --small
 refused '--full: the papers'"'"' sizes are not made yet; write ./run figure P2-1 --small.' P2-1 --full
 refused '--jobs' P2-1 --jobs 0
 "$figure" --list > list || fail "--list fails"
-for name in P1-1 P1-5 P2-1 P2-3; do grep -q "^$name " list || fail "--list lacks $name"; done
-[ "$(wc -l < list)" -eq 4 ] || fail "--list has other lines: $(cat list)"
+for name in P1-1 P1-2 P1-3 P1-5 P2-1 P2-2 P2-3 P2-4; do grep -q "^$name " list || fail "--list lacks $name"; done
+[ "$(wc -l < list)" -eq 8 ] || fail "--list has other lines: $(cat list)"
 
 set -- P2-3 --steps 150 --runs 1 --jobs 1 --out kept
 "$figure" "$@" > first.log 2>&1 &

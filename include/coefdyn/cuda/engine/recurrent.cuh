@@ -86,8 +86,9 @@ __device__ R read_column(const Frame& in, const Q& q_at, int i, idx position, R 
   return sum;
 }
 
+/// Six blocks a multiprocessor in float: one token is a matter of bytes under way.
 template <class M, class R, class X, class Y, class Carry>
-__global__ void __launch_bounds__(128)
+__global__ void __launch_bounds__(128, sizeof(R) == 4 ? 6 : 1)
     recurrent_kernel(const __grid_constant__ X x, const __grid_constant__ extents e, idx longest, const __grid_constant__ Y y,
                      const __grid_constant__ Carry carry, std::byte* slow, idx slow_bytes, idx fast_bytes, idx items) {
   using traits_ = traits<M>;
