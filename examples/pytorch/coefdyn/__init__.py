@@ -6,7 +6,7 @@
     y = coefdyn.gla(q2, k2, v2, g2, initial=state)
     own = coefdyn.mixer("mixer<readout::linear, evolution::scalar, scaling::one, normalization::sqrt_dim>")
 
-Every named mixer is an attribute; coefdyn.mixers() lists them, help(coefdyn.gla) says what one takes.
+Tensors lie on the CPU or on CUDA. Every named mixer is an attribute; coefdyn.mixers() lists them, help(coefdyn.gla) says what one takes.
 """
 import torch as _torch
 
@@ -16,9 +16,9 @@ if tuple(int(part) for part in _torch.__version__.split("+")[0].split(".")[:2]) 
 from .operators import Mixer, State, Stream, mixers, named
 from .compiling import mixer
 from .spectra import Spectrum, spectrum
-from . import nn
+from . import cuda, nn
 
 for _name in mixers():
     globals()[_name] = named(_name)
 
-__all__ = ["Mixer", "Spectrum", "State", "Stream", "mixer", "mixers", "named", "nn", "spectrum", *mixers()]
+__all__ = ["Mixer", "Spectrum", "State", "Stream", "cuda", "mixer", "mixers", "named", "nn", "spectrum", *mixers()]

@@ -27,9 +27,13 @@ def _linear(i, o, bias=False):
     return nn.Linear(i, o, bias=bias)
 
 
-def _mix(name, q, k, v, *gates, **named):
-    gates = [_gate(g, v) for g in gates]
-    return _operators.named(name)(q, k, v, *gates, **named)
+def _mix(name, *streams, **named):
+    """A mixer's call with every stream in the type that goes with v's: under autocast they come in several."""
+    mixer = _operators.named(name)
+    given = dict(zip((s.name for s in mixer.streams), streams), **named)
+    rows = given["v"].dtype
+    gates = torch.float32 if rows in (torch.bfloat16, torch.float16) else rows
+    return mixer(**{s.name: given[s.name].to(gates if s.gate else rows) for s in mixer.streams})
 
 
 class ShortConvolution(nn.Conv1d):
@@ -127,7 +131,7 @@ class PaTHAttention(nn.Module):
     def forward(self, u):
         q, k, v, z = (_heads(x, self.num_heads) for x in (self.q_proj(u), self.k_proj(u), self.v_proj(u), self.w_conv1d(self.w_proj(u))))
         beta = _gate(2 * torch.sigmoid(self.bt_proj(u)), v)
-        return self.o_proj(_operators.named("path_attention")(q, k, v, beta=beta, z=_unit(z)).flatten(-2))
+        return self.o_proj(_mix("path_attention", q, k, v, beta=beta, z=_unit(z)).flatten(-2))
 
 
 class LinearAttention(nn.Module):
@@ -378,7 +382,7 @@ class RWKV7Attention(nn.Module):
         removed = F.normalize(_heads(k * self.k_k, self.num_heads), dim=-1, eps=1e-12)
         k = k * (1 + (a - 1) * self.k_a)
         r, log_decay, k, v_heads, a = (_heads(x, self.num_heads) for x in (r, log_decay, k, v, a))
-        y = self.g_norm(_operators.named("rwkv7")(r, k, v_heads, log_decay=log_decay, a=removed * a, c=-removed))
+        y = self.g_norm(_mix("rwkv7", r, k, v_heads, log_decay=log_decay, a=removed * a, c=-removed))
         y = y + ((r * k * self.r_k).sum(-1, keepdim=True) * v_heads).flatten(-2)
         return self.o_proj(y * g), v_first
 
@@ -400,5 +404,5 @@ class MLSTM(nn.Module):
     def forward(self, u):
         q, k, v = (_heads(p(u), self.num_heads) for p in (self.q, self.k, self.v))
         forget = F.logsigmoid(_gate(self._capped(self.fgate_preact(u)), v))
-        y = self.multihead_norm(_operators.named("mlstm")(q, k, v, log_decay=forget, input_gate=_gate(self._capped(self.igate_preact(u)), v)))
+        y = self.multihead_norm(_mix("mlstm", q, k, v, log_decay=forget, input_gate=_gate(self._capped(self.igate_preact(u)), v)))
         return self.out_proj(torch.sigmoid(self.ogate_preact(u)) * y)

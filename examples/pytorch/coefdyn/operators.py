@@ -10,10 +10,12 @@ import torch
 folder = pathlib.Path(__file__).parent
 library_path = folder / "coefdyn_operators.so"
 torch.ops.load_library(str(library_path))
-_library = ctypes.CDLL(str(library_path))
-_library.coefdyn_describe.restype = _library.coefdyn_register.restype = ctypes.c_char_p
-_library.coefdyn_describe.argtypes = [ctypes.c_char_p]
-_library.coefdyn_register.argtypes = [ctypes.c_void_p]
+library = ctypes.CDLL(str(library_path))
+library.coefdyn_describe.restype = library.coefdyn_register.restype = ctypes.c_char_p
+library.coefdyn_describe.argtypes = [ctypes.c_char_p]
+library.coefdyn_register.argtypes = [ctypes.c_void_p]
+library.coefdyn_load_on_gpu.argtypes, library.coefdyn_load_on_gpu.restype = [ctypes.c_void_p], None
+library.coefdyn_add_on_gpu.argtypes, library.coefdyn_add_on_gpu.restype = [ctypes.c_char_p] * 2 + [ctypes.c_void_p] * 2, None
 
 
 class Stream(NamedTuple):
@@ -60,6 +62,7 @@ class Mixer:
 
     def __init__(self, name, description, expression=None, headers=(), over="real"):
         self.name, self.expression, self.headers, self.over = name, expression, headers, over
+        self.include, self.form, self.cache = (), "automatic", None  # of a mixer compiled at run time
         self.streams = tuple(Stream(s["name"], tuple(s["axes"]), s["gate"], s["complex"], s["meaning"]) for s in description["streams"])
         self.linear, self.sums, self.stabilised = description["linear"], description["sums"], description["stabilised"]
         self.complex_state, self.complex_rows = description["complex_state"], description["complex_rows"]
@@ -112,13 +115,13 @@ _named = {}
 
 def mixers():
     """Names of the mixers that the package was built with."""
-    return tuple(n for n in _library.coefdyn_describe(None).decode().split() if not n.startswith("mixer_"))
+    return tuple(n for n in library.coefdyn_describe(None).decode().split() if not n.startswith("mixer_"))
 
 
 def named(name):
     """The mixer of a name."""
     if name not in _named:
-        text = _library.coefdyn_describe(name.encode())
+        text = library.coefdyn_describe(name.encode())
         if text is None:
             raise ValueError(f"coefdyn: mixer: expected one of {', '.join(mixers())}, given {name}")
         _named[name] = Mixer(name, json.loads(text))
@@ -127,8 +130,9 @@ def named(name):
 
 def register(table, expression, headers, over):
     """A mixer whose table another library made."""
-    refused = _library.coefdyn_register(table)
+    refused = library.coefdyn_register(table)
     if refused is not None:
         raise ValueError(refused.decode())
     name = ctypes.string_at(ctypes.c_void_p.from_address(table + ctypes.sizeof(ctypes.c_void_p)).value).decode()
-    return Mixer(name, json.loads(_library.coefdyn_describe(name.encode())), expression, headers, over)
+    _named[name] = Mixer(name, json.loads(library.coefdyn_describe(name.encode())), expression, headers, over)
+    return _named[name]

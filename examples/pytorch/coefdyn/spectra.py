@@ -47,7 +47,7 @@ def _library(mixer):
         else:
             found, over = f"using the_mixer = {mixer.expression};", f"field::{mixer.over}"
         text = _unit.format(includes="\n".join(f'#include "{h}"' for h in mixer.headers), mixer=found, over=over)
-        library = ctypes.CDLL(str(compiled(text, mixer.name, include=(*getattr(mixer, "include", ()), _eigen()))))
+        library = ctypes.CDLL(str(compiled(text, mixer.name, include=(*mixer.include, _eigen()))))
         library.coefdyn_spectrum.argtypes = [ctypes.POINTER(_Call), ctypes.c_char_p, ctypes.c_ulong]
         _loaded[mixer.name] = library
     return _loaded[mixer.name]

@@ -21,8 +21,19 @@ struct on_gpu {
 /// Gives a table of M its calls on a GPU.
 template <class M, field Over = field::real, class Form = form::automatic>
 void add_cuda(mixer_table& table) {
-  table.cuda_forward = detail::calls_of<detail::on_gpu, M, Over, Form>::forward;
-  table.cuda_backward = detail::calls_of<detail::on_gpu, M, Over, Form>::backward;
+  using calls = detail::calls_of<detail::on_gpu, M, Over, Form>;
+  table.on_gpu = [](const mixer_table&, number) { return gpu_calls{calls::forward, calls::backward}; };
+}
+/// The calls of M in one type of numbers: `gpu_calls_of<M, bf16>().forward(call)`. For units of less code than a whole table's.
+template <class M, class T, field Over = field::real, class Form = form::automatic>
+gpu_calls gpu_calls_of() {
+  using calls = detail::typed_calls<detail::on_gpu, M, T, Over, Form>;
+  return {calls::forward, calls::backward};
 }
 
 }  // namespace coefdyn::interop
+
+/// COEFDYN_CUDA_CALLS(name, mixer type) in a unit that nvcc compiles: what COEFDYN_TORCH_OPERATOR_WITH_CUDA(name, mixer type) of
+/// interop/torch.hpp looks for. At file scope, outside namespaces.
+#define COEFDYN_CUDA_CALLS(NAME, ...) \
+  void coefdyn_cuda_calls_##NAME(::coefdyn::interop::mixer_table& table) { ::coefdyn::interop::add_cuda<__VA_ARGS__>(table); }

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
+#include <type_traits>
 
 #include "../core/streams.hpp"
 #include "../cpu/backward.hpp"
@@ -66,9 +68,14 @@ struct stream_row {
   bool complex, gate;  // gates are float beside bfloat16 and float16
   int rank;
 };
+/// Calls over arrays in a GPU's memory; offsets of packed sequences lie on the host.
+struct gpu_calls {
+  void (*forward)(const table_call&) = nullptr;
+  void (*backward)(const table_call&) = nullptr;
+};
 /// A mixer: its streams, what its state has, its calls.
 struct mixer_table {
-  static constexpr int this_layout = 1;
+  static constexpr int this_layout = 2;
   int layout = this_layout;  // of these structs, for tables that are loaded when the program runs
   const char* name = nullptr;
   std::span<const stream_row> streams;
@@ -76,9 +83,8 @@ struct mixer_table {
   int writes, micro;                                           // rows of k and v, and factors, that a token has
   void (*forward)(const table_call&);                          // error: invalid_input, as run
   void (*backward)(const table_call&);                         // error: invalid_input, as backward
-  /// The same for arrays in a GPU's memory, in a unit that nvcc compiles (interop/table.cuh); null without one.
-  void (*cuda_forward)(const table_call&) = nullptr;
-  void (*cuda_backward)(const table_call&) = nullptr;
+  /// The same on a GPU for rows of a type, from a unit that nvcc compiles (interop/table.cuh) and that this may load; null without one.
+  gpu_calls (*on_gpu)(const mixer_table&, number rows) = nullptr;
 };
 
 namespace detail {
@@ -206,6 +212,10 @@ struct typed_calls {
                       workspace_of(c, backward_workspace_bytes(on, Form{}, x, dy, g, states, of_states)));
   }
 };
+/// Refuses rows that no call of a mixer takes.
+[[noreturn]] inline void refuse_rows(bool complex, number rows) {
+  coefdyn::detail::refuse({"q"}, {complex ? "rows of complex64 or complex128" : "rows of bfloat16, float16, float32 or float64"}, {name_of(rows)});
+}
 /// Forward and backward in the numbers of a call.
 template <class On, class M, field Over, class Form>
 struct calls_of {
@@ -216,9 +226,8 @@ struct calls_of {
     if constexpr (Over == field::real) {
       if (rows == number::bfloat16) return f(typed_calls<On, M, bf16, Over, Form>{});
       if (rows == number::float16) return f(typed_calls<On, M, half, Over, Form>{});
-      coefdyn::detail::refuse({"q"}, {"rows of bfloat16, float16, float32 or float64"}, {name_of(rows)});
     }
-    coefdyn::detail::refuse({"q"}, {"rows of complex64 or complex128"}, {name_of(rows)});
+    refuse_rows(Over == field::complex, rows);
   }
   static void forward(const table_call& c) {
     in_type(c.rows, [&](auto calls) { calls.forward(c); });
@@ -253,15 +262,22 @@ mixer_table table_of(const char* name) {
 }
 
 namespace detail {
+template <class... Named>
+constexpr std::size_t place_of(std::string_view name, list<Named...>) {
+  constexpr std::string_view names[] = {Named::name...};
+  std::size_t i = 0;
+  while (i < sizeof...(Named) && names[i] != name) ++i;
+  return i;
+}
+template <std::size_t I, class First, class... Rest>
+constexpr auto element(list<First, Rest...>) {
+  if constexpr (I == 0) return std::type_identity<First>{};
+  else return element<I - 1>(list<Rest...>{});
+}
 /// The one of a list of names that is called so.
 template <label Name, class L>
-struct find_named;
-template <label Name, class First, class... Rest>
-struct find_named<Name, list<First, Rest...>> : find_named<Name, list<Rest...>> {};
-template <label Name, class First, class... Rest>
-  requires(First::name == Name.text())
-struct find_named<Name, list<First, Rest...>> {
-  using type = First;
+struct find_named {
+  using type = typename decltype(element<place_of(Name.text(), L{})>(L{}))::type;
 };
 }  // namespace detail
 /// The table of a named architecture, in the field that it is published with.

@@ -5,6 +5,7 @@
 #include <ATen/ops/empty.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <dlfcn.h>
 
 #include <string>
 
@@ -69,6 +70,25 @@ inline at::ScalarType state_type(const mixer_table& m, const at::Tensor& q) {
   return m.complex_state ? c10::toComplexType(sum_type(m, q)) : sum_type(m, q);
 }
 
+/// The current stream of a device, as CUDA has it. Nothing of CUDA's headers is needed, so that a unit compiled against one build of PyTorch
+/// compiles against all.
+///
+/// error   c10::Error where PyTorch has no CUDA
+template <class Stream>
+void* native_stream(const Stream& current) {
+  if constexpr (requires { current.native_handle(); }) {
+    return current.native_handle();
+  } else {  // before PyTorch 2.11 a c10::Stream has no such member, and the class around it, of that one member, is in the library of CUDA
+    using function = void* (*)(const Stream*);
+    static const auto handle = [] {
+      void* const library = dlopen("libc10_cuda.so", RTLD_LAZY | RTLD_NOLOAD);
+      return reinterpret_cast<function>(library ? dlsym(library, "_ZNK3c104cuda10CUDAStream6streamEv") : nullptr);
+    }();
+    TORCH_CHECK(handle, "coefdyn: expected a PyTorch with CUDA, given one without libc10_cuda.so");
+    return handle(&current);
+  }
+}
+
 /// What a call needs beside its arrays: workspaces of PyTorch's memory, and PyTorch's threads or its current stream of the device.
 struct torch_call : table_call {
   at::Device device;
@@ -94,7 +114,7 @@ struct torch_call : table_call {
       };
     } else {
       current.reset_device(device);
-      stream = c10::impl::VirtualGuardImpl(device.type()).getStream(device).native_handle();
+      stream = native_stream(c10::impl::VirtualGuardImpl(device.type()).getStream(device));
     }
   }
   torch_call(const torch_call&) = delete;

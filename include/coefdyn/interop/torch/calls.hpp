@@ -124,6 +124,12 @@ inline void expect_one_device(const mixer_table& t, const operator_arguments& a)
   there(a.S, "initial_S"), there(a.z, "initial_z"), there(a.m, "initial_m"), there(a.position, "initial_position");
   there(a.y, "gradient of y");
 }
+/// A table's calls on a GPU.
+inline gpu_calls calls_on_gpu(const mixer_table& t, number rows) {
+  if (t.on_gpu == nullptr)
+    coefdyn::detail::refuse({t.name}, {"calls on a GPU, from COEFDYN_CUDA_CALLS(", t.name, ", ..) in a unit that nvcc compiles"}, {"none"});
+  return t.on_gpu(t, rows);
+}
 /// Products of a call that carries a state, about.
 inline double products_of(const operator_arguments& a) {
   return static_cast<double>(a.streams[0].numel()) * static_cast<double>(a.streams[2].size(3));
@@ -153,7 +159,7 @@ inline tensor_list run_forward(const mixer_table& t, const operator_arguments& a
     if (t.stabilised) c.final.m = as_array(out[i++]);
     c.final.position = as_array(out[i]);
   }
-  (c.device.is_cpu() ? t.forward : t.cuda_forward)(c);
+  c.device.is_cpu() ? t.forward(c) : calls_on_gpu(t, c.rows).forward(c);
   return out;
 }
 inline tensor_list run_backward(const mixer_table& t, const operator_arguments& a) {
@@ -181,7 +187,7 @@ inline tensor_list run_backward(const mixer_table& t, const operator_arguments& 
     c.initial_gradient.S = as_array(gS);
     if (t.sums && a.z.defined()) c.initial_gradient.z = as_array(wants_z ? out[count + 1] : (unasked = at::empty_like(a.z)));
   }
-  (c.device.is_cpu() ? t.backward : t.cuda_backward)(c);
+  c.device.is_cpu() ? t.backward(c) : calls_on_gpu(t, c.rows).backward(c);
   if (t.stabilised && a.m.defined() && (wants_S || wants_z)) {
     const at::Tensor by = scale_of(a.m).unsqueeze(-1);
     if (wants_S) out[count].mul_(by.unsqueeze(-1));

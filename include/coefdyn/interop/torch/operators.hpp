@@ -12,8 +12,7 @@
 
 #include "calls.hpp"
 
-/// A table's operators in PyTorch's dispatcher: schema, kernels for the CPU, for CUDA where the table has them and for the
-/// meta device, autograd.
+/// A table's operators in PyTorch's dispatcher: schema, kernels for the CPU, for CUDA and for the meta device, autograd.
 namespace coefdyn::interop {
 
 namespace detail {
@@ -180,7 +179,7 @@ inline std::string backward_schema(const mixer_table& t) {
 }
 }  // namespace detail
 
-/// Registers coefdyn::NAME and coefdyn::NAME_backward, NAME being the table's, for the CPU, the meta device and autograd: torch.ops calls
+/// Registers coefdyn::NAME and coefdyn::NAME_backward, NAME being the table's, for the CPU, CUDA, the meta device and autograd: torch.ops calls
 /// them, torch.compile traces them. The table has to outlive the program's last call; registrations last until the program ends.
 ///
 /// error   c10::Error where the name is registered already; invalid_input for a table of another version of this header
@@ -198,8 +197,8 @@ inline void register_operator(const mixer_table& table) {
     library->impl(of.c_str(), torch::dispatch(key, torch::CppFunction::makeFromBoxedFunctor(std::move(kernel))));
   };
   add(name, c10::DispatchKey::CPU, std::make_unique<forward_kernel<work::compute>>(table));
-  if (table.cuda_forward) add(name, c10::DispatchKey::CUDA, std::make_unique<forward_kernel<work::compute>>(table));
-  if (table.cuda_backward) add(back, c10::DispatchKey::CUDA, std::make_unique<backward_kernel<work::compute>>(table));
+  add(name, c10::DispatchKey::CUDA, std::make_unique<forward_kernel<work::compute>>(table));
+  add(back, c10::DispatchKey::CUDA, std::make_unique<backward_kernel<work::compute>>(table));
   add(name, c10::DispatchKey::Meta, std::make_unique<forward_kernel<work::shapes>>(table));
   add(name, c10::DispatchKey::Autograd, std::make_unique<autograd_kernel>(table));
   add(back, c10::DispatchKey::CPU, std::make_unique<backward_kernel<work::compute>>(table));
