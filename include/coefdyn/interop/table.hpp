@@ -214,7 +214,8 @@ struct typed_calls {
 };
 /// Refuses rows that no call of a mixer takes.
 [[noreturn]] inline void refuse_rows(bool complex, number rows) {
-  coefdyn::detail::refuse({"q"}, {complex ? "rows of complex64 or complex128" : "rows of bfloat16, float16, float32 or float64"}, {name_of(rows)});
+  coefdyn::detail::refuse({"q"}, {complex ? "rows of complex64 or complex128" : "rows of bfloat16, float16, float32 or float64"},
+                          {name_of(rows)});
 }
 /// Forward and backward in the numbers of a call.
 template <class On, class M, field Over, class Form>

@@ -44,6 +44,6 @@ struct torch_operator {
 /// COEFDYN_TORCH_OPERATOR(name, mixer type): the operator torch.ops.coefdyn.name, registered when the library is loaded. At file scope.
 #define COEFDYN_TORCH_OPERATOR(NAME, ...) static const ::coefdyn::interop::torch_operator<__VA_ARGS__> coefdyn_operator_##NAME{#NAME};
 /// The same with calls on a GPU, which COEFDYN_CUDA_CALLS(name, mixer type) of another unit makes.
-#define COEFDYN_TORCH_OPERATOR_WITH_CUDA(NAME, ...)                     \
+#define COEFDYN_TORCH_OPERATOR_WITH_CUDA(NAME, ...)                       \
   void coefdyn_cuda_calls_##NAME(::coefdyn::interop::mixer_table& table); \
   static const ::coefdyn::interop::torch_operator<__VA_ARGS__> coefdyn_operator_##NAME{#NAME, coefdyn_cuda_calls_##NAME};

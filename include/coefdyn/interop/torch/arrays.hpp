@@ -70,8 +70,8 @@ inline at::ScalarType state_type(const mixer_table& m, const at::Tensor& q) {
   return m.complex_state ? c10::toComplexType(sum_type(m, q)) : sum_type(m, q);
 }
 
-/// The current stream of a device, as CUDA has it. Nothing of CUDA's headers is needed, so that a unit compiled against one build of PyTorch
-/// compiles against all.
+/// The current stream of a device, as CUDA has it. Nothing of CUDA's headers is needed, so that a unit compiled against one build of
+/// PyTorch compiles against all.
 ///
 /// error   c10::Error where PyTorch has no CUDA
 template <class Stream>

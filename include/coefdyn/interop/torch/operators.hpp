@@ -179,8 +179,8 @@ inline std::string backward_schema(const mixer_table& t) {
 }
 }  // namespace detail
 
-/// Registers coefdyn::NAME and coefdyn::NAME_backward, NAME being the table's, for the CPU, CUDA, the meta device and autograd: torch.ops calls
-/// them, torch.compile traces them. The table has to outlive the program's last call; registrations last until the program ends.
+/// Registers coefdyn::NAME and coefdyn::NAME_backward, NAME being the table's, for the CPU, CUDA, the meta device and autograd: torch.ops
+/// calls them, torch.compile traces them. The table has to outlive the program's last call; registrations last until the program ends.
 ///
 /// error   c10::Error where the name is registered already; invalid_input for a table of another version of this header
 inline void register_operator(const mixer_table& table) {
