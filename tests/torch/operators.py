@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest.mock
 
 import torch
 from torch.autograd import gradcheck
@@ -344,6 +345,11 @@ def mamba2(facts):
     return coefdyn.nn.Mamba2(a["D"], a["H"], a["n"], n_groups=a.get("groups", 1))
 
 
+def rwkv6(facts):
+    a = Arguments(facts, "D", "H")
+    return coefdyn.nn.RWKV6Attention(a["D"], a["H"], a.get("expand_k", 0.5), proj_low_rank_dim=a.get("r", 8), gate_low_rank_dim=a.get("rw", 8))
+
+
 def path_attention(facts):
     a = Arguments(facts, "D", "H")
     return coefdyn.nn.PaTHAttention(a["D"], a["H"], a.get("rank", 32))
@@ -361,7 +367,7 @@ def hgrn2(facts, bound):
 makers = {"Attention": attention, "GatedDeltaNet": gated_deltanet, "GatedDeltaProduct": product, "LinearAttention": linear_attention,
           "DeltaNet": deltanet, "KDA": kda, "Mamba2": mamba2, "PaTH": path_attention, "GLA": plain(coefdyn.nn.GatedLinearAttention),
           "SimpleGLA": plain(coefdyn.nn.SimpleGatedLinearAttention), "Retention": plain(coefdyn.nn.MultiScaleRetention),
-          "RWKV7": plain(coefdyn.nn.RWKV7Attention), "MLSTM": plain(coefdyn.nn.MLSTM), "HGRN2": hgrn2}
+          "RWKV6": rwkv6, "LRU": plain(coefdyn.nn.LRU), "S4": plain(coefdyn.nn.S4), "RWKV7": plain(coefdyn.nn.RWKV7Attention), "MLSTM": plain(coefdyn.nn.MLSTM), "HGRN2": hgrn2}
 folder = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else None
 if folder is None or not folder.is_dir():
     print("skipped: layers of other implementations: no folder of golden vectors")
@@ -478,6 +484,40 @@ def _():
         expect(torch.allclose(m(q, k, v), torch.einsum("bhij,bjhd->bihd", weights, v), rtol=1e-12, atol=1e-12), "y")
         refuses(ValueError, "coefdyn: ", lambda: coefdyn.mixer("mixer<readout::linear, readout::linear, scaling::one, normalization::one>", cache=folder))
         refuses(ValueError, "coefdyn: form: expected", lambda: coefdyn.mixer("mixers::gla", form="fast"))
+
+
+@case("for CUDA: compiled once, refusals in sentences")
+def _():
+    m = all_mixers[0]
+    with tempfile.TemporaryDirectory() as folder:
+        nvcc, count = pathlib.Path(folder) / "nvcc", pathlib.Path(folder) / "count"
+
+        def stand_in(release, work):
+            nvcc.write_text(f'#!/bin/bash\nif [ "$1" = --version ]; then echo release {release}; exit; fi\n{work}\n')
+            nvcc.chmod(0o755)
+
+        def prepare(kind, archs="90a"):
+            lines = []
+            with unittest.mock.patch.dict(os.environ, XDG_CACHE_HOME=folder, CUDACXX=str(nvcc), COEFDYN_GPU_ARCH=archs):
+                coefdyn.cuda.prepare(m, types=(kind,), say=lines.append)
+            return lines
+
+        stand_in("13.0", f'echo >> {count}; [[ "$*" == *arch=compute_90a* ]] && touch "${{@: -1}}"')
+        for _ in range(2):
+            lines = prepare("float32")
+            expect(len(lines) == 2 and f"2 of 2: {m.name}, float32" in lines[1], f"{lines}")
+            expect(count.read_text().count("\n") == 2, "forward and backward are not compiled once")
+        stand_in("13.0", "echo 'error: static assertion failed with \"coefdyn: a sentence.\"' >&2; exit 1")
+        refuses(ValueError, "coefdyn: a sentence.", lambda: prepare("float64"))
+        stand_in("11.8", "exit 1")
+        refuses(RuntimeError, "coefdyn: CUDA: expected nvcc of CUDA 12.4 or newer, given 11.8", lambda: prepare("float64"))
+        refuses(ValueError, "coefdyn: types: expected some of float32,", lambda: prepare("half"))
+        if not torch.cuda.is_available():
+            stand_in("13.0", "exit 1")
+            refuses(RuntimeError, "coefdyn: CUDA: expected a GPU that PyTorch reaches", lambda: prepare("float64", ""))
+        env = dict(os.environ, CUDACXX=str(nvcc), PYTHONPATH=os.pathsep.join(sys.path))
+        done = subprocess.run([sys.executable, "-m", "coefdyn", "cuda", "--types", "half"], env=env, capture_output=True, text=True)
+        expect(done.returncode == 1 and done.stderr.startswith("coefdyn: types: expected"), done.stderr)
 
 
 @case("eigenvalues and coefficients of a mixer")

@@ -74,7 +74,7 @@ def kept(text, suffix, marks, cache, command):
             unit.write_text(text)
             done = subprocess.run(command(unit, out), capture_output=True, text=True)
             if done.returncode:
-                sentence = re.search(r"(coefdyn: .*)", done.stderr)
+                sentence = re.search(r"(coefdyn: [^\"\n]*)", done.stderr)
                 raise ValueError(sentence.group(1) if sentence else f"coefdyn: the unit does not compile:\n{(done.stderr or done.stdout)[:3000]}")
             os.replace(out, target)
     return target

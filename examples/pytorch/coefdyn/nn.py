@@ -33,7 +33,10 @@ def _mix(name, *streams, **named):
     given = dict(zip((s.name for s in mixer.streams), streams), **named)
     rows = given["v"].dtype
     gates = torch.float32 if rows in (torch.bfloat16, torch.float16) else rows
-    return mixer(**{s.name: given[s.name].to(gates if s.gate else rows) for s in mixer.streams})
+    if mixer.complex_rows:
+        rows = gates
+    kinds = {(False, False): rows, (True, False): gates, (False, True): gates.to_complex(), (True, True): gates.to_complex()}
+    return mixer(**{s.name: given[s.name].to(kinds[s.gate, s.complex]) for s in mixer.streams})
 
 
 class ShortConvolution(nn.Conv1d):
@@ -353,6 +356,42 @@ def _shift(u):
     return F.pad(u, (0, 0, 1, -1)) - u
 
 
+class _Of(nn.Module):
+    """What fla keeps under the name `linear`."""
+
+    def __init__(self, linear, mu=None):
+        super().__init__()
+        self.linear = linear
+        self.mu = None if mu is None else nn.Parameter(mu)
+
+    def forward(self, x):
+        return self.linear(x)
+
+
+class RWKV6Attention(nn.Module):
+    """RWKV-6, arXiv:2404.05892: what each projection takes of the token before depends on the token; log decay = -exp(w)."""
+
+    def __init__(self, hidden_size, num_heads, expand_k=0.5, expand_v=1.0, proj_low_rank_dim=32, gate_low_rank_dim=64, norm_eps=1e-5):
+        super().__init__()
+        self.num_heads, D, rank = num_heads, hidden_size, proj_low_rank_dim
+        K, V = round(D * expand_k), round(D * expand_v)
+        self.x_proj = nn.Sequential(_Of(_linear(D, 5 * rank), torch.zeros(D)), nn.Tanh(), _linear(5 * rank, D))
+        self.x_bias, self.bonus = nn.Parameter(torch.zeros(5, D)), nn.Parameter(torch.zeros(num_heads, K // num_heads))
+        self.r_proj, self.k_proj, self.v_proj, self.g_proj = (_Of(_linear(D, o)) for o in (K, K, V, V))
+        self.w_proj = _Of(_LowRank(D, K, gate_low_rank_dim, nn.Tanh()))
+        self.g_norm, self.o_proj = _HeadNorm(V, norm_eps), _linear(V, D)
+
+    def forward(self, u):
+        past = _shift(u)
+        mixed = torch.tanh(self.x_proj[0](u + past * self.x_proj[0].mu)).unflatten(-1, (5, -1))
+        shares = torch.einsum("btir,dir->ibtd", mixed, self.x_proj[2].weight.unflatten(-1, (5, -1))) + self.x_bias[:, None, None]
+        r, w, k, v, g = u + past * shares  # in this order
+        w = -torch.exp(_gate(self.w_proj(w), u))
+        r, k, v, w = (_heads(x, self.num_heads) for x in (self.r_proj(r), self.k_proj(k), self.v_proj(v), w))
+        y = self.g_norm(_mix("rwkv6", r, k, v, w, self.bonus))
+        return self.o_proj(y * F.silu(self.g_proj(g)))
+
+
 class RWKV7Attention(nn.Module):
     """RWKV-7, arXiv:2503.14456. forward(u, v_first) gives (o, v_first): layers behind the first (layer_idx > 0) take that of the first."""
 
@@ -406,3 +445,58 @@ class MLSTM(nn.Module):
         forget = F.logsigmoid(_gate(self._capped(self.fgate_preact(u)), v))
         y = self.multihead_norm(_mix("mlstm", q, k, v, log_decay=forget, input_gate=_gate(self._capped(self.igate_preact(u)), v)))
         return self.out_proj(torch.sigmoid(self.ogate_preact(u)) * y)
+
+
+def _complex(x):
+    """Pairs (.., 2) as complex numbers."""
+    return torch.view_as_complex(_gate(x, x).contiguous())
+
+
+class LRU(nn.Module):
+    """LRU, arXiv:2303.06349, with minimal-LRU's names: h = lambda h + exp(gamma_log) B u, o = Re(C h) + D u, of d_hidden modes,
+    lambda = exp(-exp(nu_log) + i exp(theta_log))."""
+
+    def __init__(self, d_model, d_hidden, r_min=0.9, r_max=0.99, max_phase=6.28):
+        super().__init__()
+        nu = (-0.5 * (torch.rand(d_hidden) * (r_max**2 - r_min**2) + r_min**2).log()).log()
+        self.nu_log, self.theta_log = nn.Parameter(nu), nn.Parameter((max_phase * (1 - torch.rand(d_hidden))).log())
+        self.gamma_log = nn.Parameter(0.5 * torch.log(-torch.expm1(-2 * nu.exp())))
+        self.B_re, self.B_im = (nn.Parameter(torch.randn(d_hidden, d_model) / (2 * d_model) ** 0.5) for _ in range(2))
+        self.C_re, self.C_im = (nn.Parameter(torch.randn(d_model, d_hidden) / d_hidden**0.5) for _ in range(2))
+        self.D = nn.Parameter(torch.randn(d_model))
+
+    def forward(self, u):
+        x, modes = _gate(u, u), len(self.nu_log)
+        re, im, C_re, C_im = (_gate(w, w) for w in (self.B_re, self.B_im, self.C_re, self.C_im))
+        k = torch.complex(F.linear(x, re), F.linear(x, im)) * self.gamma_log.exp()
+        read = torch.tensor([1, -1j], dtype=k.dtype, device=k.device)  # heads 2 j and 2 j + 1 read Re h_j and Im h_j
+        q = read.repeat(modes)[:, None].expand(*u.shape[:2], 2 * modes, 1)
+        h = _mix("s5", q, k[..., None], torch.ones_like(k.real)[..., None], -self.nu_log.exp()[:, None], self.theta_log.exp()[:, None])
+        return (F.linear(h[:, :, 0::2, 0], C_re) - F.linear(h[:, :, 1::2, 0], C_im)).to(u.dtype) + self.D * u
+
+
+class S4(nn.Module):
+    """S4, arXiv:2111.00396, with annotated-s4's names, a system of n modes for each channel: A = diag(Lambda) - P P^*, discretised bilinearly
+    with step exp(log_step); o = Re(C h) + D u. A holds n^2 numbers a channel."""
+
+    def __init__(self, d_model, n):
+        super().__init__()
+        at = torch.arange(n, dtype=torch.float64)
+        B, P = (2 * at + 1).sqrt(), (at + 0.5).sqrt()
+        S = -(B[:, None] * B).tril(-1) - torch.diag(at + 1) + P[:, None] * P  # HiPPO-LegS and its correction: -1/2 and a skew matrix
+        frequencies, V = torch.linalg.eigh(-1j * (S - torch.diag(S.diagonal())))
+        channels = lambda x: nn.Parameter(x.to(torch.get_default_dtype()).expand(d_model, *x.shape).clone())
+        pairs = lambda x: channels(torch.view_as_real(V.mH @ x.to(V.dtype)))
+        self.Lambda_re, self.Lambda_im = channels(torch.full_like(at, -0.5)), channels(frequencies)
+        self.P, self.B, self.C = pairs(P), pairs(B), nn.Parameter(torch.randn(d_model, n, 2) * 0.5**0.5)
+        self.log_step = nn.Parameter(torch.rand(d_model) * math.log(100) + math.log(1e-3))
+        self.D = nn.Parameter(torch.ones(d_model))
+
+    def forward(self, u):
+        P, B, C = _complex(self.P), _complex(self.B), _complex(self.C)
+        modes = torch.complex(_gate(self.Lambda_re, u).clamp(max=-1e-4), _gate(self.Lambda_im, u))
+        half, one = _gate(self.log_step, u).exp()[:, None, None] / 2, torch.eye(P.shape[-1], dtype=P.dtype, device=P.device)
+        X = torch.linalg.inv(one - half * (torch.diag_embed(modes) - P[..., None] * P[:, None].conj()))
+        k = 2 * half[..., 0] * (X @ B[..., None])[..., 0]
+        wide = (*u.shape[:2], *C.shape)
+        return _mix("s4", C.expand(wide), k.expand(wide), u[..., None], 2 * X - one)[..., 0].to(u.dtype) + self.D * u

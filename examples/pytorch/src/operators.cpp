@@ -82,7 +82,7 @@ void add(const mixer_table& m) {
   register_operator(table);
   described()[m.name] = json_of(m);
 }
-const bool named_are_registered = [] {
+[[maybe_unused]] const bool named_are_registered = [] {
 #define NAME(mixer) add(named_##mixer());
 #include "names.inc"
 #undef NAME
