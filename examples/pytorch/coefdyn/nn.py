@@ -35,8 +35,8 @@ def _mix(name, *streams, **named):
     gates = torch.float32 if rows in (torch.bfloat16, torch.float16) else rows
     if mixer.complex_rows:
         rows = gates
-    kinds = {(False, False): rows, (True, False): gates, (False, True): gates.to_complex(), (True, True): gates.to_complex()}
-    return mixer(**{s.name: given[s.name].to(kinds[s.gate, s.complex]) for s in mixer.streams})
+    pairs = torch.complex128 if gates == torch.float64 else torch.complex64
+    return mixer(**{s.name: given[s.name].to(pairs if s.complex else gates if s.gate else rows) for s in mixer.streams})
 
 
 class ShortConvolution(nn.Conv1d):
