@@ -403,6 +403,32 @@ else:
                 expect(error < 1e-9, f"gradient of {name} differs by {error}")
 
 
+@case("layers in bfloat16 and under autocast: float's outputs, nearly")
+def _():
+    torch.manual_seed(0)
+    made = {"rwkv6": coefdyn.nn.RWKV6Attention(32, 2), "s5": coefdyn.nn.LRU(32, 6), "s4": coefdyn.nn.S4(32, 6), "gated_deltanet": coefdyn.nn.GatedDeltaNet(32, 2, 16, 1.0),
+            "softmax_rope_half": coefdyn.nn.Attention(32, 2), "mlstm": coefdyn.nn.MLSTM(32, 2)}
+    for name, layer in made.items():
+        if name not in by_name:
+            continue
+        u = torch.randn(2, 20, 32)
+        want = layer(u).detach()
+
+        def compare(kind, o):
+            o.float().square().sum().backward()
+            error = ((o.float() - want).abs().max() / want.abs().max()).item()
+            expect(error < 0.1, f"{name}, {kind}: {error}")
+
+        with torch.autocast("cpu", torch.bfloat16):
+            o = layer(u)
+        compare("autocast", o)
+        layer.zero_grad()
+        o = layer.to(torch.bfloat16)(u.bfloat16())
+        expect(o.dtype == torch.bfloat16, f"{name}: {o.dtype}")
+        compare("bfloat16", o)
+        expect(all(p.grad.isfinite().all() for p in layer.parameters()), f"{name}: gradients")
+
+
 class Model(torch.nn.Module):
     """Two layers over token ids."""
 

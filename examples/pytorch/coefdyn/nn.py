@@ -466,13 +466,14 @@ class LRU(nn.Module):
         self.D = nn.Parameter(torch.randn(d_model))
 
     def forward(self, u):
-        x, modes = _gate(u, u), len(self.nu_log)
-        re, im, C_re, C_im = (_gate(w, w) for w in (self.B_re, self.B_im, self.C_re, self.C_im))
-        k = torch.complex(F.linear(x, re), F.linear(x, im)) * self.gamma_log.exp()
+        modes = len(self.nu_log)
+        re, im = (F.linear(u, w) for w in (self.B_re, self.B_im))
+        k = torch.complex(_gate(re, re), _gate(im, im)) * self.gamma_log.exp()  # there are no complex bfloat16
         read = torch.tensor([1, -1j], dtype=k.dtype, device=k.device)  # heads 2 j and 2 j + 1 read Re h_j and Im h_j
         q = read.repeat(modes)[:, None].expand(*u.shape[:2], 2 * modes, 1)
         h = _mix("s5", q, k[..., None], torch.ones_like(k.real)[..., None], -self.nu_log.exp()[:, None], self.theta_log.exp()[:, None])
-        return (F.linear(h[:, :, 0::2, 0], C_re) - F.linear(h[:, :, 1::2, 0], C_im)).to(u.dtype) + self.D * u
+        h = h.to(u.dtype)
+        return F.linear(h[:, :, 0::2, 0], self.C_re) - F.linear(h[:, :, 1::2, 0], self.C_im) + self.D * u
 
 
 class S4(nn.Module):
