@@ -65,7 +65,9 @@ TEST_CASE("fuzz: safetensors") {
           CHECK(t.bytes.size() * 8 == std::size_t(t.size()) * std::size_t(entry_of(t.type).bits));
           total += t.bytes.size();
           ++tensors;
-          message<file_error>([&] { CHECK(file.load<std::complex<float>>(name).values.size() == std::size_t(t.size())); });
+          std::size_t loaded = std::size_t(t.size());
+          message<file_error>([&] { loaded = file.load<std::complex<float>>(name).values.size(); });  // not of every type
+          CHECK(loaded == std::size_t(t.size()));
         }
         std::uint64_t length = 0;
         std::memcpy(&length, s.data(), 8);

@@ -62,11 +62,11 @@ inline std::string mutated(std::string s, random_numbers& r, const std::vector<s
 /// Runs `read` on mutations of the seeds; it returns normally, or throws Error. Counts those that were read.
 template <class Error, class Repair, class Read>
 std::size_t fuzz(const std::vector<std::string>& seeds, const std::vector<std::string>& words, std::size_t times_of_size, Repair repair,
-                 Read read, std::size_t least_memory = 16384) {
+                 Read read, std::size_t least_memory = 16384, std::size_t least_runs = 12000) {
   const char* const wish = std::getenv("COEFDYN_FUZZ_SECONDS");
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(wish ? std::atoi(wish) : 0);
   std::size_t accepted = 0, runs = 0;
-  for (random_numbers r{1}; runs < 12000 || std::chrono::steady_clock::now() < end; ++runs) {
+  for (random_numbers r{1}; runs < least_runs || std::chrono::steady_clock::now() < end; ++runs) {
     std::string s = mutated(seeds[r.below(seeds.size())], r, words);
     if (r.below(2)) repair(s);
     const std::string exact(s);  // no spare bytes behind, so that the sanitizer sees a read beyond

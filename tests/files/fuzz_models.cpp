@@ -85,7 +85,7 @@ TEST_CASE("fuzz: settings") {
   const std::vector<std::string> words{
       "\"", "{", "}", "[", "]", ":", ",", "null", "true", "1e999", "-0", "\"a\"", "\\ud800", "\xff", std::string(1, '\0')};
   const auto walk = [](const auto& self, const json_tree& t) -> void {
-    if (t.is(json_tree::kind::object) || t.is(json_tree::kind::array))
+    if (t.is_object() || t.is_list())
       for (const json_tree& e : t.elements()) self(self, e);
     else
       for (const auto& said : {message<file_error>([&] { t.whole(1, 100); }), message<file_error>([&] { t.number_or(1); }),

@@ -175,7 +175,7 @@ TEST_CASE("tokenizer.json: what is not read is refused by its name and place") {
   CHECK(fault("\"post_processor\":{\"type\":\"Sequence\"", "\"post_processor\":{\"type\":\"BertProcessing\"")
             .find("post_processor.type: expected one of") == 0);
   CHECK(fault("\"vocab\":{\"!\":0", "\"vocab\":{\"!\":1").find("expected each number once, given 1 again") != std::string::npos);
-  CHECK(fault("\"vocab\":{\"!\":0", "\"vocab\":{\"!\":4294967296").find("expected a whole number in 0 .. 2147483648") != std::string::npos);
+  CHECK(fault("\"vocab\":{\"!\":0", "\"vocab\":{\"!\":4294967296").find("expected a whole number of 0 .. 2147483648") != std::string::npos);
   CHECK(fault("\"merges\":[[", "\"merges\":[\"a\",[").find("model.merges.0: expected two tokens with a blank between, given 'a'") == 0);
   CHECK(fault("\"merges\":[[", "\"merges\":[[\"a\"],[").find("model.merges.0: expected two tokens, given 1") == 0);
   CHECK(fault("\"merges\":[[", "\"merges\":[[\"a\",\"zzz\"],[")

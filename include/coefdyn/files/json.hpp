@@ -18,8 +18,6 @@ struct json_value {
   enum class kind { null, boolean, whole, number, text, object, array };
   kind is = kind::null;
   std::uint64_t whole = 0;     // not negative
-  double number = 0;           // of whole numbers too
-  bool truth = false;          // of a boolean
   std::string_view text = {};  // valid during the call
 };
 
@@ -39,12 +37,10 @@ class json_events {
   json_events(const std::string& file, Visit& visit) : file_(file), visit_(visit) {}
 
   bool null() { return scalar({}); }
-  bool boolean(bool b) { return scalar({.is = json_value::kind::boolean, .truth = b}); }
-  bool number_integer(std::int64_t x) {  // comes for a minus sign alone
-    return scalar({.is = json_value::kind::number, .number = static_cast<double>(x)});
-  }
-  bool number_unsigned(std::uint64_t x) { return scalar({.is = json_value::kind::whole, .whole = x, .number = static_cast<double>(x)}); }
-  bool number_float(double x, const std::string&) { return scalar({.is = json_value::kind::number, .number = x}); }
+  bool boolean(bool) { return scalar({.is = json_value::kind::boolean}); }
+  bool number_integer(std::int64_t) { return scalar({.is = json_value::kind::number}); }  // comes for a minus sign alone
+  bool number_unsigned(std::uint64_t x) { return scalar({.is = json_value::kind::whole, .whole = x}); }
+  bool number_float(double, const std::string&) { return scalar({.is = json_value::kind::number}); }
   bool string(std::string& s) { return scalar({.is = json_value::kind::text, .text = s}); }
   bool binary(nlohmann::json::binary_t&) { return scalar({}); }
   bool start_object(std::size_t) { return open(json_value::kind::object); }

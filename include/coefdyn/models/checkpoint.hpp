@@ -28,7 +28,8 @@ inline idx columns_of(const std::vector<idx>& shape) {
 }  // namespace detail
 
 /// How a model's parameters are made of a checkpoint's tensors. A parameter of which nothing is said is the tensor of its own name and
-/// shape; the rest is said before `fill`, which is strict: every tensor is used, every parameter complete.
+/// shape; the rest is said before `finish`. Strict: a tensor is looked at when it is named, and in the end every one is used, every
+/// parameter complete. What a model takes is allocated after that, so that settings alone cannot ask for memory.
 ///
 /// error   files::file_error with the file's and the tensor's name: one that is missing, unknown, of another shape or of a type that is no
 ///         real number
@@ -37,7 +38,15 @@ class tensor_map {
   tensor_map(const files::named_tensors& from, const nn::parameter_list& to) : from_(from), to_(to) {}
 
   /// A tensor of this shape, whose rows go where `rows` say.
-  void tensor(const std::string& name, std::vector<idx> shape) { known_[name] = std::move(shape); }
+  void tensor(const std::string& name, const std::vector<idx>& shape) {
+    known_.insert(name);
+    if (!from_.has(name)) refuse(name, "expected one of shape " + detail::text_of(shape) + ", but there is none");
+    const auto& t = from_.at(name);
+    if (t.shape != shape) refuse(name, "expected shape " + detail::text_of(shape) + ", given shape " + detail::text_of(t.shape));
+    using files::number_type;
+    if (t.type != number_type::f32 && t.type != number_type::f16 && t.type != number_type::bf16 && t.type != number_type::f64)
+      refuse(name, "expected F32, F16, BF16 or F64, given " + std::string(t.dtype));
+  }
   /// Rows first .. first + count - 1 of a tensor are rows own_first .. of a parameter; a vector has a row a number.
   /// `added` is to its numbers: 1 where a norm is published as weight - 1.
   void rows(const std::string& tensor, const std::string& own, idx first, idx own_first, idx count, double added = 0) {
@@ -47,15 +56,15 @@ class tensor_map {
     said_.insert(own);
   }
   /// The whole tensor is the whole parameter, whose numbers are f(number).
-  void whole(const std::string& tensor, const std::string& own, std::vector<idx> shape, std::function<double(double)> f = {}) {
-    known_[tensor] = std::move(shape);
-    pieces_.push_back({tensor, own, 0, 0, entry(own).shape[0], std::move(f)});
+  void whole(const std::string& from, const std::string& own, const std::vector<idx>& shape, std::function<double(double)> f = {}) {
+    tensor(from, shape);
+    pieces_.push_back({from, own, 0, 0, entry(own).shape[0], std::move(f)});
     said_.insert(own);
   }
   /// Number i of the parameter is number place(i) of the tensor.
-  void numbers(const std::string& tensor, const std::string& own, std::vector<idx> shape, std::function<idx(idx)> place) {
-    known_[tensor] = std::move(shape);
-    pieces_.push_back({tensor, own, 0, 0, entry(own).shape[0], {}, std::move(place)});
+  void numbers(const std::string& from, const std::string& own, const std::vector<idx>& shape, std::function<idx(idx)> place) {
+    tensor(from, shape);
+    pieces_.push_back({from, own, 0, 0, entry(own).shape[0], {}, std::move(place)});
     said_.insert(own);
   }
   /// The parameter is made of no tensor here: its reader fills it.
@@ -68,11 +77,17 @@ class tensor_map {
   /// A tensor that may be there and that nothing is made of: a buffer.
   void unused(const std::string& name) { unused_.insert(name); }
 
+  /// Nothing more is said.
+  void finish() {
+    for (const auto& e : to_.entries())
+      if (!said_.contains(e.name)) whole(e.name, e.name, e.shape);
+    for (const auto& [name, t] : from_.tensors)
+      if (!known_.contains(name) && !repeated_.contains(name) && !unused_.contains(name))
+        refuse(name, "expected no tensor of this name in a model of these settings, but there is one of shape " + detail::text_of(t.shape));
+  }
   /// Fills the parameters.
   template <class W>
-  void fill(W& w) {
-    complete();
-    check_names();
+  void fill(W& w) const {
     files::array<float> numbers;
     const std::string* held = nullptr;  // whose numbers these are: pieces of one tensor stand together
     for (const piece& p : pieces_) {
@@ -98,23 +113,6 @@ class tensor_map {
     if (!e) throw invalid_input(own, "a parameter of this model", "no such name");
     return *e;
   }
-  void complete() {
-    for (const auto& e : to_.entries())
-      if (!said_.contains(e.name)) whole(e.name, e.name, e.shape);
-  }
-  void check_names() const {
-    for (const auto& [name, shape] : known_) {
-      if (!from_.has(name)) refuse(name, "expected one of shape " + detail::text_of(shape) + ", but there is none");
-      const auto& t = from_.at(name);
-      if (t.shape != shape) refuse(name, "expected shape " + detail::text_of(shape) + ", given shape " + detail::text_of(t.shape));
-      using files::number_type;
-      if (t.type != number_type::f32 && t.type != number_type::f16 && t.type != number_type::bf16 && t.type != number_type::f64)
-        refuse(name, "expected F32, F16, BF16 or F64, given " + std::string(t.dtype));
-    }
-    for (const auto& [name, t] : from_.tensors)
-      if (!known_.contains(name) && !repeated_.contains(name) && !unused_.contains(name))
-        refuse(name, "expected no tensor of this name in a model of these settings, but there is one of shape " + detail::text_of(t.shape));
-  }
   template <class W>
   void copy(W& w, const piece& p, const std::vector<float>& numbers) const {
     const nn::parameter_entry& e = entry(p.own);
@@ -134,9 +132,8 @@ class tensor_map {
   }
   const files::named_tensors& from_;
   const nn::parameter_list& to_;
-  std::map<std::string, std::vector<idx>> known_;
   std::vector<piece> pieces_;
-  std::set<std::string> said_, unused_;
+  std::set<std::string> known_, said_, unused_;
   std::map<std::string, std::string> repeated_;
 };
 

@@ -81,7 +81,7 @@ inline std::unique_ptr<language_model> mamba(checkpoint from, int threads) {
   c.ignore(
       {"d_inner", "d_model", "n_layer", "ssm_cfg", "rms_norm", "fused_add_norm", "pad_vocab_size_multiple"});  // written twice by mamba_ssm
   z.n = int(c.whole_or("state_size", 16, 1, 1 << 16)), z.convolution = int(c.whole_or("conv_kernel", 4, 1, 1 << 10));
-  const bool automatic = !c.has("time_step_rank") || c.raw("time_step_rank") == "auto";
+  const bool automatic = !c.has("time_step_rank") || c["time_step_rank"].json() == "auto";
   z.rank = int(automatic ? (z.width + 15) / 16 : c.whole("time_step_rank", 1, 1 << 20));
   z.bias = c.flag_or("use_bias", false), z.convolution_bias = c.flag_or("use_conv_bias", true);
   outer_names names;

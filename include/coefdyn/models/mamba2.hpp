@@ -76,13 +76,13 @@ class mamba2_mixer {
 /// The two numbers of time_step_limit; an infinite one may be written as a word or in an object.
 inline void read_limits(config& c, mamba2_sizes& z) {
   z.most = double(std::numeric_limits<float>::max());
-  const nlohmann::json& limits = c.raw("time_step_limit");
-  if (limits.is_null()) return;
-  if (!limits.is_array() || limits.size() != 2 || !limits[0].is_number()) c.wrong("time_step_limit", "a list of two numbers");
-  z.least = limits[0].template get<double>();
-  const bool infinite = limits[1].is_string() ? limits[1] == "Infinity" : limits[1] == nlohmann::json{{"__float__", "Infinity"}};
-  if (!infinite && !limits[1].is_number()) c.wrong("time_step_limit", "a list of two numbers");
-  if (!infinite) z.most = std::min(limits[1].template get<double>(), z.most);
+  const files::json_tree limits = c["time_step_limit"];
+  if (limits.is_absent()) return;
+  if (!limits.is_list() || limits.elements().size() != 2) limits.wrong("a list of two numbers");
+  const files::json_tree most = limits.elements()[1];
+  z.least = limits.elements()[0].number();
+  const bool infinite = most.json() == "Infinity" || most.json() == nlohmann::json{{"__float__", "Infinity"}};
+  if (!infinite) z.most = std::min(most.number(), z.most);
   if (!(z.least >= 0 && z.least <= z.most)) c.wrong("time_step_limit", "two numbers from 0, the second not below the first");
 }
 /// Whether transformers of this version takes one norm over all channels where there are several groups.

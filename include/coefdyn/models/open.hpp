@@ -75,9 +75,7 @@ inline checkpoint read_folder(const std::string& folder) {
   namespace fs = std::filesystem;
   const fs::path at(folder);
   const std::string settings = (at / "config.json").string();
-  const files::mapped_file file(settings);
-  const auto bytes = file.bytes();
-  config c = config::parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, settings);
+  config c(files::json_tree::read(settings));
   const fs::path index = at / "model.safetensors.index.json", one = at / "model.safetensors";
   return {std::move(c), files::safetensors::read((fs::exists(one) || !fs::exists(index) ? one : index).string())};
 }
@@ -87,9 +85,14 @@ inline checkpoint read_folder(const std::string& folder) {
 /// error   files::file_error for a model_type that is not read, and as its architecture's reader
 inline std::unique_ptr<language_model> make(checkpoint from, int threads = 0) {
   const std::string type = from.settings.text_or("model_type", "");
+  const std::string file = from.settings.file();
   std::string known;
   for (const architecture& a : architectures()) {
-    if (type == a.model_type) return a.make(std::move(from), threads);
+    if (type == a.model_type) try {
+        return a.make(std::move(from), threads);
+      } catch (const invalid_input& e) {  // of sizes that fit no model
+        files::detail::refuse(file, std::string(e.what()).substr(std::string_view("coefdyn: ").size()));
+      }
     known += (known.empty() ? "" : ", ") + std::string(a.model_type);
   }
   from.settings.wrong("model_type", "one of " + known);
@@ -98,7 +101,7 @@ inline std::unique_ptr<language_model> make(checkpoint from, int threads = 0) {
 namespace detail {
 /// The settings that a file without config.json shows by its tensors' names.
 inline config settings_of(const files::named_tensors& t) {
-  const auto of_type = [&](const char* type) { return config(nlohmann::json{{"model_type", type}}, t.path, ""); };
+  const auto of_type = [&](const char* type) { return config(files::json_tree({{"model_type", type}}, t.path)); };
   if (t.has("blocks.0.att.r_k")) return of_type("rwkv7");
   if (t.has("blocks.0.att.time_faaaa")) return of_type("rwkv5");
   if (t.has("blocks.0.att.time_first")) return of_type("rwkv");
@@ -113,15 +116,15 @@ inline config settings_of(const files::named_tensors& t) {
 }
 inline config settings_of(const files::llama2c& t) {
   const auto& z = t.size;
-  return config(nlohmann::json{{"model_type", "llama2c"},
-                               {"dim", z.dim},
-                               {"hidden_dim", z.hidden},
-                               {"n_layers", z.layers},
-                               {"n_heads", z.heads},
-                               {"n_kv_heads", z.kv_heads},
-                               {"vocab_size", z.vocabulary},
-                               {"tied_embeddings", z.tied}},
-                t.path, "");
+  return config(files::json_tree({{"model_type", "llama2c"},
+                                  {"dim", z.dim},
+                                  {"hidden_dim", z.hidden},
+                                  {"n_layers", z.layers},
+                                  {"n_heads", z.heads},
+                                  {"n_kv_heads", z.kv_heads},
+                                  {"vocab_size", z.vocabulary},
+                                  {"tied_embeddings", z.tied}},
+                                 t.path));
 }
 }  // namespace detail
 

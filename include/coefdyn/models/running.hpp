@@ -169,6 +169,7 @@ class model_of final : public language_model {
 /// Makes a body's model: fills the parameters as `map` says, strictly; then, where one is given, by more(body, weights, map).
 template <class Body, class More = std::nullptr_t>
 std::unique_ptr<language_model> filled(description about, Body body, tensor_map& map, int threads, More more = {}) {
+  map.finish();
   nn::weights<float> w(body.parameters());
   map.fill(w);
   if constexpr (!std::is_null_pointer_v<More>) more(body, w, map);

@@ -66,10 +66,14 @@ class parameter_list {
       if (e->shape != shape) throw invalid_input(name, "shape " + text(e->shape) + ", as named before", "shape " + text(shape));
       return e->place;
     }
-    idx columns = 1;
-    for (std::size_t a = shape.size() > 1 ? 1 : 0; a < shape.size(); ++a) columns *= shape[a];
+    idx columns = 1, left = most - size_;
+    for (std::size_t a = 0; a < shape.size(); ++a) {
+      if (shape[a] < 1) throw invalid_input(name, "a shape without a 0", "shape " + text(shape));
+      left /= shape[a];
+      if (a > 0 || shape.size() == 1) columns *= left > 0 ? shape[a] : 1;
+    }
+    if (left < 1) throw invalid_input(name, "a model of less than 2^60 numbers", "shape " + text(shape));
     const idx rows = shape.size() > 1 ? shape[0] : 1;
-    if (rows < 1 || columns < 1) throw invalid_input(name, "a shape without a 0", "shape " + text(shape));
     const parameter place{size_, rows, columns, columns};
     size_ += (place.size() + 15) / 16 * 16;
     entries_.push_back({std::move(name), std::move(shape), place, decays, std::move(start)});
@@ -88,6 +92,7 @@ class parameter_list {
   static std::string text(const std::vector<idx>& shape) { return coefdyn::detail::shape_text(shape.data(), int(shape.size())); }
 
  private:
+  static constexpr idx most = idx(1) << 60;
   std::vector<parameter_entry> entries_;
   idx size_ = 0;
 };

@@ -121,7 +121,7 @@ inline void read_pairs(const json_tree& model, tokenizer& out) {
   pairs.byte_fallback = model["byte_fallback"].truth_or(false), pairs.fuse_unknown = model["fuse_unk"].truth_or(false);
   pairs.whole_words = model["ignore_merges"].truth_or(false);
   const json_tree vocabulary = model["vocab"];
-  if (!vocabulary.is(json_tree::kind::object)) vocabulary.refuse("expected an object of tokens and their numbers");
+  if (!vocabulary.is_object()) vocabulary.refuse("expected an object of tokens and their numbers");
   for (const json_tree& token : vocabulary.elements()) {
     const idx id = token.whole(0, most_tokens);
     if (out.has(id)) token.refuse("expected each number once, given " + std::to_string(id) + " again");
@@ -139,7 +139,7 @@ inline void read_merges(const json_tree& merges, byte_pairs& pairs) {
   std::uint32_t rank = 0;
   for (const json_tree& m : merges.elements()) {
     std::string left, right;
-    if (m.is(json_tree::kind::array)) {
+    if (m.is_list()) {
       const auto both = m.elements();
       if (both.size() != 2) m.refuse("expected two tokens, given " + std::to_string(both.size()));
       left = both[0].text(), right = both[1].text();
