@@ -58,46 +58,48 @@ struct plain_convolution {
     }
   }
 };
-/// Tokens first .. first + count - 1 of the streams of keys and values, and token `reads` of those that read.
+/// Whole windows of one sequence as sequences of their own, which overlap: read r of `count` sees the `window` tokens that end with its
+/// own, token first + r of all.
 template <class X>
-X window_of(const X& all, idx first, idx count, idx reads) {
+X windows_of(const X& all, idx sequence, idx window, idx first, idx first_read, idx count) {
   X x = all;
   for_each_need(typename X::needs{}, [&]<class N>(N) {
     if constexpr (N::timed) {
       constexpr bool reading = N::heads == owner::query || N::heads == owner::reader;
       auto v = x.template of<N>();
-      v.data += (reading ? reads : first) * v.strides[1];
-      v.extents[1] = reading ? 1 : count;
+      v.data += sequence * v.strides[0] + (reading ? first_read : first - window + 1) * v.strides[1];
+      v.extents[0] = count, v.strides[0] = v.strides[1], v.extents[1] = reading ? 1 : window;
       x.template set<N>(v);
     }
   });
-  x.first_read = count - 1;
+  x.first_read = window - 1;
   return x;
 }
-/// Token after token over the last `window` of all of them; those whose window begins at the first token are one call.
+/// Every token over the last `window` of all of them: those with a whole window before them are sequences of one call, the others one call
+/// with all that is before them.
 template <class R, class On, class X>
 void run_windows(nn::tape<R, On>& t, const X& all, idx window, idx reads, idx time, const view<R, 4>& y) {
   const auto call = [&](const X& x, const view<R, 4>& to) {
     run(t.on, form::automatic{}, x, to, {}, nn::detail::aligned(t.scratch(workspace_bytes(t.on, form::automatic{}, x) + 64)));
   };
-  for (idx i = std::max<idx>(window - (time - reads), 0); i < reads; ++i) {
-    const idx last = time - reads + i, first = std::max<idx>(last - window + 1, 0);
-    view<R, 4> row = y;
-    row.data += i * y.strides[1], row.extents[1] = 1;
-    call(window_of(all, first, last - first + 1, i), row);
+  const idx before = time - reads, begin = std::clamp<idx>(window - before, 0, reads);
+  for (idx s = 0; s < y.extents[0] && begin < reads; ++s) {
+    view<R, 4> rows = y;
+    rows.data += s * y.strides[0] + begin * y.strides[1];
+    rows.extents[0] = reads - begin, rows.strides[0] = y.strides[1], rows.extents[1] = 1;
+    call(windows_of(all, s, window, before + begin, begin, reads - begin), rows);
   }
-  const idx together = std::min(reads, std::max<idx>(window - (time - reads), 0));
-  if (together < 1) return;
+  if (begin < 1) return;
   X x = all;
   for_each_need(typename X::needs{}, [&]<class N>(N) {
     if constexpr (N::timed) {
       auto v = x.template of<N>();
-      v.extents[1] -= reads - together;
+      v.extents[1] -= reads - begin;
       x.template set<N>(v);
     }
   });
   view<R, 4> rows = y;
-  rows.extents[1] = together;
+  rows.extents[1] = begin;
   call(x, rows);
 }
 }  // namespace detail
