@@ -69,7 +69,8 @@ class rwkv5_body : public outer_body {
   /// `applied`: time_decay is stored as lambda = exp(-exp(w)), as rwkv.cpp does.
   void say(tensor_map& map, const files::named_tensors& from, bool applied) const {
     for (const auto& e : parameters()->entries())
-      if (e.shape.size() == 1) say_vector(map, from, e.name, e.name, e.shape[0]);
+      if (e.shape.size() == 1 && !e.name.ends_with("time_decay") && !e.name.ends_with("time_faaaa"))
+        say_vector(map, from, e.name, e.name, e.shape[0]);
     const idx n = z_.width / heads_;
     for (idx i = 0; i < z_.layers; ++i)
       for (const std::string name : {"time_decay", "time_faaaa"}) {
