@@ -66,6 +66,18 @@ TEST_CASE("bytes: any text is its bytes") {
   }
   CHECK(fault_of([&] { code.decode(token_ids{256}); }).find("0 .. 255, given 256") != std::string::npos);
 }
+TEST_CASE("stream: a token that makes the text shorter adds nothing") {
+  text::tokenizer code;
+  code.name(0, "a"), code.name(1, "b"), code.name(2, "c");
+  code.decoders = {text::steps::fuse(), text::steps::strip("ab", 0, 1)};
+  CHECK((code.decode(token_ids{0}) == "a" && code.decode(token_ids{0, 1}).empty()));
+  text::stream out(code);
+  CHECK(out.push(2) == "c");
+  CHECK(out.push(0) == "a");
+  CHECK(out.push(1).empty());
+  CHECK(out.push(2) == "c");
+}
+
 TEST_CASE("long pieces: merges of the first rank first, as by looking at every pair each time") {
   text::byte_pairs pairs;
   for (const char* t : {"a", "b", "c", "ab", "bc", "abc", "aa", "aab", "ca"}) pairs.ids[t] = std::int64_t(pairs.ids.size());

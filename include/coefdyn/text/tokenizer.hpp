@@ -186,8 +186,9 @@ class stream {
   /// The text that this token adds.
   std::string push(std::int64_t id) {
     const token_ids both{last_, id};
-    const std::string alone = last_ < 0 ? "" : code_.decode(std::span(both).first(1));
-    held_ += code_.decode(std::span(both).subspan(last_ < 0 ? 1 : 0)).substr(alone.size());
+    const std::string alone = last_ < 0 ? "" : code_.decode(std::span(both).first(1)),
+                      after = code_.decode(std::span(both).subspan(last_ < 0 ? 1 : 0));
+    held_ += after.substr(std::min(alone.size(), after.size()));  // shorter where a decoder strips what ends a text
     if (!code_.is_special(id)) last_ = id;
     const std::size_t ready = held_.size() - unfinished(held_);
     std::string out = valid_utf8(std::string_view(held_).substr(0, ready));
