@@ -20,10 +20,10 @@ namespace {
 using namespace coefdyn;
 
 struct request {
-  std::string model, prompt, prompt_file, tokenizer, save_state, load_state;
+  std::string model, prompt, prompt_file, tokenizer, save_state, load_state, device = "cpu";
   text::sampling how;
   long tokens = 128, context = 0;
-  int threads = 0;
+  int threads = 0, rounds = 1;
   bool greedy = false, keep_going = false;
 };
 
@@ -48,7 +48,10 @@ bool parse(request& r, int argc, char** argv) {
   add("--load-state", r.load_state, "such a file, instead of what came before the prompt");
   add("--context", r.context, "tokens that caches have room for, of a loaded state too; 0: what is needed, or 4096 with --load-state");
   add("--tokenizer", r.tokenizer, "its file; bytes: 0 .. 255; ids: numbers with blanks between; else that of the folder");
+  add("--device", r.device, "cpu; cuda: an NVIDIA GPU, for Llama, llama2.c's and Mamba-2, without states in files")
+      ->check(CLI::IsMember({"cpu", "cuda"}));
   add("--threads", r.threads, "0: all; changes no bit")->check(CLI::NonNegativeNumber);
+  add("--rounds", r.rounds, "the same so often, shown once; speeds are those of the fastest")->check(CLI::PositiveNumber);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -105,55 +108,81 @@ std::set<std::int64_t> ends_of(const std::string& folder) {
     const std::string path = (std::filesystem::path(folder) / name).string();
     if (!std::filesystem::exists(path)) continue;
     const auto id = files::json_tree::read(path)["eos_token_id"];
-    if (id.is(files::json_tree::kind::array))
+    if (id.is_list())
       for (const auto& each : id.elements()) out.insert(each.whole());
     else if (!id.is_absent()) out.insert(id.whole());
   }
   return out;
 }
 
-/// Speeds as they are told.
+/// The least time of some rounds, as it is told.
 class clock {
  public:
-  void tell(const char* what, long tokens) const {
-    const double s = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
-    std::fprintf(stderr, "%s: %ld tokens in %.3f s, %.1f tokens/s\n", what, tokens, s, double(tokens) / std::max(s, 1e-9));
+  void begin() { begun_ = std::chrono::steady_clock::now(); }
+  void end(long tokens) {
+    least_ = std::min(least_, std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count()), tokens_ = tokens;
+  }
+  void tell(const char* what) const {
+    std::fprintf(stderr, "%s: %ld tokens in %.6f s, %.1f tokens/s\n", what, tokens_, least_, double(tokens_) / std::max(least_, 1e-9));
   }
 
  private:
-  std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point begun_;
+  double least_ = std::numeric_limits<double>::infinity();
+  long tokens_ = 0;
 };
 
+/// One text from its prompt to its end.
+struct generation {
+  const request& asked;
+  models::decoding& past;
+  language& words;
+  const text::token_ids prompt;
+  const std::set<std::int64_t> ends;
+  clock prefill{}, decode{};
+
+  void run(bool shows) {
+    past.clear();
+    if (!asked.load_state.empty()) past.load(asked.load_state);
+    prefill.begin();
+    if (!prompt.empty()) past.prefill(prompt), prefill.end(long(prompt.size()));
+    if (!asked.save_state.empty() && shows) past.save(asked.save_state);
+    decode.begin();
+    const text::sampler draw(asked.how);
+    long made = 0;
+    for (; made < asked.tokens; ++made) {
+      const std::int64_t next = draw(past.logits(), std::uint64_t(past.length()));
+      if (!asked.keep_going && ends.contains(next)) break;
+      if (shows) std::fputs(words.show(next).c_str(), stdout), std::fflush(stdout);
+      if (made + 1 < asked.tokens) past.step(next);
+    }
+    decode.end(made);
+    if (shows) std::printf("%s\n", words.finish().c_str());
+  }
+};
+
+std::unique_ptr<models::language_model> opened(const request& r) {
+  if (r.device == "cpu") return models::open(r.model, r.threads);
+#if GENERATE_CUDA
+  return models::compiled::on_gpu(r.model);
+#else
+  throw invalid_input("--device", "cpu in this program", "cuda; `./run generate` builds another for it, where there is nvcc");
+#endif
+}
 void run(const request& r) {
-  const auto model = models::open(r.model, r.threads);
+  const auto model = opened(r);
   const auto& about = model->about();
   language words(r, about.vocabulary);
-  const std::set<std::int64_t> ends = ends_of(r.model);
-  const text::sampler draw(r.how);
-  const text::token_ids prompt = words.encode(prompt_of(r), r.load_state.empty());
+  text::token_ids prompt = words.encode(prompt_of(r), r.load_state.empty());
   if (prompt.empty() && r.load_state.empty()) throw invalid_input("prompt", "at least one token (--prompt, --prompt-file)", "none");
   const idx needed = idx(prompt.size()) + r.tokens, more = r.load_state.empty() ? 0 : 4096;
   const auto past = model->start(std::max<idx>(r.context, r.context > 0 ? 0 : needed + more));
   std::fprintf(stderr, "%s: %ld parameters, %ld layers of width %ld, %ld tokens\n", about.architecture.c_str(), long(about.parameters),
                long(about.layers), long(about.width), long(about.vocabulary));
-  if (!r.load_state.empty()) past->load(r.load_state);
-  if (!prompt.empty()) {
-    const clock since;
-    past->prefill(prompt);
-    since.tell("prefill", long(prompt.size()));
-  }
-  if (!r.save_state.empty()) past->save(r.save_state);
-  const clock since;
-  long made = 0;
-  for (; made < r.tokens; ++made) {
-    const std::int64_t next = draw(past->logits(), std::uint64_t(past->length()));
-    if (!r.keep_going && ends.contains(next)) break;
-    std::fputs(words.show(next).c_str(), stdout);
-    std::fflush(stdout);
-    if (made + 1 < r.tokens) past->step(next);
-  }
-  std::printf("%s\n", words.finish().c_str());
-  since.tell("decode", made);
+  generation one{r, *past, words, std::move(prompt), ends_of(r.model)};
+  for (int round = 0; round < r.rounds; ++round) one.run(round == 0);
+  if (!one.prompt.empty()) one.prefill.tell("prefill");
+  one.decode.tell("decode");
 }
 
 }  // namespace

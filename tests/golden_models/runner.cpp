@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Published models against what their authors' code gave: golden_models MODEL...
+// Published models against what their authors' code gave: golden_models MODEL...; golden_models_cuda: on a GPU, without states in files.
 // A folder has config.json, model.safetensors and io.safetensors (ids, logits by PyTorch). Beside a file NAME.bin or NAME.safetensors lies
 // NAME.greedy200.txt (the ids that follow token 1, each the most likely), or expected-logits-TAG.bin where its name has that tag (after the
 // bytes "in, of which the first is a quotation mark).
@@ -39,6 +39,32 @@ struct score {
   }
 };
 
+#if GOLDEN_CUDA
+constexpr bool on_gpu = true;
+std::unique_ptr<models::language_model> opened(const fs::path& path) { return models::compiled::on_gpu(path.string()); }
+#else
+constexpr bool on_gpu = false;
+std::unique_ptr<models::language_model> opened(const fs::path& path) { return models::open(path.string()); }
+#endif
+/// Whether a text's saved state goes on with the same bits over `more`; also what `look` sees of it.
+template <class Look>
+bool goes_on(const models::language_model& model, models::decoding& text, idx time, std::span<const std::int64_t> more, Look look) {
+  std::unique_ptr<models::decoding> again;
+  if (!on_gpu) {
+    const std::string kept = (fs::temp_directory_path() / ("coefdyn-state-" + std::to_string(::getpid()))).string();
+    text.save(kept);
+    again = model.start(time);
+    again->load(kept);
+    fs::remove(kept);
+  }
+  bool same = !again || std::ranges::equal(again->logits(), text.logits());
+  for (std::size_t i = 0; i < more.size(); ++i) {
+    look(text.step(more[i]), i);
+    if (again) same = same && std::ranges::equal(again->step(more[i]), text.logits());
+  }
+  return same;
+}
+
 /// Whole sequences, then the first sequence token by token, then a prompt at once with tokens behind it.
 void check_folder(const fs::path& folder, score& s) {
   const std::string name = folder.filename().string();
@@ -47,7 +73,7 @@ void check_folder(const fs::path& folder, score& s) {
     const auto ids = seen.load<std::int64_t>("ids");
     const auto want = seen.load<float>("logits");
     const idx batch = ids.shape.at(0), time = ids.shape.at(1);
-    const auto model = models::open(folder.string());
+    const auto model = opened(folder);
     const std::size_t V = std::size_t(model->about().vocabulary), T = std::size_t(time);
     difference whole, steps, after;
     whole.between(model->logits(ids.values, batch, time), want.values);
@@ -57,20 +83,15 @@ void check_folder(const fs::path& folder, score& s) {
     text->clear();
     const std::size_t prompt = T - T / 4;
     after.between(text->prefill(std::span(ids.values).first(prompt)), first.subspan((prompt - 1) * V, V));
-    const std::string kept = (fs::temp_directory_path() / ("coefdyn-state-" + std::to_string(::getpid()))).string();
-    text->save(kept);
-    auto again = model->start(time);
-    again->load(kept);
-    fs::remove(kept);
-    bool same_bits = std::ranges::equal(again->logits(), text->logits());
-    for (std::size_t i = prompt; i < T; ++i) {
-      after.between(text->step(ids.values[i]), first.subspan(i * V, V));
-      same_bits = same_bits && std::ranges::equal(again->step(ids.values[i]), text->logits());
-    }
+    const bool same_bits =
+        goes_on(*model, *text, time, std::span(ids.values).subspan(prompt, T - prompt),
+                [&](std::span<const float> got, std::size_t i) { after.between(got, first.subspan((prompt + i) * V, V)); });
     char line[240];
     std::snprintf(line, sizeof line, "largest difference: whole %.2g, token by token %.2g, prompt and then %.2g; %s; %lld numbers",
                   whole.largest, steps.largest, after.largest,
-                  same_bits ? "saved states go on with the same bits" : "saved states go on with OTHER BITS",
+                  on_gpu      ? "on a GPU"
+                  : same_bits ? "saved states go on with the same bits"
+                              : "saved states go on with OTHER BITS",
                   static_cast<long long>(model->about().parameters));
     s.line(name, std::max({whole.largest, steps.largest, after.largest}) <= tolerance && same_bits, line);
   } catch (const std::exception& e) {
@@ -85,7 +106,7 @@ void check_greedy(const fs::path& file, const fs::path& expected, score& s) {
   }
   std::istringstream words(line);
   const std::vector<std::int64_t> want{std::istream_iterator<std::int64_t>(words), {}};
-  const auto model = models::open(file.string());
+  const auto model = opened(file);
   const auto text = model->start(idx(want.size()) + 1);
   std::size_t equal = 0;
   std::int64_t token = 1;
@@ -102,7 +123,7 @@ void check_last_logits(const fs::path& file, const fs::path& expected, score& s)
   const files::mapped_file bytes(expected.string());
   std::vector<float> want(bytes.bytes().size() / sizeof(float));
   std::memcpy(want.data(), bytes.bytes().data(), want.size() * sizeof(float));
-  const auto model = models::open(file.string());
+  const auto model = opened(file);
   if (idx(want.size()) != model->about().vocabulary) throw std::runtime_error(expected.string() + " has not one logit a word");
   const std::vector<std::int64_t> prompt{'"', 'i', 'n'};
   difference whole, steps;

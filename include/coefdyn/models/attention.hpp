@@ -160,10 +160,11 @@ class softmax_attention {
     extents e;
     e.batch = e.sequences = u.batch, e.time = u.time, e.readers = e.queries = z_.heads, e.keys = e.states = z_.key_heads;
     e.n = e.d = z_.n;
-    const nn::value<R> theta = nn::constants(t, z_.n / 2, detail::angle_of_pair{z_.angles.data(), idx(z_.angles.size())});
+    const nn::value<R> theta =
+        nn::constants(t, z_.n / 2, detail::angle_of_pair{t.here(z_.angles.data(), idx(z_.angles.size())), idx(z_.angles.size())});
     nn::mixed_streams<mixer, R> streams;
     streams.of = {q, k, v_(t, u), theta};
-    nn::value<R> y = z_.window > 0 ? mix_windows<mixer, heads::grouped_queries>(t, streams, e, z_.window) : nn::mix<mixer>(t, streams, e);
+    nn::value<R> y = mixed(t, streams, e);
     if (z_.gated) y = nn::map(t, detail::times_sigmoid{}, y, gate_(t, u));
     return o_(t, y);
   }
@@ -182,6 +183,12 @@ class softmax_attention {
   }
 
  private:
+  template <class R, class On>
+  nn::value<R> mixed(nn::tape<R, On>& t, const nn::mixed_streams<mixer, R>& streams, const extents& e) const {
+    if (z_.window == 0) return nn::mix<mixer>(t, streams, e);
+    if constexpr (nn::tape<R, On>::is_host) return mix_windows<mixer, heads::grouped_queries>(t, streams, e, z_.window);
+    else throw invalid_input("attention in a window", "the host", "another device");
+  }
   void say_projection(tensor_map& map, const std::string& from, const std::string& own, idx heads, const std::string& gate) const {
     const idx n = z_.n, each = gate.empty() ? n : 2 * n;
     for (const bool bias : {false, true}) {

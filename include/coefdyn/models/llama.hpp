@@ -71,7 +71,8 @@ class llama_body : public outer_body {
 ///
 /// error   files::file_error for a setting, a tensor or a shape that is not this architecture's
 /// source  Touvron et al., arXiv:2302.13971; Hugging Face transformers 5.17, LlamaForCausalLM
-inline std::unique_ptr<language_model> llama(checkpoint from, int threads) {
+template <class On = forward_device>
+std::unique_ptr<language_model> llama(checkpoint from, int threads) {
   config& c = from.settings;
   attention_sizes z = detail::attention_sizes_of(c, c.whole("hidden_size"));
   z.bias = z.output_bias = c.flag_or("attention_bias", false);
@@ -88,14 +89,15 @@ inline std::unique_ptr<language_model> llama(checkpoint from, int threads) {
   detail::llama_body body(names, vocabulary, z, layers, hidden, mlp_bias);
   tensor_map map(from.tensors, *body.parameters());
   body.say(map);
-  return filled({"llama", vocabulary, z.width, layers}, std::move(body), map, threads);
+  return filled<On>({"llama", vocabulary, z.width, layers}, std::move(body), map, threads);
 }
 
 /// Llama as llama2.c has it: model_type "llama2c", settings dim, hidden_dim, n_layers, n_heads, n_kv_heads, vocab_size, tied_embeddings.
 ///
 /// error   files::file_error for a setting, a tensor or a shape that is not this architecture's
 /// source  https://github.com/karpathy/llama2.c
-inline std::unique_ptr<language_model> llama2c(checkpoint from, int threads) {
+template <class On = forward_device>
+std::unique_ptr<language_model> llama2c(checkpoint from, int threads) {
   config& c = from.settings;
   attention_sizes z;
   z.width = c.whole("dim"), z.heads = int(c.whole("n_heads", 1, 1 << 16)), z.key_heads = int(c.whole_or("n_kv_heads", z.heads, 1, 1 << 16));
@@ -113,7 +115,7 @@ inline std::unique_ptr<language_model> llama2c(checkpoint from, int threads) {
   detail::llama_body body(names, vocabulary, z, layers, hidden, false);
   tensor_map map(from.tensors, *body.parameters());
   body.say_llama2c(map, z.width, hidden, vocabulary, names.tied);
-  return filled({"llama2c", vocabulary, z.width, layers}, std::move(body), map, threads);
+  return filled<On>({"llama2c", vocabulary, z.width, layers}, std::move(body), map, threads);
 }
 
 }  // namespace coefdyn::models

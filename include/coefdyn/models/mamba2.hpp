@@ -98,7 +98,8 @@ inline bool has_one_norm(config& c) {
 ///
 /// error   files::file_error for a setting, a tensor or a shape that is not this architecture's
 /// source  Dao and Gu, arXiv:2405.21060; Hugging Face transformers 5.17, Mamba2ForCausalLM
-inline std::unique_ptr<language_model> mamba2(checkpoint from, int threads) {
+template <class On = forward_device>
+std::unique_ptr<language_model> mamba2(checkpoint from, int threads) {
   config& c = from.settings;
   detail::mamba2_sizes z;
   z.width = c.whole("hidden_size");
@@ -124,7 +125,7 @@ inline std::unique_ptr<language_model> mamba2(checkpoint from, int threads) {
   detail::body_of_mixers<detail::mamba2_mixer, detail::mamba2_sizes> body(names, vocabulary, z, layers);
   tensor_map map(from.tensors, *body.parameters());
   body.say_outer(map);
-  return filled({"mamba2", vocabulary, z.width, layers}, std::move(body), map, threads);
+  return filled<On>({"mamba2", vocabulary, z.width, layers}, std::move(body), map, threads);
 }
 
 }  // namespace coefdyn::models

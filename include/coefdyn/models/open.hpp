@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "../files/llama2c.hpp"
-#include "../files/rwkv_bin.hpp"
-#include "../files/safetensors.hpp"
-#include "checkpoint.hpp"
 #include "language_model.hpp"
+#include "read.hpp"
 #if !COEFDYN_MODELS  // else each architecture is compiled once, in units/, and linked
 #include "llama.hpp"
 #include "mamba.hpp"
@@ -46,6 +43,7 @@ std::unique_ptr<language_model> rwkv4(checkpoint, int);
 std::unique_ptr<language_model> rwkv5(checkpoint, int);
 std::unique_ptr<language_model> rwkv7(checkpoint, int);
 std::unique_ptr<language_model> xlstm(checkpoint, int);
+std::unique_ptr<language_model> on_gpu(const std::string& path);  // models/cuda.cuh
 }  // namespace compiled
 namespace readers = compiled;
 #else
@@ -68,18 +66,6 @@ inline std::vector<architecture> architectures() {
           {"xlstm", readers::xlstm}};
 }
 
-/// The checkpoint of a folder: config.json with model.safetensors, or with model.safetensors.index.json and its shards.
-///
-/// error   files::file_error for a file that is missing or broken
-inline checkpoint read_folder(const std::string& folder) {
-  namespace fs = std::filesystem;
-  const fs::path at(folder);
-  const std::string settings = (at / "config.json").string();
-  config c(files::json_tree::read(settings));
-  const fs::path index = at / "model.safetensors.index.json", one = at / "model.safetensors";
-  return {std::move(c), files::safetensors::read((fs::exists(one) || !fs::exists(index) ? one : index).string())};
-}
-
 /// The model of a checkpoint, by the model_type of its settings.
 ///
 /// error   files::file_error for a model_type that is not read, and as its architecture's reader
@@ -98,65 +84,9 @@ inline std::unique_ptr<language_model> make(checkpoint from, int threads = 0) {
   from.settings.wrong("model_type", "one of " + known);
 }
 
-namespace detail {
-/// The settings that a file without config.json shows by its tensors' names.
-inline config settings_of(const files::named_tensors& t) {
-  const auto of_type = [&](const char* type) { return config(files::json_tree({{"model_type", type}}, t.path)); };
-  if (t.has("blocks.0.att.r_k")) return of_type("rwkv7");
-  if (t.has("blocks.0.att.time_faaaa")) return of_type("rwkv5");
-  if (t.has("blocks.0.att.time_first")) return of_type("rwkv");
-  if (const auto said = t.metadata.find("config"); t.has("tok_embeddings.weight") && said != t.metadata.end()) {
-    config c = config::parse(said->second, t.path);
-    c.set("model_type", "llama2c");
-    return c;
-  }
-  files::detail::refuse(t.path,
-                        "its tensors should have the names of an RWKV model, or of llama2.c with its config in the metadata; other "
-                        "models are folders with config.json");
-}
-inline config settings_of(const files::llama2c& t) {
-  const auto& z = t.size;
-  return config(files::json_tree({{"model_type", "llama2c"},
-                                  {"dim", z.dim},
-                                  {"hidden_dim", z.hidden},
-                                  {"n_layers", z.layers},
-                                  {"n_heads", z.heads},
-                                  {"n_kv_heads", z.kv_heads},
-                                  {"vocab_size", z.vocabulary},
-                                  {"tied_embeddings", z.tied}},
-                                 t.path));
-}
-}  // namespace detail
-
-/// The checkpoint of one file: .safetensors of RWKV's authors' names or of llama2.c's, and .bin of rwkv.cpp and of llama2.c.
-///
-/// error   files::file_error for another file
-inline checkpoint read_file(const std::string& path) {
-  if (!path.ends_with(".bin")) {
-    files::safetensors t = files::safetensors::read(path);
-    config c = detail::settings_of(t);
-    const auto note = t.metadata.find("note");  // beside a file that was made from one of rwkv.cpp
-    if (note != t.metadata.end() && note->second.find("time_decay already stored") != std::string::npos) c.set("time_decay", "applied");
-    return {std::move(c), std::move(t)};
-  }
-  const files::mapped_file file(path);
-  const auto bytes = file.bytes();
-  if (bytes.size() >= 4 && std::memcmp(bytes.data(), "fmgg", 4) == 0) {
-    files::rwkv_bin t = files::rwkv_bin::read(path);
-    config c = detail::settings_of(t);
-    c.set("time_decay", "applied");
-    return {std::move(c), std::move(t)};
-  }
-  files::llama2c t = files::llama2c::read(path);
-  config c = detail::settings_of(t);
-  return {std::move(c), std::move(t)};
-}
-
 /// The model of a folder or of a file. `threads`: of its calls; 0: all cores.
 ///
-/// error   as read_folder, read_file and make
-inline std::unique_ptr<language_model> open(const std::string& path, int threads = 0) {
-  return make(std::filesystem::is_directory(path) ? read_folder(path) : read_file(path), threads);
-}
+/// error   as read and make
+inline std::unique_ptr<language_model> open(const std::string& path, int threads = 0) { return make(read(path), threads); }
 
 }  // namespace coefdyn::models

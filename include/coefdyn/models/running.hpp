@@ -25,8 +25,17 @@ namespace coefdyn::models {
 
 /// Threads of a device that only goes forward.
 struct forward_threads : openmp {};
-/// The device of published models: the host, forward.
+/// The device of published models: the host, forward; models/cuda.cuh has another.
 using forward_device = device::cpu<forward_threads>;
+/// Weights that such a device reads.
+template <class On>
+using weights_on = std::conditional_t<nn::loops<On>::is_host, nn::weights<float>, nn::weights<float, On>>;
+/// The device with so many threads, where it has any.
+template <class On>
+On device_of(int threads) {
+  if constexpr (nn::loops<On>::is_host) return On{forward_threads{{threads}}};
+  else return On{};
+}
 
 /// One of a body's mixers, and how its heads are shared.
 template <class M, class Heads = heads::grouped_queries>
@@ -69,11 +78,11 @@ inline void expect_ids(std::span<const std::int64_t> ids, idx batch, idx time) {
 }  // namespace detail
 
 /// A body's decoding.
-template <class Body>
+template <class Body, class On>
 class decoding_of final : public decoding {
  public:
-  decoding_of(const Body& body, const nn::weights<float>& w, idx capacity, int threads)
-      : body_(body), tape_(w, nullptr, forward_device{forward_threads{{threads}}}), past_(1, capacity), vocabulary_(body.vocabulary()) {}
+  decoding_of(const Body& body, const weights_on<On>& w, idx capacity, int threads)
+      : body_(body), tape_(w, nullptr, device_of<On>(threads)), past_(1, capacity), vocabulary_(body.vocabulary()) {}
   std::span<const float> prefill(std::span<const std::int64_t> ids) override {
     detail::expect_ids(ids, 1, idx(ids.size()));
     tape_.begin(past_, 1, idx(ids.size()));
@@ -81,7 +90,8 @@ class decoding_of final : public decoding {
     const nn::value<float> last{x.data + (x.rows() - 1) * x.stride, nullptr, 1, 1, x.columns, x.stride};
     const nn::value<float> y = body_.logits(tape_, last);
     past_.end();
-    logits_.assign(y.data, y.data + vocabulary_);
+    logits_.resize(static_cast<std::size_t>(vocabulary_));
+    tape_.read(y.data, vocabulary_, logits_.data());
     return logits_;
   }
   idx length() const override { return past_.length(); }
@@ -102,35 +112,42 @@ class decoding_of final : public decoding {
 
  private:
   const Body& body_;
-  nn::tape<float, forward_device> tape_;
+  nn::tape<float, On> tape_;
   nn::past past_;
   idx vocabulary_;
   std::vector<float> logits_;
 };
 
-/// A body with its weights as a language_model.
-template <class Body>
+/// A body with its weights as a language_model. Streams of mixers are the host's to show.
+template <class Body, class On>
 class model_of final : public language_model {
  public:
-  model_of(description about, Body body, nn::weights<float> w, int threads)
+  model_of(description about, Body body, weights_on<On> w, int threads)
       : language_model(std::move(about)), body_(std::move(body)), w_(std::move(w)), threads_(threads) {}
   std::vector<float> logits(std::span<const std::int64_t> ids, idx batch, idx time) const override {
     detail::expect_ids(ids, batch, time);
-    nn::tape<float, forward_device> t(w_, nullptr, forward_device{forward_threads{{threads_}}});
+    nn::tape<float, On> t(w_, nullptr, device_of<On>(threads_));
     t.begin();
     const nn::value<float> y = body_.logits(t, body_.hidden(t, nn::token_ids{ids.data(), batch, time}));
+    std::vector<float> rows(std::size_t((y.rows() - 1) * y.stride + y.columns));
+    t.read(y.data, idx(rows.size()), rows.data());
+    if (y.stride == y.columns) return rows;
     std::vector<float> out(std::size_t(batch * time * y.columns));
-    for (idx i = 0; i < y.rows(); ++i) std::copy_n(y.data + i * y.stride, y.columns, out.data() + i * y.columns);
+    for (idx i = 0; i < y.rows(); ++i) std::copy_n(rows.data() + i * y.stride, y.columns, out.data() + i * y.columns);
     return out;
   }
   std::unique_ptr<decoding> start(idx capacity) const override {
-    return std::make_unique<decoding_of<Body>>(body_, w_, capacity, threads_);
+    return std::make_unique<decoding_of<Body, On>>(body_, w_, capacity, threads_);
   }
   void visit_mixers(std::span<const std::int64_t> ids, const std::function<void(const layer_streams&)>& f) const override {
     detail::expect_ids(ids, 1, idx(ids.size()));
-    std::map<idx, layer_streams> seen;
-    watch(ids, seen, typename Body::mixers{});
-    for (const auto& [layer, streams] : seen) f(streams);
+    if constexpr (nn::loops<On>::is_host) {
+      std::map<idx, layer_streams> seen;
+      watch(ids, seen, typename Body::mixers{});
+      for (const auto& [layer, streams] : seen) f(streams);
+    } else {
+      throw invalid_input("streams of a model", "one in the host's memory", "one in a device's");
+    }
   }
 
  private:
@@ -148,7 +165,7 @@ class model_of final : public language_model {
     for (idx i = 0; i < about().layers; ++i)
       if (body_.mixer_of(i) == which) layers.push_back(i);
     if (layers.empty()) return;
-    nn::tape<float, forward_device> t(w_, nullptr, forward_device{forward_threads{{threads_}}});
+    nn::tape<float, On> t(w_, nullptr, device_of<On>(threads_));
     std::size_t at = 0;
     t.template watch<X>([&](const X& x) {
       if (at >= layers.size()) return;
@@ -162,19 +179,25 @@ class model_of final : public language_model {
     body_.hidden(t, nn::token_ids{ids.data(), 1, idx(ids.size())});
   }
   Body body_;
-  nn::weights<float> w_;
+  weights_on<On> w_;
   int threads_;
 };
 
 /// Makes a body's model: fills the parameters as `map` says, strictly; then, where one is given, by more(body, weights, map).
-template <class Body, class More = std::nullptr_t>
+template <class On = forward_device, class Body, class More = std::nullptr_t>
 std::unique_ptr<language_model> filled(description about, Body body, tensor_map& map, int threads, More more = {}) {
   map.finish();
   nn::weights<float> w(body.parameters());
   map.fill(w);
   if constexpr (!std::is_null_pointer_v<More>) more(body, w, map);
   about.parameters = body.parameters()->count();
-  return std::make_unique<model_of<Body>>(std::move(about), std::move(body), std::move(w), threads);
+  if constexpr (nn::loops<On>::is_host) {
+    return std::make_unique<model_of<Body, On>>(std::move(about), std::move(body), std::move(w), threads);
+  } else {
+    weights_on<On> there(body.parameters(), device_of<On>(threads));
+    there.copy_from(w);
+    return std::make_unique<model_of<Body, On>>(std::move(about), std::move(body), std::move(there), threads);
+  }
 }
 
 }  // namespace coefdyn::models
