@@ -161,6 +161,31 @@ void add_rwkv(file_of_tensors& f, const char* first_norm) {
   for (const std::string name : {"ln_out", first_norm, "blocks.0.ln1", "blocks.0.ln2", "blocks.1.ln1", "blocks.1.ln2"})
     f.add(name + ".weight", {D}, 0.2, 1), f.add(name + ".bias", {D}, 0.2);
 }
+
+TEST_CASE("models: xLSTM's fused weights are those of its parts, rows after rows") {
+  const sample::model parts(sample::architectures().at("xlstm"));
+  sample::model fused(sample::architectures().at("xlstm"));
+  fused.config["weight_mode"] = "fused";
+  const auto join = [&](const std::string& name, const std::vector<std::string>& from) {
+    files::array<float> all = fused.tensors.at(from[0]);
+    for (std::size_t i = 1; i < from.size(); ++i) {
+      const auto& more = fused.tensors.at(from[i]);
+      all.shape[0] += more.shape[0];
+      all.values.insert(all.values.end(), more.values.begin(), more.values.end());
+    }
+    for (const std::string& one : from) fused.tensors.erase(one);
+    fused.tensors[name] = all;
+  };
+  for (const std::string at : {"backbone.blocks.0.", "backbone.blocks.1."}) {
+    const std::string m = at + "mlstm_layer.", f = at + "ffn.";
+    join(m + "qkv_opreact.weight", {m + "q.weight", m + "k.weight", m + "v.weight", m + "ogate_preact.weight"});
+    for (const std::string end : {".weight", ".bias"})
+      join(m + "ifgate_preact" + end, {m + "igate_preact" + end, m + "fgate_preact" + end});
+    join(f + "proj_up_gate_z.weight", {f + "proj_up_gate.weight", f + "proj_up.weight"});
+  }
+  const auto ids = sample::ids(18, 17);
+  CHECK(fused.open()->logits(ids, 2, 9) == parts.open()->logits(ids, 2, 9));
+}
 }  // namespace
 
 TEST_CASE("models: RWKV-7 by its authors' names gives what its definition gives, whole and token by token") {

@@ -35,7 +35,7 @@ const std::vector<std::string> words{"\"",
                                      "\xff",
                                      std::string(1, '\0')};
 
-TEST_CASE("fuzz: config.json, key by key") {
+TEST_CASE("fuzz: config.json by its keys") {
   const std::vector<std::string> seeds{
       R"({"width":64,"eps":1e-06,"none":null,"tie":true,"types":["a","b"],"act":"silu","sizes":[1,2],"inside":{"width":3,"more":0.5}})",
       R"({"inside":{"tie":false,"sizes":[]},"\u00e9":-1})"};
