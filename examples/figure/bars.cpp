@@ -68,7 +68,7 @@ pictures::panel panel_of(const std::string& task, const bars_figure& f, const st
   double y = 0;
   for (std::size_t i = 0; i < f.bars.size(); ++i) {
     if (f.bars[i].task != task) continue;
-    p.y.ticks.push_back({y, f.bars[i].name});
+    p.y.ticks.push_back({y, f.bars[i].name + " (" + std::to_string(results[i].at("steps").get<long>()) + " steps)"});
     p.marks.emplace_back(pictures::boxes{"", pictures::palette::line(0), {{0, results[i].at("accuracy").get<double>(), y - 0.3, y + 0.3}}});
     ++y;
   }
