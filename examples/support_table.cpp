@@ -30,7 +30,10 @@ const char* long_form() {
 /// states of few columns and of a step.
 template <class M>
 std::string kernels() {
-  const std::string sums = cuda::has_sweep<M> ? "sweep (sm_90a)" : cuda::has_delta<M> ? "delta (sm_90a)" : "";
+  const std::string sums = cuda::has_sweep<M>     ? "sweep (sm_90a)"
+                           : cuda::has_delta<M>   ? "delta (sm_90a)"
+                           : cuda::has_channel<M> ? "channel (sm_90a)"
+                                                  : "";
   const std::string rows = traits<M>::linear ? sums : cuda::has_flash<M> ? "tiles (sm_90a)" : "";
   return (rows.empty() ? "*generic* " + std::string(long_form<M>()) : rows) + (cuda::has_scan<M> ? ", scan" : "") +
          (cuda::has_step<M> ? ", step" : "");

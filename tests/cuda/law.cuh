@@ -313,8 +313,9 @@ struct law {
       const bool captures = !positions.empty() && !std::is_same_v<Form, form::parallel>;
       both<S> y(e.batch * rows * e.readers * e.d), again(idx(y.host.size()));
       constexpr bool rows16 = cuda::has_rows_of_bf16<R, typename P::X>;
-      if constexpr (rows16 && ((std::is_same_v<Form, form::chunkwise> && (cuda::has_sweep<M> || cuda::has_delta<M>)) ||
-                               (std::is_same_v<Form, form::parallel> && cuda::has_flash<M>))) {
+      if constexpr (rows16 &&
+                    ((std::is_same_v<Form, form::chunkwise> && (cuda::has_sweep<M> || cuda::has_delta<M> || cuda::has_channel<M>)) ||
+                     (std::is_same_v<Form, form::parallel> && cuda::has_flash<M>))) {
         const bool parallel = std::is_same_v<Form, form::parallel>;
         bool meant = p.c.tiled;
         if constexpr (!std::is_same_v<Form, form::parallel>) meant = meant && f.length == 0;
@@ -538,7 +539,7 @@ struct law {
     for (const config& c : configs()) {
       if (small && (c.T > 49 || c.first_read > 0)) continue;
       if (c.tiled && !std::is_same_v<S, bf16>) continue;
-      if (c.tiled && c.T != 200 && !cuda::has_sweep<M> && !cuda::has_delta<M> && !cuda::has_flash<M>)
+      if (c.tiled && c.T != 200 && !cuda::has_sweep<M> && !cuda::has_delta<M> && !cuda::has_channel<M> && !cuda::has_flash<M>)
         continue;  // one such size for the generic engine
       P p(c);
       const extents& e = p.e;

@@ -26,6 +26,7 @@ void walk_gradients() __attribute__((weak));
 void spectra() __attribute__((weak));
 void kernels() __attribute__((weak));
 void delta_rules() __attribute__((weak));
+void channel_decays() __attribute__((weak));
 void long_rotations() __attribute__((weak));
 void decode() __attribute__((weak));
 void nn_pieces() __attribute__((weak));
@@ -71,6 +72,7 @@ int main(int count, char** arguments) {
                {"spectrum", spectra},
                {"kernels", kernels},
                {"delta", delta_rules},
+               {"channel", channel_decays},
                {"long_rotations", long_rotations},
                {"decode", decode},
                {"nn", nn_pieces},

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "../core/tokens.hpp"
+#include "../evolution/diagonal.hpp"
+#include "../scaling/one_minus_lambda.hpp"
 
 /// Which of the Hopper kernels a mixer's type admits. Sizes, strides and the device decide at the call (`chosen_kernel`); what is
 /// not served runs on the generic engine. No CUDA here, so that tables can be made without it.
@@ -48,6 +50,18 @@ constexpr bool has_delta = [] {
   return traits<M>::structured && traits<M>::linear && !traits<M>::complex_state && traits<M>::micro == 1 &&
          s.correction == rank_one::along_key && s.row_sees == sees::decayed && reads_along_key<typename M::evolution> &&
          s.turns == turning::none && s.order == reads::after_write && !traits<M>::needs_sum && numbers::kinds<M>::ahead;
+}();
+/// Whether b is 1 - lambda, per channel.
+template <class M>
+constexpr bool writes_complement = std::is_same_v<typename M::scaling, scaling::one_minus_lambda>;
+/// channel.cuh: the chunkwise form, forward; a decay per channel that is a stream as it lies, no correction.
+template <class M>
+constexpr bool has_channel = [] {
+  constexpr structure_of s = traits<M>::structure;
+  return traits<M>::structured && traits<M>::linear && !traits<M>::complex_state && traits<M>::micro == 1 &&
+         s.correction == rank_one::none && s.turns == turning::none && s.order == reads::after_write && !traits<M>::needs_sum &&
+         !traits<M>::stabilised && std::is_same_v<typename M::evolution, evolution::diagonal> &&
+         (writes_complement<M> || !numbers::kinds<M>::scale) && !numbers::kinds<M>::read;
 }();
 /// flash.cuh: the parallel form.
 template <class M>

@@ -4,6 +4,7 @@
 #include "engine/chunkwise.cuh"
 #include "engine/definition.cuh"
 #include "engine/parallel.cuh"
+#include "hopper/channel_plan.cuh"
 #include "hopper/delta_plan.cuh"
 #include "hopper/flash_plan.cuh"
 #include "hopper/sweep_plan.cuh"
@@ -31,7 +32,8 @@ struct fast_plans {
   static list<> before(form::definition);
   static list<> before(form::recurrent);
   static list<small::scan_plan<M, R, X>, small::step_plan<M, R, X>> before(form::step);
-  static list<sweep_plan<M, R, X>, delta_plan<M, R, X>, small::scan_plan<M, R, X>, small::walk_plan<M, R, X>> before(form::chunkwise);
+  static list<sweep_plan<M, R, X>, delta_plan<M, R, X>, channel_plan<M, R, X>, small::scan_plan<M, R, X>, small::walk_plan<M, R, X>> before(
+      form::chunkwise);
   static list<flash_plan<M, R, X>> before(form::parallel);
 };
 template <class X, class Form>
