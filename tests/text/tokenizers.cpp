@@ -194,6 +194,21 @@ TEST_CASE("tokenizer.json: what is not read is refused by its name and place") {
             .find("model.merges.0: expected tokens of the vocabulary that make one, given 'a' and 'zzz'") == 0);
   CHECK(fault("\"ids\":[330]", "\"ids\":[999]").find("expected a token's number, given 999") != std::string::npos);
 }
+TEST_CASE("tokenizer.json: marks and what is stripped have at least one character") {
+  const auto fault = [](const std::string& part) {
+    return fault_of([&] { text::parse_tokenizer_json("{" + part + R"(,"model":{"type":"BPE","vocab":{"a":0},"merges":[]}})", "t"); });
+  };
+  const std::string none = ": expected a string of at least one character, given none";
+  CHECK(fault(R"("pre_tokenizer":{"type":"Metaspace","replacement":""})") == "pre_tokenizer.replacement" + none);
+  CHECK(fault(R"("decoder":{"type":"Metaspace","replacement":""})") == "decoder.replacement" + none);
+  CHECK(fault(R"("decoder":{"type":"Strip","content":"","start":1000000000000,"stop":0})") == "decoder.content" + none);
+  CHECK(fault(R"("decoder":{"type":"Strip","content":"a","start":1,"stop":0})").empty());
+  const std::string gone =
+      R"("normalizer":{"type":"Replace","pattern":{"String":"<s>"},"content":""},"added_tokens":[{"id":1,"content":"<s>","normalized":)";
+  CHECK(fault(gone + "true}]") == "added_tokens.0.content: expected a character that the normalizer leaves, given none");
+  CHECK(fault(gone + "false}]").empty());
+}
+
 TEST_CASE("a folder's tokeniser: by its files, bytes where there is none and the vocabulary is 256") {
   const auto folder = std::filesystem::temp_directory_path() / "coefdyn_text_open";
   std::filesystem::remove_all(folder);

@@ -29,10 +29,13 @@ void each_step(const json_tree& step, const char* list, F f) {
 [[noreturn]] inline void refuse_type(const json_tree& step, const char* known) {
   step["type"].refuse("expected one of " + std::string(known) + ", given " + files::detail::in_quotes(step["type"].text()));
 }
+inline std::string some_text(const json_tree& t) {
+  if (t.text().empty()) t.refuse("expected a string of at least one character, given none");
+  return t.text();
+}
 inline std::string literal(const json_tree& pattern) {
   if (pattern["String"].is_absent()) pattern.refuse("expected a pattern that is a String, given another kind, such as Regex");
-  if (pattern["String"].text().empty()) pattern["String"].refuse("expected a string of at least one character, given none");
-  return pattern["String"].text();
+  return some_text(pattern["String"]);
 }
 inline void read_normalisers(const json_tree& all, tokenizer& to) {
   std::vector<steps::normaliser>& out = to.normalisers;
@@ -88,7 +91,8 @@ inline std::vector<steps::splitter> splitters_of(const json_tree& all) {
     if (type == "ByteLevel") out.push_back(steps::byte_level(step["add_prefix_space"].truth_or(true), step["use_regex"].truth_or(true)));
     else if (type == "Split") out.push_back(split_of(step));
     else if (type == "Digits") out.push_back(steps::digits(step["individual_digits"].truth_or(false)));
-    else if (type == "Metaspace") out.push_back(steps::metaspace(step["replacement"].text(), front_of(step), step["split"].truth_or(true)));
+    else if (type == "Metaspace")
+      out.push_back(steps::metaspace(some_text(step["replacement"]), front_of(step), step["split"].truth_or(true)));
     else refuse_type(step, "Sequence, ByteLevel, Split, Digits, Metaspace");
   });
   return out;
@@ -101,9 +105,10 @@ inline std::vector<steps::decoder> decoders_of(const json_tree& all) {
     else if (type == "Replace") out.push_back(steps::replace_in_tokens(literal(step["pattern"]), step["content"].text()));
     else if (type == "ByteFallback") out.push_back(steps::bytes_of_fallback());
     else if (type == "Fuse") out.push_back(steps::fuse());
-    else if (type == "Metaspace") out.push_back(steps::marks_to_blanks(step["replacement"].text(), front_of(step)));
+    else if (type == "Metaspace") out.push_back(steps::marks_to_blanks(some_text(step["replacement"]), front_of(step)));
     else if (type == "Strip")
-      out.push_back(steps::strip(step["content"].text(), std::size_t(step["start"].whole_or(0)), std::size_t(step["stop"].whole_or(0))));
+      out.push_back(
+          steps::strip(some_text(step["content"]), std::size_t(step["start"].whole_or(0)), std::size_t(step["stop"].whole_or(0))));
     else refuse_type(step, "Sequence, ByteLevel, Replace, ByteFallback, Fuse, Strip, Metaspace");
   });
   return out;
@@ -174,6 +179,7 @@ inline void read_added(const json_tree& list, tokenizer& out) {
     t.sought = t.content;
     if (t.normalised)
       for (const auto& step : out.normalisers) step(t.sought);
+    if (t.sought.empty()) a["content"].refuse("expected a character that the normalizer leaves, given none");
     out.add(std::move(t));
   }
 }
