@@ -19,7 +19,7 @@ if [ ${#names[@]} -eq 0 ]; then # what takes longest first
   names=(spectrum kernels delta channel step walk walk_gradients fast_calls calls long_rotations decode)
   for k in 3 4 6 13 14 16 31 34; do names+=("${k}_f64" "${k}_bf16"); done
   names+=(13_f16 31_f16)
-  for k in 0 1 2 23 32 33 36 37 44 45 46; do names+=("${k}_bf16"); done
+  for k in 0 1 2 5 23 32 33 36 37 44 45 46; do names+=("${k}_bf16"); done
   for k in $(seq 0 46); do names+=("${k}_f32"); done
   if echo '#include <cublasLt.h>' | nvcc -x cu -E - >/dev/null 2>&1; then names=(nn_state_space nn_rwkv nn_delta nn_gated nn_attention nn_train nn "${names[@]}")
   else echo "layers: skipped, no cublasLt.h"; fi
