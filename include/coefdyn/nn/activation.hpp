@@ -52,11 +52,11 @@ struct gelu {
     return X(0.5) * x * (X(1) + detail::erf(x * X(0.70710678118654752440)));
   }
 };
-/// Its approximation by tanh.
+/// Its approximation x (1 + tanh(u)) / 2 = x sigmoid(2 u), which loops over channels make as vectors.
 struct gelu_tanh {
   template <class X>
   [[gnu::always_inline]] COEFDYN_HD X operator()(X x) const {
-    return X(0.5) * x * (X(1) + math::tanh(X(0.79788456080286535588) * (x + X(0.044715) * x * x * x)));
+    return x * math::sigmoid(X(1.59576912160573071176) * (x + X(0.044715) * x * x * x));
   }
 };
 /// Its argument.
