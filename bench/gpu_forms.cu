@@ -199,7 +199,10 @@ int main(int count, char** a) {
                                                                                      2.3);
   bench<mixer<r::exponential, ev::scalar, sc::inverse_sqrt_dim, no::sum>>(s, -2e-3f).line("softmax, scalar decay", form::parallel{}, 10, 10,
                                                                                           pair_work(s));
-  bench<mixer<r::linear, ev::diagonal, sc::one, no::sqrt_dim>>(s).line("gla", form::chunkwise{}, 2, 1);
+  for (const float gate : {-2e-3f, -0.3f, -5.f})
+    bench<mixers::gla>(s, gate).line("gla", form::chunkwise{}, 12, gate == -0.3f ? 1 : 0, work{scalar_work(s).bytes}, 0.45);
+  bench<mixers::gla>(longer, -0.3f).line("gla", form::chunkwise{}, 12, 0, work{scalar_work(longer).bytes}, 1.2);
+  bench<mixers::hgrn2>(s, -0.3f).line("hgrn-2", form::chunkwise{}, 12, 0);
   bench<delta_rule>(s, -2e-3f).line("gated deltanet", form::chunkwise{}, 12, 1, work{scalar_work(s).bytes}, 0.35);
   bench<mixer<r::linear, ev::diagonal_householder<>, sc::beta, no::sqrt_dim>>(s).line("kda", form::chunkwise{}, 2, 1);
   bench<mixer<r::linear, ev::diagonal_plus_rank_one, sc::one, no::one>>(s).line("rwkv-7", form::chunkwise{}, 2, 1);

@@ -5,6 +5,7 @@ import time
 import traceback
 
 import torch
+from torch.autograd import gradcheck
 
 import coefdyn
 
@@ -78,6 +79,23 @@ def initial_state(mixer, B=2, H=2, n=4, d=3):
     z = torch.rand(B, H, n, dtype=torch.float64, generator=draw) + 1 if mixer.sums else None
     m = torch.randn(B, H, dtype=torch.float64, generator=draw).abs() if mixer.stabilised else None
     return coefdyn.State(S, z, m, torch.full((B,), 3))
+
+
+def gradients_are_slopes(mixer, device="cpu", B=2, H=2, n=4, d=3, **sizes):
+    """Gradients by finite differences in float64: of all streams, of what enters and of what is left where there is a state."""
+    inputs = [x.to(device).requires_grad_() for x in numbers(mixer, B=B, H=H, n=n, d=d, **sizes)]
+    if not mixer.linear:
+        expect(gradcheck(lambda *x: mixer(*x), inputs), "slopes")
+        return
+    S, z, m, position = (t if t is None else t.to(device) for t in initial_state(mixer, B, H, n, d))
+    entering = [t.requires_grad_() for t in (S, z) if t is not None]
+
+    def f(*x):
+        x, e = x[:len(inputs)], x[len(inputs):]
+        y, s = mixer(*x, initial=coefdyn.State(e[0], e[1] if mixer.sums else None, m, position), final=True)
+        return (y, s.unscaled()) if not mixer.sums else (y, s.unscaled(), s.z if s.m is None else s.z * s.m.exp()[..., None])
+
+    expect(gradcheck(f, inputs + entering), "slopes")
 
 
 def finish():

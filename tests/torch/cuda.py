@@ -11,11 +11,10 @@ import tempfile
 import threading
 
 import torch
-from torch.autograd import gradcheck
 from torch.library import opcheck
 
 import coefdyn
-from common import case, expect, finish, initial_state, numbers, refuses, same_bits, section
+from common import case, expect, finish, gradients_are_slopes, initial_state, numbers, refuses, same_bits, section
 from coefdyn.compiling import kept
 
 gpu = torch.device("cuda")
@@ -234,20 +233,7 @@ for name in by_type["float64"]:
 
     @case(f"gradcheck {name}")
     def _():
-        m = mixers[name]
-        inputs = [x.to(gpu).requires_grad_() for x in numbers(m)]
-        if not m.linear:
-            expect(gradcheck(lambda *x: m(*x), inputs), "slopes")
-            return
-        state = moved(initial_state(m), gpu, torch.float64)
-        entering = [t.requires_grad_() for t in (state.S, state.z) if t is not None]
-
-        def f(*x):
-            x, e = x[:len(inputs)], x[len(inputs):]
-            y, s = m(*x, initial=coefdyn.State(e[0], e[1] if m.sums else None, state.m, state.position), final=True)
-            return (y, s.unscaled()) if not m.sums else (y, s.unscaled(), s.z if s.m is None else s.z * s.m.exp()[..., None])
-
-        expect(gradcheck(f, inputs + entering), "slopes")
+        gradients_are_slopes(mixers[name], gpu)
 
 
 # ---- streams, memory, devices ------------------------------------------------------------------------------------------------------

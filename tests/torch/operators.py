@@ -16,7 +16,7 @@ from torch.autograd import gradcheck
 from torch.library import opcheck
 
 import coefdyn
-from common import case, expect, finish, initial_state, numbers, refuses, same_bits, section
+from common import case, expect, finish, gradients_are_slopes, initial_state, numbers, refuses, same_bits, section
 
 torch.set_num_threads(1)  # of many small calls; threads have a case of their own
 all_mixers = [coefdyn.named(name) for name in coefdyn.mixers()]
@@ -25,29 +25,12 @@ by_name = {m.name: m for m in all_mixers}
 
 # ---- gradients are slopes -----------------------------------------------------------------------------------------------------
 
-def slopes(mixer, **sizes):
-    inputs = [x.requires_grad_() for x in numbers(mixer, **sizes)]
-    if not mixer.linear:
-        expect(gradcheck(lambda *x: mixer(*x), inputs), "slopes")
-        return
-    B, H = sizes.get("B", 2), sizes.get("H", 2)
-    state = initial_state(mixer, B, H, sizes.get("n", 4), sizes.get("d", 3))
-    entering = [x.requires_grad_() for x in (state.S, state.z) if x is not None]
-
-    def f(*x):
-        x, e = x[:len(inputs)], x[len(inputs):]
-        y, s = mixer(*x, initial=coefdyn.State(e[0], e[1] if mixer.sums else None, state.m, state.position), final=True)
-        return (y, s.unscaled()) if not mixer.sums else (y, s.unscaled(), s.z if s.m is None else s.z * s.m.exp()[..., None])
-
-    expect(gradcheck(f, inputs + entering), "slopes")
-
-
 section("gradients")
 for mixer in all_mixers:
 
     @case(f"gradcheck {mixer.name}")
     def _():
-        slopes(mixer)
+        gradients_are_slopes(mixer)
 
 
 for name in ("gated_deltanet", "softmax_attention", "mamba2"):
@@ -57,7 +40,7 @@ for name in ("gated_deltanet", "softmax_attention", "mamba2"):
         def _():
             m = by_name[name]
             if name == "softmax_attention":
-                slopes(m, Hq=4)
+                gradients_are_slopes(m, Hq=4)
             else:  # two value heads share a query and key head
                 x = numbers(m, H=2)
                 for i in (0, 1):

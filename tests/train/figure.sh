@@ -42,4 +42,9 @@ cp -r kept/P1-5 before
 "$figure" P1-5 --runs 2 --out kept > time.log || fail "$(cat time.log)"
 [ "$(grep -c 'finished before' time.log)" -eq 2 ] || fail "a measurement is repeated: $(cat time.log)"
 diff -r before kept/P1-5 > differences || fail "the second call changed files: $(cat differences)"
+
+code=0
+"$figure" all --out /dev/null > all.log 2>&1 || code=$?
+[ $code -eq 1 ] || fail "exit code $code where every figure fails: $(cat all.log)"
+[ "$(grep -c '^P[12]-[1-5]  failed: ' all.log)" -eq 8 ] || fail "not a line for each figure: $(cat all.log)"
 echo "figures hold"

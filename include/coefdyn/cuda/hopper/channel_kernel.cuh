@@ -82,10 +82,9 @@ __device__ __forceinline__ void make_rows(const block<n> b, int parity, int thre
   for (int c = parity; c < chunks; c += 2, phase ^= 1) {
     const int first = c * chunk, valid = min(chunk, s.count - first);
     const uint32_t stage = b.stage(slot.slot), tile = b.out(parity);
-    const bool shared_tail = b.packed && valid < chunk;
     float o[32];  // (row, value column) fp32
     b.stages().wait_full(slot);
-    if (shared_tail) b.clear_values(slot.slot, valid, thread, barrier);
+    if (b.packed && valid < chunk) b.clear_values(slot.slot, valid, thread, barrier);
     b.states().wait_full({parity, phase});
     ptx::product_fence();
     hopper::multiply_rows<n, 64>(o, stage + L::query, L::narrow, b.state(parity), L::narrow);
@@ -103,12 +102,7 @@ __device__ __forceinline__ void make_rows(const block<n> b, int parity, int thre
     hopper::store_rounded<64>(o, tile, 0, 16 * warp, lane);
     ptx::fence_async_shared();
     ptx::named_sync<128>(barrier);
-    if (shared_tail) {
-      sweep::store_rows(b.r, s, b.head, b.slice, first, valid, b.memory.generic + L::out + parity * L::narrow, thread);
-    } else if (thread == 0) {
-      ptx::tensor_store(&b.r.out, tile, 0, static_cast<int>(s.row) + first, b.slice, b.head, s.batch);
-      ptx::bulk_commit();
-    }
+    sweep::leave_tile(b, parity, first, valid, thread);
     slot.next();
     slot.next();
   }

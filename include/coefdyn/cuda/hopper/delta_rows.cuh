@@ -82,12 +82,7 @@ __device__ __forceinline__ void make_rows(const block<n, gives::rows> b, int par
     hopper::store_rounded<64>(o, tile, 0, 16 * warp, lane);
     ptx::fence_async_shared();
     ptx::named_sync<128>(barrier);
-    if (b.packed && valid < chunk) {
-      sweep::store_rows(b.r, s, b.head, b.slice, first, valid, b.memory.generic + L::out + parity * L::narrow, thread);
-    } else if (thread == 0) {
-      ptx::tensor_store(&b.r.out, tile, 0, static_cast<int>(s.row) + first, b.slice, b.head, s.batch);
-      ptx::bulk_commit();
-    }
+    sweep::leave_tile(b, parity, first, valid, thread);
     slot.next();
     slot.next();
   }

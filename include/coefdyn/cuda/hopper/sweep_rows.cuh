@@ -15,6 +15,18 @@ __device__ __forceinline__ void store_rows(const role& r, const unit_span& s, in
         *reinterpret_cast<const uint4*>(tile + swizzled(row, thread % 8));
 }
 
+/// A finished tile of rows goes out: by the copy engine, or by hand where another sequence's rows follow it.
+template <class Block>
+__device__ __forceinline__ void leave_tile(const Block& b, int parity, int first, int valid, int thread) {
+  using L = typename Block::L;
+  if (b.packed && valid < chunk) {
+    store_rows(b.r, b.s, b.head, b.slice, first, valid, b.memory.generic + L::out + parity * L::narrow, thread);
+  } else if (thread == 0) {
+    ptx::tensor_store(&b.r.out, b.out(parity), 0, static_cast<int>(b.s.row) + first, b.slice, b.head, b.s.batch);
+    ptx::bulk_commit();
+  }
+}
+
 /// Scores (row, key) to a left operand: masked, decayed, rounded. The same pair has the same bits in the sweeps of dq and dk, so
 /// that their row dots cancel in the gate's gradient. A masked pair's decay may overflow; the selection drops it.
 template <bool reverse>
@@ -122,12 +134,7 @@ __device__ __forceinline__ void make_rows(const block<n, emit, probe> b, int par
     hopper::store_rounded<64>(o, tile, 0, 16 * warp, lane);
     ptx::fence_async_shared();
     ptx::named_sync<128>(barrier);
-    if (shared_tail) {
-      store_rows(r, s, b.head, b.slice, first, valid, b.memory.generic + L::out + parity * L::narrow, thread);
-    } else if (thread == 0) {
-      ptx::tensor_store(&r.out, tile, 0, static_cast<int>(s.row) + first, b.slice, b.head, s.batch);
-      ptx::bulk_commit();
-    }
+    leave_tile(b, parity, first, valid, thread);
     slot.next();
     slot.next();
   }
